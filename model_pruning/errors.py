@@ -1,0 +1,87 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The errors of this library: one class per cause, each a ValueError.
+
+Code that catches ValueError, as users of tf.contrib.model_pruning do, keeps
+working. Every message names the value received, the rule it breaks and the
+way to mend it.
+"""
+
+from typing import Iterable
+
+
+class PruningError(ValueError):
+  """Base of every error this library raises on purpose."""
+
+
+class HParamSyntaxError(PruningError):
+  """A clause of an HParams string does not follow the grammar."""
+
+
+class UnknownHParamError(PruningError, KeyError):
+  """A hyperparameter of that name does not exist.
+
+  Also a KeyError, which is what contrib's `set_hparam` raised.
+  """
+
+  def __str__(self) -> str:  # KeyError would show the repr of the message.
+    return str(self.args[0]) if self.args else ''
+
+
+class HParamTypeError(PruningError):
+  """A hyperparameter was given a value of another type."""
+
+
+class HParamReuseError(PruningError):
+  """A hyperparameter is assigned twice in one string."""
+
+
+class SpecError(PruningError):
+  """A hyperparameter has a value outside its range."""
+
+
+class MapError(PruningError):
+  """An entry of weight_sparsity_map or block_dims_map is unusable."""
+
+
+class BlockError(PruningError):
+  """Block dimensions or a pooling function that cannot be served."""
+
+
+class ScheduleError(PruningError):
+  """A schedule was built from, or asked for, impossible numbers."""
+
+
+class WeightError(PruningError):
+  """A tensor cannot be masked: its dtype or its shape rules it out."""
+
+
+class GlobalStepError(PruningError):
+  """The graph has no global step to schedule the pruning by."""
+
+
+class NoMaskedWeightsError(PruningError):
+  """A mask update was asked for in a graph without masked weights."""
+
+
+class GraphMismatchError(PruningError):
+  """Tensors or variables of two different graphs were mixed."""
+
+
+class CheckpointError(PruningError):
+  """A checkpoint is missing, truncated, or lacks what was asked of it."""
+
+
+class OutputNodeError(PruningError):
+  """A named output node does not exist in the graph."""
+
+
+class OutputPathError(PruningError):
+  """A file cannot be written where it was asked for."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+  """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
+  import difflib  # Only ever needed on the way to an error.
+  close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+  return ' (did you mean %s?)' % close[0] if close else ''

@@ -1,0 +1,212 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What is pruned together: single elements, or blocks of them.
+
+A pattern turns scores into unit scores (`pool`), and a mask over units into a
+mask over elements (`expand`). Both work on the shards of one weight, each
+where it lives. The unit scores of a shard are given as [rows, columns] such
+that reading row r of the first shard, row r of the second, and so on, then row
+r + 1, visits the units of the whole weight in flat index order.
+"""
+
+import dataclasses
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.placement import on_device_of
+from model_pruning.spec import BlockDims
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+  """How a weight of static `shape` is cut into shards: `sizes` along `axis`."""
+  shape: Tuple[int, ...]
+  axis: int
+  sizes: Tuple[int, ...]
+
+  @classmethod
+  def whole(cls, shape: Sequence[int]) -> 'Layout':
+    """Returns the layout of a weight that is its own only shard."""
+    shape = tuple(int(dim) for dim in shape)
+    return cls(shape, 0, shape[:1] or (1,))
+
+  @property
+  def spans(self) -> List[Tuple[int, int]]:
+    """[begin, end) of every shard along the axis."""
+    ends = np.cumsum(self.sizes).tolist()
+    return list(zip([0] + ends[:-1], ends))
+
+  def shard_shape(self, index: int) -> Tuple[int, ...]:
+    if not self.shape:
+      return ()
+    return self.shape[:self.axis] + (self.sizes[index],) + self.shape[self.axis + 1:]
+
+  def squeezed(self) -> 'Layout':
+    """Returns the layout without dimensions of size 1."""
+    kept = [axis for axis, dim in enumerate(self.shape) if dim != 1]
+    shape = tuple(self.shape[axis] for axis in kept)
+    if self.axis in kept:
+      return Layout(shape, kept.index(self.axis), self.sizes)
+    return Layout.whole(shape)
+
+
+class Elementwise:
+  """Every element is a unit of its own."""
+
+  def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
+    rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64)) if len(shards) > 1 else 1
+    return [tf.reshape(shard, [rows, -1]) for shard in shards]
+
+  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
+    return [tf.reshape(mask, layout.shard_shape(index)) for index, mask in enumerate(masks)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+  """Blocks of height x width of a matrix; edge blocks cover what is there.
+
+  Blocks are counted from the first row and column of the whole weight,
+  wherever it is cut: a block belongs to the shard that holds its first
+  element, which fetches the rest of it.
+
+  Attributes:
+    height, width: size in elements, both positive.
+    pooling: 'AVG' or 'MAX' of the scores of the elements covered.
+  """
+  height: int
+  width: int
+  pooling: str
+
+  def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
+    layout = layout.squeezed()
+    shards = [tf.reshape(shard, layout.shard_shape(index)) for index, shard in enumerate(shards)]
+    units = []
+    for owner, (begin, end) in zip(shards, self._owned(layout)):
+      with on_device_of(owner):
+        blocks = self._pool(_range(shards, layout.spans, layout.axis, begin, end))
+        units.append(tf.reshape(blocks, [1, -1]) if layout.axis == 0 else blocks)
+    return units
+
+  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
+    squeezed, original = layout.squeezed(), layout
+    size = (self.height, self.width)[squeezed.axis]
+    unit_spans = [(-(-begin // size), -(-end // size)) for begin, end in self._owned(squeezed)]
+    if squeezed.axis == 0:
+      across = -(-squeezed.shape[1] // self.width)
+      masks = [tf.reshape(mask, [end - begin, across])
+               for mask, (begin, end) in zip(masks, unit_spans)]
+    result = []
+    for index, (begin, end) in enumerate(squeezed.spans):
+      with on_device_of(masks[index]):
+        first = begin // size
+        units = _range(masks, unit_spans, squeezed.axis, first, -(-end // size))
+        tiled = self._tile(units)
+        offset = [0, 0]
+        offset[squeezed.axis] = begin - first * size
+        cut = tf.slice(tiled, offset, squeezed.shard_shape(index))
+        result.append(tf.reshape(cut, original.shard_shape(index)))
+    return result
+
+  def _owned(self, layout: Layout) -> List[Tuple[int, int]]:
+    """Returns, per shard, the elements along the axis of the blocks that begin in it."""
+    size = (self.height, self.width)[layout.axis]
+    length = layout.shape[layout.axis]
+    return [(min(-(-begin // size) * size, length), min(-(-end // size) * size, length))
+            for begin, end in layout.spans]
+
+  def _pool(self, scores: Any) -> Any:
+    """Returns the score of every block of a matrix, [rows / height, columns / width]."""
+    rows, columns = scores.shape.as_list()
+    down, across = -(-rows // self.height), -(-columns // self.width)
+    padding = [[0, down * self.height - rows], [0, across * self.width - columns]]
+    if self.pooling == 'MAX':
+      # As integers: the maximum of floats treats NaN differently from one
+      # TensorFlow version to the next.
+      scores = tf.bitcast(scores, tf.int32)
+    blocks = tf.reshape(tf.pad(scores, padding), [down, self.height, across, self.width])
+    if self.pooling == 'MAX':
+      return tf.bitcast(tf.reduce_max(blocks, axis=[1, 3]), tf.float32)
+    covered = np.outer(_covered(rows, self.height), _covered(columns, self.width))
+    total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 3), 1), [down, across])
+    # A NaN may come out of arithmetic with its sign set, which would rank it last.
+    return tf.abs(total / covered.astype(np.float32))
+
+  def _tile(self, units: Any) -> Any:
+    down, across = units.shape.as_list()
+    tiled = tf.tile(tf.reshape(units, [down, 1, across, 1]), [1, self.height, 1, self.width])
+    return tf.reshape(tiled, [down * self.height, across * self.width])
+
+
+def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str) -> Any:
+  """Returns the pattern for a weight of that shape.
+
+  Args:
+    shape: static shape of the whole weight.
+    dims: (height, width) of a block; -1 is the whole dimension of this weight.
+    pooling: 'AVG' or 'MAX'.
+
+  Returns:
+    A Block, or Elementwise for 1x1 blocks and for weights that do not squeeze
+    to rank 2.
+
+  Raises:
+    errors.BlockError: dims or pooling are impossible.
+  """
+  if pooling not in ('AVG', 'MAX'):
+    raise errors.BlockError("Unknown pooling function for block sparsity: %r; expected 'AVG' or "
+                            "'MAX'" % pooling)
+  if any(dim == 0 or dim < -1 for dim in dims):
+    raise errors.BlockError('Block dimensions %s: each must be positive, or -1 for the whole '
+                            'dimension' % (tuple(dims),))
+  squeezed = [int(dim) for dim in shape if dim != 1]
+  if len(squeezed) != 2:
+    return Elementwise()
+  height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(dims, squeezed))
+  return Elementwise() if (height, width) == (1, 1) else Block(height, width, pooling)
+
+
+def _covered(length: int, size: int) -> np.ndarray:
+  """Returns how many of `length` elements each block of `size` covers."""
+  return np.minimum(size, length - np.arange(0, length, size))
+
+
+def _pairwise_sum(blocks: Any, axis: int) -> Any:
+  """Sums over `axis`, keeping it, by adding the upper half to the lower until one is left.
+
+  reduce_sum adds in an order that differs between devices and versions, and so
+  rounds differently; these additions round the same everywhere. The fixed tree
+  is also more accurate than adding one by one.
+  """
+  size = int(blocks.shape[axis])
+  while size > 1:
+    half = (size + 1) // 2
+    lower, upper = tf.split(blocks, [half, size - half], axis=axis)
+    if size % 2:
+      padding = [[0, 0] for _ in range(4)]
+      padding[axis][1] = 1
+      upper = tf.pad(upper, padding)
+    blocks, size = lower + upper, half
+  return blocks
+
+
+def _range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: int, begin: int,
+           end: int) -> Any:
+  """Returns elements [begin, end) along `axis`, taking only what is needed of each shard."""
+  pieces = []
+  for shard, (first, last) in zip(shards, spans):
+    start, stop = max(begin, first), min(end, last)
+    if start >= stop:
+      continue
+    if (start, stop) == (first, last):
+      pieces.append(shard)
+    else:
+      offset, size = [0] * 2, [-1] * 2
+      offset[axis], size[axis] = start - first, stop - start
+      with on_device_of(shard):  # So that only the piece travels.
+        pieces.append(tf.slice(shard, offset, size))
+  if not pieces:
+    return tf.slice(shards[0], [0, 0], [0 if dim == axis else -1 for dim in range(2)])
+  return pieces[0] if len(pieces) == 1 else tf.concat(pieces, axis)

@@ -1,0 +1,242 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
+
+from typing import Any, Callable, List, Optional, Sequence, Union
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import registry
+from model_pruning import saliency
+from model_pruning import schedules
+from model_pruning import selection
+from model_pruning.compat import tf
+from model_pruning.hparam import HParams
+from model_pruning.patterns import pattern_for
+from model_pruning.placement import on_device_of
+from model_pruning.spec import PruningSpec
+
+
+class Pruning:
+  """Prunes the masked weights of the default graph.
+
+      pruning = Pruning('target_sparsity=0.9,sparsity_function_end_step=1000')
+      update = pruning.conditional_mask_update_op()
+      ...
+      session.run(train_op)
+      session.run(update)
+
+  Attributes:
+    spec: the PruningSpec it follows.
+  """
+
+  def __init__(self, spec: Union[HParams, str, PruningSpec, None] = None, global_step: Any = None,
+               sparsity: Any = None) -> None:
+    """Validates the spec and makes the variable <spec.name>/last_mask_update_step.
+
+    Args:
+      spec: an HParams, a string in its grammar, or None for the defaults.
+      global_step: integer scalar variable or tensor; by default the global step
+        of the graph.
+      sparsity: float32 scalar tensor or variable, a float, or a function of the
+        int32 step that returns one of these; replaces the spec's sparsity
+        function. A weight in weight_sparsity_map gets
+        sparsity * its own target / target_sparsity.
+
+    Raises:
+      errors.PruningError: the spec is invalid.
+      errors.GlobalStepError: no global_step is given and the graph has none.
+      errors.GraphMismatchError: global_step belongs to another graph.
+    """
+    self.spec = PruningSpec.create(spec)
+    self._graph = tf.get_default_graph()
+    self._global_step = self._find_global_step(global_step)
+    self._sparsity = sparsity
+    self._last_update_step = self._make_last_update_step()
+    self._ops: dict = {}
+    if sparsity is None:
+      _warn_if_short(self.spec)
+
+  @property
+  def last_mask_update_step(self) -> Any:
+    """The int32 variable with the global step of the last mask update."""
+    return self._last_update_step
+
+  def mask_update_op(self) -> Any:
+    """Returns an operation that updates all masks and thresholds, whatever the step.
+
+    Raises:
+      errors.NoMaskedWeightsError: the graph has no masked weight.
+      errors.MapError: a key of a map matches no weight, or two match one.
+      errors.GraphMismatchError: the default graph is not that of this object.
+    """
+    return self._once('mask_update', self._update_masks)
+
+  def conditional_mask_update_op(self) -> Any:
+    """Returns an operation that updates the masks if the spec says so for the current step.
+
+    It reads the step when it runs, after the control dependencies under which
+    this method was first called. Raises what mask_update_op raises.
+    """
+    def build() -> Any:
+      step = self._step()
+      due = schedules.is_update_step(step, registry.read(self._last_update_step), self.spec)
+
+      def update() -> Any:
+        with tf.control_dependencies([self._update_masks(step)]):
+          return tf.constant(True)
+
+      with tf.control_dependencies([tf.cond(due, update, lambda: tf.constant(False))]):
+        return tf.no_op('conditional_mask_update')
+
+    return self._once('conditional_mask_update', build)
+
+  def add_pruning_summaries(self) -> Any:
+    """Adds summaries of the sparsity asked for, and of each weight's sparsity and threshold.
+
+    Returns:
+      The merged summary, a string scalar. Its parts are in the summaries
+      collection too.
+    """
+    def build() -> Any:
+      with tf.name_scope(self.spec.name + '_summaries/'):
+        parts = [
+            tf.summary.scalar('sparsity', self._sparsity_at(self._step())(None)(tf.float32)),
+            tf.summary.scalar('last_mask_update_step', self._last_update_step)]
+        for record in registry.masked_weights():
+          kept = tf.cast(record.kept(), tf.float64)
+          mask_name = registry.op_name(record.mask)
+          parts.append(tf.summary.scalar(mask_name + '/sparsity',
+                                         tf.cast(1 - kept / record.size(), tf.float32)))
+          parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
+                                         tf.cast(record.threshold, tf.float32)))
+        return tf.summary.merge(parts)
+
+    return self._once('summaries', build, scope=False)
+
+  def print_hparams(self) -> None:
+    """Logs the spec as JSON."""
+    logging.info(self.spec.to_json())
+
+  # ---- Below, what the operations are made of. ----
+
+  def _once(self, key: str, build: Callable[[], Any], scope: bool = True) -> Any:
+    """Builds an operation the first time, and returns the same one from then on."""
+    if tf.get_default_graph() is not self._graph:
+      raise errors.GraphMismatchError(
+          'This Pruning object was made in another graph than the default one; make one Pruning '
+          'per graph, in a `with graph.as_default()` block')
+    if key not in self._ops:
+      if scope:
+        with tf.name_scope(self.spec.name + '/'):
+          self._ops[key] = build()
+      else:
+        self._ops[key] = build()
+    return self._ops[key]
+
+  def _find_global_step(self, global_step: Any) -> Any:
+    if global_step is None:
+      global_step = tf.train.get_global_step()
+    if global_step is None:
+      raise errors.GlobalStepError(
+          'The graph has no global step to schedule pruning by: call '
+          'tf.train.get_or_create_global_step() first, or pass global_step=')
+    if getattr(global_step, 'graph', self._graph) is not self._graph:
+      raise errors.GraphMismatchError(
+          'global_step %s belongs to another graph than the default one; make the Pruning object '
+          'in a `with graph.as_default()` block of the graph it is to prune' % global_step.name)
+    return global_step
+
+  def _make_last_update_step(self) -> Any:
+    with tf.variable_scope(self.spec.name, reuse=tf.AUTO_REUSE,
+                           use_resource=True if self.spec.use_tpu else None) as scope:
+      scope.set_partitioner(None)
+      return tf.get_variable(registry.LAST_MASK_UPDATE_STEP, [], dtype=tf.int32, trainable=False,
+                             initializer=tf.zeros_initializer())
+
+  def _step(self) -> Any:
+    return tf.cast(registry.read(self._global_step), tf.int32)
+
+  def _update_masks(self, step: Any = None) -> Any:
+    """Builds the update of all weights; `step` is written as that of the last update."""
+    records = registry.masked_weights()
+    if not records:
+      raise errors.NoMaskedWeightsError(
+          'The graph has no masked weights: build the model in a masked_scope(), or call '
+          'apply_mask on its weights, before asking for a mask update')
+    self.spec.check_weights([record.name for record in records])
+    step = self._step() if step is None else step
+    sparsity_for = self._sparsity_at(step)
+    updates: List[Any] = []
+    for record in records:
+      with tf.name_scope(record.name.replace(':', '_') + '_pruning_ops'):
+        updates.extend(self._update_mask(record, sparsity_for(record.name)))
+    # Last, so that a run that dies in between updates again.
+    with tf.control_dependencies(updates):
+      written = registry.assign(self._last_update_step, step)
+    with tf.control_dependencies([written]):
+      return tf.no_op('mask_update')
+
+  def _update_mask(self, record: registry.MaskedWeight, sparsity: Callable) -> Sequence[Any]:
+    """Builds the assignments of one weight's masks and threshold."""
+    layout = record.layout
+    pattern = pattern_for(layout.shape, self.spec.block_dims_for(record.name),
+                          self.spec.block_pooling_function)
+    # The one read of the weight: it may be written to while the passes go over the scores.
+    scores = []
+    for shard in record.read_weight():
+      with on_device_of(shard):
+        scores.append(saliency.magnitude(shard))
+    chosen = selection.select(
+        [pattern.pool(scores, layout)], sparsity,
+        previous_threshold=registry.read(record.threshold) if self.spec.threshold_decay else 0.0,
+        threshold_decay=self.spec.threshold_decay, method=self.spec.threshold_method,
+        nbins=self.spec.nbins, use_tpu=self.spec.use_tpu)
+    updates = [registry.assign(record.threshold, chosen.threshold)]
+    for mask, value in zip(record.mask_shards, pattern.expand(chosen.masks[0], layout)):
+      updates.append(registry.assign(mask, value))
+    return updates
+
+  def _sparsity_at(self, step: Any) -> Callable[[Optional[str]], Callable[[Any], Any]]:
+    """Returns name -> (dtype -> sparsity of that weight at `step`); None names no weight."""
+    spec, external = self.spec, self._sparsity
+    if callable(external):
+      external = external(step)
+    elif external is not None:
+      external = registry.read(external)
+
+    def sparsity_for(name: Optional[str]) -> Callable[[Any], Any]:
+      own = None if name is None else spec.mapped_sparsity(name)
+
+      def compute(dtype: Any) -> Any:
+        base = (schedules.gradual_sparsity(step, spec, dtype=dtype) if external is None
+                else tf.cast(external, dtype))
+        if own is None:
+          return base
+        if external is None and (spec.initial_sparsity or not spec.target_sparsity):
+          return schedules.gradual_sparsity(step, spec, own, dtype)
+        if not spec.target_sparsity:
+          return tf.constant(own, dtype)
+        # From 0 this is the weight's own schedule, rounded as contrib rounded it.
+        return base * (tf.constant(own, dtype) / tf.constant(spec.target_sparsity, dtype))
+
+      return compute
+
+    return sparsity_for
+
+
+def _warn_if_short(spec: PruningSpec) -> None:
+  """Warns once if the last update of a run will miss the target sparsity."""
+  reach = schedules.reach(spec)
+  if reach.step is None:
+    logging.warning(
+        '%s: no mask update falls between begin_pruning_step=%d and end_pruning_step=%d with '
+        'pruning_frequency=%d; nothing will be pruned', spec.name, spec.begin_pruning_step,
+        spec.end_pruning_step, spec.pruning_frequency)
+  elif abs(reach.sparsity - spec.target_sparsity) > 1e-9:
+    logging.warning(
+        '%s: the last mask update is at step %d and reaches a sparsity of %.4f, not the '
+        'target_sparsity of %g; let end_pruning_step (%d) be a step with an update at or after '
+        'sparsity_function_end_step (%d)', spec.name, reach.step, reach.sparsity,
+        spec.target_sparsity, spec.end_pruning_step, spec.sparsity_function_end_step)

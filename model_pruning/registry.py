@@ -1,0 +1,355 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which weights are masked, and with what: mask and threshold variables, and their collections.
+
+The only file that knows the names of variables and collections. They are those
+of tf.contrib.model_pruning, so checkpoints, and tools that look at the graph,
+keep working. The collections are the state: a graph imported from a meta graph,
+or built by contrib, is understood as well as one built here.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import re
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.patterns import Layout
+from model_pruning.placement import on_device_of
+
+MASK_COLLECTION = 'masks'
+THRESHOLD_COLLECTION = 'thresholds'
+MASKED_WEIGHT_COLLECTION = 'masked_weights'
+WEIGHT_COLLECTION = 'kernel'
+MASKED_WEIGHT_NAME = 'weights/masked_weight'
+LAST_MASK_UPDATE_STEP = 'last_mask_update_step'
+
+_MASKABLE = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedWeight:
+  """One weight and what hides parts of it.
+
+  Attributes:
+    weight: variable, PartitionedVariable or tensor.
+    mask: variable of the weight's shape, dtype and partitioning; ones and zeros.
+    threshold: scalar variable of the weight's dtype.
+    masked: the tensor weight * mask.
+  """
+  weight: Any
+  mask: Any
+  threshold: Any
+  masked: Any
+
+  @property
+  def name(self) -> str:
+    """Op name of the weight, without the parts' suffixes where it is partitioned."""
+    return op_name(self.weight)
+
+  @property
+  def layout(self) -> Layout:
+    """How the weight is cut into shards."""
+    return _layout(self.weight)
+
+  @property
+  def weight_shards(self) -> List[Any]:
+    return _shards(self.weight)
+
+  @property
+  def mask_shards(self) -> List[Any]:
+    return _shards(self.mask)
+
+  def read_weight(self) -> List[Any]:
+    """Reads every shard once, where it lives; later writes to the weight do not show."""
+    values = []
+    for shard in self.weight_shards:
+      with on_device_of(shard):
+        values.append(read(shard))
+    return values
+
+  def kept(self) -> Any:
+    """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
+    counts = []
+    for shard in self.mask_shards:
+      with on_device_of(shard):
+        counts.append(tf.math.count_nonzero(read(shard), dtype=tf.int64))
+    return tf.add_n(counts)
+
+  def size(self) -> int:
+    """Returns the number of elements of the weight."""
+    size = 1
+    for dim in self.layout.shape:
+      size *= dim
+    return size
+
+
+def read(variable: Any) -> Any:
+  """Returns the value of a variable as it is when control dependencies are met.
+
+  The tensor a ref variable converts to was made with the variable, so it ignores
+  the control dependencies of those who use it. A tensor is returned as it is.
+  """
+  return variable.read_value() if hasattr(variable, 'read_value') else tf.convert_to_tensor(
+      variable)
+
+
+def assign(variable: Any, value: Any) -> Any:
+  """Returns the operation that assigns `value`, cast to the variable's dtype, where that lives."""
+  with on_device_of(variable):
+    return tf.assign(variable, tf.cast(value, _dtype(variable)),
+                     name=variable.op.name.split('/')[-1] + '_assign').op
+
+
+def masked_weights() -> List[MaskedWeight]:
+  """Returns a record per masked weight of the default graph, in order of registration.
+
+  Raises:
+    errors.GraphMismatchError: the collections do not belong together.
+  """
+  columns = [tf.get_collection(key) for key in (
+      WEIGHT_COLLECTION, MASK_COLLECTION, THRESHOLD_COLLECTION, MASKED_WEIGHT_COLLECTION)]
+  if len({len(column) for column in columns}) != 1:
+    raise errors.GraphMismatchError(
+        'Number of masks (%d), thresholds (%d), masked weights (%d) and weights (%d) in the '
+        'collections of this graph mismatch; only apply_mask and masked_scope should add to the '
+        'collections %r, %r, %r and %r' % (
+            len(columns[1]), len(columns[2]), len(columns[3]), len(columns[0]), MASK_COLLECTION,
+            THRESHOLD_COLLECTION, MASKED_WEIGHT_COLLECTION, WEIGHT_COLLECTION))
+  variables = {variable.name: variable for variable in tf.global_variables()}
+  # A meta graph brings variables of custom collections back as plain tensors.
+  return [MaskedWeight(*(variables.get(item.name, item) for item in row)) for row in zip(*columns)]
+
+
+def get_masked_weights() -> List[Any]:
+  """Returns the masked weight tensors of the default graph."""
+  return tf.get_collection(MASKED_WEIGHT_COLLECTION)
+
+
+def get_masks() -> List[Any]:
+  """Returns the mask variables of the default graph."""
+  return tf.get_collection(MASK_COLLECTION)
+
+
+def get_thresholds() -> List[Any]:
+  """Returns the threshold variables of the default graph."""
+  return tf.get_collection(THRESHOLD_COLLECTION)
+
+
+def get_weights() -> List[Any]:
+  """Returns the weights that are masked in the default graph, as they are stored."""
+  return tf.get_collection(WEIGHT_COLLECTION)
+
+
+def get_weight_sparsity() -> List[Any]:
+  """Returns, per mask of the default graph, a float32 scalar with its share of zeros."""
+  return [tf.nn.zero_fraction(tf.convert_to_tensor(mask)) for mask in get_masks()]
+
+
+def apply_mask(x: Any, scope: str = '') -> Any:
+  """Masks a weight, and registers it for pruning.
+
+  Makes the variables <scope>/mask (ones) and <scope>/threshold (zero), neither
+  trainable, of the weight's dtype, and with its partitioning and kind (resource
+  or ref). Applying a mask again where the variables are reused registers nothing
+  new.
+
+  Args:
+    x: the weight: a variable, a PartitionedVariable or a tensor, of floating
+      dtype and static shape.
+    scope: the variable scope to make the variables in, relative to the current
+      one. Weights that share a scope need different ones here.
+
+  Returns:
+    The tensor x * mask, named `weights/masked_weight` in the current name scope.
+
+  Raises:
+    errors.WeightError: the dtype is not a real floating one, or the shape unknown.
+    errors.GraphMismatchError: x is not in the default graph.
+  """
+  return apply_mask_and_return(x, scope)[0]
+
+
+def apply_mask_and_return(x: Any, scope: str = '') -> Tuple[Any, Any]:
+  """Does what apply_mask does, and returns (masked weight, mask)."""
+  for record in masked_weights():
+    if record.masked is x:  # A layer under masked_scope handed it out.
+      return record.masked, record.mask
+  layout = _check(x)
+  with tf.variable_scope(scope, use_resource=_use_resource(x)) as opened:
+    def create(name: str, shape: Tuple[int, ...], initializer: Any) -> Any:
+      opened.set_partitioner(_partitioner(x, layout) if shape else None)
+      return tf.get_variable(name, shape, dtype=_dtype(x), initializer=initializer,
+                             trainable=False)
+    mask, threshold = _create(create, 'mask', 'threshold', layout)
+  return _register(x, mask, threshold), mask
+
+
+@contextlib.contextmanager
+def masked_scope(include: str = '.*(kernel|weights)$',
+                 exclude: Optional[str] = None) -> Iterator[None]:
+  """Masks the weights that are created within it, in a model that knows nothing of masks.
+
+      with model_pruning.masked_scope(exclude='logits.*'):
+        logits = build_model(images)
+
+  Trainable variables asked for with get_variable are handed out multiplied by a
+  mask: those of tf.layers, slim, and RNN cells, inside dynamic_rnn too. A weight
+  <scope>/kernel or <scope>/weights gets <scope>/mask and <scope>/threshold; any
+  other <scope>/<name> gets <scope>/<name>_mask and <scope>/<name>_threshold, so
+  that the two kernels of a separable convolution have one each.
+
+  Args:
+    include: regular expression; variables whose full name matches it from the
+      start are masked.
+    exclude: regular expression; those that match it from the start are not.
+      None excludes nothing.
+
+  Raises:
+    errors.MapError: include or exclude is not a regular expression.
+    errors.WeightError: from the model, when an included variable cannot be masked.
+  """
+  included = _compile('include', include)
+  excluded = _compile('exclude', exclude) if exclude else None
+  scope = tf.get_variable_scope()
+  outer = scope.custom_getter
+
+  def getter(get: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+    get = functools.partial(outer, get) if outer else get
+    variable = get(name, *args, **kwargs)
+    if (kwargs.get('trainable') is False or not included.match(name) or
+        (excluded and excluded.match(name))):
+      return variable
+    return _mask_variable(variable, name, get, kwargs)
+
+  # Set on the scope that is open rather than on one opened here: leaving a scope
+  # would forget the default names handed out in it ('dense', 'dense_1', ...).
+  scope.set_custom_getter(getter)
+  try:
+    yield
+  finally:
+    scope.set_custom_getter(outer)
+
+
+def _compile(argument: str, pattern: str) -> Any:
+  try:
+    return re.compile(pattern)
+  except re.error as error:
+    raise errors.MapError('masked_scope(%s=%r): not a regular expression (%s)' %
+                          (argument, pattern, error)) from error
+
+
+def _mask_variable(variable: Any, name: str, get: Callable[..., Any], kwargs: Any) -> Any:
+  """Masks a variable that get(name, **kwargs) made; see masked_scope for the names."""
+  layout = _check(variable)
+  scope, _, leaf = name.rpartition('/')
+  prefix = (scope + '/' if scope else '') + ('' if leaf in ('kernel', 'weights') else leaf + '_')
+  options = {key: kwargs[key] for key in ('reuse', 'aggregation', 'synchronization')
+             if key in kwargs}
+
+  def create(full_name: str, shape: Tuple[int, ...], initializer: Any) -> Any:
+    return get(full_name, shape=shape, dtype=_dtype(variable), initializer=initializer,
+               trainable=False, use_resource=_use_resource(variable),
+               partitioner=_partitioner(variable, layout) if shape else None, **options)
+
+  mask, threshold = _create(create, prefix + 'mask', prefix + 'threshold', layout)
+  if _in_control_flow():
+    # A cell built in the body of a loop: multiply once, not in every round.
+    with tf.control_dependencies(None):
+      return _register(variable, mask, threshold)
+  return _register(variable, mask, threshold)
+
+
+def _create(create: Callable[..., Any], mask_name: str, threshold_name: str,
+            layout: Layout) -> Tuple[Any, Any]:
+  return (create(mask_name, layout.shape, tf.ones_initializer()),
+          create(threshold_name, (), tf.zeros_initializer()))
+
+
+def _register(weight: Any, mask: Any, threshold: Any) -> Any:
+  """Multiplies weight and mask, and enters them into the collections if they are new there."""
+  masked = tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight),
+                       name=MASKED_WEIGHT_NAME)
+  # By name: reuse makes new objects of partitioned variables.
+  if mask.name not in [known.name for known in get_masks()]:
+    tf.add_to_collection(THRESHOLD_COLLECTION, threshold)
+    tf.add_to_collection(MASK_COLLECTION, mask)
+    tf.add_to_collection(MASKED_WEIGHT_COLLECTION, masked)
+    tf.add_to_collection(WEIGHT_COLLECTION, weight)
+  return masked
+
+
+def _in_control_flow() -> bool:
+  # TensorFlow has no public way to ask. Where this one is gone, nothing is lost but speed.
+  context = getattr(tf.get_default_graph(), '_get_control_flow_context', lambda: None)
+  return context() is not None
+
+
+def _check(weight: Any) -> Layout:
+  """Returns the layout of a weight that can be masked.
+
+  Raises:
+    errors.WeightError, errors.GraphMismatchError: it cannot; the message says why.
+  """
+  name = op_name(weight)
+  if _dtype(weight) not in _MASKABLE:
+    raise errors.WeightError('Weight %s has dtype %s; only %s weights can be masked' % (
+        name, _dtype(weight).name, ', '.join(dtype.name for dtype in _MASKABLE)))
+  graph = _shards(weight)[0].graph
+  if not tf.executing_eagerly() and graph is not tf.get_default_graph() and not hasattr(
+      tf.get_default_graph(), 'outer_graph'):
+    raise errors.GraphMismatchError(
+        'Weight %s belongs to another graph than the default one; mask it in a `with '
+        'graph.as_default()` block of its own graph' % name)
+  return _layout(weight)
+
+
+def _layout(weight: Any) -> Layout:
+  shards, shape = _shards(weight), weight.get_shape()
+  if not shape.is_fully_defined():
+    raise errors.WeightError('Weight %s has shape %s; its shape must be known before training '
+                             'to make a mask for it' % (op_name(weight), shape))
+  full = tuple(shape.as_list())
+  if len(shards) == 1:
+    return Layout.whole(full)
+  cut = [shard.get_shape().as_list() for shard in shards]
+  axes = [axis for axis, size in enumerate(full) if any(part[axis] != size for part in cut)]
+  if len(axes) != 1:
+    raise errors.WeightError('Weight %s is partitioned along %d axes; a mask can follow one' %
+                             (op_name(weight), len(axes)))
+  return Layout(full, axes[0], tuple(part[axes[0]] for part in cut))
+
+
+def _shards(variable: Any) -> List[Any]:
+  """Returns the parts of a PartitionedVariable, or what is its own only part, as a list."""
+  return list(variable) if _is_partitioned(variable) else [variable]
+
+
+def _is_partitioned(variable: Any) -> bool:
+  # TensorFlow 2 lists the class under another module; the method is its own in both.
+  return hasattr(variable, '_get_variable_list')
+
+
+def op_name(variable: Any) -> str:
+  """Returns the op name of a variable, without part suffixes where it is partitioned."""
+  return variable.name if _is_partitioned(variable) else variable.op.name
+
+
+def _dtype(variable: Any) -> Any:
+  return variable.dtype.base_dtype
+
+
+def _use_resource(weight: Any) -> Optional[bool]:
+  """True where the weight is a resource variable; None leaves it to the scope."""
+  first = _shards(weight)[0]
+  return True if hasattr(first, 'handle') and first.handle.dtype == tf.resource else None
+
+
+def _partitioner(weight: Any, layout: Layout) -> Optional[Callable[..., List[int]]]:
+  """Returns a partitioner that cuts a mask as the weight is cut."""
+  if not _is_partitioned(weight):
+    return None
+  parts = [len(layout.sizes) if axis == layout.axis else 1 for axis in range(len(layout.shape))]
+  return lambda **_: parts

@@ -1,0 +1,112 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""When to update the masks, and how sparse they should be: functions of the step.
+
+A schedule is a pure function of the global step. The functions here take a
+Python number, a NumPy array or a tensor, and answer in kind, so one formula
+serves the graph, the tests and a picture of the run drawn before it starts.
+"""
+
+import dataclasses
+from typing import Any, List, Optional
+
+import numpy as np
+
+from model_pruning.compat import tf
+from model_pruning.spec import PruningSpec
+
+
+def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = None,
+                     dtype: Any = None) -> Any:
+  """Returns the sparsity at `step`.
+
+      p = clip((step - begin) / (end - begin), 0, 1)
+      sparsity = target + (initial - target) * (1 - p) ** exponent
+
+  (Zhu and Gupta, "To prune, or not to prune", 2017, with exponent 3.)
+
+  >>> gradual_sparsity(50, PruningSpec(target_sparsity=0.8, sparsity_function_end_step=100))
+  0.7000000000000001
+
+  Args:
+    step: global step; an int, an integer array, or an integer tensor.
+    spec: gives begin, end, exponent, initial and, by default, target sparsity.
+    target: the sparsity to end at, instead of spec.target_sparsity.
+    dtype: for a tensor, the floating dtype to compute in (default float32, in
+      contrib's order of operations, so that both round alike).
+
+  Returns:
+    A float, a float64 array or a tensor of the step's shape.
+  """
+  begin, end = spec.sparsity_function_begin_step, spec.sparsity_function_end_step
+  target = spec.target_sparsity if target is None else target
+  if tf.is_tensor(step):
+    dtype = dtype or tf.float32
+    share = tf.cast(step - begin, dtype) / tf.cast(end - begin, dtype)
+    left = 1 - tf.minimum(tf.constant(1, dtype), tf.maximum(tf.constant(0, dtype), share))
+    return (spec.initial_sparsity - target) * tf.pow(
+        left, tf.constant(spec.sparsity_function_exponent, dtype)) + target
+  left = 1 - np.clip((np.asarray(step, np.float64) - begin) / (end - begin), 0, 1)
+  sparsity = target + (spec.initial_sparsity - target) * left**spec.sparsity_function_exponent
+  return float(sparsity) if np.ndim(step) == 0 else sparsity
+
+
+def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
+  """Says whether the masks are to be updated at `step`.
+
+  True when begin_pruning_step <= step, step <= end_pruning_step unless that is
+  negative, and last_update_step + pruning_frequency <= step.
+
+  >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
+  True
+
+  Args:
+    step, last_update_step: global steps; ints, arrays or tensors.
+    spec: gives begin_pruning_step, end_pruning_step and pruning_frequency.
+
+  Returns:
+    A bool, a bool array or a bool tensor.
+  """
+  due = (step >= spec.begin_pruning_step) & (last_update_step + spec.pruning_frequency <= step)
+  if spec.end_pruning_step >= 0:
+    due = due & (step <= spec.end_pruning_step)
+  return due
+
+
+def update_steps(spec: PruningSpec, until: int) -> List[int]:
+  """Returns the steps up to `until` at which a run that visits every step updates.
+
+  >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
+  [15, 25, 35]
+  """
+  first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  last = until if spec.end_pruning_step < 0 else min(until, spec.end_pruning_step)
+  return list(range(first, last + 1, spec.pruning_frequency))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+  """How far a spec can get: its last update step (None if there is none) and sparsity there."""
+  step: Optional[int]
+  sparsity: float
+
+
+def reach(spec: PruningSpec) -> Reach:
+  """Returns the sparsity that the last mask update of a run under `spec` aims at.
+
+  Where end_pruning_step is negative updates never cease, so the target is
+  reached once a run is long enough.
+
+  >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
+  Reach(step=90, sparsity=0.4995)
+  """
+  if spec.end_pruning_step < 0:
+    first = max(spec.begin_pruning_step, spec.pruning_frequency)
+    behind = max(spec.sparsity_function_end_step - first, 0)
+    step = first + -(-behind // spec.pruning_frequency) * spec.pruning_frequency
+    return Reach(step, spec.target_sparsity)
+  first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  if first > spec.end_pruning_step:
+    return Reach(None, 0.0)
+  step = spec.end_pruning_step - (spec.end_pruning_step - first) % spec.pruning_frequency
+  return Reach(step, gradual_sparsity(step, spec))

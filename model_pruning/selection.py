@@ -1,0 +1,361 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the k-th largest score, exactly, by counting; and the mask that keeps k.
+
+Non-negative float32 values order as their bit patterns read as int32, their
+*keys*. So the k-th largest is found without sorting: count the keys by their
+high 16 bits, walk the counts down to the bin that holds it, count the keys in
+that bin by their low 15 bits, walk again. On TPUs, where scatter is slow, the
+same key is found bit by bit with compare-and-count. Both give the same answer
+to the bit.
+
+Counts add up, and that is how shards are served: each is counted where it
+lives, only counts travel, and each shard's mask is made where it lives. Shards
+are never brought together.
+
+Comparing keys instead of floats also ranks NaN above infinity, tells denormals
+from zero where the processor flushes them, and does so on every device.
+"""
+
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple, Union
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.placement import on_device_of
+
+# The unit scores of one weight: its shards, each [rows, columns] of float32. The
+# same number of rows in all of them; see patterns.py for the order they imply.
+Shards = Sequence[Any]
+
+_LOW_BITS = 15
+_HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW_BITS
+
+# Large shards are counted this many keys at a time: the temporaries then stay in
+# the processor's cache, which is faster than passes over all of memory.
+_CHUNK = 1 << 20
+
+# float32 counts exactly up to here. Up to here keep counts are rounded in
+# float32, as contrib rounded them; beyond, in float64.
+_EXACT_IN_FLOAT32 = 1 << 24
+
+
+class Selection(NamedTuple):
+  """What to keep.
+
+  Attributes:
+    threshold: scalar float32, the smoothed threshold to store.
+    masks: per weight, per shard, a bool tensor of the shape of its unit scores.
+  """
+  threshold: Any
+  masks: List[List[Any]]
+
+
+def unit_count(weights: Sequence[Shards]) -> int:
+  """Returns the number of units in all shards of all weights."""
+  return sum(_size(shard) for shards in weights for shard in shards)
+
+
+def keep_count(units: int, sparsity: Any) -> Any:
+  """Returns max(1, round_half_to_even(units * (1 - sparsity))), an integer scalar.
+
+  Args:
+    units: number of units, at least 1.
+    sparsity: scalar tensor, float32 or float64; or a function of a dtype that
+      returns one, for sparsities that float32 is too coarse to hold.
+  """
+  dtype = tf.float32 if units <= _EXACT_IN_FLOAT32 else tf.float64
+  sparsity = tf.cast(sparsity(dtype) if callable(sparsity) else sparsity, dtype)
+  kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
+  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
+  return tf.cast(kept, _count_dtype(units))
+
+
+def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]],
+           previous_threshold: Any = 0.0, threshold_decay: float = 0.0, method: str = 'exact',
+           nbins: int = 256, use_tpu: bool = False) -> Selection:
+  """Chooses which units to keep, by one threshold over all of `weights`.
+
+  With threshold_decay 0 and method 'exact' precisely keep_count units are kept:
+  all above the threshold, and of those equal to it the first in flat index
+  order, weight after weight. Otherwise a unit is kept when its score reaches
+  (for 'histogram': exceeds) the smoothed threshold
+
+      (1 - threshold_decay) * current + threshold_decay * previous
+
+  and at least the highest score always is.
+
+  Args:
+    weights: unit scores, non-negative float32, of static shape; one weight as
+      [shards], a group as the list of its members.
+    sparsity: see keep_count.
+    previous_threshold: scalar of any floating dtype, read when decay is not 0.
+    threshold_decay: in [0, 1).
+    method: 'exact'; or 'histogram', contrib's estimate from `nbins` equal bins.
+    nbins: number of bins of the estimate.
+    use_tpu: count by comparing, with static shapes, without scatter.
+
+  Raises:
+    errors.WeightError: there is no unit to select from.
+  """
+  units = unit_count(weights)
+  if not units:
+    raise errors.WeightError('There are no weights to select from: all shards are empty')
+  keys = [[_keys(shard) for shard in shards] for shards in weights]
+  every = [shard for shards in keys for shard in shards if _size(shard)]
+  if method == 'histogram':
+    current = _estimate(every, units, _scalar(sparsity), nbins, use_tpu)
+  else:
+    keep = keep_count(units, sparsity)
+    find = _kth_by_bisection if use_tpu else _kth_by_histograms
+    key, ties, kept_ties = find(every, keep)
+    current = tf.bitcast(key, tf.float32)
+    if not threshold_decay:
+      return Selection(current, _keep_exactly(keys, key, ties, kept_ties, use_tpu))
+  smoothed = current
+  if threshold_decay:
+    smoothed = current * (1 - threshold_decay) + threshold_decay * tf.cast(
+        previous_threshold, tf.float32)
+  # A threshold remembered from larger weights may exceed every score there is.
+  largest = tf.reduce_max(tf.stack([_on(shard, tf.reduce_max) for shard in every]))
+  lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
+  lowest_kept = tf.minimum(lowest_kept, largest)
+  return Selection(smoothed, [[_on(shard, lambda x: x >= lowest_kept) for shard in shards]
+                              for shards in keys])
+
+
+def _scalar(sparsity: Any) -> Any:
+  return tf.cast(sparsity(tf.float32) if callable(sparsity) else sparsity, tf.float32)
+
+
+def _size(shard: Any) -> int:
+  size = shard.shape.num_elements()
+  if size is None:
+    raise errors.WeightError('Scores of shape %s: selection needs a static shape' % shard.shape)
+  return size
+
+
+def _count_dtype(units: int) -> Any:
+  return tf.int32 if units < 1 << 31 else tf.int64
+
+
+def _on(shard: Any, function: Callable[[Any], Any]) -> Any:
+  """Applies `function` to a shard on the device of the shard."""
+  with on_device_of(shard):
+    return function(shard)
+
+
+def _keys(scores: Any) -> Any:
+  return _on(scores, lambda x: tf.bitcast(x, tf.int32))
+
+
+def _total(counts: Sequence[Any], dtype: Any) -> Any:
+  """Adds up the counts of all shards, in an integer wide enough for all units."""
+  counts = [tf.cast(count, dtype) for count in counts]
+  return counts[0] if len(counts) == 1 else tf.add_n(counts)
+
+
+# ---- The k-th largest by two histograms of the bits. ----
+
+
+def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
+  """Returns the key of the keep-th largest, its number in each shard, and how many to keep."""
+  counts = [_on(shard, lambda x: _histogram(x, _high_bits, _HIGH_BINS)) for shard in shards]
+  high, keep_of_bin, _ = _walk_down(_total(counts, keep.dtype), keep)
+  prefix = tf.bitwise.left_shift(high, _LOW_BITS)
+  # Under xor with their common prefix the keys of the bin become their low bits,
+  # and all others exceed the number of bins, which bincount passes over.
+  counts = [_on(shard, lambda x: _histogram(x, lambda y: tf.bitwise.bitwise_xor(y, prefix),
+                                            _LOW_BINS)) for shard in shards]
+  low, kept_ties, _ = _walk_down(_total(counts, keep.dtype), keep_of_bin)
+  ties = [_on(count, lambda x: x[low]) for count in counts]
+  return tf.bitwise.bitwise_or(prefix, low), ties, kept_ties
+
+
+def _high_bits(keys: Any) -> Any:
+  return tf.bitwise.right_shift(keys, _LOW_BITS)
+
+
+def _histogram(keys: Any, digit: Callable[[Any], Any], bins: int) -> Any:
+  """Counts digit(key) over the keys of one shard; int32 [bins]. Digits past the end are dropped."""
+  def count(part: Any) -> Any:
+    return tf.raw_ops.Bincount(arr=digit(part), size=bins, weights=tf.constant([], tf.int32))
+
+  flat, size = tf.reshape(keys, [-1]), _size(keys)
+  chunks = size // _CHUNK
+  if chunks < 2:
+    return count(flat)
+  # A slice of whole rows shares its memory with the original.
+  rows = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK])
+  _, counts = tf.while_loop(
+      lambda index, _: index < chunks,
+      lambda index, total: (index + 1, total + count(
+          tf.reshape(tf.slice(rows, [index, 0], [1, _CHUNK]), [_CHUNK]))),
+      (tf.constant(0), count(flat[chunks * _CHUNK:])),
+      parallel_iterations=2)
+  return counts
+
+
+def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any, Any]:
+  """Finds the bin of the keep-th largest: the highest whose count and all above reach `keep`.
+
+  Returns:
+    The bin, as int32; how many of the bin are among the `keep` largest; and
+    the bin's count.
+  """
+  # In two levels: a cumulative sum is serial, and this one is short.
+  grid = tf.reshape(counts, [-1, 256])
+  row, keep, _ = _last_reaching(tf.reduce_sum(grid, axis=1), keep)
+  column, keep, count = _last_reaching(grid[row], keep)
+  return row * 256 + column, keep, count
+
+
+def _last_reaching(counts: Any, keep: Any) -> Tuple[Any, Any, Any]:
+  above = tf.cumsum(counts, reverse=True)
+  index = tf.reduce_sum(tf.cast(above >= keep, tf.int32)) - 1
+  return index, keep - (above[index] - counts[index]), counts[index]
+
+
+# ---- The same, by comparing and counting. ----
+
+
+def _count(shards: Shards, test: Callable[[Any], Any], dtype: Any) -> Any:
+  return _total([_on(shard, lambda x: tf.reduce_sum(tf.cast(test(x), tf.int32)))
+                 for shard in shards], dtype)
+
+
+def _kth_by_bisection(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
+  """As _kth_by_histograms: sets the key's bits from the top while `keep` keys reach it."""
+
+  def step(bit: Any, key: Any) -> Tuple[Any, Any]:
+    candidate = tf.bitwise.bitwise_or(key, tf.bitwise.left_shift(1, bit))
+    reached = _count(shards, lambda x: x >= candidate, keep.dtype) >= keep
+    return bit - 1, tf.where(reached, candidate, key)
+
+  _, key = tf.while_loop(lambda bit, _: bit >= 0, step, (tf.constant(30), tf.constant(0)))
+  kept_ties = keep - _count(shards, lambda x: x > key, keep.dtype)
+  ties = [_on(shard, lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32)))
+          for shard in shards]
+  return key, ties, kept_ties
+
+
+# ---- Masks of exactly k. ----
+
+
+def _keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept_ties: Any,
+                  use_tpu: bool) -> List[List[Any]]:
+  """Returns masks of all keys above `key`, and of the first `kept_ties` equal to it."""
+  remaining = iter(ties)
+  by_weight = [[next(remaining) if _size(shard) else tf.constant(0) for shard in shards]
+               for shards in weights]
+  totals = [_total(counts, kept_ties.dtype) for counts in by_weight]
+  masks = []
+  for shards, counts, share in zip(weights, by_weight, _first_come(totals, kept_ties)):
+    if len(shards) > 1 and int(shards[0].shape[0]) > 1:
+      shares = _share_by_rows(shards, key, counts, share)
+    else:
+      shares = _first_come(counts, share)
+    masks.append([_keep_first_ties(shard, key, count, kept, use_tpu)
+                  for shard, count, kept in zip(shards, counts, shares)])
+  return masks
+
+
+def _first_come(counts: Sequence[Any], total: Any) -> List[Any]:
+  """Hands out `total` to bins that can take `counts`, in their order."""
+  if len(counts) == 1:
+    return [total]
+  counts = tf.cast(tf.stack(counts), total.dtype)
+  shares = tf.clip_by_value(total - tf.cumsum(counts, exclusive=True), tf.zeros_like(total), counts)
+  return tf.unstack(shares)
+
+
+def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) -> List[Any]:
+  """As _first_come, for shards whose rows interleave in the flat index order of the weight."""
+  counts = tf.stack(counts)
+
+  def by_rows() -> Any:
+    ties = [_on(shard, lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), axis=1))
+            for shard in shards]
+    in_order = tf.cast(tf.stack(ties, axis=1), total.dtype)
+    before = tf.reshape(tf.cumsum(tf.reshape(in_order, [-1]), exclusive=True), tf.shape(in_order))
+    kept = tf.clip_by_value(total - before, tf.zeros_like(total), in_order)
+    return tf.reduce_sum(kept, axis=0)
+
+  everything = tf.cast(counts, total.dtype)
+  # Almost always the one key that equals the threshold is kept, and no row need be looked at.
+  return tf.unstack(tf.cond(total >= tf.reduce_sum(everything), lambda: everything, by_rows),
+                    num=len(shards))
+
+
+def _keep_first_ties(keys: Any, key: Any, ties: Any, kept: Any, use_tpu: bool) -> Any:
+  """Returns the mask of one shard that keeps its first `kept` of `ties` keys equal to `key`."""
+  with on_device_of(keys):
+    size = _size(keys)
+    if not size:
+      return tf.zeros(keys.shape, tf.bool)
+    flat = tf.reshape(keys, [-1])
+
+    def up_to(cut: Any) -> Any:
+      return tf.concat([flat[:cut] >= key, flat[cut:] > key], axis=0)
+
+    def some() -> Any:
+      if not use_tpu:
+        positions = tf.concat([[-1], tf.where(tf.equal(flat, key))[:, 0]], axis=0)
+        return tf.reshape(up_to(positions[kept] + 1), [size])
+      last = _position_by_bisection(tf.equal(flat, key), tf.cast(kept, tf.int32))
+      return (flat > key) | (tf.equal(flat, key) & (tf.range(size) < last))
+
+    mask = tf.cond(tf.cast(kept, tf.int64) >= tf.cast(ties, tf.int64), lambda: flat >= key, some)
+    return tf.reshape(mask, keys.shape)
+
+
+def _position_by_bisection(flags: Any, wanted: Any) -> Any:
+  """Returns the length of the longest prefix of `flags` with at most `wanted` true."""
+  size = _size(flags)
+  index, ones = tf.range(size), tf.cast(flags, tf.int32)
+
+  def step(bit: Any, length: Any) -> Tuple[Any, Any]:
+    candidate = length + tf.bitwise.left_shift(1, bit)
+    inside = tf.reduce_sum(ones * tf.cast(index < candidate, tf.int32))
+    return bit - 1, tf.where((candidate <= size) & (inside <= wanted), candidate, length)
+
+  _, length = tf.while_loop(lambda bit, _: bit >= 0, step,
+                            (tf.constant(size.bit_length() - 1), tf.constant(0)))
+  return length
+
+
+# ---- contrib's estimate. ----
+
+
+def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bool) -> Any:
+  """Returns the threshold that contrib estimated up to TensorFlow 1.12.
+
+      (number of bins whose cumulative share is below the sparsity) / nbins * max
+
+  over nbins equal bins of [0, max]. The maximum is taken over the finite scores,
+  and the others are counted in the last bin.
+  """
+  def finite(keys: Any) -> Any:
+    return tf.where(keys < 0x7f800000, keys, tf.zeros_like(keys))
+
+  largest = tf.bitcast(tf.reduce_max(tf.stack(
+      [_on(shard, lambda x: tf.reduce_max(finite(x))) for shard in shards])), tf.float32)
+
+  def bins(keys: Any) -> Any:
+    scaled = tf.bitcast(finite(keys), tf.float32) / largest
+    index = tf.cast(tf.minimum(tf.floor(scaled * nbins), nbins - 1), tf.int32)
+    # Zeros over a maximum of zero come out as NaN, whose cast is anything.
+    index = tf.clip_by_value(index, 0, nbins - 1)
+    return tf.where(keys < 0x7f800000, index, tf.fill(tf.shape(index), nbins - 1))
+
+  def cumulative(keys: Any) -> Any:
+    digits = tf.reshape(bins(keys), [-1])
+    if not use_tpu:
+      return tf.cumsum(_histogram(digits, lambda x: x, nbins))
+    return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(digits <= edge, tf.int32)),
+                     tf.range(nbins))
+
+  counts = _total([_on(shard, cumulative) for shard in shards], _count_dtype(units))
+  share = tf.cast(counts, tf.float32) / tf.cast(units, tf.float32)
+  below = tf.reduce_sum(tf.cast(share < sparsity, tf.float32))
+  threshold = below / float(nbins) * largest
+  return tf.where(tf.math.is_finite(threshold), threshold, tf.zeros_like(threshold))
