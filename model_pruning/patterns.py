@@ -56,6 +56,15 @@ class Layout:
 class Elementwise:
   """Every element is a unit of its own."""
 
+  def units(self, layout: Layout) -> int:
+    """Returns the number of units of a weight."""
+    return int(np.prod(layout.shape, dtype=np.int64))
+
+  def fewest_elements(self, layout: Layout, units: int) -> int:
+    """Returns the least number of elements that so many units cover."""
+    del layout
+    return units
+
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
     rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64)) if len(shards) > 1 else 1
     return [tf.reshape(shard, [rows, -1]) for shard in shards]
@@ -79,6 +88,14 @@ class Block:
   height: int
   width: int
   pooling: str
+
+  def units(self, layout: Layout) -> int:
+    rows, columns = layout.squeezed().shape
+    return -(-rows // self.height) * -(-columns // self.width)
+
+  def fewest_elements(self, layout: Layout, units: int) -> int:
+    sizes = np.sort(self._covered(*layout.squeezed().shape), axis=None)
+    return int(sizes[:units].sum())
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
     layout = layout.squeezed()
@@ -129,10 +146,13 @@ class Block:
     blocks = tf.reshape(tf.pad(scores, padding), [down, self.height, across, self.width])
     if self.pooling == 'MAX':
       return tf.bitcast(tf.reduce_max(blocks, axis=[1, 3]), tf.float32)
-    covered = np.outer(_covered(rows, self.height), _covered(columns, self.width))
     total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 3), 1), [down, across])
     # A NaN may come out of arithmetic with its sign set, which would rank it last.
-    return tf.abs(total / covered.astype(np.float32))
+    return tf.abs(total / self._covered(rows, columns).astype(np.float32))
+
+  def _covered(self, rows: int, columns: int) -> np.ndarray:
+    """Returns the number of elements that each block of a matrix covers."""
+    return np.outer(_covered(rows, self.height), _covered(columns, self.width))
 
   def _tile(self, units: Any) -> Any:
     down, across = units.shape.as_list()

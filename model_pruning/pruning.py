@@ -11,6 +11,7 @@ from model_pruning import registry
 from model_pruning import saliency
 from model_pruning import schedules
 from model_pruning import selection
+from model_pruning import summaries
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.patterns import pattern_for
@@ -53,7 +54,8 @@ class Pruning:
     self._graph = tf.get_default_graph()
     self._global_step = self._find_global_step(global_step)
     self._sparsity = sparsity
-    self._last_update_step = self._make_last_update_step()
+    self._last_update_step = registry.last_update_step(
+        self.spec.name, use_resource=True if self.spec.use_tpu else None)
     self._ops: dict = {}
     if sparsity is None:
       _warn_if_short(self.spec)
@@ -101,19 +103,29 @@ class Pruning:
     """
     def build() -> Any:
       with tf.name_scope(self.spec.name + '_summaries/'):
-        parts = [
-            tf.summary.scalar('sparsity', self._sparsity_at(self._step())(None)(tf.float32)),
-            tf.summary.scalar('last_mask_update_step', self._last_update_step)]
-        for record in registry.masked_weights():
-          kept = tf.cast(record.kept(), tf.float64)
-          mask_name = registry.op_name(record.mask)
-          parts.append(tf.summary.scalar(mask_name + '/sparsity',
-                                         tf.cast(1 - kept / record.size(), tf.float32)))
-          parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
-                                         tf.cast(record.threshold, tf.float32)))
-        return tf.summary.merge(parts)
+        return summaries.scalar_summaries(
+            registry.masked_weights(), self._sparsity_at(self._step())(None)(tf.float32),
+            self._last_update_step)
 
     return self._once('summaries', build, scope=False)
+
+  def prepare_report(self) -> None:
+    """Adds what sparsity_report needs to the graph, before that is finalized."""
+    self._once('report', lambda: [record.kept() for record in registry.masked_weights()])
+
+  def sparsity_report(self, session: Any) -> List[summaries.WeightSparsity]:
+    """Returns asked and achieved sparsity of every masked weight, as they are in `session`."""
+    self.prepare_report()
+    rows = []
+    for record, kept in zip(registry.masked_weights(), session.run(self._ops['report'])):
+      layout, asked = record.layout, self.spec.target_for(record.name)
+      pattern = self._pattern_for(record)
+      units = pattern.units(layout)
+      pruned = units - selection.rounded_keep_count(units, asked)
+      zeros = record.size() - int(kept)
+      rows.append(summaries.WeightSparsity(record.name, layout.shape, asked, zeros,
+                                           short=zeros < pattern.fewest_elements(layout, pruned)))
+    return rows
 
   def print_hparams(self) -> None:
     """Logs the spec as JSON."""
@@ -148,13 +160,6 @@ class Pruning:
           'in a `with graph.as_default()` block of the graph it is to prune' % global_step.name)
     return global_step
 
-  def _make_last_update_step(self) -> Any:
-    with tf.variable_scope(self.spec.name, reuse=tf.AUTO_REUSE,
-                           use_resource=True if self.spec.use_tpu else None) as scope:
-      scope.set_partitioner(None)
-      return tf.get_variable(registry.LAST_MASK_UPDATE_STEP, [], dtype=tf.int32, trainable=False,
-                             initializer=tf.zeros_initializer())
-
   def _step(self) -> Any:
     return tf.cast(registry.read(self._global_step), tf.int32)
 
@@ -178,11 +183,13 @@ class Pruning:
     with tf.control_dependencies([written]):
       return tf.no_op('mask_update')
 
+  def _pattern_for(self, record: registry.MaskedWeight) -> Any:
+    return pattern_for(record.layout.shape, self.spec.block_dims_for(record.name),
+                       self.spec.block_pooling_function)
+
   def _update_mask(self, record: registry.MaskedWeight, sparsity: Callable) -> Sequence[Any]:
     """Builds the assignments of one weight's masks and threshold."""
-    layout = record.layout
-    pattern = pattern_for(layout.shape, self.spec.block_dims_for(record.name),
-                          self.spec.block_pooling_function)
+    layout, pattern = record.layout, self._pattern_for(record)
     # The one read of the weight: it may be written to while the passes go over the scores.
     scores = []
     for shard in record.read_weight():

@@ -14,6 +14,9 @@ import functools
 import re
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
+# Savers take saveable objects, but the class of those is public only in this place.
+from tensorflow.python.training.saver import BaseSaverBuilder
+
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.patterns import Layout
@@ -123,6 +126,47 @@ def masked_weights() -> List[MaskedWeight]:
   return [MaskedWeight(*(variables.get(item.name, item) for item in row)) for row in zip(*columns)]
 
 
+def last_update_step(name: str, use_resource: Optional[bool]) -> Any:
+  """Returns the variable <name>/last_mask_update_step, an int32 scalar; makes it if need be."""
+  with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
+    scope.set_partitioner(None)
+    return tf.get_variable(LAST_MASK_UPDATE_STEP, [], dtype=tf.int32, trainable=False,
+                           initializer=tf.zeros_initializer())
+
+
+def exempt_from_initialization(variable: Any) -> Any:
+  """Has a variable saved and restored, but by nobody waited for until it is initialized.
+
+  For one that is made when a Scaffold's init_op may already exist: a session
+  counts as ready when all global variables are initialized, and nothing would
+  initialize this one. Savers, unlike that check, also go by the collection of
+  saveable objects. A checkpoint that is saved too early holds a zero.
+
+  Returns:
+    A bool tensor, whether the variable is initialized.
+  """
+  variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+  variables[:] = [known for known in variables if known is not variable]
+  with tf.device(variable.device):
+    initialized = tf.is_variable_initialized(variable)
+    value = tf.cond(initialized, variable.read_value, lambda: tf.zeros([], variable.dtype.base_dtype))
+  tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
+  return initialized
+
+
+class _Saveable(BaseSaverBuilder.SaveableObject):
+  """Saves `value` under the variable's name, and restores the variable."""
+
+  def __init__(self, variable: Any, value: Any) -> None:
+    spec = BaseSaverBuilder.SaveSpec(value, '', variable.op.name)
+    # A meta graph keeps collections by name, and finds the variable again by this one.
+    super().__init__(variable, [spec], variable.name)
+
+  def restore(self, restored_tensors: Any, restored_shapes: Any) -> Any:
+    del restored_shapes
+    return tf.assign(self.op, restored_tensors[0])
+
+
 def get_masked_weights() -> List[Any]:
   """Returns the masked weight tensors of the default graph."""
   return tf.get_collection(MASKED_WEIGHT_COLLECTION)
@@ -216,8 +260,9 @@ def masked_scope(include: str = '.*(kernel|weights)$',
   scope = tf.get_variable_scope()
   outer = scope.custom_getter
 
-  def getter(get: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-    get = functools.partial(outer, get) if outer else get
+  # TensorFlow passes `getter` and `name` by these names.
+  def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+    get = functools.partial(outer, getter) if outer else getter
     variable = get(name, *args, **kwargs)
     if (kwargs.get('trainable') is False or not included.match(name) or
         (excluded and excluded.match(name))):
@@ -226,7 +271,7 @@ def masked_scope(include: str = '.*(kernel|weights)$',
 
   # Set on the scope that is open rather than on one opened here: leaving a scope
   # would forget the default names handed out in it ('dense', 'dense_1', ...).
-  scope.set_custom_getter(getter)
+  scope.set_custom_getter(masking_getter)
   try:
     yield
   finally:

@@ -19,6 +19,8 @@ from zero where the processor flushes them, and does so on every device.
 
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple, Union
 
+import numpy as np
+
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.placement import on_device_of
@@ -68,6 +70,12 @@ def keep_count(units: int, sparsity: Any) -> Any:
   kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
   kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
   return tf.cast(kept, _count_dtype(units))
+
+
+def rounded_keep_count(units: int, sparsity: float) -> int:
+  """Returns what keep_count makes of a sparsity known in advance."""
+  number = np.float32 if units <= _EXACT_IN_FLOAT32 else np.float64
+  return int(np.clip(np.rint(number(units) * (number(1) - number(sparsity))), 1, units))
 
 
 def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]],

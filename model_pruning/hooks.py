@@ -1,0 +1,125 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""PruningHook: pruning for Estimator and MonitoredTrainingSession."""
+
+import json
+import os
+from typing import Any, Optional, Union
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import registry
+from model_pruning.compat import tf
+from model_pruning.hparam import HParams
+from model_pruning.pruning import Pruning
+from model_pruning.spec import PruningSpec
+from model_pruning.summaries import sparsity_table
+
+
+class PruningHook(tf.train.SessionRunHook):
+  """Updates the masks as training goes, and says at the end what was achieved.
+
+      with model_pruning.masked_scope(exclude='logits.*'):
+        logits = build_model(images)
+      ...
+      hook = model_pruning.PruningHook('target_sparsity=0.9,sparsity_function_end_step=10000')
+      with tf.train.MonitoredTrainingSession(hooks=[hook]) as session:
+        while not session.should_stop():
+          session.run(train_op)
+
+  It serves Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...) as
+  well. What it needs is added to the graph in begin(), so a string is enough. It
+  works with a Scaffold whose init_op, saver or summary_op was made before that;
+  a saver made before does not save last_mask_update_step, and a run resumed from
+  its checkpoints updates the masks at its first step.
+
+  Only the chief updates: masks are shared, like weights.
+  """
+
+  def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
+               is_chief: Optional[bool] = None, summaries: bool = True) -> None:
+    """Validates the spec; touches no graph.
+
+    Args:
+      spec: an HParams string, an HParams, a PruningSpec, None for the defaults;
+        or a Pruning object of the graph that is trained.
+      is_chief: whether this process updates the masks. By default what TF_CONFIG
+        says, and True where there is none.
+      summaries: whether to add pruning summaries to the graph.
+
+    Raises:
+      errors.PruningError: the spec is invalid.
+    """
+    self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
+    self._is_chief = _is_chief_by_tf_config() if is_chief is None else is_chief
+    self._summaries = summaries
+    self._pruning: Optional[Pruning] = None
+    self._initialized: Any = None
+
+  def begin(self) -> None:
+    """Adds the pruning to the default graph, where it is not there yet.
+
+    Raises:
+      errors.NoMaskedWeightsError, errors.MapError, errors.GlobalStepError,
+      errors.GraphMismatchError: the graph is not one that the spec can prune.
+    """
+    if not self._is_chief:
+      logging.info('PruningHook: not the chief, which is the one that updates the masks')
+      return
+    self._initialized = None
+    if isinstance(self._given, Pruning):
+      self._pruning = self._given
+    else:
+      known = {variable.name for variable in tf.global_variables()}
+      self._pruning = Pruning(self._given)
+      if self._pruning.last_mask_update_step.name not in known:
+        self._initialized = registry.exempt_from_initialization(
+            self._pruning.last_mask_update_step)
+    self._update = self._pruning.conditional_mask_update_op()
+    self._pruning.prepare_report()
+    if self._summaries:
+      self._pruning.add_pruning_summaries()
+
+  def after_create_session(self, session: Any, coord: Any) -> None:
+    """Gives the step counter its value where neither init_op nor checkpoint did."""
+    del coord
+    if self._initialized is not None and not session.run(self._initialized):
+      session.run(self._pruning.last_mask_update_step.initializer)
+
+  def after_run(self, run_context: Any, run_values: Any) -> None:
+    """Updates the masks if the spec says so for the step just trained."""
+    del run_values
+    if self._pruning is not None:
+      run_context.session.run(self._update)
+
+  def end(self, session: Any) -> None:
+    """Logs asked and achieved sparsity, and warns of weights that ended short."""
+    if self._pruning is None:
+      return
+    rows = self._pruning.sparsity_report(session)
+    logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
+                 sparsity_table(rows))
+    for row in rows:
+      if row.short:
+        logging.warning(
+            '%s: %s ended at sparsity %.4f, short of the %.4f asked for; train on to a mask '
+            'update at or after sparsity_function_end_step=%d', self._pruning.spec.name, row.name,
+            row.achieved, row.asked, self._pruning.spec.sparsity_function_end_step)
+
+
+def _is_chief_by_tf_config() -> bool:
+  """Returns whether TF_CONFIG makes this process the chief; True without one."""
+  text = os.environ.get('TF_CONFIG') or '{}'
+  try:
+    config = json.loads(text)
+    task = config.get('task', {})
+    kind, index = task.get('type'), int(task.get('index', 0))
+    cluster = config.get('cluster', {})
+  except (ValueError, AttributeError, TypeError) as error:
+    raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
+                           'mend it, or pass is_chief=' % (error, text)) from error
+  if kind is None or kind in ('chief', 'master'):
+    return True
+  has_chief = 'chief' in cluster or 'master' in cluster
+  return kind == 'worker' and index == 0 and not has_chief

@@ -1,0 +1,81 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What came of it: asked and achieved sparsity, as a table and as TensorBoard summaries."""
+
+import dataclasses
+from typing import Any, Iterable, List, Sequence, Tuple
+
+from model_pruning import registry
+from model_pruning.compat import tf
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightSparsity:
+  """Asked and achieved sparsity of one weight.
+
+  Attributes:
+    name: op name of the weight.
+    shape: its static shape.
+    asked: its target sparsity, as a share of its units (elements or blocks).
+    zeros: number of elements its mask hides.
+    short: whether fewer are hidden than the target asks for.
+  """
+  name: str
+  shape: Tuple[int, ...]
+  asked: float
+  zeros: int
+  short: bool
+
+  @property
+  def size(self) -> int:
+    size = 1
+    for dim in self.shape:
+      size *= dim
+    return size
+
+  @property
+  def achieved(self) -> float:
+    """Share of the elements that the mask hides."""
+    return self.zeros / self.size
+
+
+def sparsity_table(rows: Sequence[WeightSparsity]) -> str:
+  """Returns an aligned table of the rows, with a line of totals, for a terminal or a log."""
+  lines = [('weight', 'shape', 'asked', 'achieved', 'zeros', 'of', '')]
+  lines += [(row.name, 'x'.join(map(str, row.shape)) or 'scalar', '%.4f' % row.asked,
+             '%.4f' % row.achieved, '{:,}'.format(row.zeros), '{:,}'.format(row.size),
+             'short of its target' if row.short else '') for row in rows]
+  zeros, size = sum(row.zeros for row in rows), sum(row.size for row in rows)
+  lines.append(('total', '', '', '%.4f' % (zeros / max(size, 1)), '{:,}'.format(zeros),
+                '{:,}'.format(size), ''))
+  widths = [max(map(len, column)) for column in zip(*lines)]
+  return '\n'.join(_align(line, widths) for line in lines)
+
+
+def _align(cells: Iterable[str], widths: Iterable[int]) -> str:
+  # Names and remarks to the left, numbers to the right.
+  return '  '.join(cell.ljust(width) if index in (0, 1, 6) else cell.rjust(width)
+                   for index, (cell, width) in enumerate(zip(cells, widths))).rstrip()
+
+
+def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
+                     last_mask_update_step: Any) -> Any:
+  """Adds summaries of the pruning to the graph, under contrib's names, and merges them.
+
+  Args:
+    records: the weights; of each, its sparsity and its threshold.
+    sparsity: float scalar tensor, the sparsity asked for at the current step.
+    last_mask_update_step: integer scalar.
+
+  Returns:
+    The merged summary, a string scalar.
+  """
+  parts: List[Any] = [tf.summary.scalar('sparsity', sparsity),
+                      tf.summary.scalar('last_mask_update_step', last_mask_update_step)]
+  for record in records:
+    kept = tf.cast(record.kept(), tf.float64)
+    achieved = tf.cast(1 - kept / record.size(), tf.float32)
+    parts.append(tf.summary.scalar(registry.op_name(record.mask) + '/sparsity', achieved))
+    parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
+                                   tf.cast(record.threshold, tf.float32)))
+  return tf.summary.merge(parts)
