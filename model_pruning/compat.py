@@ -24,4 +24,9 @@ if _version < _MINIMUM:
 
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
-__all__ = ['tf']
+# Two things that graphs of every TensorFlow from 1.15 on have, but under no public name:
+# functions that the runtime does not inline, and the class of what a Saver saves.
+from tensorflow.python.framework.function import Defun  # noqa: E402
+from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
+
+__all__ = ['BaseSaverBuilder', 'Defun', 'tf']

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
+import functools
 from typing import Any, Callable, List, Optional, Sequence, Union
 
 from absl import logging
@@ -14,8 +15,10 @@ from model_pruning import selection
 from model_pruning import summaries
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
+from model_pruning.patterns import Layout
 from model_pruning.patterns import pattern_for
-from model_pruning.placement import on_device_of
+from model_pruning.placement import in_place
+from model_pruning.placement import outlined
 from model_pruning.spec import PruningSpec
 
 
@@ -187,21 +190,25 @@ class Pruning:
     return pattern_for(record.layout.shape, self.spec.block_dims_for(record.name),
                        self.spec.block_pooling_function)
 
+  def _whole(self, step: Callable[..., Any], shards: Sequence[Any], layout: Layout) -> List[Any]:
+    """Takes a pattern's step, which for a weight in one piece needs no other device."""
+    if len(shards) > 1 or self.spec.use_tpu:
+      return step(shards, layout)
+    return [outlined(lambda shard: step([shard], layout)[0], shards[0])]
+
   def _update_mask(self, record: registry.MaskedWeight, sparsity: Callable) -> Sequence[Any]:
     """Builds the assignments of one weight's masks and threshold."""
     layout, pattern = record.layout, self._pattern_for(record)
     # The one read of the weight: it may be written to while the passes go over the scores.
-    scores = []
-    for shard in record.read_weight():
-      with on_device_of(shard):
-        scores.append(saliency.magnitude(shard))
+    scores = [in_place(saliency.magnitude, shard) for shard in record.read_weight()]
     chosen = selection.select(
-        [pattern.pool(scores, layout)], sparsity,
+        [self._whole(pattern.pool, scores, layout)], sparsity,
         previous_threshold=registry.read(record.threshold) if self.spec.threshold_decay else 0.0,
         threshold_decay=self.spec.threshold_decay, method=self.spec.threshold_method,
         nbins=self.spec.nbins, use_tpu=self.spec.use_tpu)
     updates = [registry.assign(record.threshold, chosen.threshold)]
-    for mask, value in zip(record.mask_shards, pattern.expand(chosen.masks[0], layout)):
+    for mask, value in zip(
+        record.mask_shards, self._whole(pattern.expand, chosen.masks[0], layout)):
       updates.append(registry.assign(mask, value))
     return updates
 
@@ -213,20 +220,24 @@ class Pruning:
     elif external is not None:
       external = registry.read(external)
 
+    @functools.lru_cache(maxsize=None)
+    def base(dtype: Any) -> Any:
+      if external is None:
+        return schedules.gradual_sparsity(step, spec, dtype=dtype)
+      return tf.cast(external, dtype)
+
     def sparsity_for(name: Optional[str]) -> Callable[[Any], Any]:
       own = None if name is None else spec.mapped_sparsity(name)
 
       def compute(dtype: Any) -> Any:
-        base = (schedules.gradual_sparsity(step, spec, dtype=dtype) if external is None
-                else tf.cast(external, dtype))
         if own is None:
-          return base
+          return base(dtype)
         if external is None and (spec.initial_sparsity or not spec.target_sparsity):
           return schedules.gradual_sparsity(step, spec, own, dtype)
         if not spec.target_sparsity:
           return tf.constant(own, dtype)
         # From 0 this is the weight's own schedule, rounded as contrib rounded it.
-        return base * (tf.constant(own, dtype) / tf.constant(spec.target_sparsity, dtype))
+        return base(dtype) * (tf.constant(own, dtype) / tf.constant(spec.target_sparsity, dtype))
 
       return compute
 

@@ -14,10 +14,8 @@ import functools
 import re
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-# Savers take saveable objects, but the class of those is public only in this place.
-from tensorflow.python.training.saver import BaseSaverBuilder
-
 from model_pruning import errors
+from model_pruning.compat import BaseSaverBuilder
 from model_pruning.compat import tf
 from model_pruning.patterns import Layout
 from model_pruning.placement import on_device_of
@@ -149,7 +147,7 @@ def exempt_from_initialization(variable: Any) -> Any:
   variables[:] = [known for known in variables if known is not variable]
   with tf.device(variable.device):
     initialized = tf.is_variable_initialized(variable)
-    value = tf.cond(initialized, variable.read_value, lambda: tf.zeros([], variable.dtype.base_dtype))
+    value = tf.cond(initialized, variable.read_value, lambda: tf.zeros([], _dtype(variable)))
   tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
   return initialized
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
-from model_pruning.placement import on_device_of
+from model_pruning.placement import in_place
+from model_pruning.placement import outlined
 
 # The unit scores of one weight: its shards, each [rows, columns] of float32. The
 # same number of rows in all of them; see patterns.py for the order they imply.
@@ -35,6 +36,11 @@ _HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW_BITS
 # Large shards are counted this many keys at a time: the temporaries then stay in
 # the processor's cache, which is faster than passes over all of memory.
 _CHUNK = 1 << 20
+
+_INFINITY = 0x7f800000  # The key of it; those of NaN are larger.
+
+# Ties at the threshold are looked for in rows of so many keys.
+_ROW = 1 << 12
 
 # float32 counts exactly up to here. Up to here keep counts are rounded in
 # float32, as contrib rounded them; beyond, in float64.
@@ -57,19 +63,24 @@ def unit_count(weights: Sequence[Shards]) -> int:
   return sum(_size(shard) for shards in weights for shard in shards)
 
 
-def keep_count(units: int, sparsity: Any) -> Any:
+def keep_count(units: int, sparsity: Any, apply: Callable[..., Any] = in_place) -> Any:
   """Returns max(1, round_half_to_even(units * (1 - sparsity))), an integer scalar.
 
   Args:
     units: number of units, at least 1.
     sparsity: scalar tensor, float32 or float64; or a function of a dtype that
       returns one, for sparsities that float32 is too coarse to hold.
+    apply: in_place or outlined, how to put the arithmetic into the graph.
   """
   dtype = tf.float32 if units <= _EXACT_IN_FLOAT32 else tf.float64
+
+  def rounded(sparsity: Any) -> Any:
+    kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
+    kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
+    return tf.cast(kept, _count_dtype(units))
+
   sparsity = tf.cast(sparsity(dtype) if callable(sparsity) else sparsity, dtype)
-  kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
-  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
-  return tf.cast(kept, _count_dtype(units))
+  return apply(rounded, sparsity)
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -108,12 +119,14 @@ def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]]
   units = unit_count(weights)
   if not units:
     raise errors.WeightError('There are no weights to select from: all shards are empty')
-  keys = [[_keys(shard) for shard in shards] for shards in weights]
+  keys = [[tf.bitcast(shard, tf.int32) for shard in shards] for shards in weights]
   every = [shard for shards in keys for shard in shards if _size(shard)]
+  # XLA, on the way to a TPU, compiles a graph and not calls out of it.
+  apply = in_place if use_tpu else outlined
   if method == 'histogram':
-    current = _estimate(every, units, _scalar(sparsity), nbins, use_tpu)
+    current = _estimate(every, units, sparsity, nbins, use_tpu, apply)
   else:
-    keep = keep_count(units, sparsity)
+    keep = keep_count(units, sparsity, apply)
     find = _kth_by_bisection if use_tpu else _kth_by_histograms
     key, ties, kept_ties = find(every, keep)
     current = tf.bitcast(key, tf.float32)
@@ -124,15 +137,11 @@ def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]]
     smoothed = current * (1 - threshold_decay) + threshold_decay * tf.cast(
         previous_threshold, tf.float32)
   # A threshold remembered from larger weights may exceed every score there is.
-  largest = tf.reduce_max(tf.stack([_on(shard, tf.reduce_max) for shard in every]))
+  largest = tf.reduce_max(tf.stack([apply(tf.reduce_max, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
   lowest_kept = tf.minimum(lowest_kept, largest)
-  return Selection(smoothed, [[_on(shard, lambda x: x >= lowest_kept) for shard in shards]
+  return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
                               for shards in keys])
-
-
-def _scalar(sparsity: Any) -> Any:
-  return tf.cast(sparsity(tf.float32) if callable(sparsity) else sparsity, tf.float32)
 
 
 def _size(shard: Any) -> int:
@@ -146,16 +155,6 @@ def _count_dtype(units: int) -> Any:
   return tf.int32 if units < 1 << 31 else tf.int64
 
 
-def _on(shard: Any, function: Callable[[Any], Any]) -> Any:
-  """Applies `function` to a shard on the device of the shard."""
-  with on_device_of(shard):
-    return function(shard)
-
-
-def _keys(scores: Any) -> Any:
-  return _on(scores, lambda x: tf.bitcast(x, tf.int32))
-
-
 def _total(counts: Sequence[Any], dtype: Any) -> Any:
   """Adds up the counts of all shards, in an integer wide enough for all units."""
   counts = [tf.cast(count, dtype) for count in counts]
@@ -167,15 +166,14 @@ def _total(counts: Sequence[Any], dtype: Any) -> Any:
 
 def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
   """Returns the key of the keep-th largest, its number in each shard, and how many to keep."""
-  counts = [_on(shard, lambda x: _histogram(x, _high_bits, _HIGH_BINS)) for shard in shards]
-  high, keep_of_bin, _ = _walk_down(_total(counts, keep.dtype), keep)
+  counts = [outlined(lambda keys: _histogram(keys, _high_bits, _HIGH_BINS), shard)
+            for shard in shards]
+  high, keep_of_bin = outlined(_walk_down, _total(counts, keep.dtype), keep)
   prefix = tf.bitwise.left_shift(high, _LOW_BITS)
-  # Under xor with their common prefix the keys of the bin become their low bits,
-  # and all others exceed the number of bins, which bincount passes over.
-  counts = [_on(shard, lambda x: _histogram(x, lambda y: tf.bitwise.bitwise_xor(y, prefix),
-                                            _LOW_BINS)) for shard in shards]
-  low, kept_ties, _ = _walk_down(_total(counts, keep.dtype), keep_of_bin)
-  ties = [_on(count, lambda x: x[low]) for count in counts]
+  counts = [outlined(lambda keys, prefix: _histogram(keys, _low_bits, _LOW_BINS, prefix),
+                     shard, prefix) for shard in shards]
+  low, kept_ties = outlined(_walk_down, _total(counts, keep.dtype), keep_of_bin)
+  ties = [in_place(tf.gather, count, low) for count in counts]
   return tf.bitwise.bitwise_or(prefix, low), ties, kept_ties
 
 
@@ -183,10 +181,16 @@ def _high_bits(keys: Any) -> Any:
   return tf.bitwise.right_shift(keys, _LOW_BITS)
 
 
-def _histogram(keys: Any, digit: Callable[[Any], Any], bins: int) -> Any:
-  """Counts digit(key) over the keys of one shard; int32 [bins]. Digits past the end are dropped."""
+def _low_bits(keys: Any, prefix: Any) -> Any:
+  """Returns the low bits of keys that begin with the prefix, and more than _LOW_BINS of others."""
+  return tf.bitwise.bitwise_xor(keys, prefix)
+
+
+def _histogram(keys: Any, digit: Callable[..., Any], bins: int, *arguments: Any) -> Any:
+  """Counts digit(keys, *arguments) of one shard; int32 [bins]. Digits past the end are dropped."""
   def count(part: Any) -> Any:
-    return tf.raw_ops.Bincount(arr=digit(part), size=bins, weights=tf.constant([], tf.int32))
+    return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
+                               weights=tf.constant([], tf.int32))
 
   flat, size = tf.reshape(keys, [-1]), _size(keys)
   chunks = size // _CHUNK
@@ -203,31 +207,30 @@ def _histogram(keys: Any, digit: Callable[[Any], Any], bins: int) -> Any:
   return counts
 
 
-def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any, Any]:
+def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any]:
   """Finds the bin of the keep-th largest: the highest whose count and all above reach `keep`.
 
   Returns:
-    The bin, as int32; how many of the bin are among the `keep` largest; and
-    the bin's count.
+    The bin, as int32; and how many of the bin are among the `keep` largest.
   """
   # In two levels: a cumulative sum is serial, and this one is short.
   grid = tf.reshape(counts, [-1, 256])
-  row, keep, _ = _last_reaching(tf.reduce_sum(grid, axis=1), keep)
-  column, keep, count = _last_reaching(grid[row], keep)
-  return row * 256 + column, keep, count
+  row, keep = _last_reaching(tf.reduce_sum(grid, axis=1), keep)
+  column, keep = _last_reaching(grid[row], keep)
+  return row * 256 + column, keep
 
 
-def _last_reaching(counts: Any, keep: Any) -> Tuple[Any, Any, Any]:
+def _last_reaching(counts: Any, keep: Any) -> Tuple[Any, Any]:
   above = tf.cumsum(counts, reverse=True)
   index = tf.reduce_sum(tf.cast(above >= keep, tf.int32)) - 1
-  return index, keep - (above[index] - counts[index]), counts[index]
+  return index, keep - (above[index] - counts[index])
 
 
 # ---- The same, by comparing and counting. ----
 
 
 def _count(shards: Shards, test: Callable[[Any], Any], dtype: Any) -> Any:
-  return _total([_on(shard, lambda x: tf.reduce_sum(tf.cast(test(x), tf.int32)))
+  return _total([in_place(lambda x: tf.reduce_sum(tf.cast(test(x), tf.int32)), shard)
                  for shard in shards], dtype)
 
 
@@ -241,7 +244,7 @@ def _kth_by_bisection(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
 
   _, key = tf.while_loop(lambda bit, _: bit >= 0, step, (tf.constant(30), tf.constant(0)))
   kept_ties = keep - _count(shards, lambda x: x > key, keep.dtype)
-  ties = [_on(shard, lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32)))
+  ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32)), shard)
           for shard in shards]
   return key, ties, kept_ties
 
@@ -256,13 +259,16 @@ def _keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept
   by_weight = [[next(remaining) if _size(shard) else tf.constant(0) for shard in shards]
                for shards in weights]
   totals = [_total(counts, kept_ties.dtype) for counts in by_weight]
+  keep_first = _keep_first_by_bisection if use_tpu else _keep_first
+  apply = in_place if use_tpu else outlined
   masks = []
   for shards, counts, share in zip(weights, by_weight, _first_come(totals, kept_ties)):
     if len(shards) > 1 and int(shards[0].shape[0]) > 1:
       shares = _share_by_rows(shards, key, counts, share)
     else:
       shares = _first_come(counts, share)
-    masks.append([_keep_first_ties(shard, key, count, kept, use_tpu)
+    masks.append([apply(keep_first, shard, key, tf.cast(count, share.dtype), kept)
+                  if _size(shard) else tf.zeros(shard.shape, tf.bool)
                   for shard, count, kept in zip(shards, counts, shares)])
   return masks
 
@@ -281,7 +287,7 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
   counts = tf.stack(counts)
 
   def by_rows() -> Any:
-    ties = [_on(shard, lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), axis=1))
+    ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), axis=1), shard)
             for shard in shards]
     in_order = tf.cast(tf.stack(ties, axis=1), total.dtype)
     before = tf.reshape(tf.cumsum(tf.reshape(in_order, [-1]), exclusive=True), tf.shape(in_order))
@@ -294,26 +300,51 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
                     num=len(shards))
 
 
-def _keep_first_ties(keys: Any, key: Any, ties: Any, kept: Any, use_tpu: bool) -> Any:
+def _keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
   """Returns the mask of one shard that keeps its first `kept` of `ties` keys equal to `key`."""
-  with on_device_of(keys):
-    size = _size(keys)
-    if not size:
-      return tf.zeros(keys.shape, tf.bool)
-    flat = tf.reshape(keys, [-1])
+  flat, size = tf.reshape(keys, [-1]), _size(keys)
+  mask = tf.cond(kept >= ties, lambda: flat >= key, lambda: _keep_some(flat, size, key, kept))
+  return tf.reshape(mask, keys.shape)
 
-    def up_to(cut: Any) -> Any:
-      return tf.concat([flat[:cut] >= key, flat[cut:] > key], axis=0)
 
-    def some() -> Any:
-      if not use_tpu:
-        positions = tf.concat([[-1], tf.where(tf.equal(flat, key))[:, 0]], axis=0)
-        return tf.reshape(up_to(positions[kept] + 1), [size])
-      last = _position_by_bisection(tf.equal(flat, key), tf.cast(kept, tf.int32))
-      return (flat > key) | (tf.equal(flat, key) & (tf.range(size) < last))
+def _keep_some(flat: Any, size: int, key: Any, kept: Any) -> Any:
+  """Returns flat > key, and true for the first `kept` where they are equal.
 
-    mask = tf.cond(tf.cast(kept, tf.int64) >= tf.cast(ties, tf.int64), lambda: flat >= key, some)
-    return tf.reshape(mask, keys.shape)
+  Large weights do have ties at the threshold, but few: only the rows that hold
+  one are looked into, and all others go through a single comparison. Slices of
+  whole rows share memory with the original.
+  """
+  rows = size // _ROW
+  body, tail = tf.reshape(flat[:rows * _ROW], [rows, _ROW]), flat[rows * _ROW:]
+  tail_size = size - rows * _ROW
+  # The tail counts as one more row, filled up with what equals no key.
+  hit = tf.where(tf.concat([tf.reduce_any(tf.equal(body, key), axis=1), [True]], axis=0))[:, 0]
+  last = tf.pad(tail, [[0, _ROW - tail_size]], constant_values=-1)
+  looked_into = tf.concat([tf.gather(body, hit[:-1]), [last]], axis=0)
+  equal = tf.cast(tf.equal(looked_into, key), kept.dtype)
+  before = tf.cumsum(tf.reduce_sum(equal, axis=1), exclusive=True)
+  # The row in which the kept ties run out: all before it are kept, none after.
+  at = tf.maximum(tf.reduce_sum(tf.cast(before < kept, tf.int32)) - 1, 0)
+  keep_here = (equal[at] > 0) & (tf.cumsum(equal[at]) <= kept - before[at])
+  row = tf.cast(hit[at], tf.int32)
+  in_tail = tf.equal(row, rows)
+  zero = tf.constant(0)
+  return tf.concat([
+      tf.reshape(body[:row] >= key, [-1]),
+      ((looked_into[at] > key) | keep_here)[:tf.where(in_tail, zero + tail_size, zero + _ROW)],
+      tf.reshape(body[row + 1:] > key, [-1]),
+      tail[tf.where(in_tail, zero + tail_size, zero):] > key], axis=0)
+
+
+def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
+  """As _keep_first, with static shapes."""
+  flat = tf.reshape(keys, [-1])
+
+  def some() -> Any:
+    end = _position_by_bisection(tf.equal(flat, key), tf.cast(kept, tf.int32))
+    return (flat > key) | (tf.equal(flat, key) & (tf.range(_size(keys)) < end))
+
+  return tf.reshape(tf.cond(kept >= ties, lambda: flat >= key, some), keys.shape)
 
 
 def _position_by_bisection(flags: Any, wanted: Any) -> Any:
@@ -334,7 +365,8 @@ def _position_by_bisection(flags: Any, wanted: Any) -> Any:
 # ---- contrib's estimate. ----
 
 
-def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bool) -> Any:
+def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bool,
+              apply: Callable[..., Any]) -> Any:
   """Returns the threshold that contrib estimated up to TensorFlow 1.12.
 
       (number of bins whose cumulative share is below the sparsity) / nbins * max
@@ -342,28 +374,30 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   over nbins equal bins of [0, max]. The maximum is taken over the finite scores,
   and the others are counted in the last bin.
   """
-  def finite(keys: Any) -> Any:
-    return tf.where(keys < 0x7f800000, keys, tf.zeros_like(keys))
-
+  sparsity = tf.cast(sparsity(tf.float32) if callable(sparsity) else sparsity, tf.float32)
   largest = tf.bitcast(tf.reduce_max(tf.stack(
-      [_on(shard, lambda x: tf.reduce_max(finite(x))) for shard in shards])), tf.float32)
+      [apply(lambda keys: tf.reduce_max(_finite(keys)), shard) for shard in shards])), tf.float32)
 
-  def bins(keys: Any) -> Any:
-    scaled = tf.bitcast(finite(keys), tf.float32) / largest
-    index = tf.cast(tf.minimum(tf.floor(scaled * nbins), nbins - 1), tf.int32)
-    # Zeros over a maximum of zero come out as NaN, whose cast is anything.
-    index = tf.clip_by_value(index, 0, nbins - 1)
-    return tf.where(keys < 0x7f800000, index, tf.fill(tf.shape(index), nbins - 1))
-
-  def cumulative(keys: Any) -> Any:
-    digits = tf.reshape(bins(keys), [-1])
+  def cumulative(keys: Any, largest: Any) -> Any:
+    bins = _linear_bins(keys, largest, nbins)
     if not use_tpu:
-      return tf.cumsum(_histogram(digits, lambda x: x, nbins))
-    return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(digits <= edge, tf.int32)),
-                     tf.range(nbins))
+      return tf.cumsum(_histogram(bins, lambda part: part, nbins))
+    return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(bins <= edge, tf.int32)), tf.range(nbins))
 
-  counts = _total([_on(shard, cumulative) for shard in shards], _count_dtype(units))
+  counts = _total([apply(cumulative, shard, largest) for shard in shards], _count_dtype(units))
   share = tf.cast(counts, tf.float32) / tf.cast(units, tf.float32)
   below = tf.reduce_sum(tf.cast(share < sparsity, tf.float32))
-  threshold = below / float(nbins) * largest
-  return tf.where(tf.math.is_finite(threshold), threshold, tf.zeros_like(threshold))
+  return below / float(nbins) * largest
+
+
+def _finite(keys: Any) -> Any:
+  """Returns the keys with zero for those of infinities and NaN."""
+  return tf.where(keys < _INFINITY, keys, tf.zeros_like(keys))
+
+
+def _linear_bins(keys: Any, largest: Any, nbins: int) -> Any:
+  """Returns the bin of every score of a shard, int32 in [0, nbins)."""
+  scaled = tf.bitcast(_finite(keys), tf.float32) / largest
+  # Zero over a maximum of zero is NaN, and the cast of that is anything.
+  bins = tf.clip_by_value(tf.cast(tf.floor(scaled * nbins), tf.int32), 0, nbins - 1)
+  return tf.where(keys < _INFINITY, bins, (nbins - 1) * tf.ones_like(bins))

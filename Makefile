@@ -1,0 +1,84 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Needs only python3, git and make: every target makes the virtual environment it
+# runs in (tools/env.sh) and reuses it the next time.
+
+# Passed on to the programs behind the targets.
+DEMO_FLAGS =
+BENCH_FLAGS =
+PYTEST_FLAGS = -n 2
+# How many times as many random cases `make soak` runs.
+SOAK = 20
+
+.PHONY: help demo test test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+  bench soak lint typecheck build-check wheel-test bazel-test clean distclean
+
+help:
+	@echo "make demo       train and prune the digits net, into out/digits"
+	@echo "make test       the tests, on the TensorFlow that fits your python3"
+	@echo "make test-all   the tests on TensorFlow 1.15.5, 2.15.1 and 2.21"
+	@echo "make bench      the benchmarks"
+	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
+	@echo "make lint       ruff, and whether the BUILD files match the imports"
+	@echo "make typecheck  mypy over the package"
+	@echo "make wheel-test build the wheel, install and import it outside the checkout"
+	@echo "make bazel-test bazel test //..., offline"
+	@echo "make clean      remove what was built; distclean: the environments too"
+	@echo
+	@echo "Variables: DEMO_FLAGS, BENCH_FLAGS, PYTEST_FLAGS (now: $(PYTEST_FLAGS)), SOAK,"
+	@echo "MODEL_PRUNING_ENVS (where the environments live; now .envs in the checkout)."
+
+# The checkout itself is what runs: Python finds the package in the current folder.
+demo:
+	@tools/with_env.sh auto -m examples.digits.train --output_dir=out/digits $(DEMO_FLAGS)
+
+test:
+	@tools/test.sh auto $(PYTEST_FLAGS)
+
+test-all: test-tf1.15 test-tf2.15 test-tf2.21
+
+test-tf1.15 test-tf2.13 test-tf2.15:
+	@tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
+
+# Twice: with Keras 3, and those that bear the marker with the legacy Keras.
+test-tf2.21:
+	@tools/test.sh tf2.21 $(PYTEST_FLAGS)
+	@$(MAKE) --no-print-directory test-legacy-keras
+
+test-legacy-keras:
+	@if grep -rqs --include='*.py' 'mark[.]legacy_keras' tests; then \
+	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras \
+	    tools/test.sh tf2.21 $(PYTEST_FLAGS) -m legacy_keras; \
+	else \
+	  echo "no test bears the marker legacy_keras"; \
+	fi
+
+bench:
+	@tools/with_env.sh auto -m benchmarks.mask_update $(BENCH_FLAGS)
+
+# The tests multiply their numbers of random cases by MODEL_PRUNING_SOAK.
+soak:
+	@MODEL_PRUNING_SOAK=$(SOAK) NAME=soak tools/test.sh auto $(PYTEST_FLAGS)
+
+lint: build-check
+	@tools/with_env.sh lint -m ruff check .
+
+typecheck:
+	@tools/with_env.sh lint -m mypy
+
+build-check:
+	@tools/with_env.sh lint tools/check_build.py
+
+wheel-test:
+	@tools/wheel_test.sh
+
+bazel-test:
+	@tools/bazel_test.sh
+
+clean:
+	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.envs/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .envs

@@ -1,0 +1,116 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a trained net is worth: read back from its checkpoint and its summaries."""
+
+import dataclasses
+import os
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from examples.digits import hooks
+from examples.digits import model
+from examples.digits.data import Data
+import model_pruning
+from model_pruning.export import strip
+
+Curve = List[Tuple[int, float]]  # (global step, value), in order.
+
+_CHUNK = 1000  # Images per session run, so that MNIST's 10,000 need no gigabytes.
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """A trained net.
+
+  Attributes:
+    steps: global steps it was trained for.
+    accuracy: share of right answers on all test images.
+    scores: its logits on all test images, [n, 10].
+    graph_def: GraphDef from the placeholder `images` to model.OUTPUT, variables
+      as constants; masks included.
+    weights: asked and achieved sparsity of each masked weight; [] for a dense net.
+    curves: what the summaries say of test accuracy and sparsity over time.
+  """
+  steps: int
+  accuracy: float
+  scores: np.ndarray
+  graph_def: Any
+  weights: list
+  curves: Dict[str, Curve]
+
+
+def trained_steps(model_dir: str) -> int:
+  """Returns the global step of the last checkpoint, 0 where there is none."""
+  path = tf.train.latest_checkpoint(model_dir)
+  return int(tf.train.load_variable(path, 'global_step')) if path else 0
+
+
+def evaluate(data: Data, model_dir: str, pruning_hparams: Optional[str]) -> Result:
+  """Reads the last checkpoint in `model_dir`; pruning_hparams is None for a dense net."""
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    images = tf.placeholder(tf.float32, (None,) + data.image_shape, name='images')
+    output = model.build(images, pruned=pruning_hparams is not None)
+    pruning = None if pruning_hparams is None else model_pruning.Pruning(pruning_hparams)
+    saver = tf.train.Saver()
+    with tf.Session() as session:
+      saver.restore(session, tf.train.latest_checkpoint(model_dir))
+      scores = _in_chunks(session, output, images, data.test_images)
+      weights = pruning.sparsity_report(session) if pruning else []
+      graph_def = strip.graph_def_from_session(session, [model.OUTPUT])
+  accuracy = float(np.mean(np.argmax(scores, axis=1) == data.test_labels))
+  names = [row.name for row in weights]
+  curves = _curves(model_dir, names, pruning.spec.name if pruning else '')
+  return Result(trained_steps(model_dir), accuracy, scores, graph_def, weights, curves)
+
+
+def scores_of(graph_def: Any, images: np.ndarray) -> np.ndarray:
+  """Returns the logits that a frozen graph computes."""
+  with tf.Graph().as_default() as graph:
+    tf.import_graph_def(graph_def, name='')
+    with tf.Session() as session:
+      return _in_chunks(session, graph.get_tensor_by_name(model.OUTPUT + ':0'),
+                        graph.get_tensor_by_name('images:0'), images)
+
+
+def _in_chunks(session: Any, output: Any, placeholder: Any, images: np.ndarray) -> np.ndarray:
+  return np.concatenate([session.run(output, {placeholder: images[start:start + _CHUNK]})
+                         for start in range(0, len(images), _CHUNK)])
+
+
+def _curves(model_dir: str, weight_names: List[str], spec_name: str) -> Dict[str, Curve]:
+  """Returns the summaries of interest: test accuracy, 'asked' sparsity, and that per weight."""
+  scalars = _scalars(model_dir)
+  curves = {hooks.TEST_ACCURACY: scalars.get(hooks.TEST_ACCURACY, [])}
+  if weight_names:
+    prefix = spec_name + '_summaries/'
+    curves['asked'] = scalars.get(prefix + 'sparsity', [])
+    for name in weight_names:
+      mask = re.sub('kernel$', 'mask', name)
+      curves[name] = scalars.get(prefix + mask + '/sparsity', [])
+  return curves
+
+
+def _scalars(model_dir: str) -> Dict[str, Curve]:
+  """Returns all scalar summaries under `model_dir`, by tag."""
+  values: Dict[str, Dict[int, float]] = {}
+  for folder, _, names in os.walk(model_dir):
+    # By name is by time. A run that was killed may have gone on after its last checkpoint;
+    # the one that resumed it did those steps again, and its values count.
+    for name in sorted(name for name in names if name.startswith('events.out.tfevents')):
+      for event in _events(os.path.join(folder, name)):
+        for value in event.summary.value:
+          if value.HasField('simple_value'):
+            values.setdefault(value.tag, {})[event.step] = value.simple_value
+  return {tag: sorted(curve.items()) for tag, curve in values.items()}
+
+
+def _events(path: str) -> Any:
+  try:
+    for event in tf.train.summary_iterator(path):
+      yield event
+  except tf.errors.DataLossError:
+    pass  # The last event of a run that was killed may be cut short.

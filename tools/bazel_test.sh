@@ -1,0 +1,33 @@
+#!/bin/sh
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# bazel test //..., offline, with the Python of the environment `make test` uses.
+# Without Bazel: installed in CI, otherwise a skip that says what to install.
+# Arguments are passed on to bazel test.
+
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+
+if ! command -v bazel >/dev/null 2>&1; then
+  case ${CI:-} in
+    '' | false | 0)
+      echo "SKIPPED: there is no bazel (Debian, Ubuntu: apt-get install bazel-bootstrap)" >&2
+      exit 0 ;;
+  esac
+  sudo=
+  [ "$(id -u)" -eq 0 ] || sudo=sudo
+  DEBIAN_FRONTEND=noninteractive
+  export DEBIAN_FRONTEND
+  $sudo apt-get install -y -qq bazel-bootstrap >&2 || {
+    $sudo apt-get update -qq >&2
+    $sudo apt-get install -y -qq bazel-bootstrap >&2
+  }
+fi
+
+python=$(tools/env.sh auto)
+status=0
+bazel test //... --python_path="$python" "$@" || status=$?
+bazel shutdown  # Its server would hold on to memory that the next stage needs.
+exit "$status"
