@@ -147,8 +147,10 @@ class Block:
     if self.pooling == 'MAX':
       return tf.bitcast(tf.reduce_max(blocks, axis=[1, 3]), tf.float32)
     total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 3), 1), [down, across])
-    # A NaN may come out of arithmetic with its sign set, which would rank it last.
-    return tf.abs(total / self._covered(rows, columns).astype(np.float32))
+    # Multiplied by the reciprocal, since the graph optimizer does so with some divisions, and
+    # rounds differently then. The sign is for NaN, which may come out of a sum as negative.
+    share = np.float32(1) / self._covered(rows, columns).astype(np.float32)
+    return tf.abs(total * share)
 
   def _covered(self, rows: int, columns: int) -> np.ndarray:
     """Returns the number of elements that each block of a matrix covers."""

@@ -3,7 +3,7 @@
 """Where operations go: the device of another one, or a function of their own."""
 
 import contextlib
-from typing import Any, Callable, ContextManager
+from typing import Any, Callable, ContextManager, Iterator
 
 from model_pruning.compat import Defun
 from model_pruning.compat import tf
@@ -23,6 +23,23 @@ def on_device_of(value: Any) -> ContextManager:
     return graph.colocate_with(op, ignore_existing=True)
   # Inside a function graph an outer operation cannot be named for colocation.
   return tf.device(op.device)
+
+
+@contextlib.contextmanager
+def switches_and_merges() -> Iterator[None]:
+  """Has conditionals and loops built as TensorFlow 1 builds them, on every TensorFlow.
+
+  Functional control flow cannot take ref variables, nor call what `outlined`
+  makes; and as the runtime lowers it to switches and merges, nothing is lost.
+  """
+  if not tf.control_flow_v2_enabled() or tf.executing_eagerly() or _building_function():
+    yield
+    return
+  tf.disable_control_flow_v2()
+  try:
+    yield
+  finally:
+    tf.enable_control_flow_v2()
 
 
 def in_place(function: Callable[..., Any], *tensors: Any) -> Any:

@@ -19,6 +19,7 @@ from model_pruning.patterns import Layout
 from model_pruning.patterns import pattern_for
 from model_pruning.placement import in_place
 from model_pruning.placement import outlined
+from model_pruning.placement import switches_and_merges
 from model_pruning.spec import PruningSpec
 
 
@@ -110,7 +111,7 @@ class Pruning:
             registry.masked_weights(), self._sparsity_at(self._step())(None)(tf.float32),
             self._last_update_step)
 
-    return self._once('summaries', build, scope=False)
+    return self._once('summaries', build)
 
   def prepare_report(self) -> None:
     """Adds what sparsity_report needs to the graph, before that is finalized."""
@@ -136,17 +137,15 @@ class Pruning:
 
   # ---- Below, what the operations are made of. ----
 
-  def _once(self, key: str, build: Callable[[], Any], scope: bool = True) -> Any:
+  def _once(self, key: str, build: Callable[[], Any]) -> Any:
     """Builds an operation the first time, and returns the same one from then on."""
     if tf.get_default_graph() is not self._graph:
       raise errors.GraphMismatchError(
           'This Pruning object was made in another graph than the default one; make one Pruning '
           'per graph, in a `with graph.as_default()` block')
     if key not in self._ops:
-      if scope:
-        with tf.name_scope(self.spec.name + '/'):
-          self._ops[key] = build()
-      else:
+      # With the slash it is the scope of that name, however often it was entered before.
+      with switches_and_merges(), tf.name_scope(self.spec.name + '/'):
         self._ops[key] = build()
     return self._ops[key]
 

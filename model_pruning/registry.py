@@ -12,13 +12,15 @@ import contextlib
 import dataclasses
 import functools
 import re
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+import threading
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Set, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import BaseSaverBuilder
 from model_pruning.compat import tf
 from model_pruning.patterns import Layout
 from model_pruning.placement import on_device_of
+from model_pruning.placement import switches_and_merges
 
 MASK_COLLECTION = 'masks'
 THRESHOLD_COLLECTION = 'thresholds'
@@ -120,8 +122,47 @@ def masked_weights() -> List[MaskedWeight]:
             len(columns[1]), len(columns[2]), len(columns[3]), len(columns[0]), MASK_COLLECTION,
             THRESHOLD_COLLECTION, MASKED_WEIGHT_COLLECTION, WEIGHT_COLLECTION))
   variables = {variable.name: variable for variable in tf.global_variables()}
-  # A meta graph brings variables of custom collections back as plain tensors.
-  return [MaskedWeight(*(variables.get(item.name, item) for item in row)) for row in zip(*columns)]
+  return [MaskedWeight(*(_as_variable(item, variables) for item in row)) for row in zip(*columns)]
+
+
+def _as_variable(item: Any, variables: Dict[str, Any]) -> Any:
+  """Returns the variable behind what a meta graph made of it, or `item` if that is none.
+
+  A meta graph brings variables of custom collections back as plain tensors, and
+  partitioned ones as the operation that joins their parts.
+  """
+  if not isinstance(item, tf.Operation):
+    return variables.get(item.name, item)
+  parts = []
+  for variable in variables.values():
+    info = variable._get_save_slice_info()  # Nothing public tells a part from a whole.
+    if info is not None and info.full_name == item.name:
+      parts.append((info.var_offset, info.full_shape, variable))
+  parts.sort(key=lambda part: part[0])
+  if not parts:
+    raise errors.GraphMismatchError(
+        'The collections of this graph name %s, which is neither a variable nor the parts of one; '
+        'import the meta graph without an import_scope' % item.name)
+  return _Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
+                tuple(part for _, _, part in parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+  """A PartitionedVariable from a meta graph, as far as a MaskedWeight needs one."""
+  name: str
+  shape: Any
+  dtype: Any
+  parts: Tuple[Any, ...]
+
+  def __iter__(self) -> Iterator[Any]:
+    return iter(self.parts)
+
+  def _get_variable_list(self) -> List[Any]:
+    return list(self.parts)
+
+  def get_shape(self) -> Any:
+    return self.shape
 
 
 def last_update_step(name: str, use_resource: Optional[bool]) -> Any:
@@ -145,7 +186,7 @@ def exempt_from_initialization(variable: Any) -> Any:
   """
   variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
   variables[:] = [known for known in variables if known is not variable]
-  with tf.device(variable.device):
+  with switches_and_merges(), tf.device(variable.device):
     initialized = tf.is_variable_initialized(variable)
     value = tf.cond(initialized, variable.read_value, lambda: tf.zeros([], _dtype(variable)))
   tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
@@ -187,7 +228,8 @@ def get_weights() -> List[Any]:
 
 def get_weight_sparsity() -> List[Any]:
   """Returns, per mask of the default graph, a float32 scalar with its share of zeros."""
-  return [tf.nn.zero_fraction(tf.convert_to_tensor(mask)) for mask in get_masks()]
+  return [tf.cast(record.size() - record.kept(), tf.float32) / record.size()
+          for record in masked_weights()]
 
 
 def apply_mask(x: Any, scope: str = '') -> Any:
@@ -229,6 +271,16 @@ def apply_mask_and_return(x: Any, scope: str = '') -> Tuple[Any, Any]:
   return _register(x, mask, threshold), mask
 
 
+class _Claimed(threading.local):
+  """Names of variables that a masked_scope is about to mask, so that one around it does not."""
+
+  def __init__(self) -> None:
+    self.names: Set[str] = set()
+
+
+_claimed = _Claimed()
+
+
 @contextlib.contextmanager
 def masked_scope(include: str = '.*(kernel|weights)$',
                  exclude: Optional[str] = None) -> Iterator[None]:
@@ -261,11 +313,15 @@ def masked_scope(include: str = '.*(kernel|weights)$',
   # TensorFlow passes `getter` and `name` by these names.
   def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
     get = functools.partial(outer, getter) if outer else getter
-    variable = get(name, *args, **kwargs)
     if (kwargs.get('trainable') is False or not included.match(name) or
-        (excluded and excluded.match(name))):
-      return variable
-    return _mask_variable(variable, name, get, kwargs)
+        (excluded and excluded.match(name)) or name in _claimed.names):
+      return get(name, *args, **kwargs)
+    _claimed.names.add(name)
+    try:
+      variable = get(name, *args, **kwargs)
+    finally:
+      _claimed.names.remove(name)
+    return _mask_variable(variable, name, get, getter, kwargs)
 
   # Set on the scope that is open rather than on one opened here: leaving a scope
   # would forget the default names handed out in it ('dense', 'dense_1', ...).
@@ -284,8 +340,17 @@ def _compile(argument: str, pattern: str) -> Any:
                           (argument, pattern, error)) from error
 
 
-def _mask_variable(variable: Any, name: str, get: Callable[..., Any], kwargs: Any) -> Any:
-  """Masks a variable that get(name, **kwargs) made; see masked_scope for the names."""
+def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Callable[..., Any],
+                   kwargs: Any) -> Any:
+  """Masks what get(name, **kwargs) gave; see masked_scope for the names.
+
+  Args:
+    variable: the weight.
+    name: its full name.
+    get: how it was asked for, through the getters of the user.
+    getter: the same without those.
+    kwargs: what it was asked for with.
+  """
   layout = _check(variable)
   scope, _, leaf = name.rpartition('/')
   prefix = (scope + '/' if scope else '') + ('' if leaf in ('kernel', 'weights') else leaf + '_')
@@ -293,16 +358,31 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], kwargs: An
              if key in kwargs}
 
   def create(full_name: str, shape: Tuple[int, ...], initializer: Any) -> Any:
-    return get(full_name, shape=shape, dtype=_dtype(variable), initializer=initializer,
-               trainable=False, use_resource=_use_resource(variable),
-               partitioner=_partitioner(variable, layout) if shape else None, **options)
+    arguments = dict(shape=shape, dtype=_dtype(variable), initializer=initializer,
+                     trainable=False, use_resource=_use_resource(variable),
+                     partitioner=_partitioner(variable, layout) if shape else None, **options)
+    made = get(full_name, **arguments)
+    # A getter of the user's may give a tensor for each variable; a mask is written to.
+    return made if _is_variable(made) else getter(full_name, **dict(arguments, reuse=True))
 
   mask, threshold = _create(create, prefix + 'mask', prefix + 'threshold', layout)
-  if _in_control_flow():
-    # A cell built in the body of a loop: multiply once, not in every round.
-    with tf.control_dependencies(None):
-      return _register(variable, mask, threshold)
-  return _register(variable, mask, threshold)
+  with _name_scope_for_product(scope if leaf in ('kernel', 'weights') else name):
+    return _register(variable, mask, threshold)
+
+
+def _name_scope_for_product(name: str) -> ContextManager:
+  """Returns the name scope `name`, or name_1, ... where that already holds a masked product.
+
+  Layers ask for their variables outside of the name scope of their operations.
+  """
+  graph, scope, used = tf.get_default_graph(), name, 0
+  with tf.name_scope(None):
+    while True:
+      product = (scope + '/' if scope else '') + MASKED_WEIGHT_NAME
+      if graph.unique_name(product, mark_as_used=False) == product:
+        return tf.name_scope(scope + '/' if scope else None)
+      used += 1
+      scope = '%s_%d' % (name or 'masked', used)
 
 
 def _create(create: Callable[..., Any], mask_name: str, threshold_name: str,
@@ -313,8 +393,11 @@ def _create(create: Callable[..., Any], mask_name: str, threshold_name: str,
 
 def _register(weight: Any, mask: Any, threshold: Any) -> Any:
   """Multiplies weight and mask, and enters them into the collections if they are new there."""
-  masked = tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight),
-                       name=MASKED_WEIGHT_NAME)
+  # In the body of a loop, where RNN cells are built, multiply once, not in every round.
+  lift = _is_variable(weight) and _in_control_flow()
+  with tf.init_scope() if lift else contextlib.nullcontext():
+    masked = tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight),
+                         name=MASKED_WEIGHT_NAME)
   # By name: reuse makes new objects of partitioned variables.
   if mask.name not in [known.name for known in get_masks()]:
     tf.add_to_collection(THRESHOLD_COLLECTION, threshold)
@@ -325,8 +408,15 @@ def _register(weight: Any, mask: Any, threshold: Any) -> Any:
 
 
 def _in_control_flow() -> bool:
+  """Returns whether a loop or a conditional of a graph is being built."""
+  graph = tf.get_default_graph()
+  with tf.init_scope():
+    if tf.executing_eagerly():
+      return False  # Nothing, or a function that no graph is around.
+    if tf.get_default_graph() is not graph:
+      return True  # Control flow v2 builds its bodies as graphs of their own.
   # TensorFlow has no public way to ask. Where this one is gone, nothing is lost but speed.
-  context = getattr(tf.get_default_graph(), '_get_control_flow_context', lambda: None)
+  context = getattr(graph, '_get_control_flow_context', lambda: None)
   return context() is not None
 
 
@@ -381,13 +471,19 @@ def op_name(variable: Any) -> str:
 
 
 def _dtype(variable: Any) -> Any:
-  return variable.dtype.base_dtype
+  return tf.as_dtype(variable.dtype).base_dtype  # A PartitionedVariable's may be a string.
+
+
+def _is_variable(weight: Any) -> bool:
+  return hasattr(_shards(weight)[0], 'initializer')
 
 
 def _use_resource(weight: Any) -> Optional[bool]:
-  """True where the weight is a resource variable; None leaves it to the scope."""
+  """Returns whether the weight is a resource variable; None, the scope's choice, for a tensor."""
   first = _shards(weight)[0]
-  return True if hasattr(first, 'handle') and first.handle.dtype == tf.resource else None
+  if hasattr(first, 'handle') and first.handle.dtype == tf.resource:
+    return True
+  return False if _is_variable(weight) else None
 
 
 def _partitioner(weight: Any, layout: Layout) -> Optional[Callable[..., List[int]]]:

@@ -5,9 +5,9 @@
 Non-negative float32 values order as their bit patterns read as int32, their
 *keys*. So the k-th largest is found without sorting: count the keys by their
 high 16 bits, walk the counts down to the bin that holds it, count the keys in
-that bin by their low 15 bits, walk again. On TPUs, where scatter is slow, the
-same key is found bit by bit with compare-and-count. Both give the same answer
-to the bit.
+that bin by their low 15 bits, walk again. (For small weights in three steps, of
+fewer bins.) On TPUs, where scatter is slow, the same key is found bit by bit
+with compare-and-count. Both give the same answer to the bit.
 
 Counts add up, and that is how shards are served: each is counted where it
 lives, only counts travel, and each shard's mask is made where it lives. Shards
@@ -17,6 +17,7 @@ Comparing keys instead of floats also ranks NaN above infinity, tells denormals
 from zero where the processor flushes them, and does so on every device.
 """
 
+import functools
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
@@ -30,8 +31,12 @@ from model_pruning.placement import outlined
 # same number of rows in all of them; see patterns.py for the order they imply.
 Shards = Sequence[Any]
 
-_LOW_BITS = 15
-_HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW_BITS
+_KEY_BITS = 31
+
+# How the bits of a key are split into digits, the highest first. Two passes are
+# fastest over many keys; for few, counts short enough to be made and read quickly.
+_FEW_PASSES, _SMALL_COUNTS = (16, 15), (11, 10, 10)
+_LARGE = 1 << 16
 
 # Large shards are counted this many keys at a time: the temporaries then stay in
 # the processor's cache, which is faster than passes over all of memory.
@@ -166,24 +171,27 @@ def _total(counts: Sequence[Any], dtype: Any) -> Any:
 
 def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
   """Returns the key of the keep-th largest, its number in each shard, and how many to keep."""
-  counts = [outlined(lambda keys: _histogram(keys, _high_bits, _HIGH_BINS), shard)
-            for shard in shards]
-  high, keep_of_bin = outlined(_walk_down, _total(counts, keep.dtype), keep)
-  prefix = tf.bitwise.left_shift(high, _LOW_BITS)
-  counts = [outlined(lambda keys, prefix: _histogram(keys, _low_bits, _LOW_BINS, prefix),
-                     shard, prefix) for shard in shards]
-  low, kept_ties = outlined(_walk_down, _total(counts, keep.dtype), keep_of_bin)
-  ties = [in_place(tf.gather, count, low) for count in counts]
-  return tf.bitwise.bitwise_or(prefix, low), ties, kept_ties
+  largest = max(_size(shard) for shard in shards)
+  prefix, bits_left = tf.constant(0), _KEY_BITS
+  for bits in _FEW_PASSES if largest >= _LARGE else _SMALL_COUNTS:
+    bits_left -= bits
+    digit = functools.partial(_digit, bits_left)
+    counts = [outlined(lambda keys, prefix: _histogram(keys, digit, 1 << bits, prefix), shard,
+                       prefix) for shard in shards]
+    found, keep = outlined(_walk_down, _total(counts, keep.dtype), keep)
+    prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
+  ties = [in_place(tf.gather, count, found) for count in counts]
+  return prefix, ties, keep
 
 
-def _high_bits(keys: Any) -> Any:
-  return tf.bitwise.right_shift(keys, _LOW_BITS)
+def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
+  """Returns what follows the prefix in keys that begin with it.
 
-
-def _low_bits(keys: Any, prefix: Any) -> Any:
-  """Returns the low bits of keys that begin with the prefix, and more than _LOW_BINS of others."""
-  return tf.bitwise.bitwise_xor(keys, prefix)
+  Under xor with the prefix other keys keep a higher bit, which makes them exceed
+  the number of bins; bincount passes over those.
+  """
+  digits = tf.bitwise.bitwise_xor(keys, prefix)
+  return tf.bitwise.right_shift(digits, bits_below) if bits_below else digits
 
 
 def _histogram(keys: Any, digit: Callable[..., Any], bins: int, *arguments: Any) -> Any:
@@ -214,10 +222,10 @@ def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any]:
     The bin, as int32; and how many of the bin are among the `keep` largest.
   """
   # In two levels: a cumulative sum is serial, and this one is short.
-  grid = tf.reshape(counts, [-1, 256])
+  grid = tf.reshape(counts, [-1, 64 if int(counts.shape[0]) < 1 << 12 else 256])
   row, keep = _last_reaching(tf.reduce_sum(grid, axis=1), keep)
   column, keep = _last_reaching(grid[row], keep)
-  return row * 256 + column, keep
+  return row * int(grid.shape[1]) + column, keep
 
 
 def _last_reaching(counts: Any, keep: Any) -> Tuple[Any, Any]:

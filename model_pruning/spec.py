@@ -168,10 +168,16 @@ class PruningSpec:
     """Returns the spec that `hparams` means. `hparams` is left as it is.
 
     An HParams without some of the names, such as one built for contrib, gets
-    the defaults for them.
+    the defaults for them; other names than the library's are passed over.
+
+    Raises:
+      errors.HParamTypeError: a value is of another type than the default.
     """
-    values: Dict[str, Any] = get_pruning_hparams().values()
-    values.update(hparams.values())
+    checked = get_pruning_hparams()
+    # Assigned attributes may be of any type; assigned here, they are checked and cast.
+    checked.override_from_dict(
+        {name: value for name, value in hparams.values().items() if name in checked})
+    values: Dict[str, Any] = checked.values()
     _refuse_unserved(values)
     values['weight_sparsity_map'] = _parse_map(
         'weight_sparsity_map', values['weight_sparsity_map'], 'regex:sparsity', _parse_sparsity)

@@ -9,6 +9,7 @@ import time
 from typing import Any, Callable, Dict, Optional
 
 from absl import flags
+from absl import logging
 import tensorflow.compat.v1 as tf
 
 from examples.digits import data as data_lib
@@ -26,7 +27,7 @@ _FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # They belong to the program that calls define_flags.
 
 
-def define_flags(output_dir: str, steps: int = 1500) -> None:
+def define_flags(output_dir: str, steps: int = 1200) -> None:
   """Defines the flags that `main` reads."""
   model_pruning.DEFINE_pruning_hparams(
       default=None,
@@ -34,7 +35,7 @@ def define_flags(output_dir: str, steps: int = 1500) -> None:
       'in proportion.' % (steps, default_hparams(steps)))
   flags.DEFINE_integer('steps', steps, 'Training steps, of each net.', lower_bound=1)
   flags.DEFINE_integer('batch_size', 64, 'Images per step.', lower_bound=1)
-  flags.DEFINE_float('learning_rate', 0.001, 'Of Adam.', lower_bound=0.0)
+  flags.DEFINE_float('learning_rate', 0.002, 'Of Adam.', lower_bound=0.0)
   flags.DEFINE_integer('seed', 0, 'The (first) seed, of initial weights and batches.',
                        lower_bound=0, upper_bound=2**31 - 1)
   flags.DEFINE_integer('seeds', 1, 'Number of seeds to compare dense and pruned net over.',
@@ -48,9 +49,9 @@ def define_flags(output_dir: str, steps: int = 1500) -> None:
 
 
 def default_hparams(steps: int) -> str:
-  """Returns HParams that reach 90 % after two thirds of `steps`; the rest is for recovery."""
-  frequency = max(1, steps // 100)
-  begin = steps // 15 // frequency * frequency
+  """Returns HParams that reach 90 % after seven tenths of `steps`; the rest is for recovery."""
+  frequency = max(1, steps // 120)
+  begin = steps // 10 // frequency * frequency
   # A multiple of the frequency later, so that an update falls on the end.
   span = max(1, steps * 3 // 5 // frequency) * frequency
   return ('target_sparsity=0.9,begin_pruning_step=%d,sparsity_function_begin_step=%d,'
@@ -58,12 +59,14 @@ def default_hparams(steps: int) -> str:
           (begin, begin, begin + span, frequency))
 
 
-def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None) -> None:
+def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None,
+         check: Optional[Callable[[data_lib.Data], None]] = None) -> None:
   """Runs the comparison that the flags ask for.
 
   Args:
     train_and_eval: trains one net, or finds it trained, and returns its Result.
     settings: further settings of the program, which a resumed run must share.
+    check: raises UserError if they do not suit the data.
   """
   started = time.time()
   if not _FLAGS.learning_rate > 0:
@@ -73,15 +76,22 @@ def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None
     hparams = default_hparams(_FLAGS.steps)
   data = data_lib.load(_FLAGS.dataset, _FLAGS.data_path)
   next(data.batches(_FLAGS.batch_size, _FLAGS.seed))  # Is there enough for one?
-  print('%s, %s images to train on and %s to test on; TensorFlow %s' % (
-      data.name, '{:,}'.format(len(data.train_labels)), '{:,}'.format(len(data.test_labels)),
-      tf.version.VERSION))
-  print('pruning: %s' % (hparams or 'defaults'))
-  print('masked:  %s' % ', '.join(_check(data, hparams)))
+  if check:
+    check(data)
+  masked = _check(data, hparams)
   out = _FLAGS.output_dir
   _prepare(out, dict({'dataset': _FLAGS.dataset, 'pruning_hparams': hparams,
                       'batch_size': _FLAGS.batch_size, 'learning_rate': _FLAGS.learning_rate},
                      **(settings or {})))
+  print('%s: %s images to train on and %s to test on; TensorFlow %s' % (
+      data.name[0].upper() + data.name[1:], '{:,}'.format(len(data.train_labels)), '{:,}'.format(len(data.test_labels)),
+      tf.version.VERSION))
+  print('pruning: %s' % (hparams or 'defaults'))
+  print('masked:  %s' % ', '.join(masked))
+  end = model_pruning.PruningSpec.create(hparams).sparsity_function_end_step
+  if _FLAGS.steps < end:
+    logging.warning('--steps=%d ends before sparsity_function_end_step=%d of the HParams: expect '
+                    'weights short of their targets', _FLAGS.steps, end)
   pairs = {}
   for seed in range(_FLAGS.seed, _FLAGS.seed + _FLAGS.seeds):
     pairs[seed] = tuple(
@@ -98,8 +108,9 @@ def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None
   print('\nExported graphs, weights included\n')
   print(report.size_table(exported['sizes']))
   same = exported['max_difference'] == 0
-  print('\nStripped of its masks the net gives %s on all test images (max difference: %g).' % (
-      'the very same logits' if same else 'other logits', exported['max_difference']))
+  print('\nWith and without its masks the pruned graph gives %s logits for the test images\n'
+        '(maximum difference: %g).' % ('the very same' if same else 'different',
+                                      exported['max_difference']))
   report.plot(first, 'Pruning a small convolutional net on %s' % data.name,
               os.path.join(out, 'sparsity.png'))
   _write_json(os.path.join(out, 'metrics.json'), {
@@ -117,9 +128,8 @@ def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None
       'max_difference': exported['max_difference'],
       'seconds': round(time.time() - started, 1),
   })
-  print('\nIn %s: dense.pb, stripped.pb, sparsity.png, metrics.json; checkpoints and summaries\n'
-        'are in the folders of the seeds (tensorboard --logdir=%s). %.0f s.' %
-        (out, out, time.time() - started))
+  print('\nWritten to %s in %.0f s: dense.pb, stripped.pb, sparsity.png and metrics.json.\n'
+        'For TensorBoard: tensorboard --logdir=%s' % (out, time.time() - started, out))
   if exported['max_difference'] > 1e-4:
     raise terminal.UserError('the stripped graph computes something else than the pruned net')
 

@@ -90,8 +90,9 @@ def _load_mnist_file(path: str) -> tuple:
     with np.load(os.path.expanduser(path), allow_pickle=False) as arrays:
       x_train, y_train, x_test, y_test = (arrays[name] for name in _MNIST_ARRAYS)
   except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
-    raise terminal.UserError('--data_path=%s cannot be read as an mnist.npz with the arrays %s (%s)' %
-                             (path, ', '.join(_MNIST_ARRAYS), error)) from error
+    raise terminal.UserError(
+        '--data_path=%s cannot be read as an mnist.npz with the arrays %s (%s)' %
+        (path, ', '.join(_MNIST_ARRAYS), error)) from error
   for images, labels in ((x_train, y_train), (x_test, y_test)):
     if images.ndim != 3 or labels.shape != images.shape[:1]:
       raise terminal.UserError('--data_path=%s holds images of shape %s with labels of shape %s; '

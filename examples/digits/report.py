@@ -37,7 +37,7 @@ def export(pair: Pair, images: np.ndarray, output_dir: str) -> dict:
   Returns:
     A dict: the 'sizes' of both files in bytes, raw and gzipped, and the
     'max_difference' between what the stripped graph computes for `images` and
-    what the pruned net computed.
+    what the same graph with masks computed.
   """
   dense, pruned = pair
   stripped = model_pruning.strip_pruning_vars_fn(pruned.graph_def, [model.OUTPUT])
@@ -58,7 +58,7 @@ def size_table(sizes: Dict[str, Dict[str, int]]) -> str:
   dense = sizes['dense.pb']
   rows = [[name, '{:,}'.format(size['raw']), '{:,}'.format(size['gzipped']),
            '%.1fx' % (dense['gzipped'] / size['gzipped'])] for name, size in sizes.items()]
-  return tabulate.tabulate(rows, ['', 'bytes', 'gzipped', 'smaller'], tablefmt='simple',
+  return tabulate.tabulate(rows, ['', 'bytes', 'gzipped', 'times smaller'], tablefmt='simple',
                            disable_numparse=True, colalign=('left', 'right', 'right', 'right'))
 
 
@@ -95,15 +95,15 @@ def plot(pair: Pair, title: str, path: str) -> None:
     top.legend(loc='lower right')
     top.set_title(title, loc='left', fontsize=12, color='#222222', pad=12)
 
-    steps, values = _columns(pruned.curves['asked'])
     if any(row.asked == pruned.weights[0].asked for row in pruned.weights[1:]):
       # Weights with one target lie on one curve: the wider lines show from under the others.
-      widths = np.linspace(8, 1.6, len(pruned.weights))
+      widths = np.linspace(7.5, 1.5, len(pruned.weights))
     else:
       widths = [2.2] * len(pruned.weights)
     colors = ['#f2b134', '#4cae8a', '#7a5ba8', '#d1495b', '#3b7ea1', '#8c6d46']
     for index, (row, width) in enumerate(zip(pruned.weights, widths)):
-      steps, values = _columns(pruned.curves[row.name])
+      # The last summary may be from before the end.
+      steps, values = _columns(pruned.curves[row.name] + [(pruned.steps, row.achieved)])
       bottom.plot(steps, values, color=colors[index % len(colors)], linewidth=width,
                   drawstyle='steps-post', solid_capstyle='butt', solid_joinstyle='round',
                   label='%s, %s: %.4f' % (row.name, 'x'.join(map(str, row.shape)), row.achieved))

@@ -53,14 +53,16 @@ def evaluate(data: Data, model_dir: str, pruning_hparams: Optional[str]) -> Resu
   with tf.Graph().as_default():
     tf.train.get_or_create_global_step()
     images = tf.placeholder(tf.float32, (None,) + data.image_shape, name='images')
-    output = model.build(images, pruned=pruning_hparams is not None)
+    model.build(images, pruned=pruning_hparams is not None)
     pruning = None if pruning_hparams is None else model_pruning.Pruning(pruning_hparams)
     saver = tf.train.Saver()
     with tf.Session() as session:
       saver.restore(session, tf.train.latest_checkpoint(model_dir))
-      scores = _in_chunks(session, output, images, data.test_images)
       weights = pruning.sparsity_report(session) if pruning else []
       graph_def = strip.graph_def_from_session(session, [model.OUTPUT])
+  # By the frozen graph, which is what is handed over. TensorFlow fuses more of its operations,
+  # and so rounds in other places, once it knows that weights are constants.
+  scores = scores_of(graph_def, data.test_images)
   accuracy = float(np.mean(np.argmax(scores, axis=1) == data.test_labels))
   names = [row.name for row in weights]
   curves = _curves(model_dir, names, pruning.spec.name if pruning else '')
@@ -71,26 +73,20 @@ def scores_of(graph_def: Any, images: np.ndarray) -> np.ndarray:
   """Returns the logits that a frozen graph computes."""
   with tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
+    output = graph.get_tensor_by_name(model.OUTPUT + ':0')
+    placeholder = graph.get_tensor_by_name('images:0')
     with tf.Session() as session:
-      return _in_chunks(session, graph.get_tensor_by_name(model.OUTPUT + ':0'),
-                        graph.get_tensor_by_name('images:0'), images)
-
-
-def _in_chunks(session: Any, output: Any, placeholder: Any, images: np.ndarray) -> np.ndarray:
-  return np.concatenate([session.run(output, {placeholder: images[start:start + _CHUNK]})
-                         for start in range(0, len(images), _CHUNK)])
+      return np.concatenate([session.run(output, {placeholder: images[start:start + _CHUNK]})
+                             for start in range(0, len(images), _CHUNK)])
 
 
 def _curves(model_dir: str, weight_names: List[str], spec_name: str) -> Dict[str, Curve]:
-  """Returns the summaries of interest: test accuracy, 'asked' sparsity, and that per weight."""
+  """Returns the summaries of interest: test accuracy, and the sparsity of each weight."""
   scalars = _scalars(model_dir)
   curves = {hooks.TEST_ACCURACY: scalars.get(hooks.TEST_ACCURACY, [])}
-  if weight_names:
-    prefix = spec_name + '_summaries/'
-    curves['asked'] = scalars.get(prefix + 'sparsity', [])
-    for name in weight_names:
-      mask = re.sub('kernel$', 'mask', name)
-      curves[name] = scalars.get(prefix + mask + '/sparsity', [])
+  for name in weight_names:  # PruningHook's summaries.
+    mask = re.sub('kernel$', 'mask', name)
+    curves[name] = scalars.get('%s_summaries/%s/sparsity' % (spec_name, mask), [])
   return curves
 
 

@@ -14,12 +14,35 @@ import threading
 from typing import Callable, Iterator
 import warnings
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # No '2': builds for GPUs log errors without one.
-warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 over newer NumPy.
+from absl import app
+from absl import flags
+from absl import logging
 
-from absl import app  # noqa: E402
-from absl import logging  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
+
+@contextlib.contextmanager
+def _stderr_muted() -> Iterator[None]:
+  """Drops what any code, C++ included, writes to stderr."""
+  sys.stderr.flush()
+  stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+  os.dup2(null, 2)
+  try:
+    yield
+  finally:
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    os.close(null)
+
+
+if 'TF_CPP_MIN_LOG_LEVEL' in os.environ:  # Who sets it wants to see something.
+  import tensorflow.compat.v1 as tf
+else:
+  # Not 2, which shows errors: a build for GPUs logs some where there is none.
+  os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+  warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
+  with _stderr_muted():  # While it is loaded, TensorFlow 2.21 does not heed its log level.
+    import tensorflow.compat.v1 as tf
+
+from model_pruning import errors  # noqa: E402  (it loads TensorFlow)
 
 
 class UserError(Exception):
@@ -31,11 +54,6 @@ class Interrupt:
 
   def __init__(self) -> None:
     self.requested = False
-
-  def _handle(self, signum: int, frame: object) -> None:
-    self.requested = True
-    # The masks of an unfinished run are short of their targets. Who stopped it knows.
-    logging.set_verbosity(logging.ERROR)
 
   @contextlib.contextmanager
   def listening(self) -> Iterator[None]:
@@ -49,7 +67,10 @@ class Interrupt:
     before = signal.getsignal(signal.SIGINT)
 
     def first(signum: int, frame: object) -> None:
-      self._handle(signum, frame)
+      del signum, frame
+      self.requested = True
+      # The masks of an unfinished run are short of their targets. Who stopped it knows.
+      logging.set_verbosity(logging.ERROR)
       signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, first)
@@ -88,6 +109,8 @@ def run(main: Callable[[], None]) -> None:
     handler = logging.get_absl_handler()
     handler.setFormatter(standard_logging.Formatter('%(levelname)s: %(message)s'))
     logging.get_absl_logger().addFilter(_Once())
+    if not flags.FLAGS['verbosity'].present:
+      logging.set_verbosity(logging.WARNING)
     tf.logging.set_verbosity(tf.logging.ERROR)
     try:
       main()
@@ -96,11 +119,12 @@ def run(main: Callable[[], None]) -> None:
             file=sys.stderr)
       sys.exit(130)
     except tf.train.NanLossDuringTrainingError:
-      sys.exit('error: the loss is not a number any more; try a lower --learning_rate in another '
+      sys.exit('\nerror: the loss is not a number any more; try a lower --learning_rate in another '
                '--output_dir')
-    except (UserError, ValueError) as error:  # Those of model_pruning are ValueErrors.
-      if os.environ.get('EXAMPLES_TRACEBACK'):
-        raise
+    except tf.errors.OpError as error:
+      sys.exit('error: TensorFlow says: %s; if a checkpoint is at fault, name another '
+               '--output_dir' % error.message.strip().split('\n')[0])
+    except (UserError, errors.PruningError) as error:
       sys.exit('error: ' + ' '.join(str(error).split()))
 
   app.run(guarded)

@@ -27,7 +27,7 @@ import tensorflow.compat.v1 as tf
 
 
 def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = None,
-                   steps: int = 1500, batch_size: int = 64, learning_rate: float = 0.001,
+                   steps: int = 1200, batch_size: int = 64, learning_rate: float = 0.002,
                    seed: int = 0, label: str = 'training') -> results.Result:
   """Trains a net up to `steps` global steps, from the last checkpoint if there is one.
 
@@ -65,7 +65,7 @@ def train(data: Data, model_dir: str, pruning_hparams: Optional[str], steps: int
   tf.summary.scalar('train_accuracy', accuracy)
 
   interrupt = terminal.Interrupt()
-  every = max(1, steps // 100)
+  every = max(1, steps // 120)  # As often as the default HParams update the masks.
   some: Any = {images: data.test_images[:1000], labels: data.test_labels[:1000]}
   session_hooks = [
       tf.train.StopAtStepHook(last_step=steps),

@@ -188,7 +188,8 @@ def test_dtype_given_as_text():
   for library in (contrib, model_pruning):
     with tf.Graph().as_default():
       with tf.variable_scope('a', partitioner=tf.fixed_size_partitioner(2)) as scope:
-        library.apply_mask(tf.get_variable('kernel', [4, 3], dtype='float32'), scope)
+        kernel = tf.get_variable('kernel', [4, 3], 'float32', initializer=tf.ones_initializer())
+        library.apply_mask(kernel, scope)
       masks.append([(v.name, v.dtype) for v in tf.global_variables()])
   assert masks[1] == masks[0]
 

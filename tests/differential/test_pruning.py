@@ -340,6 +340,27 @@ def _compare_run(where, draw, theirs, ours, conditional, tally):
       tally[draw.pooling if draw.dims_of(index) else 'elementwise'] += 1
 
 
+def test_summaries_are_the_same(job, weight):
+  weights = [weight('a/b', (6, 5)), weight('c', (3, 2, 4)), weight('d', (7,))]
+  hparams = 'name=spec,target_sparsity=0.7,weight_sparsity_map=[^c:0.3],threshold_decay=0.2'
+  values = [np.random.RandomState(len(w.shape)).randn(*w.shape) for w in weights]
+  found = []
+  for library in (contrib, model_pruning):
+    each = job(library, hparams, weights)
+    with each.graph.as_default():
+      each.pruning.add_pruning_summaries()
+      merged = tf.summary.merge_all()
+    for step in (40, 45):  # Not updated at the second.
+      each.update(step, values)
+      summary = tf.Summary.FromString(each.session.run(merged))
+      found.append([(value.tag, value.simple_value) for value in summary.value])
+  for theirs, ours in zip(found[:2], found[2:]):
+    assert [tag for tag, _ in ours] == [tag for tag, _ in theirs]
+    # The share of zeros in a mask is rounded once here, and twice there.
+    assert dict(ours) == pytest.approx(dict(theirs), rel=2**-23, abs=0)
+  assert dict(found[3])['spec_summaries/last_mask_update_step'] == 40
+
+
 def test_enough_was_compared(tally):
   if tally['graphs'] < GRAPHS:
     pytest.skip('counts the cases of test_random_cases, which have not all passed in this run')
