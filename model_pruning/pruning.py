@@ -163,7 +163,7 @@ class Pruning:
     return global_step
 
   def _step(self) -> Any:
-    return tf.cast(registry.read(self._global_step), tf.int32)
+    return registry.read(self._global_step, tf.int32)
 
   def _update_masks(self, step: Any = None) -> Any:
     """Builds the update of all weights; `step` is written as that of the last update."""
@@ -202,7 +202,8 @@ class Pruning:
     scores = [in_place(saliency.magnitude, shard) for shard in record.read_weight()]
     chosen = selection.select(
         [self._whole(pattern.pool, scores, layout)], sparsity,
-        previous_threshold=registry.read(record.threshold) if self.spec.threshold_decay else 0.0,
+        previous_threshold=(registry.read(record.threshold, tf.float32)
+                            if self.spec.threshold_decay else 0.0),
         threshold_decay=self.spec.threshold_decay, method=self.spec.threshold_method,
         nbins=self.spec.nbins, use_tpu=self.spec.use_tpu)
     updates = [registry.assign(record.threshold, chosen.threshold)]

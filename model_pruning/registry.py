@@ -66,11 +66,11 @@ class MaskedWeight:
     return _shards(self.mask)
 
   def read_weight(self) -> List[Any]:
-    """Reads every shard once, where it lives; later writes to the weight do not show."""
+    """Reads every shard once, as float32, where it lives."""
     values = []
     for shard in self.weight_shards:
       with on_device_of(shard):
-        values.append(read(shard))
+        values.append(read(shard, tf.float32))
     return values
 
   def kept(self) -> Any:
@@ -89,14 +89,25 @@ class MaskedWeight:
     return size
 
 
-def read(variable: Any) -> Any:
+def read(variable: Any, dtype: Any = None) -> Any:
   """Returns the value of a variable as it is when control dependencies are met.
 
   The tensor a ref variable converts to was made with the variable, so it ignores
   the control dependencies of those who use it. A tensor is returned as it is.
+
+  Args:
+    variable: a variable or a tensor.
+    dtype: what to cast the value to, if not None. Not to be left to the caller:
+      the graph optimizer moves a cast ahead of the read of a ref variable, and so
+      ahead of what the read waits for.
   """
-  return variable.read_value() if hasattr(variable, 'read_value') else tf.convert_to_tensor(
-      variable)
+  if not hasattr(variable, 'read_value'):
+    value = tf.convert_to_tensor(variable)
+    return value if dtype is None else tf.cast(value, dtype)
+  dtype = dtype or _dtype(variable)
+  if dtype == _dtype(variable) or _use_resource(variable):
+    return tf.cast(variable.read_value(), dtype)
+  return tf.cast(variable.op.outputs[0], dtype)
 
 
 def assign(variable: Any, value: Any) -> Any:

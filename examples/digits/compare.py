@@ -84,8 +84,8 @@ def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None
                       'batch_size': _FLAGS.batch_size, 'learning_rate': _FLAGS.learning_rate},
                      **(settings or {})))
   print('%s: %s images to train on and %s to test on; TensorFlow %s' % (
-      data.name[0].upper() + data.name[1:], '{:,}'.format(len(data.train_labels)), '{:,}'.format(len(data.test_labels)),
-      tf.version.VERSION))
+      data.name[0].upper() + data.name[1:], '{:,}'.format(len(data.train_labels)),
+      '{:,}'.format(len(data.test_labels)), tf.version.VERSION))
   print('pruning: %s' % (hparams or 'defaults'))
   print('masked:  %s' % ', '.join(masked))
   end = model_pruning.PruningSpec.create(hparams).sparsity_function_end_step

@@ -63,8 +63,9 @@ class Progress(tf.train.SessionRunHook):
     self._bar.set_postfix_str(shown, refresh=False)
 
   def end(self, session: Any) -> None:
+    silent = self._bar.disable  # It is so once closed.
     self._bar.close()
-    if self._bar.disable:
+    if silent:
       print('%s: trained from step %d to %d' % (self._label.strip(), self._first, self._step))
 
 

@@ -1,0 +1,273 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Pruning: the operations of a graph, from a spec to assigned masks."""
+
+import json
+
+from absl import logging
+import numpy as np
+import pytest
+
+import model_pruning
+from model_pruning import errors
+from model_pruning import schedules
+from model_pruning.compat import tf
+from model_pruning.spec import PruningSpec
+from tests import oracle
+
+RNG = np.random.RandomState(0)
+FC = RNG.standard_normal((12, 10)).astype(np.float32)
+CONV = RNG.standard_normal((3, 3, 2, 4)).astype(np.float32)
+
+
+class Model:
+  """Two masked weights and a global step, in a graph of their own."""
+
+  def __init__(self, spec='', use_resource=False, dtype=tf.float32, partitions=None, **options):
+    self.graph = tf.Graph()
+    with self.graph.as_default():
+      self.step = tf.train.get_or_create_global_step()
+      with tf.variable_scope('net', use_resource=use_resource):
+        def parts(shape, dtype):
+          del dtype
+          return [partitions if axis == 0 else 1 for axis in range(len(shape))]
+        for name, value in (('fc', FC), ('conv', CONV)):
+          def initial(shape, dtype=None, partition_info=None, value=value):
+            if partition_info is not None:
+              begin = partition_info.var_offset
+              value = value[tuple(slice(b, b + s) for b, s in zip(begin, shape))]
+            return tf.cast(value, dtype)
+          weight = tf.get_variable(name + '/weights', value.shape, dtype=dtype, initializer=initial,
+                                   partitioner=parts if partitions else None)
+          model_pruning.apply_mask(weight, name)
+      self.pruning = model_pruning.Pruning(spec, **options)
+      self.update = self.pruning.mask_update_op()
+      self.conditional = self.pruning.conditional_mask_update_op()
+      self.masks = [tf.convert_to_tensor(mask) for mask in model_pruning.get_masks()]
+      self.thresholds = model_pruning.get_thresholds()
+      self.set_step = tf.placeholder(tf.int64, [])
+      self.assign_step = tf.assign(self.step, self.set_step).op
+      initialize = tf.global_variables_initializer()
+    self.session = tf.Session(graph=self.graph)
+    self.session.run(initialize)
+
+  def at(self, step, operation=None):
+    """Sets the global step, runs an update (the conditional one), returns the masks."""
+    self.session.run(self.assign_step, {self.set_step: step})
+    self.session.run(self.conditional if operation is None else operation)
+    return self.session.run(self.masks)
+
+  def last_update(self):
+    return int(self.session.run(self.pruning.last_mask_update_step))
+
+
+FINAL = 'initial_sparsity=0.7,target_sparsity=0.7,'
+
+
+@pytest.mark.parametrize('use_tpu', [False, True])
+@pytest.mark.parametrize('partitions', [None, 1, 3])
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_masks_and_thresholds_are_those_of_the_oracle(use_resource, partitions, use_tpu):
+  model = Model(FINAL + 'use_tpu=%s' % use_tpu, use_resource, partitions=partitions)
+  masks = model.at(10)
+  for mask, threshold, weight in zip(masks, model.session.run(model.thresholds), (FC, CONV)):
+    expected, at = oracle.mask(weight, 0.7)
+    np.testing.assert_array_equal(mask, expected)
+    assert threshold == at
+
+
+@pytest.mark.parametrize('dtype', [tf.float16, tf.bfloat16, tf.float64])
+def test_masks_and_thresholds_have_the_dtype_of_the_weight(dtype):
+  model = Model(FINAL, dtype=dtype)
+  masks = model.at(10)
+  assert [mask.dtype for mask in model.masks] == [dtype] * 2
+  assert [threshold.dtype.base_dtype for threshold in model.thresholds] == [dtype] * 2
+  with model.graph.as_default():
+    stored = [tf.cast(weight, tf.float32) for weight in model_pruning.get_weights()]
+  for mask, weight in zip(masks, model.session.run(stored)):
+    expected, _ = oracle.mask(weight, 0.7)
+    np.testing.assert_array_equal(mask.astype(np.float32), expected)
+
+
+def test_updates_come_at_the_steps_of_the_schedule_and_with_its_sparsity():
+  spec = PruningSpec(begin_pruning_step=12, end_pruning_step=61, pruning_frequency=7,
+                     target_sparsity=0.8, sparsity_function_begin_step=5,
+                     sparsity_function_end_step=50)
+  model = Model(spec)
+  due = schedules.update_steps(spec, 80)
+  for step in range(81):
+    masks = model.at(step)
+    assert model.last_update() == max([past for past in due if past <= step], default=0)
+    if step in due:
+      for mask, weight in zip(masks, (FC, CONV)):
+        sparsity = schedules.gradual_sparsity(step, spec)
+        assert mask.sum() == oracle.keep_count(weight.size, sparsity)
+
+
+def test_an_unconditional_update_does_not_ask_for_the_step():
+  model = Model(FINAL + 'begin_pruning_step=1000')
+  masks = model.at(3, model.update)
+  assert masks[0].sum() == oracle.keep_count(FC.size, 0.7)
+  assert model.last_update() == 3
+
+
+def test_a_map_gives_weights_their_own_target_on_the_same_clock():
+  text = ('initial_sparsity=0.4,target_sparsity=0.8,weight_sparsity_map=[conv:0.5],'
+          'sparsity_function_exponent=1')
+  model = Model(text)
+  fc, conv = model.at(0, model.update)
+  assert [1 - mask.mean() for mask in (fc, conv)] == pytest.approx([0.4, 0.4], abs=0.01)
+  fc, conv = model.at(50)
+  assert [1 - mask.mean() for mask in (fc, conv)] == pytest.approx([0.6, 0.45], abs=0.01)
+  fc, conv = model.at(100)
+  assert fc.sum() == oracle.keep_count(FC.size, 0.8)
+  assert conv.sum() == oracle.keep_count(CONV.size, 0.5)
+
+
+def test_a_map_prunes_although_the_global_target_is_zero():
+  fc, conv = Model('target_sparsity=0,weight_sparsity_map=[conv:0.5]').at(100)
+  assert fc.all() and conv.sum() == oracle.keep_count(CONV.size, 0.5)
+
+
+def test_blocks_of_each_weight_are_its_own():
+  model = Model(FINAL + 'block_height=-1,block_dims_map=[conv:2x2]')
+  fc, conv = model.at(10)
+  np.testing.assert_array_equal(fc, oracle.mask(FC, 0.7, (-1, 1))[0])
+  np.testing.assert_array_equal(conv, oracle.mask(CONV, 0.7)[0])  # Rank 4: elementwise.
+
+
+@pytest.mark.parametrize('sparsity', [0.6, 'variable', 'tensor', 'function'])
+def test_an_external_sparsity_replaces_the_schedule_and_scales_with_the_map(sparsity):
+  text = 'target_sparsity=0.8,weight_sparsity_map=[conv:0.4]'
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    external = {'variable': lambda: tf.get_variable('external', initializer=0.6),
+                'tensor': lambda: tf.constant(0.6),
+                'function': lambda: lambda step: 0.6 + 0.0 * tf.cast(step, tf.float32),
+                0.6: lambda: 0.6}[sparsity]()
+    for name, value in (('fc', FC), ('conv', CONV)):
+      model_pruning.apply_mask(tf.get_variable(name + '/w', initializer=value), name)
+    update = model_pruning.Pruning(text, sparsity=external).mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    fc, conv = session.run([tf.convert_to_tensor(mask) for mask in model_pruning.get_masks()])
+  assert fc.sum() == oracle.keep_count(FC.size, 0.6)
+  assert conv.sum() == oracle.keep_count(CONV.size, 0.3)
+
+
+def test_builders_give_the_same_operation_twice():
+  model = Model()
+  with model.graph.as_default():
+    assert model.pruning.mask_update_op() is model.update
+    assert model.pruning.conditional_mask_update_op() is model.conditional
+    assert model.pruning.add_pruning_summaries() is model.pruning.add_pruning_summaries()
+
+
+def test_two_updates_of_the_same_weights_give_the_same_masks():
+  model = Model(FINAL)
+  first = model.at(10)
+  second = model.at(20)
+  for one, other in zip(first, second):
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+def test_a_conditional_update_under_control_dependencies_sees_the_new_step(use_resource):
+  with tf.Graph().as_default(), tf.Session() as session:
+    with tf.variable_scope('', use_resource=use_resource):
+      step = tf.get_variable('step', [], tf.int64, tf.zeros_initializer(), trainable=False)
+      model_pruning.apply_mask(tf.get_variable('w', [10]), 'fc')
+    pruning = model_pruning.Pruning('pruning_frequency=1', global_step=step)
+    with tf.control_dependencies([tf.assign_add(step, 1)]):
+      update = pruning.conditional_mask_update_op()
+    session.run(tf.global_variables_initializer())
+    for expected in range(1, 20):
+      session.run(update)
+      assert session.run(pruning.last_mask_update_step) == expected
+
+
+def test_summaries_hold_asked_and_achieved_sparsity():
+  model = Model(FINAL)
+  with model.graph.as_default():
+    merged = model.pruning.add_pruning_summaries()
+  model.at(10)
+  values = {value.tag: value.simple_value
+            for value in tf.Summary.FromString(model.session.run(merged)).value}
+  assert values['model_pruning_summaries/sparsity'] == pytest.approx(0.7)
+  assert values['model_pruning_summaries/last_mask_update_step'] == 10
+  assert values['model_pruning_summaries/net/fc/mask/sparsity'] == pytest.approx(0.7)
+  assert values['model_pruning_summaries/net/fc/threshold/threshold'] == pytest.approx(
+      float(oracle.mask(FC, 0.7)[1]))
+
+
+def test_the_report_names_what_is_short():
+  model = Model('target_sparsity=0.8,sparsity_function_exponent=1')
+  model.at(50)
+  with model.graph.as_default():
+    rows = model.pruning.sparsity_report(model.session)
+    assert [row.short for row in rows] == [True, True]
+    model.at(100)
+    rows = model.pruning.sparsity_report(model.session)
+  assert [row.short for row in rows] == [False, False]
+  assert [row.name for row in rows] == ['net/fc/weights', 'net/conv/weights']
+  assert [row.zeros for row in rows] == [
+      weight.size - oracle.keep_count(weight.size, 0.8) for weight in (FC, CONV)]
+
+
+def test_hparams_are_logged_as_json(monkeypatch):
+  lines = []
+  monkeypatch.setattr(logging, 'info', lambda text, *args: lines.append(text % args))
+  Model('target_sparsity=0.25').pruning.print_hparams()
+  assert json.loads(lines[-1])['target_sparsity'] == 0.25
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('end_pruning_step=95', 'step 90 and reaches a sparsity of 0.4995'),
+    ('pruning_frequency=30,end_pruning_step=100', 'step 90'),
+    ('end_pruning_step=5', 'nothing will be pruned'),
+    ('end_pruning_step=100', None),
+    ('', None),
+])
+def test_a_run_that_will_fall_short_is_warned_of_once(text, expected, monkeypatch):
+  lines = []
+  monkeypatch.setattr(logging, 'warning', lambda text, *args: lines.append(text % args))
+  Model(text).at(10)
+  assert len(lines) == (expected is not None)
+  if expected:
+    assert expected in lines[0]
+
+
+def test_an_update_of_many_weights_is_few_nodes():
+  """An untaken conditional visits every node of its branch, so they are counted."""
+  def nodes(weights):
+    with tf.Graph().as_default() as graph:
+      tf.train.get_or_create_global_step()
+      for index in range(weights):
+        model_pruning.apply_mask(tf.get_variable('w%d' % index, [64, 64]), 'fc%d' % index)
+      pruning = model_pruning.Pruning()
+      before = len(graph.get_operations())
+      pruning.conditional_mask_update_op()
+      return len(graph.get_operations()) - before
+  assert (nodes(9) - nodes(1)) / 8 <= 40
+
+
+def test_bad_graphs_are_named():
+  with tf.Graph().as_default():
+    with pytest.raises(errors.GlobalStepError, match='get_or_create_global_step'):
+      model_pruning.Pruning()
+    tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning()
+    for build in (pruning.mask_update_op, pruning.conditional_mask_update_op):
+      with pytest.raises(errors.NoMaskedWeightsError, match='masked_scope'):
+        build()
+    with tf.Graph().as_default():
+      other_step = tf.train.get_or_create_global_step()
+      with pytest.raises(errors.GraphMismatchError, match='another graph'):
+        pruning.mask_update_op()
+    with pytest.raises(errors.GraphMismatchError, match='global_step'):
+      model_pruning.Pruning(global_step=other_step)
+
+
+def test_a_map_key_that_fits_no_weight_is_an_error_before_any_step():
+  with pytest.raises(errors.MapError, match='net/fc/weights, net/conv/weights'):
+    Model('weight_sparsity_map=[dense:0.8]')
