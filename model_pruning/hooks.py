@@ -32,7 +32,7 @@ class PruningHook(tf.train.SessionRunHook):
   well. What it needs is added to the graph in begin(), so a string is enough. It
   works with a Scaffold whose init_op, saver or summary_op was made before that;
   a saver made before does not save last_mask_update_step, and a run resumed from
-  its checkpoints updates the masks at its first step.
+  its checkpoints updates the masks as it starts.
 
   Only the chief updates: masks are shared, like weights.
   """
@@ -82,10 +82,17 @@ class PruningHook(tf.train.SessionRunHook):
       self._pruning.add_pruning_summaries()
 
   def after_create_session(self, session: Any, coord: Any) -> None:
-    """Gives the step counter its value where neither init_op nor checkpoint did."""
+    """Gives the step counter its value where neither init_op nor checkpoint did.
+
+    And makes up for an update that is missing from the checkpoint: that of a step
+    is written by a hook that runs before this one.
+    """
     del coord
+    if self._pruning is None:
+      return
     if self._initialized is not None and not session.run(self._initialized):
       session.run(self._pruning.last_mask_update_step.initializer)
+    session.run(self._update)
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
     """Updates the masks if the spec says so for the step just trained."""

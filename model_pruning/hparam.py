@@ -1,270 +1,15 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""HParams: named, typed values, and the `name=value` string that sets them.
-
-The language is the one of job scripts written for tf.contrib:
-
-    name=value              a scalar; the value runs to the next comma, holds no '['
-    name=[value,value]      a list, split at commas and blanks; '' is an empty string
-    name[index]=value       one value of a list
-
-Clauses are separated by commas, blanks around a comma do not matter, and a
-comma may follow the last one. No TensorFlow is imported here. Each character
-is looked at a bounded number of times, whatever the string.
-"""
+"""HParams: named, typed values, and the `name=value` string that sets them (see grammar.py)."""
 
 import json
-import numbers
-import re
-from typing import (Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional,
-                    Tuple, Union)
+from typing import Any, Dict, Iterable, List, Mapping, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
-
-# Each of these starts where the last one ended and can stop in one place only,
-# so that no string makes them backtrack.
-_BLANKS = re.compile(r'\s*')
-_NAME = re.compile(r'[a-zA-Z][\w.]*')
-_INDEX = re.compile(r'\[\s*(\d+)\s*\]')
-_SCALAR = re.compile(r'[^,\[]*')
-_LIST = re.compile(r'\[([^\]]*)\]')
-
-# int() takes quadratic time over the digits; the Pythons that have the fix refuse
-# more than this many. So it is on every Python here.
-_MAX_DIGITS = 4300
-
-_FORMS = 'a clause is name=value, name[index]=value or name=[value,value]'
-_ALLOWED = {
-    bool: 'allowed is true or false',
-    int: 'allowed is a whole number such as 10',
-    float: 'allowed is a number such as 0.5',
-}
-
-
-class _Clause(NamedTuple):
-  """One clause of a string, with the place it was found at."""
-  number: int  # Counted from 1, as is `start` once shown.
-  start: int
-  text: str
-  name: str
-  list_index: Optional[str]
-  value: str  # What stands right of '=', without the brackets of a list.
-  is_list: bool
-
-
-def _shown(text: Any, limit: int = 1000) -> str:
-  """Returns `text` on one line: unprintable characters escaped, cut at `limit`."""
-  text = str(text)
-  text = text if len(text) <= limit else text[:limit] + '...'
-  return ''.join(
-      c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)
-
-
-def _at(number: int, start: int, text: str) -> str:
-  return " (clause %d at character %d: '%s')" % (number, start + 1, _shown(text, 120))
-
-
-def _where(clause: _Clause) -> str:
-  return _at(clause.number, clause.start, clause.text)
-
-
-def _type_name(type_: Any) -> str:
-  return getattr(type_, '__name__', str(type_))
-
-
-def _unknown(phrase: str, name: str, known: Iterable[str], where: str = '') -> Exception:
-  known = list(known)
-  return errors.UnknownHParamError('%s%s%s; allowed: %s' % (
-      phrase, where, errors.nearest(name, known) if isinstance(name, str) else '',
-      ', '.join(sorted(known)) or 'none'))
-
-
-def _malformed(values: str, number: int, start: int, reason: str) -> Exception:
-  """Returns the error for a clause that none of the three forms fits."""
-  # The clause ends at the first comma outside brackets: what the writer meant.
-  end, in_list = start, False
-  while end < len(values) and (in_list or values[end] != ','):
-    in_list = values[end] == '[' or (in_list and values[end] != ']')
-    end += 1
-  return errors.HParamSyntaxError('Malformed hyperparameter value: %s%s; %s; %s' % (
-      _shown(values[start:]), _at(number, start, values[start:end]), reason, _FORMS))
-
-
-def _clauses(values: str) -> Iterator[_Clause]:
-  """Yields the clauses of `values`; raises HParamSyntaxError at the first bad one."""
-  start = _BLANKS.match(values).end()  # type: ignore
-  number = 0
-  while start < len(values):
-    number += 1
-    name = _NAME.match(values, start)
-    if not name:
-      raise _malformed(values, number, start, 'a name starts with an ASCII letter')
-    pos = name.end()
-    index = _INDEX.match(values, pos)
-    if index:
-      pos = index.end()
-    elif values.startswith('[', pos):
-      raise _malformed(values, number, start, 'an index is digits between brackets')
-    pos = _BLANKS.match(values, pos).end()  # type: ignore
-    if not values.startswith('=', pos):
-      raise _malformed(values, number, start,
-                       "'=' must follow the name (the values of a list stand in brackets)")
-    pos = _BLANKS.match(values, pos + 1).end()  # type: ignore
-    is_list = values.startswith('[', pos)
-    value = (_LIST if is_list else _SCALAR).match(values, pos)
-    if not value:
-      raise _malformed(values, number, start, "the list is not closed by ']'")
-    end = value.end()
-    # Blanks at the end of a scalar belong to it: contrib keeps them in strings.
-    pos = _BLANKS.match(values, end).end()  # type: ignore
-    if pos < len(values) and values[pos] != ',':
-      reason = ("a list ends at its first ']', and ',' or the end must follow" if is_list else
-                "a value that does not start with '[' cannot hold one")
-      raise _malformed(values, number, start, reason)
-    yield _Clause(number, start, values[start:end], name.group(),
-                  index.group(1) if index else None, value.group(1 if is_list else 0), is_list)
-    start = _BLANKS.match(values, pos + 1).end() if pos < len(values) else pos  # type: ignore
-
-
-def _convert(type_: Any, text: str) -> Any:
-  """Returns `text` as a `type_`; raises ValueError or TypeError if it is none."""
-  if _type_name(type_) in ('bool', 'bool_'):  # bool('false') would be True.
-    word = text.strip()
-    if word in ('true', 'True', 'false', 'False'):
-      return type_(word in ('true', 'True'))
-    return type_(_convert(int, text) != 0)
-  if type_ is bytes:
-    return text.encode('utf-8')
-  if type_ is int and len(text) > _MAX_DIGITS:
-    raise ValueError('too many digits')
-  return type_(text)
-
-
-def _refuse_reuse(result: Mapping[str, Any], clause: _Clause, index: Optional[int],
-                  values: str) -> None:
-  """Raises HParamReuseError if `result` has a value for what `clause` sets."""
-  name = clause.name
-  if name not in result:
-    return
-  target = _shown(name)
-  if index is not None and isinstance(result[name], dict):
-    if index not in result[name]:
-      return
-    target = '%s[%d]' % (target, index)
-  raise errors.HParamReuseError("Multiple assignments to variable '%s' in %s%s; keep one of them" %
-                                (target, _shown(values), _where(clause)))
-
-
-def _parse(values: str,
-           type_map: Mapping[str, Any],
-           skip: Callable[[str], bool],
-           check: Callable[[str, Any], Any]) -> Dict[str, Any]:
-  """Parses `values`; `skip(name)` drops unknown names, `check` sees each clause's value."""
-  if not isinstance(values, str):
-    raise errors.HParamTypeError('Hyperparameters are parsed from a string of name=value '
-                                 'clauses, not from %s' % _type_name(type(values)))
-  result: Dict[str, Any] = {}
-  for clause in _clauses(values):
-    name = clause.name
-    if name not in type_map:
-      if skip(name):
-        continue
-      raise _unknown('Unknown hyperparameter type for %s' % _shown(name), name, type_map,
-                     _where(clause))
-    if clause.is_list and clause.list_index is not None:
-      raise errors.HParamSyntaxError(
-          'Assignment of a list to a list index.%s Write name=[value,value] to set the whole '
-          'list, or name[index]=value to set one' % _where(clause))
-    # An index with more digits than this is out of the range of any list.
-    index = None if clause.list_index is None else int(
-        clause.list_index if len(clause.list_index) < 19 else '9' * 19)
-    # Lists before their values are read, scalars after: so contrib's phrases come out.
-    if clause.is_list:
-      _refuse_reuse(result, clause, index, values)
-    try:
-      if clause.is_list:
-        pieces = [p for p in clause.value.replace(',', ' ').split(' ') if p]
-        value = [_convert(type_map[name], '' if p == "''" else p) for p in pieces]  # type: Any
-      else:
-        empty = clause.list_index is not None and clause.value == "''"
-        value = _convert(type_map[name], '' if empty else clause.value)
-    except (ValueError, TypeError, OverflowError, ArithmeticError):
-      raise errors.HParamTypeError(
-          "Could not parse hparam '%s' of type '%s' with value '%s' in %s%s; %s" %
-          (_shown(name), _type_name(type_map[name]), _shown(clause.value), _shown(values),
-           _where(clause), _ALLOWED.get(type_map[name], 'that is no value of its type'))) from None
-    if not clause.is_list:
-      _refuse_reuse(result, clause, index, values)
-    try:
-      check(name, value if index is None else {index: value})
-    except errors.PruningError as e:
-      raise type(e)(str(e) + _where(clause)) from None
-    if index is None:
-      result[name] = value
-    else:
-      result.setdefault(name, {})[index] = value
-  return result
-
-
-def parse_values(values: str,
-                 type_map: Mapping[str, Any],
-                 ignore_unknown: bool = False) -> Dict[str, Any]:
-  """Parses a string of `name=value` clauses.
-
-  >>> parse_values('x=5, l=[1,2], arr[1]=3', {'x': int, 'l': int, 'arr': int})
-  {'x': 5, 'l': [1, 2], 'arr': {1: 3}}
-
-  Args:
-    values: the clauses; the module's docstring has the grammar.
-    type_map: the type of each name; for a list the type of its values. An int
-      takes what int() takes, a float what float() takes, a bool takes true,
-      True, false, False and whole numbers, a str any text.
-    ignore_unknown: whether to drop names that are not in `type_map`.
-
-  Returns:
-    A dict from name to the scalar, the list, or, for index assignments, a dict
-    from index to scalar.
-
-  Raises:
-    HParamSyntaxError: a clause is malformed, or sets a list index to a list.
-    UnknownHParamError: a name is not in `type_map`.
-    HParamTypeError: a value is not one of its type.
-    HParamReuseError: a name, or an index of it, is set twice.
-  """
-  return _parse(values, type_map, lambda name: ignore_unknown, lambda name, value: None)
-
-
-def _cast(name: str, param_type: Any, value: Any) -> Any:
-  """Returns `value` as a `param_type` where that loses nothing, as contrib does.
-
-  An int becomes a float, and any other kind of integer (NumPy's, say) an int;
-  text never becomes a number nor a number text; bools stand apart from numbers.
-  A hyperparameter that started as None takes anything. Text and bytes turn into
-  each other as UTF-8 (contrib stores "b'x'" for b'x').
-
-  Raises:
-    HParamTypeError: the value does not fit.
-  """
-  if type(value) is param_type or param_type is type(None):
-    return value
-  fits = issubclass(param_type, bool) == isinstance(value, bool)
-  for kind in ((str, bytes), numbers.Integral, numbers.Number):
-    if issubclass(param_type, kind):
-      fits = fits and isinstance(value, kind)
-  try:
-    if fits and param_type is str and isinstance(value, bytes):
-      return value.decode('utf-8')
-    if fits and param_type is bytes and isinstance(value, str):
-      return value.encode('utf-8')
-    if fits:
-      return param_type(value)
-  except (ValueError, TypeError, OverflowError, ArithmeticError):
-    pass
-  raise errors.HParamTypeError("Could not cast hparam '%s' of type '%s' from value %s; %s" % (
-      _shown(name), param_type, _shown(repr(value)),
-      _ALLOWED.get(param_type, 'pass a value of that type')))
+from model_pruning import grammar
+from model_pruning.grammar import parse_values as parse_values
 
 
 class HParams(object):
@@ -325,12 +70,12 @@ class HParams(object):
     if getattr(self, name, None) is not None:
       raise errors.HParamReuseError(
           'Hyperparameter name is reserved: %s; choose another, or set_hparam() to change the '
-          'value' % _shown(name))
+          'value' % grammar.shown(name))
     is_list = isinstance(value, (list, tuple))
     if is_list and not value:
       raise errors.HParamTypeError(
           "Multi-valued hyperparameters cannot be empty: %s; give it one value, such as [''], "
-          'to tell the type' % _shown(name))
+          'to tell the type' % grammar.shown(name))
     self._hparam_types[name] = (type(value[0] if is_list else value), is_list)
     # A list is copied: the caller's must not change with this object.
     setattr(self, name, value[:] if is_list else value)
@@ -368,20 +113,21 @@ class HParams(object):
   def _fitted(self, name: str, value: Any) -> Any:
     """Returns what set_hparam(name, value) stores; changes nothing."""
     if name not in self._hparam_types:
-      raise _unknown("Unknown hyperparameter '%s'" % _shown(name), name, self._hparam_types)
+      raise grammar.unknown("Unknown hyperparameter '%s'" % grammar.shown(name), name,
+                            self._hparam_types)
     param_type, is_list = self._hparam_types[name]
     # What parse() makes of index assignments.
     indexed = isinstance(value, dict) and value and all(type(index) is int for index in value)
     if is_list and indexed:
       return self._with_indices(name, value)
     if is_list and isinstance(value, (list, tuple)):
-      return [_cast(name, param_type, v) for v in value]
+      return [grammar.cast(name, param_type, v) for v in value]
     if is_list:
       raise errors.HParamTypeError('Must pass a list for multi-valued parameter: %s. Write '
                                    '%s=[value,value]' % (name, name))
     if not isinstance(value, list) and (
         not indexed or issubclass(param_type, (dict, type(None)))):
-      return _cast(name, param_type, value)
+      return grammar.cast(name, param_type, value)
     raise errors.HParamTypeError('Must not pass a list for single-valued parameter: %s; write '
                                  '%s=value' % (name, name))
 
@@ -394,7 +140,7 @@ class HParams(object):
             "List index out of range: hparam '%s' has %d value(s), counted from 0, and an index "
             'adds none: got index %d; set the whole list with %s=[value,value]' %
             (name, len(current), index, name))
-      current[index] = _cast(name, self._hparam_types[name][0], value)
+      current[index] = grammar.cast(name, self._hparam_types[name][0], value)
     return current
 
   def set_hparam(self, name: str, value: Any) -> None:
@@ -444,7 +190,7 @@ class HParams(object):
       return name in self._ignored
 
     types = {name: param_type for name, (param_type, _) in self._hparam_types.items()}
-    parsed = _parse(values, types, skip, self._fitted)
+    parsed = grammar.parse_clauses(values, types, skip, self._fitted)
     self._warn_of_ignored(ignored)
     return self.override_from_dict(parsed)
 
@@ -484,11 +230,11 @@ class HParams(object):
     except (ValueError, TypeError, RecursionError) as e:
       raise errors.HParamSyntaxError(
           'Could not parse hyperparameters as JSON: %s in %s; allowed is an object such as '
-          '{"nbins": 10}' % (_shown(e), _shown(values_json))) from None
+          '{"nbins": 10}' % (grammar.shown(e), grammar.shown(values_json))) from None
     if not isinstance(values, dict):
       raise errors.HParamSyntaxError(
           'Could not parse hyperparameters as JSON: %s is not an object such as {"nbins": 10}' %
-          _shown(values_json))
+          grammar.shown(values_json))
     return self.override_from_dict(values)
 
   def to_json(self, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
@@ -511,12 +257,12 @@ class HParams(object):
     if default is not None:
       param_type, is_list = self._hparam_types[key]
       message = "Hparam '%s' of type '%s' is incompatible with default=%s" % (
-          key, 'list<%s>' % param_type if is_list else param_type, _shown(default))
+          key, 'list<%s>' % param_type if is_list else param_type, grammar.shown(default))
       if is_list != isinstance(default, list):
         raise errors.HParamTypeError(message)
       try:
         for value in default if is_list else [default]:
-          _cast(key, param_type, value)
+          grammar.cast(key, param_type, value)
       except errors.HParamTypeError as e:
         raise errors.HParamTypeError('%s. %s' % (message, e)) from None
     return getattr(self, key)

@@ -3,7 +3,7 @@
 """Where operations go: the device of another one, or a function of their own."""
 
 import contextlib
-from typing import Any, Callable, ContextManager, Iterator
+from typing import Any, Callable, ContextManager, Iterator, List
 
 from model_pruning.compat import Defun
 from model_pruning.compat import tf
@@ -66,7 +66,7 @@ def outlined(function: Callable[..., Any], *tensors: Any) -> Any:
   """
   if tf.executing_eagerly() or _building_function():
     return in_place(function, *tensors)
-  shapes = []
+  shapes: List[Any] = []
 
   def body(*arguments: Any) -> Any:
     for argument, tensor in zip(arguments, tensors):

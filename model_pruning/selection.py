@@ -175,9 +175,8 @@ def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
   prefix, bits_left = tf.constant(0), _KEY_BITS
   for bits in _FEW_PASSES if largest >= _LARGE else _SMALL_COUNTS:
     bits_left -= bits
-    digit = functools.partial(_digit, bits_left)
-    counts = [outlined(lambda keys, prefix: _histogram(keys, digit, 1 << bits, prefix), shard,
-                       prefix) for shard in shards]
+    count = functools.partial(_count_digits, functools.partial(_digit, bits_left), 1 << bits)
+    counts = [outlined(count, shard, prefix) for shard in shards]
     found, keep = outlined(_walk_down, _total(counts, keep.dtype), keep)
     prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
   ties = [in_place(tf.gather, count, found) for count in counts]
@@ -194,7 +193,7 @@ def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
   return tf.bitwise.right_shift(digits, bits_below) if bits_below else digits
 
 
-def _histogram(keys: Any, digit: Callable[..., Any], bins: int, *arguments: Any) -> Any:
+def _count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: Any) -> Any:
   """Counts digit(keys, *arguments) of one shard; int32 [bins]. Digits past the end are dropped."""
   def count(part: Any) -> Any:
     return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
@@ -389,7 +388,7 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   def cumulative(keys: Any, largest: Any) -> Any:
     bins = _linear_bins(keys, largest, nbins)
     if not use_tpu:
-      return tf.cumsum(_histogram(bins, lambda part: part, nbins))
+      return tf.cumsum(_count_digits(tf.identity, nbins, bins))
     return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(bins <= edge, tf.int32)), tf.range(nbins))
 
   counts = _total([apply(cumulative, shard, largest) for shard in shards], _count_dtype(units))

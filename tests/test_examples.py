@@ -31,7 +31,9 @@ def _command(example, output_dir, *flags, **kwargs):
 
 
 def _environment():
-  return dict(os.environ, PYTHONPATH=_ROOT, COLUMNS='120')
+  environment = dict(os.environ, PYTHONPATH=_ROOT)
+  environment.pop('TF_CPP_MIN_LOG_LEVEL', None)  # Set for the tests; the examples see to theirs.
+  return environment
 
 
 def _run(example, output_dir, *flags, **kwargs):
@@ -56,7 +58,7 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
              'pruning_frequency=5,weight_sparsity_map=[logits:0.5]')
   done = _run(example, tmp_path, '--steps=40', hparams)
   assert done.returncode == 0, done.stderr
-  assert done.stderr == '', 'nothing but a user\'s warnings may be here'
+  assert done.stderr == ''  # Least of all TensorFlow's remarks.
   assert 'trained from step 0 to 40' in done.stdout
 
   metrics = _metrics(tmp_path)
@@ -90,19 +92,10 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
   assert 'trained from' not in again.stdout
   assert _metrics(tmp_path)['seeds'] == metrics['seeds']
 
-  longer = _run(example, tmp_path, '--steps=50', hparams)
-  assert longer.returncode == 0, longer.stderr
-  assert longer.stdout.count('trained from step 40 to 50') == 2
-  assert _metrics(tmp_path)['steps'] == 50
-
-  other = _run(example, tmp_path, '--steps=50', '--pruning_hparams=target_sparsity=0.8')
-  assert other.returncode == 1
-  assert 'holds a run with --pruning_hparams=target_sparsity=0.9' in other.stderr
-
 
 @_both
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(example, tmp_path):
-  flags = ['--steps=300', '--pruning_hparams=target_sparsity=0.9,sparsity_function_end_step=200']
+  flags = ['--steps=200', '--pruning_hparams=target_sparsity=0.9,sparsity_function_end_step=150']
   model_dir = tmp_path / 'seed0' / 'dense'
   running = subprocess.Popen(
       _command(example, tmp_path, *flags), cwd=_ROOT, env=_environment(), stdout=subprocess.PIPE,
@@ -118,21 +111,26 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(example, tmp_path):
   assert stderr.split() == ('Stopped. To go on from the last checkpoint, run the same command '
                             'again.').split()
   stopped = _checkpoint_step(model_dir)
-  assert 0 < stopped < 300
+  assert 0 < stopped < 200
 
   done = _run(example, tmp_path, *flags)
   assert done.returncode == 0, done.stderr
   assert 'resuming from the checkpoint of step %d' % stopped in done.stdout
-  assert 'trained from step %d to 300' % stopped in done.stdout
+  assert 'trained from step %d to 200' % stopped in done.stdout
   metrics = _metrics(tmp_path)
-  assert metrics['steps'] == 300
+  assert metrics['steps'] == metrics['seeds'][0]['steps'] == 200
   assert not any(weight['short'] for weight in metrics['seeds'][0]['weights'])
+
+  if example == 'digits':
+    other = _run(example, tmp_path, '--steps=200', '--pruning_hparams=target_sparsity=0.8')
+    assert other.returncode == 1
+    assert 'holds a run with --pruning_hparams=target_sparsity=0.9,sparsity' in other.stderr
 
 
 @_needs_estimator
 def test_estimator_warm_starts_from_a_dense_checkpoint(tmp_path):
   dense = tmp_path / 'digits'
-  assert _run('digits', dense, '--steps=60').returncode == 0
+  assert _run('digits', dense, '--steps=40').returncode == 0
   accuracy = _metrics(dense)['mean_dense_accuracy']
   # One step, and no mask update: what is measured is what training started from.
   out = tmp_path / 'warm'
@@ -159,9 +157,7 @@ def test_without_estimator_one_line_says_so(tmp_path):
 @pytest.mark.parametrize('flag,part', [
     ('--pruning_hparams=target_sparsty=0.9', 'did you mean target_sparsity?'),
     ('--pruning_hparams=weight_sparsity_map=[convx:0.5]', "'convx' matches no masked weight"),
-    ('--steps=0', 'flag --steps=0'),
     ('--batch_size=5000', '--batch_size=5000 is more than the 1348 images'),
-    ('--data_path=x.npz', '--data_path is for --dataset=mnist'),
 ])
 def test_a_bad_flag_is_answered_in_a_line_before_training(flag, part, tmp_path):
   out = tmp_path / 'out'

@@ -18,7 +18,7 @@ PACKAGE = 'model_pruning'
 # A file may import files of lower levels only. A new file is entered here; the files
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
-    'errors': 0, 'version': 0, 'compat': 0, 'hparam': 0, 'placement': 0,
+    'errors': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'placement': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'selection': 1,
     'registry': 2, 'summaries': 2,
     'pruning': 3, 'layers': 3, 'rnn_cells': 3,
@@ -34,13 +34,14 @@ FLOOR = ('errors', 'version', 'compat')
 
 # Imports within a level, each with its reason.
 WITHIN_LEVEL = {
+    ('hparam', 'grammar'): 'HParams are set by strings',
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
     ('summaries', 'registry'): 'it reports on the records; Pruning.add_pruning_summaries calls it',
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
 
-NO_TENSORFLOW = ('errors', 'version', 'hparam', 'spec')
+NO_TENSORFLOW = ('errors', 'version', 'grammar', 'hparam', 'spec')
 
 
 def unit(path):

@@ -11,7 +11,8 @@ from model_pruning.spec import PruningSpec
 
 SPECS = [
     PruningSpec(),
-    PruningSpec(target_sparsity=0.9, sparsity_function_begin_step=20, sparsity_function_end_step=70),
+    PruningSpec(target_sparsity=0.9, sparsity_function_begin_step=20,
+                sparsity_function_end_step=70),
     PruningSpec(initial_sparsity=0.3, target_sparsity=0.8, sparsity_function_exponent=1.0),
     PruningSpec(initial_sparsity=0.8, target_sparsity=0.2, sparsity_function_exponent=0.5),
     PruningSpec(begin_pruning_step=13, end_pruning_step=88, pruning_frequency=7),
@@ -65,7 +66,8 @@ def test_update_steps_as_tensors():
     step, last = tf.placeholder(tf.int32, []), tf.placeholder(tf.int32, [])
     due = schedules.is_update_step(step, last, spec)
     for pair in [(12, 0), (13, 0), (13, 7), (19, 13), (20, 13), (88, 13), (89, 13)]:
-      assert session.run(due, dict(zip((step, last), pair))) == schedules.is_update_step(*pair, spec)
+      expected = schedules.is_update_step(*pair, spec)
+      assert session.run(due, dict(zip((step, last), pair))) == expected
 
 
 @pytest.mark.parametrize('text, step, sparsity', [

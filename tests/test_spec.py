@@ -82,7 +82,8 @@ def test_keys_that_fit_pass_the_check():
 
 BAD = [
     ('begin_pruning_step=-1', errors.SpecError, 'begin_pruning_step: -1'),
-    ('begin_pruning_step=5,end_pruning_step=5', errors.SpecError, 'greater than begin_pruning_step'),
+    ('begin_pruning_step=5,end_pruning_step=5', errors.SpecError,
+     'greater than begin_pruning_step'),
     ('end_pruning_step=-2', errors.SpecError, 'end_pruning_step: -2'),
     ('sparsity_function_begin_step=-3', errors.SpecError, 'sparsity_function_begin_step: -3'),
     ('sparsity_function_begin_step=100', errors.SpecError, 'sparsity_function_end_step: 100'),
@@ -124,7 +125,8 @@ def test_bad_values_are_refused_with_value_and_rule(text, cause, message):
 
 
 @pytest.mark.parametrize('text', ['group_pruning=True', 'intra_block_sparsity=True',
-                                  'group_sparsity_map=[a:0.5]', 'prune_option=first_order_gradient'])
+                                  'group_sparsity_map=[a:0.5]',
+                                  'prune_option=first_order_gradient'])
 def test_what_is_not_served_yet_is_refused_rather_than_ignored(text):
   with pytest.raises(errors.SpecError, match=text.split('=')[0]):
     PruningSpec.create(text)

@@ -46,7 +46,7 @@ class Progress(tf.train.SessionRunHook):
   def after_create_session(self, session: Any, coord: Any) -> None:
     self._first = self._step = int(session.run(self._global_step))
     # disable=None: no bar in a log file, where each of its states would be a line.
-    self._bar = tqdm.tqdm(desc=self._label, total=self._steps, initial=self._first, unit='step',
+    self._bar = tqdm.tqdm(desc=self._label, total=self._steps, initial=self._first, unit=' steps',
                           file=sys.stderr, disable=None, dynamic_ncols=True)
 
   def before_run(self, run_context: Any) -> Any:

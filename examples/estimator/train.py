@@ -75,7 +75,8 @@ def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = 
     estimator = tf.estimator.Estimator(
         model_fn,
         config=tf.estimator.RunConfig(
-            model_dir, tf_random_seed=seed, save_checkpoints_steps=max(1, steps // 8),
+            # Each checkpoint is evaluated, for which Estimator builds the graph anew.
+            model_dir, tf_random_seed=seed, save_checkpoints_steps=max(50, steps // 8),
             save_summary_steps=max(1, steps // 120)),
         params={'pruned': pruning_hparams is not None, 'learning_rate': learning_rate,
                 'steps': steps, 'label': label},
