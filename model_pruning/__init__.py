@@ -19,4 +19,5 @@ from model_pruning.registry import masked_scope as masked_scope
 from model_pruning.spec import get_pruning_hparams as get_pruning_hparams
 from model_pruning.spec import PruningSpec as PruningSpec
 from model_pruning.summaries import sparsity_table as sparsity_table
+from model_pruning.warm_start import init_from_dense_checkpoint as init_from_dense_checkpoint
 from model_pruning.version import __version__ as __version__

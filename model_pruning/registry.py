@@ -503,3 +503,10 @@ def _partitioner(weight: Any, layout: Layout) -> Optional[Callable[..., List[int
     return None
   parts = [len(layout.sizes) if axis == layout.axis else 1 for axis in range(len(layout.shape))]
   return lambda **_: parts
+
+
+def saved_name(variable: Any) -> str:
+  """Returns the name a variable has in a checkpoint: that of the whole, for a part of one."""
+  # Set by TensorFlow on the parts of partitioned variables; there is no public way to ask.
+  part = getattr(variable, '_save_slice_info', None)
+  return part.full_name if part is not None else variable.op.name

@@ -21,7 +21,7 @@ LEVELS = {
     'errors': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'placement': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'selection': 1,
     'registry': 2, 'summaries': 2,
-    'pruning': 3, 'layers': 3, 'rnn_cells': 3,
+    'pruning': 3, 'warm_start': 3, 'layers': 3, 'rnn_cells': 3,
     'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4,
     'export': 4, 'keras': 4,
     'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
