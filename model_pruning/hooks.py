@@ -34,6 +34,11 @@ class PruningHook(tf.train.SessionRunHook):
   a saver made before does not save last_mask_update_step, and a run resumed from
   its checkpoints updates the masks as it starts.
 
+  The checkpoint of a step is written before the masks are updated for that step, as
+  TensorFlow calls its own hooks first; a run resumed from it makes up for that. For
+  checkpoints with the masks of their step, give this hook to
+  MonitoredTrainingSession(chief_only_hooks=...).
+
   Only the chief updates: masks are shared, like weights.
   """
 

@@ -252,9 +252,13 @@ def _warn_if_short(spec: PruningSpec) -> None:
         '%s: no mask update falls between begin_pruning_step=%d and end_pruning_step=%d with '
         'pruning_frequency=%d; nothing will be pruned', spec.name, spec.begin_pruning_step,
         spec.end_pruning_step, spec.pruning_frequency)
-  elif abs(reach.sparsity - spec.target_sparsity) > 1e-9:
-    logging.warning(
-        '%s: the last mask update is at step %d and reaches a sparsity of %.4f, not the '
-        'target_sparsity of %g; let end_pruning_step (%d) be a step with an update at or after '
-        'sparsity_function_end_step (%d)', spec.name, reach.step, reach.sparsity,
-        spec.target_sparsity, spec.end_pruning_step, spec.sparsity_function_end_step)
+    return
+  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map)):
+    reached = schedules.gradual_sparsity(reach.step, spec, target)
+    if abs(reached - target) > 1e-9:
+      logging.warning(
+          '%s: the last mask update is at step %d and reaches a sparsity of %.4f, not the target '
+          'of %g; let end_pruning_step (%d) be a step with an update at or after '
+          'sparsity_function_end_step (%d)', spec.name, reach.step, reached, target,
+          spec.end_pruning_step, spec.sparsity_function_end_step)
+      return

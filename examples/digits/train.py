@@ -65,7 +65,7 @@ def train(data: Data, model_dir: str, pruning_hparams: Optional[str], steps: int
   tf.summary.scalar('train_accuracy', accuracy)
 
   interrupt = terminal.Interrupt()
-  every = max(1, steps // 120)  # As often as the default HParams update the masks.
+  every = max(5, steps // 120)  # By default as often as the masks are updated.
   some: Any = {images: data.test_images[:1000], labels: data.test_labels[:1000]}
   session_hooks = [
       tf.train.StopAtStepHook(last_step=steps),

@@ -77,7 +77,7 @@ def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = 
         config=tf.estimator.RunConfig(
             # Each checkpoint is evaluated, for which Estimator builds the graph anew.
             model_dir, tf_random_seed=seed, save_checkpoints_steps=max(50, steps // 8),
-            save_summary_steps=max(1, steps // 120)),
+            save_summary_steps=max(5, steps // 120)),
         params={'pruned': pruning_hparams is not None, 'learning_rate': learning_rate,
                 'steps': steps, 'label': label},
         # Trainable variables only, so of masks nothing is asked of the dense checkpoint.

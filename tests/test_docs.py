@@ -1,0 +1,54 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
+"""The documentation names what there is, and leads to files that exist."""
+
+import ast
+import doctest
+import os
+import re
+
+import pytest
+
+from model_pruning import grammar
+from model_pruning import hparam
+from model_pruning import schedules
+from model_pruning import spec
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'examples/README.md']
+
+
+def text(page):
+  with open(os.path.join(ROOT, page), encoding='utf-8') as handle:
+    return handle.read()
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_links_lead_to_files(page):
+  for target in re.findall(r'\]\(([^)#]+)', text(page)):
+    if '://' not in target:
+      assert os.path.exists(os.path.join(ROOT, os.path.dirname(page), target)), target
+
+
+def test_the_guide_names_every_hyperparameter():
+  guide = text('docs/guide.md')
+  later = {'gradient_decay_rate', 'group_sparsity_map', 'group_block_dims_map'}
+  for name in spec.get_pruning_hparams().values():
+    short = name.replace('sparsity_function_end_step', '..._end_step')
+    assert name in later or '`%s`' % short in guide, name
+
+
+def test_the_code_in_the_readme_is_python_on_public_names():
+  block, = re.findall(r'```python\n(.*?)```', text('README.md'), re.DOTALL)
+  tree = ast.parse(block)
+  import model_pruning
+  used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+          and isinstance(node.value, ast.Name) and node.value.id == 'model_pruning'}
+  assert used and all(hasattr(model_pruning, name) for name in used)
+
+
+@pytest.mark.parametrize('module', [grammar, hparam, schedules], ids=lambda m: m.__name__)
+def test_examples_in_docstrings_are_true(module):
+  result = doctest.testmod(module)
+  assert result.attempted and not result.failed
