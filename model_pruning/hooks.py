@@ -87,10 +87,10 @@ class PruningHook(tf.train.SessionRunHook):
       self._pruning.add_pruning_summaries()
 
   def after_create_session(self, session: Any, coord: Any) -> None:
-    """Gives the step counter its value where neither init_op nor checkpoint did.
+    """Gives the step counter a value where nothing else did, and makes up for a missed update.
 
-    And makes up for an update that is missing from the checkpoint: that of a step
-    is written by a hook that runs before this one.
+    A checkpoint that was saved at the step of an update may hold the masks from
+    before it, as the hook that saves runs first. The update then is still due.
     """
     del coord
     if self._pruning is None:
@@ -109,6 +109,7 @@ class PruningHook(tf.train.SessionRunHook):
     """Logs asked and achieved sparsity, and warns of weights that ended short."""
     if self._pruning is None:
       return
+    _save_update_of_last_step(session, self._pruning.last_mask_update_step)
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
@@ -118,6 +119,19 @@ class PruningHook(tf.train.SessionRunHook):
             '%s: %s ended at sparsity %.4f, short of the %.4f asked for; train on to a mask '
             'update at or after sparsity_function_end_step=%d', self._pruning.spec.name, row.name,
             row.achieved, row.asked, self._pruning.spec.sparsity_function_end_step)
+
+
+def _save_update_of_last_step(session: Any, last_mask_update_step: Any) -> None:
+  """Saves again where the checkpoint of the last step is from before its mask update."""
+  name, step = last_mask_update_step.op.name, session.run(last_mask_update_step)
+  for saver in session.graph.get_collection(tf.GraphKeys.SAVERS):
+    path = (saver.last_checkpoints or [''])[-1]
+    prefix, _, suffix = path.rpartition('-')
+    if suffix != str(step):
+      continue
+    reader = tf.train.load_checkpoint(path)
+    if reader.has_tensor(name) and reader.get_tensor(name) != step:
+      saver.save(session, prefix, global_step=step)
 
 
 def _is_chief_by_tf_config() -> bool:
