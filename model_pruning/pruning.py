@@ -3,7 +3,7 @@
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
 import functools
-from typing import Any, Callable, List, Optional, Sequence, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 from absl import logging
 
@@ -15,7 +15,6 @@ from model_pruning import selection
 from model_pruning import summaries
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
-from model_pruning.patterns import Layout
 from model_pruning.patterns import pattern_for
 from model_pruning.placement import in_place
 from model_pruning.placement import outlined
@@ -189,27 +188,30 @@ class Pruning:
     return pattern_for(record.layout.shape, self.spec.block_dims_for(record.name),
                        self.spec.block_pooling_function)
 
-  def _whole(self, step: Callable[..., Any], shards: Sequence[Any], layout: Layout) -> List[Any]:
-    """Takes a pattern's step, which for a weight in one piece needs no other device."""
-    if len(shards) > 1 or self.spec.use_tpu:
-      return step(shards, layout)
-    return [outlined(lambda shard: step([shard], layout)[0], shards[0])]
-
   def _update_mask(self, record: registry.MaskedWeight, sparsity: Callable) -> Sequence[Any]:
     """Builds the assignments of one weight's masks and threshold."""
     layout, pattern = record.layout, self._pattern_for(record)
+    asked = sparsity(selection.sparsity_dtype(pattern.units(layout)))
+    decay = self.spec.threshold_decay
+
+    def choose(*arguments: Any) -> Tuple[Any, ...]:
+      *weights, asked, previous = arguments
+      scores = [in_place(saliency.magnitude, weight) for weight in weights]
+      chosen = selection.select(
+          [pattern.pool(scores, layout)], asked, previous, decay, self.spec.threshold_method,
+          self.spec.nbins, self.spec.use_tpu)
+      return (chosen.threshold, *pattern.expand(chosen.masks[0], layout))
+
     # The one read of the weight: it may be written to while the passes go over the scores.
-    scores = [in_place(saliency.magnitude, shard) for shard in record.read_weight()]
-    chosen = selection.select(
-        [self._whole(pattern.pool, scores, layout)], sparsity,
-        previous_threshold=(registry.read(record.threshold, tf.float32)
-                            if self.spec.threshold_decay else 0.0),
-        threshold_decay=self.spec.threshold_decay, method=self.spec.threshold_method,
-        nbins=self.spec.nbins, use_tpu=self.spec.use_tpu)
-    updates = [registry.assign(record.threshold, chosen.threshold)]
-    for mask, value in zip(
-        record.mask_shards, self._whole(pattern.expand, chosen.masks[0], layout)):
-      updates.append(registry.assign(mask, value))
+    weights = record.read_weight()
+    previous = registry.read(record.threshold, tf.float32) if decay else tf.constant(0.0)
+    # What lives on one device is one function; of shards, each step of each shard is. XLA, on
+    # the way to a TPU, compiles a graph and not calls out of it.
+    whole = len(weights) == 1 and not self.spec.use_tpu
+    threshold, *masks = (outlined if whole else in_place)(choose, *weights, asked, previous)
+    updates = [registry.assign(record.threshold, threshold)]
+    updates.extend(registry.assign(mask, value)
+                   for mask, value in zip(record.mask_shards, masks))
     return updates
 
   def _sparsity_at(self, step: Any) -> Callable[[Optional[str]], Callable[[Any], Any]]:

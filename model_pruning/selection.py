@@ -18,7 +18,7 @@ from zero where the processor flushes them, and does so on every device.
 """
 
 import functools
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -68,24 +68,27 @@ def unit_count(weights: Sequence[Shards]) -> int:
   return sum(_size(shard) for shards in weights for shard in shards)
 
 
+def sparsity_dtype(units: int) -> Any:
+  """Returns the dtype that a sparsity needs for the keep count of so many units to be exact."""
+  return tf.float32 if units <= _EXACT_IN_FLOAT32 else tf.float64
+
+
 def keep_count(units: int, sparsity: Any, apply: Callable[..., Any] = in_place) -> Any:
   """Returns max(1, round_half_to_even(units * (1 - sparsity))), an integer scalar.
 
   Args:
     units: number of units, at least 1.
-    sparsity: scalar tensor, float32 or float64; or a function of a dtype that
-      returns one, for sparsities that float32 is too coarse to hold.
+    sparsity: scalar tensor, best of sparsity_dtype(units).
     apply: in_place or outlined, how to put the arithmetic into the graph.
   """
-  dtype = tf.float32 if units <= _EXACT_IN_FLOAT32 else tf.float64
+  dtype = sparsity_dtype(units)
 
   def rounded(sparsity: Any) -> Any:
     kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
     kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
     return tf.cast(kept, _count_dtype(units))
 
-  sparsity = tf.cast(sparsity(dtype) if callable(sparsity) else sparsity, dtype)
-  return apply(rounded, sparsity)
+  return apply(rounded, tf.cast(sparsity, dtype))
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -94,7 +97,7 @@ def rounded_keep_count(units: int, sparsity: float) -> int:
   return int(np.clip(np.rint(number(units) * (number(1) - number(sparsity))), 1, units))
 
 
-def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]],
+def select(weights: Sequence[Shards], sparsity: Any,
            previous_threshold: Any = 0.0, threshold_decay: float = 0.0, method: str = 'exact',
            nbins: int = 256, use_tpu: bool = False) -> Selection:
   """Chooses which units to keep, by one threshold over all of `weights`.
@@ -129,7 +132,7 @@ def select(weights: Sequence[Shards], sparsity: Union[Any, Callable[[Any], Any]]
   # XLA, on the way to a TPU, compiles a graph and not calls out of it.
   apply = in_place if use_tpu else outlined
   if method == 'histogram':
-    current = _estimate(every, units, sparsity, nbins, use_tpu, apply)
+    current = _estimate(every, units, tf.cast(sparsity, tf.float32), nbins, use_tpu, apply)
   else:
     keep = keep_count(units, sparsity, apply)
     find = _kth_by_bisection if use_tpu else _kth_by_histograms
@@ -174,13 +177,18 @@ def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
   largest = max(_size(shard) for shard in shards)
   prefix, bits_left = tf.constant(0), _KEY_BITS
   for bits in _FEW_PASSES if largest >= _LARGE else _SMALL_COUNTS:
-    bits_left -= bits
-    count = functools.partial(_count_digits, functools.partial(_digit, bits_left), 1 << bits)
-    counts = [outlined(count, shard, prefix) for shard in shards]
+    first, bits_left = bits_left == _KEY_BITS, bits_left - bits
+    digit = functools.partial(_high_digit if first else _digit, bits_left)
+    count = functools.partial(_count_digits, digit, 1 << bits)
+    counts = [outlined(count, shard, *([] if first else [prefix])) for shard in shards]
     found, keep = outlined(_walk_down, _total(counts, keep.dtype), keep)
     prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
   ties = [in_place(tf.gather, count, found) for count in counts]
   return prefix, ties, keep
+
+
+def _high_digit(bits_below: int, keys: Any) -> Any:
+  return tf.bitwise.right_shift(keys, bits_below)
 
 
 def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
@@ -190,7 +198,7 @@ def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
   the number of bins; bincount passes over those.
   """
   digits = tf.bitwise.bitwise_xor(keys, prefix)
-  return tf.bitwise.right_shift(digits, bits_below) if bits_below else digits
+  return _high_digit(bits_below, digits) if bits_below else digits
 
 
 def _count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: Any) -> Any:
@@ -381,7 +389,6 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   over nbins equal bins of [0, max]. The maximum is taken over the finite scores,
   and the others are counted in the last bin.
   """
-  sparsity = tf.cast(sparsity(tf.float32) if callable(sparsity) else sparsity, tf.float32)
   largest = tf.bitcast(tf.reduce_max(tf.stack(
       [apply(lambda keys: tf.reduce_max(_finite(keys)), shard) for shard in shards])), tf.float32)
 

@@ -18,7 +18,7 @@ both_kinds = pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 
 def _need_legacy_keras():
   """Skips where this TensorFlow has no tf.layers and no RNN cells."""
   try:
-    tf.layers.dense, tf.nn.rnn_cell.LSTMCell  # pylint: disable=pointless-statement
+    _ = tf.layers.dense, tf.nn.rnn_cell.LSTMCell
   except AttributeError as error:
     pytest.skip('%s (TF_USE_LEGACY_KERAS=1 has it)' % error)
 

@@ -160,9 +160,9 @@ def test_report_says_who_fell_short(spec, short):
 
 def test_report_of_blocks_counts_an_edge_block_as_a_block():
   """Of two blocks one is pruned, and it may be the small one."""
-  row, = _report('initial_sparsity=0.5,target_sparsity=0.5,block_height=1,block_width=4',
-                 layer=[[5, 5, 5, 5, 1]])
-  assert row.zeros == 1 and not row.short
+  row, = _report('initial_sparsity=0.5,target_sparsity=0.5,block_height=2,block_width=4',
+                 layer=[[5, 5, 5, 5, 1], [5, 5, 5, 5, 1]])
+  assert row.zeros == 2 and not row.short
 
 
 def test_report_counts_what_no_update_has_touched_as_dense():

@@ -69,6 +69,8 @@ def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[s
   with tf.Graph().as_default(), tf.Session() as session:
     try:
       saver = tf.train.import_meta_graph(path + '.meta', clear_devices=True)
+      if saver is None:
+        raise ValueError('its meta graph has no variables')
       saver.restore(session, path)
     except (tf.errors.OpError, OSError, ValueError) as error:
       raise errors.CheckpointError(
@@ -133,13 +135,13 @@ def _masked_products(nodes: Dict[str, Any]) -> Dict[str, np.ndarray]:
   for node in products:
     left, right = (values[name] for name in _inputs(node))
     if left.shape == right.shape and (_is_mask(left) or _is_mask(right)):
-      result[node.name] = left * right
+      result[node.name] = values[node.name]
   return result
 
 
 def _evaluate(nodes: Dict[str, Any], constant: Dict[str, bool],
               products: Sequence[Any]) -> Dict[str, np.ndarray]:
-  """Returns the values of the operands of all `products`, computed in one session run."""
+  """Returns the values of all `products` and their operands, computed in one session run."""
   graph_def = tf.GraphDef()
   for node in nodes.values():
     if constant[node.name]:
@@ -158,7 +160,7 @@ def _evaluate(nodes: Dict[str, Any], constant: Dict[str, bool],
   with tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
     with tf.Session(graph=graph) as session:
-      names = sorted({name for node in products for name in _inputs(node)})
+      names = sorted({name for node in products for name in [node.name] + _inputs(node)})
       return dict(zip(names, session.run([name + ':0' for name in names])))
 
 
