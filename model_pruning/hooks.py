@@ -61,6 +61,9 @@ class PruningHook(tf.train.SessionRunHook):
     self._summaries = summaries
     self._pruning: Optional[Pruning] = None
     self._initialized: Any = None
+    self._seen: Optional[int] = None
+    self._stride = 1
+    self._next_update = 0
 
   def begin(self) -> None:
     """Adds the pruning to the default graph, where it is not there yet.
@@ -97,13 +100,37 @@ class PruningHook(tf.train.SessionRunHook):
       return
     if self._initialized is not None and not session.run(self._initialized):
       session.run(self._pruning.last_mask_update_step.initializer)
-    session.run(self._update)
+    self._seen, self._stride = None, 1
+    self._run_update(session)
+
+  def before_run(self, run_context: Any) -> Any:
+    """Asks for the global step, before or after this run's increment."""
+    del run_context
+    return tf.train.SessionRunArgs(self._pruning.global_step) if self._pruning else None
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
-    """Updates the masks if the spec says so for the step just trained."""
-    del run_values
-    if self._pruning is not None:
-      run_context.session.run(self._update)
+    """Updates the masks if the spec says so for the step just trained.
+
+    The conditional operation decides; it is left alone only while the step is
+    certain not to have come to the next update, as every session.run costs.
+    """
+    if self._pruning is None:
+      return
+    seen, before = int(run_values.results), self._seen
+    self._seen = seen
+    if before is not None:
+      # Steps move by more than one where others train too, or many steps make one run.
+      self._stride = max(self._stride, seen - before)
+      if seen + self._stride < self._next_update:
+        return
+    self._run_update(run_context.session)
+
+  def _run_update(self, session: Any) -> None:
+    assert self._pruning is not None
+    session.run(self._update)
+    last = int(session.run(self._pruning.last_mask_update_step))
+    spec = self._pruning.spec
+    self._next_update = max(spec.begin_pruning_step, last + spec.pruning_frequency)
 
   def end(self, session: Any) -> None:
     """Logs asked and achieved sparsity, and warns of weights that ended short."""

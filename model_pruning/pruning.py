@@ -68,6 +68,11 @@ class Pruning:
     """The int32 variable with the global step of the last mask update."""
     return self._last_update_step
 
+  @property
+  def global_step(self) -> Any:
+    """The variable or tensor that the schedule goes by."""
+    return self._global_step
+
   def mask_update_op(self) -> Any:
     """Returns an operation that updates all masks and thresholds, whatever the step.
 

@@ -344,8 +344,8 @@ def test_a_checkpoint_goes_from_hook_to_plain_pruning_and_back(hook_first, tmp_p
   assert lasts == [1, 2]
 
 
-@pytest.mark.parametrize('chief_only,last', [(False, 3), (True, 6)])
-def test_which_masks_the_checkpoint_of_a_step_holds(chief_only, last, tmp_path):
+@pytest.mark.parametrize('chief_only', [False, True])
+def test_the_checkpoint_of_the_last_step_holds_the_update_of_that_step(chief_only, tmp_path):
   with tf.Graph().as_default():
     train_op = _train_op()
     hook = model_pruning.PruningHook('pruning_frequency=3')
@@ -355,7 +355,27 @@ def test_which_masks_the_checkpoint_of_a_step_holds(chief_only, last, tmp_path):
         session.run(train_op)
   reader = tf.train.load_checkpoint(str(tmp_path))
   assert reader.get_tensor('global_step') == 6
-  assert reader.get_tensor('model_pruning/last_mask_update_step') == last
+  assert reader.get_tensor('model_pruning/last_mask_update_step') == 6
+
+
+def test_an_update_missing_from_a_checkpoint_is_made_on_resuming(tmp_path):
+  def run(steps, folder):
+    with tf.Graph().as_default():
+      train_op = _train_op()
+      hook = model_pruning.PruningHook('pruning_frequency=3')
+      session = _session(hooks=[hook], checkpoint_dir=folder, save_checkpoint_steps=6)
+      for _ in range(steps):
+        session.run(train_op)
+      # No end(): as if the process had died, with the checkpoint of step 6 as it was saved.
+    return tf.train.load_checkpoint(folder)
+  assert run(6, str(tmp_path)).get_tensor('model_pruning/last_mask_update_step') == 3
+  with tf.Graph().as_default():
+    train_op = _train_op()
+    recorder = _Recorder()
+    with _session(hooks=[model_pruning.PruningHook('pruning_frequency=3'), recorder],
+                  checkpoint_dir=str(tmp_path)) as session:
+      session.run(train_op)
+  assert recorder['last'] == [6]
 
 
 SCAFFOLD_PARTS = ('init_op', 'saver', 'summary_op', 'local_init_op')
