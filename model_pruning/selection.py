@@ -181,10 +181,16 @@ def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
     digit = functools.partial(_high_digit if first else _digit, bits_left)
     count = functools.partial(_count_digits, digit, 1 << bits)
     counts = [outlined(count, shard, *([] if first else [prefix])) for shard in shards]
-    found, keep = outlined(_walk_down, _total(counts, keep.dtype), keep)
+    sums = [in_place(_over_chunks, by_chunk) for by_chunk in counts]
+    found, keep = outlined(_walk_down, _total(sums, keep.dtype), keep)
     prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
-  ties = [in_place(tf.gather, count, found) for count in counts]
+  ties = [in_place(lambda by_chunk: tf.gather(by_chunk, found, axis=1), by_chunk)
+          for by_chunk in counts]
   return prefix, ties, keep
+
+
+def _over_chunks(counts: Any) -> Any:
+  return tf.reduce_sum(counts, axis=0)
 
 
 def _high_digit(bits_below: int, keys: Any) -> Any:
@@ -201,25 +207,34 @@ def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
   return _high_digit(bits_below, digits) if bits_below else digits
 
 
+def _chunks(size: int) -> int:
+  """Returns how many chunks a shard is counted in, before the rest of it."""
+  return size // _CHUNK if size >= 2 * _CHUNK else 0
+
+
 def _count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: Any) -> Any:
-  """Counts digit(keys, *arguments) of one shard; int32 [bins]. Digits past the end are dropped."""
+  """Counts digit(keys, *arguments) of one shard. Digits past the end are dropped.
+
+  Returns:
+    int32 [chunks + 1, bins], the counts of each chunk and of the rest.
+  """
   def count(part: Any) -> Any:
     return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
                                weights=tf.constant([], tf.int32))
 
-  flat, size = tf.reshape(keys, [-1]), _size(keys)
-  chunks = size // _CHUNK
-  if chunks < 2:
-    return count(flat)
+  flat, chunks = tf.reshape(keys, [-1]), _chunks(_size(keys))
+  rest = count(flat[chunks * _CHUNK:])
+  if not chunks:
+    return tf.reshape(rest, [1, bins])
   # A slice of whole rows shares its memory with the original.
   rows = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK])
   _, counts = tf.while_loop(
       lambda index, _: index < chunks,
-      lambda index, total: (index + 1, total + count(
-          tf.reshape(tf.slice(rows, [index, 0], [1, _CHUNK]), [_CHUNK]))),
-      (tf.constant(0), count(flat[chunks * _CHUNK:])),
+      lambda index, counts: (index + 1, counts.write(index, count(
+          tf.reshape(tf.slice(rows, [index, 0], [1, _CHUNK]), [_CHUNK])))),
+      (tf.constant(0), tf.TensorArray(tf.int32, chunks, element_shape=[bins])),
       parallel_iterations=2)
-  return counts
+  return tf.reshape(tf.concat([counts.stack(), [rest]], axis=0), [chunks + 1, bins])
 
 
 def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any]:
@@ -259,8 +274,8 @@ def _kth_by_bisection(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
 
   _, key = tf.while_loop(lambda bit, _: bit >= 0, step, (tf.constant(30), tf.constant(0)))
   kept_ties = keep - _count(shards, lambda x: x > key, keep.dtype)
-  ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32)), shard)
-          for shard in shards]
+  ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), keepdims=True)[0],
+                   shard) for shard in shards]
   return key, ties, kept_ties
 
 
@@ -269,22 +284,29 @@ def _kth_by_bisection(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
 
 def _keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept_ties: Any,
                   use_tpu: bool) -> List[List[Any]]:
-  """Returns masks of all keys above `key`, and of the first `kept_ties` equal to it."""
+  """Returns masks of all keys above `key`, and of the first `kept_ties` equal to it.
+
+  `ties` has, for each shard that is not empty, the number of keys equal to `key`
+  in each of its chunks.
+  """
+  dtype = kept_ties.dtype
   remaining = iter(ties)
-  by_weight = [[next(remaining) if _size(shard) else tf.constant(0) for shard in shards]
-               for shards in weights]
-  totals = [_total(counts, kept_ties.dtype) for counts in by_weight]
+  by_chunk = [[tf.cast(next(remaining), dtype) if _size(shard) else tf.zeros([1], dtype)
+               for shard in shards] for shards in weights]
+  by_shard = [[in_place(_over_chunks, counts) for counts in shards] for shards in by_chunk]
+  totals = [_total(counts, dtype) for counts in by_shard]
   keep_first = _keep_first_by_bisection if use_tpu else _keep_first
   apply = in_place if use_tpu else outlined
   masks = []
-  for shards, counts, share in zip(weights, by_weight, _first_come(totals, kept_ties)):
+  for shards, chunks, counts, share in zip(
+      weights, by_chunk, by_shard, _first_come(totals, kept_ties)):
     if len(shards) > 1 and int(shards[0].shape[0]) > 1:
       shares = _share_by_rows(shards, key, counts, share)
     else:
       shares = _first_come(counts, share)
-    masks.append([apply(keep_first, shard, key, tf.cast(count, share.dtype), kept)
+    masks.append([apply(keep_first, shard, key, count, kept)
                   if _size(shard) else tf.zeros(shard.shape, tf.bool)
-                  for shard, count, kept in zip(shards, counts, shares)])
+                  for shard, count, kept in zip(shards, chunks, shares)])
   return masks
 
 
@@ -316,18 +338,40 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
 
 
 def _keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
-  """Returns the mask of one shard that keeps its first `kept` of `ties` keys equal to `key`."""
+  """Returns the mask of one shard that keeps its first `kept` keys equal to `key`.
+
+  Large weights do have ties at the threshold, but few. `ties` says which chunk
+  they run out in; all others go through a single comparison.
+  """
   flat, size = tf.reshape(keys, [-1]), _size(keys)
-  mask = tf.cond(kept >= ties, lambda: flat >= key, lambda: _keep_some(flat, size, key, kept))
-  return tf.reshape(mask, keys.shape)
+  chunks = _chunks(size)
+
+  def some() -> Any:
+    if not chunks:
+      return _keep_some(flat, size, key, kept)
+    body, rest = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK]), flat[chunks * _CHUNK:]
+    before = tf.cumsum(ties, exclusive=True)
+    at = _last_below(before, kept)
+    in_rest = tf.equal(at, chunks)
+    left, rest_size = kept - before[at], size - chunks * _CHUNK
+    mixed = tf.cond(in_rest, lambda: _keep_some(rest, rest_size, key, left),
+                    lambda: _keep_some(body[at], _CHUNK, key, left))
+    return tf.concat([tf.reshape(body[:at] >= key, [-1]), mixed,
+                      tf.reshape(body[at + 1:] > key, [-1]),
+                      rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):] > key], axis=0)
+
+  return tf.reshape(tf.cond(kept >= _over_chunks(ties), lambda: flat >= key, some), keys.shape)
+
+
+def _last_below(before: Any, kept: Any) -> Any:
+  """Returns the last index at which fewer than `kept` came before; 0 where there is none."""
+  return tf.maximum(tf.reduce_sum(tf.cast(before < kept, tf.int32)) - 1, 0)
 
 
 def _keep_some(flat: Any, size: int, key: Any, kept: Any) -> Any:
   """Returns flat > key, and true for the first `kept` where they are equal.
 
-  Large weights do have ties at the threshold, but few: only the rows that hold
-  one are looked into, and all others go through a single comparison. Slices of
-  whole rows share memory with the original.
+  Only the rows that hold a key equal to `key` are looked into.
   """
   rows = size // _ROW
   body, tail = tf.reshape(flat[:rows * _ROW], [rows, _ROW]), flat[rows * _ROW:]
@@ -339,16 +383,16 @@ def _keep_some(flat: Any, size: int, key: Any, kept: Any) -> Any:
   equal = tf.cast(tf.equal(looked_into, key), kept.dtype)
   before = tf.cumsum(tf.reduce_sum(equal, axis=1), exclusive=True)
   # The row in which the kept ties run out: all before it are kept, none after.
-  at = tf.maximum(tf.reduce_sum(tf.cast(before < kept, tf.int32)) - 1, 0)
+  at = _last_below(before, kept)
   keep_here = (equal[at] > 0) & (tf.cumsum(equal[at]) <= kept - before[at])
   row = tf.cast(hit[at], tf.int32)
   in_tail = tf.equal(row, rows)
-  zero = tf.constant(0)
+  in_row = tf.cond(in_tail, lambda: tail_size, lambda: _ROW)
   return tf.concat([
       tf.reshape(body[:row] >= key, [-1]),
-      ((looked_into[at] > key) | keep_here)[:tf.where(in_tail, zero + tail_size, zero + _ROW)],
+      ((looked_into[at] > key) | keep_here)[:in_row],
       tf.reshape(body[row + 1:] > key, [-1]),
-      tail[tf.where(in_tail, zero + tail_size, zero):] > key], axis=0)
+      tail[tf.cond(in_tail, lambda: tail_size, lambda: 0):] > key], axis=0)
 
 
 def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
@@ -359,7 +403,7 @@ def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
     end = _position_by_bisection(tf.equal(flat, key), tf.cast(kept, tf.int32))
     return (flat > key) | (tf.equal(flat, key) & (tf.range(_size(keys)) < end))
 
-  return tf.reshape(tf.cond(kept >= ties, lambda: flat >= key, some), keys.shape)
+  return tf.reshape(tf.cond(kept >= ties[0], lambda: flat >= key, some), keys.shape)
 
 
 def _position_by_bisection(flags: Any, wanted: Any) -> Any:
@@ -395,7 +439,7 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   def cumulative(keys: Any, largest: Any) -> Any:
     bins = _linear_bins(keys, largest, nbins)
     if not use_tpu:
-      return tf.cumsum(_count_digits(tf.identity, nbins, bins))
+      return tf.cumsum(_over_chunks(_count_digits(tf.identity, nbins, bins)))
     return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(bins <= edge, tf.int32)), tf.range(nbins))
 
   counts = _total([apply(cumulative, shard, largest) for shard in shards], _count_dtype(units))
