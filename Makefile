@@ -7,7 +7,7 @@
 # Passed on to the programs behind the targets.
 DEMO_FLAGS =
 BENCH_FLAGS =
-PYTEST_FLAGS = -n 2
+PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 

@@ -278,6 +278,11 @@ def _compare_weight(case, draw, index, value, theirs, ours, tally):
   return False
 
 
+# One process must see all cases, to count them.
+together = pytest.mark.xdist_group('random cases')
+
+
+@together
 @pytest.mark.parametrize('seed', range(GRAPHS))
 def test_random_cases(seed, job, weight, tally):
   draw = _Draw(seed, weight)
@@ -361,6 +366,7 @@ def test_summaries_are_the_same(job, weight):
   assert dict(found[3])['spec_summaries/last_mask_update_step'] == 40
 
 
+@together
 def test_enough_was_compared(tally):
   if tally['graphs'] < GRAPHS:
     pytest.skip('counts the cases of test_random_cases, which have not all passed in this run')
