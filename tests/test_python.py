@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The import paths of the predecessors lead to the same objects."""
 
-import importlib
-
 import pytest
 
 import model_pruning
+from model_pruning.python import hparam
+from model_pruning.python import pruning
+from model_pruning.python import strip_pruning_vars_lib
 
 NAMES = ['apply_mask', 'get_masked_weights', 'get_masks', 'get_pruning_hparams', 'get_thresholds',
          'get_weights', 'get_weight_sparsity', 'Pruning']
@@ -14,16 +15,15 @@ NAMES = ['apply_mask', 'get_masked_weights', 'get_masks', 'get_pruning_hparams',
 
 @pytest.mark.parametrize('name', NAMES)
 def test_python_pruning_has_contribs_names(name):
-  from model_pruning.python import pruning
   assert getattr(pruning, name) is getattr(model_pruning, name)
 
 
 @pytest.mark.parametrize('module, name', [
-    ('hparam', 'HParams'), ('hparam', 'parse_values'),
-    ('strip_pruning_vars_lib', 'strip_pruning_vars_fn'),
-    ('strip_pruning_vars_lib', 'graph_def_from_checkpoint')])
-def test_the_other_modules_resolve(module, name):
-  assert callable(getattr(importlib.import_module('model_pruning.python.' + module), name))
+    (hparam, 'HParams'), (hparam, 'parse_values'),
+    (strip_pruning_vars_lib, 'strip_pruning_vars_fn'),
+    (strip_pruning_vars_lib, 'graph_def_from_checkpoint')])
+def test_the_other_modules_have_theirs(module, name):
+  assert callable(getattr(module, name))
 
 
 def test_strip_functions_are_at_the_top_too():
