@@ -82,10 +82,17 @@ MODELS = [mlp, convolution, partitioned, confusing_names, shared, loop,
           pytest.param(lstm, marks=pytest.mark.legacy_keras)]
 
 
+def _session():
+  """A session that runs a graph as it is: optimized ones round differently."""
+  config = tf.ConfigProto()
+  config.graph_options.rewrite_options.disable_meta_optimizer = True
+  return tf.Session(config=config)
+
+
 def _train(model, folder, use_resource=False, steps=2):
   """Trains and prunes a model, and saves it after every step; returns inputs and outputs."""
   values = np.random.RandomState(0).uniform(-1, 1, [2, 12]).astype(np.float32)
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session() as session:
     step = tf.train.get_or_create_global_step()
     inputs = tf.placeholder(tf.float32, [None, 12], 'inputs')
     with tf.variable_scope('model', use_resource=use_resource), model_pruning.masked_scope():
@@ -108,7 +115,7 @@ def _train(model, folder, use_resource=False, steps=2):
 
 
 def _run(graph_def, values):
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session() as session:
     tf.import_graph_def(graph_def, name='')
     return session.run('outputs:0', {'inputs:0': values})
 
@@ -215,7 +222,7 @@ def test_several_outputs_are_kept(tmp_path):
   stripped = model_pruning.strip_pruning_vars_fn(
       model_pruning.graph_def_from_checkpoint(str(tmp_path), outputs), outputs)
   assert set(outputs) <= set(_names(stripped))
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session() as session:
     tf.import_graph_def(stripped, name='')
     hidden, = session.run(['model/Tanh:0'], {'inputs:0': values})
   assert hidden.shape == (2, 8)
@@ -233,7 +240,7 @@ def test_default_graph_and_argument_are_left_alone(tmp_path):
 
 def test_from_a_live_session():
   values = np.ones([1, 12], np.float32)
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default(), _session() as session:
     tf.train.get_or_create_global_step()
     inputs = tf.placeholder(tf.float32, [None, 12], 'inputs')
     with model_pruning.masked_scope():
