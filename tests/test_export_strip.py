@@ -93,6 +93,7 @@ def _train(model, folder, use_resource=False, steps=2):
   """Trains and prunes a model, and saves it after every step; returns inputs and outputs."""
   values = np.random.RandomState(0).uniform(-1, 1, [2, 12]).astype(np.float32)
   with tf.Graph().as_default(), _session() as session:
+    tf.set_random_seed(1)  # With another one a model may be pruned to nothing.
     step = tf.train.get_or_create_global_step()
     inputs = tf.placeholder(tf.float32, [None, 12], 'inputs')
     with tf.variable_scope('model', use_resource=use_resource), model_pruning.masked_scope():

@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: size = large
 """Tests of PruningHook in real training sessions, and of the update ops run by hand."""
 
 import itertools

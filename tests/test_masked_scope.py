@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: size = large
 """Tests of masked_scope, on models that know nothing of masks."""
 
 import numpy as np

@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: size = large
 """Selection: keep counts, thresholds with decay, contrib's estimate, groups, large weights."""
 
 import numpy as np
