@@ -136,6 +136,7 @@ class PruningHook(tf.train.SessionRunHook):
     """Logs asked and achieved sparsity, and warns of weights that ended short."""
     if self._pruning is None:
       return
+    self._run_update(session)  # The step may have jumped in the last run.
     _save_update_of_last_step(session, self._pruning.last_mask_update_step)
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
