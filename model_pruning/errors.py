@@ -48,10 +48,6 @@ class BlockError(PruningError):
   """Block dimensions or a pooling function that cannot be served."""
 
 
-class ScheduleError(PruningError):
-  """A schedule was built from, or asked for, impossible numbers."""
-
-
 class WeightError(PruningError):
   """A tensor cannot be masked: its dtype or its shape rules it out."""
 
@@ -74,10 +70,6 @@ class CheckpointError(PruningError):
 
 class OutputNodeError(PruningError):
   """A named output node does not exist in the graph."""
-
-
-class OutputPathError(PruningError):
-  """A file cannot be written where it was asked for."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

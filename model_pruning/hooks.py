@@ -111,8 +111,9 @@ class PruningHook(tf.train.SessionRunHook):
   def after_run(self, run_context: Any, run_values: Any) -> None:
     """Updates the masks if the spec says so for the step just trained.
 
-    The conditional operation decides; it is left alone only while the step is
-    certain not to have come to the next update, as every session.run costs.
+    The conditional operation decides. As every session.run costs, it is left
+    alone while the step, at the longest stride seen, is short of the next update;
+    a longer one makes the update late, but end() makes it up.
     """
     if self._pruning is None:
       return

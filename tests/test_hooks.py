@@ -379,6 +379,28 @@ def test_an_update_missing_from_a_checkpoint_is_made_on_resuming(tmp_path):
   assert recorder['last'] == [6]
 
 
+def test_an_update_due_by_a_jump_of_the_step_in_the_last_run_is_made_at_the_end():
+  class AtEnd(tf.train.SessionRunHook):
+
+    def end(self, session):
+      self.last = session.run('model_pruning/last_mask_update_step:0')
+
+  with tf.Graph().as_default():
+    step = tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope(), tf.variable_scope('fc', use_resource=False):
+      tf.get_variable('kernel', [4, 4])
+    by = tf.placeholder(tf.int64, [])
+    move = tf.assign_add(step, by)
+    at_end = AtEnd()
+    with tf.variable_scope('', use_resource=False):
+      pruning = model_pruning.Pruning('pruning_frequency=50')
+    with tf.train.MonitoredTrainingSession(
+        hooks=[model_pruning.PruningHook(pruning), at_end]) as session:
+      for stride in (1, 1, 1, 100):
+        session.run(move, {by: stride})
+  assert at_end.last == 103
+
+
 SCAFFOLD_PARTS = ('init_op', 'saver', 'summary_op', 'local_init_op')
 
 
