@@ -385,15 +385,19 @@ def test_an_update_due_by_a_jump_of_the_step_in_the_last_run_is_made_at_the_end(
     def end(self, session):
       self.last = session.run('model_pruning/last_mask_update_step:0')
 
-  with tf.Graph().as_default():
-    step = tf.train.get_or_create_global_step()
-    with model_pruning.masked_scope(), tf.variable_scope('fc', use_resource=False):
-      tf.get_variable('kernel', [4, 4])
+  with tf.Graph().as_default() as graph:
+    tf.train.get_or_create_global_step()  # Which the session wants.
+    with tf.variable_scope('', use_resource=True):
+      step = tf.get_variable('step', [], tf.int64, tf.zeros_initializer(), trainable=False)
+      with model_pruning.masked_scope():
+        tf.get_variable('fc/kernel', [4, 4])
     by = tf.placeholder(tf.int64, [])
-    move = tf.assign_add(step, by)
+    # What the hook fetches is read before the step moves.
+    with tf.control_dependencies([graph.as_graph_element(step)]):
+      move = tf.assign_add(step, by).op
     at_end = AtEnd()
     with tf.variable_scope('', use_resource=False):
-      pruning = model_pruning.Pruning('pruning_frequency=50')
+      pruning = model_pruning.Pruning('pruning_frequency=50', global_step=step)
     with tf.train.MonitoredTrainingSession(
         hooks=[model_pruning.PruningHook(pruning), at_end]) as session:
       for stride in (1, 1, 1, 100):
