@@ -18,10 +18,12 @@ PACKAGE = 'model_pruning'
 # A file may import files of lower levels only. A new file is entered here; the files
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
-    'errors': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'placement': 0,
-    'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'selection': 1,
-    'registry': 2, 'summaries': 2,
-    'pruning': 3, 'warm_start': 3, 'layers': 3, 'rnn_cells': 3,
+    'errors': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'maps': 0, 'placement': 0,
+    'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'selection': 1, 'n_of_m': 1,
+    'variables': 1,
+    'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2,
+    'pruning': 3, 'warm_start': 3, 'rnn_cells': 3,
+    'core_layers': 3, 'layers': 3,
     'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4,
     'export': 4, 'keras': 4,
     'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
@@ -37,11 +39,16 @@ WITHIN_LEVEL = {
     ('hparam', 'grammar'): 'HParams are set by strings',
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
+    ('n_of_m', 'selection'): 'it answers with a Selection, as select does',
+    ('variables', 'patterns'): 'a variable has the layout of a weight',
+    ('scope', 'registry'): 'it masks by way of the registry',
+    ('updates', 'registry'): 'it reads and assigns what the registry knows',
     ('summaries', 'registry'): 'it reports on the records; Pruning.add_pruning_summaries calls it',
+    ('layers', 'core_layers'): 'slim\'s functions run the layer objects',
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
 
-NO_TENSORFLOW = ('errors', 'version', 'grammar', 'hparam', 'spec')
+NO_TENSORFLOW = ('errors', 'version', 'grammar', 'hparam', 'maps', 'spec')
 
 
 def unit(path):
