@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prunes TensorFlow models while they train. See README.md for where to begin."""
 
+import importlib
+import typing
+
 from model_pruning.export.strip import graph_def_from_checkpoint as graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
 from model_pruning.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams
@@ -10,14 +13,56 @@ from model_pruning.hparam import HParams as HParams
 from model_pruning.pruning import Pruning as Pruning
 from model_pruning.registry import apply_mask as apply_mask
 from model_pruning.registry import apply_mask_and_return as apply_mask_and_return
+from model_pruning.registry import apply_mask_with_group as apply_mask_with_group
+from model_pruning.registry import get_gradients as get_gradients
 from model_pruning.registry import get_masked_weights as get_masked_weights
 from model_pruning.registry import get_masks as get_masks
+from model_pruning.registry import get_old_old_weights as get_old_old_weights
+from model_pruning.registry import get_old_weights as get_old_weights
 from model_pruning.registry import get_thresholds as get_thresholds
 from model_pruning.registry import get_weight_sparsity as get_weight_sparsity
 from model_pruning.registry import get_weights as get_weights
-from model_pruning.registry import masked_scope as masked_scope
+from model_pruning.scope import masked_scope as masked_scope
 from model_pruning.spec import get_pruning_hparams as get_pruning_hparams
 from model_pruning.spec import PruningSpec as PruningSpec
 from model_pruning.summaries import sparsity_table as sparsity_table
 from model_pruning.warm_start import init_from_dense_checkpoint as init_from_dense_checkpoint
 from model_pruning.version import __version__ as __version__
+
+# Imported when asked for: what needs slim, or a part of Keras that is not everywhere; and what
+# only code written for the research branch asks for.
+_LAZY = {
+    'masked_conv2d': 'layers',
+    'masked_convolution': 'layers',
+    'masked_fully_connected': 'layers',
+    'MaskedBasicLSTMCell': 'rnn_cells',
+    'MaskedLSTMCell': 'rnn_cells',
+    'train': 'learning',
+    'apply_matrix_compression': 'python.pruning_interface',
+    'apply_pruning': 'python.pruning_interface',
+    'get_matrix_compression_object': 'python.pruning_interface',
+    'get_matrix_compression_update_op': 'python.pruning_interface',
+    'get_pruning_update': 'python.pruning_interface',
+    'ModelPruningHook': 'python.pruning_hook',
+    'ModelPruningListener': 'python.pruning_hook',
+}
+
+if typing.TYPE_CHECKING:
+  from model_pruning.layers import masked_conv2d as masked_conv2d
+  from model_pruning.layers import masked_convolution as masked_convolution
+  from model_pruning.layers import masked_fully_connected as masked_fully_connected
+  from model_pruning.learning import train as train
+  from model_pruning.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
+  from model_pruning.rnn_cells import MaskedLSTMCell as MaskedLSTMCell
+
+
+def __getattr__(name: str) -> typing.Any:
+  if name not in _LAZY:
+    raise AttributeError('module %r has no attribute %r' % (__name__, name))
+  value = getattr(importlib.import_module('model_pruning.' + _LAZY[name]), name)
+  globals()[name] = value
+  return value
+
+
+def __dir__() -> typing.List[str]:
+  return sorted([*globals(), *_LAZY])

@@ -1,0 +1,11 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`from model_pruning.python.layers import core_layers`, as code written for contrib has it."""
+
+from model_pruning.core_layers import MaskedConv2D as MaskedConv2D
+from model_pruning.core_layers import MaskedFullyConnected as MaskedFullyConnected
+from model_pruning.registry import MASK_COLLECTION as MASK_COLLECTION
+from model_pruning.registry import MASKED_WEIGHT_COLLECTION as MASKED_WEIGHT_COLLECTION
+from model_pruning.registry import MASKED_WEIGHT_NAME as MASKED_WEIGHT_NAME
+from model_pruning.registry import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
+from model_pruning.registry import WEIGHT_COLLECTION as WEIGHT_COLLECTION
