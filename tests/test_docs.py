@@ -16,7 +16,8 @@ from model_pruning import schedules
 from model_pruning import spec
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'examples/README.md']
+PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md',
+         'docs/migrating.md', 'examples/README.md']
 
 
 def text(page):
@@ -46,6 +47,34 @@ def test_the_code_in_the_readme_is_python_on_public_names():
   used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
           and isinstance(node.value, ast.Name) and node.value.id == 'model_pruning'}
   assert used and all(hasattr(model_pruning, name) for name in used)
+
+
+def test_the_code_for_those_who_migrate_from_contrib_runs():
+  from model_pruning.compat import tf
+  block, = re.findall(r'```python\n(.*?)```', text('docs/migrating.md'), re.DOTALL)
+  with tf.Graph().as_default(), tf.Session() as session:
+    names = {'inputs': tf.ones([2, 32])}
+    exec(block, names)
+    session.run(tf.global_variables_initializer())
+    names['global_step'].load(1000, session)
+    session.run(names['mask_update_op'])
+    assert session.run(names['pruning'].get_masks()[0]).sum() == 32
+
+
+@pytest.mark.parametrize('schedule, initial, final', [
+    ('PolynomialDecay', 0.5, 0.8), ('ConstantSparsity', 0.5, 0.5)])
+def test_schedules_of_tfmot_are_what_the_page_says(schedule, initial, final):
+  page = text('docs/migrating.md')
+  call = re.search(r'`%s\((.*\d.*?)\)`' % schedule, page)
+  begin, end, frequency = (int(re.search(name + r'=(\d+)', call.group(1)).group(1))
+                           for name in ('begin_step', 'end_step', 'frequency'))
+  hparams = re.search(r'^    (\S+=\S+)$', page[call.end():], re.MULTILINE).group(1)
+  given = spec.PruningSpec.create(hparams)
+  steps = schedules.update_steps(given, 2 * end)
+  assert steps == [step for step in range(begin, end + 1) if (step - begin) % frequency == 0]
+  for step in steps:
+    expected = final + (initial - final) * (1 - (step - begin) / (end - begin)) ** 3
+    assert schedules.gradual_sparsity(step, given) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('module', [grammar, hparam, schedules], ids=lambda m: m.__name__)
