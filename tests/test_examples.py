@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bazel: size = large
 """Runs the examples as a user does, for a few steps."""
-# bazel: deps = //examples:digits/train //examples:estimator/train
+# bazel: deps = //examples:digits/train //examples:estimator/train //examples:language_model/train
 
 import glob
 import json
@@ -16,6 +16,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import model_pruning
+from tools import py_imports
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _KERNELS = ['conv1/kernel', 'conv2/kernel', 'dense/kernel', 'logits/kernel']
@@ -183,6 +184,75 @@ def test_mnist_comes_from_a_file_or_says_what_is_missing(tmp_path):
                  '--data_path=%s' % (tmp_path / 'mnist.npz'))
   assert missing.returncode == 1
   assert missing.stderr.count('\n') == 1 and 'x_train, y_train, x_test, y_test' in missing.stderr
+
+
+def _has_rnn_cells():
+  try:
+    return bool(tf.layers.dense and tf.nn.rnn_cell.BasicLSTMCell)
+  except AttributeError:
+    return False
+
+
+@pytest.mark.legacy_keras
+@pytest.mark.skipif(not _has_rnn_cells(), reason='no RNN cells; TF_USE_LEGACY_KERAS=1 has them')
+def test_language_model_gives_each_layer_its_own_sparsity(tmp_path):
+  done = _run('language_model', tmp_path, '--steps=12', '--units=20', '--batch_size=4',
+              '--unroll=10')
+  assert done.returncode == 0, done.stderr
+  assert done.stderr == ''
+
+  metrics = _metrics(tmp_path)
+  weights = metrics['seeds'][0]['weights']
+  cells = 'rnn/multi_rnn_cell/cell_%d/basic_lstm_cell/kernel'
+  assert [(weight['name'], weight['asked']) for weight in weights] == [
+      (cells % 0, 0.85), (cells % 1, 0.9), ('softmax/kernel', 0.7)]
+  assert [weight['shape'] for weight in weights[:2]] == [[52, 80], [40, 80]]
+  for weight in weights:
+    assert abs(weight['zeros'] - weight['size'] * weight['asked']) <= 0.5
+    assert weight['name'] in done.stdout
+  for net in ('dense', 'pruned'):  # Untrained, each of some 100 characters would take 6.7 bits.
+    bits = metrics['mean_%s_bits_per_character' % net]
+    assert 4 < bits < 6.6 and '%.3f' % bits in done.stdout
+
+  bad = _run('language_model', tmp_path, '--pruning_hparams=weight_sparsity_map=[cell_2:0.5]',
+             as_module=False)
+  assert bad.returncode == 1 and bad.stderr.startswith("error: weight_sparsity_map key 'cell_2' ")
+
+
+@pytest.mark.skipif(_has_rnn_cells(), reason='this TensorFlow has RNN cells')
+def test_without_rnn_cells_one_line_says_how_to_get_them(tmp_path):
+  done = _run('language_model', tmp_path / 'out')
+  assert done.returncode == 1 and done.stdout == ''
+  assert done.stderr.count('\n') == 1 and 'TF_USE_LEGACY_KERAS=1' in done.stderr
+  assert not (tmp_path / 'out').exists()
+
+
+def test_the_language_model_knows_nothing_of_pruning():
+  path = os.path.join('examples', 'language_model', 'model.py')
+  imported = {found.module for found in py_imports.imports_of(_ROOT, path)}
+  assert imported == {'tensorflow.compat.v1'}
+  with open(os.path.join(_ROOT, path)) as f:
+    words = f.read().split('"""', 1)[1].lower()  # After the licence.
+  assert 'mask' not in words and 'prun' not in words
+
+
+def test_text_is_held_out_and_batches_of_it_depend_on_the_step_alone():
+  from examples.language_model import data as data_lib
+  text = data_lib.load()
+  assert len(text.train) > 8 * len(text.test) > 100000
+  assert max(text.train.max(), text.test.max()) < len(text.vocabulary)
+  batches = text.batches(4, 30, seed=3)
+  whole = [next(batches) for _ in range(4)]
+  inputs, targets = next(text.batches(4, 30, seed=3, first=3))
+  assert (inputs == whole[3][0]).all() and (targets == whole[3][1]).all()
+  assert inputs.shape == (4, 30) and (inputs[:, 1:] == targets[:, :-1]).all()
+  assert (whole[2][0] != whole[3][0]).any()
+  inputs, targets = text.test_windows(100)
+  assert (inputs.reshape(-1)[1:] == targets.reshape(-1)[:-1]).all()  # Nothing is left out.
+  # No longer passage of the test text stands in the training text.
+  train = ''.join(text.vocabulary[index] for index in text.train)
+  test = ''.join(text.vocabulary[index] for index in text.test)
+  assert not [start for start in range(0, len(test) - 300, 100) if test[start:start + 300] in train]
 
 
 def test_batches_depend_on_the_step_alone():

@@ -3,7 +3,7 @@
 """Session hooks for training with somebody watching."""
 
 import sys
-from typing import Any
+from typing import Any, Dict, List
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -27,11 +27,12 @@ class StopOnInterrupt(tf.train.SessionRunHook):
 
 
 class Progress(tf.train.SessionRunHook):
-  """A bar with loss, accuracy on the batch, and sparsity; a line where stderr is no terminal."""
+  """A bar with scalars of the batch and the sparsity; a line where stderr is no terminal."""
 
-  def __init__(self, label: str, steps: int, loss: Any, accuracy: Any, every: int = 10) -> None:
+  def __init__(self, label: str, steps: int, shown: Dict[str, Any], every: int = 10) -> None:
+    """Takes the scalars by the names that they are shown under."""
     self._label, self._steps, self._every = label, steps, every
-    self._tensors = [loss, accuracy]
+    self._shown = shown
 
   def begin(self) -> None:
     self._global_step = tf.train.get_global_step()
@@ -50,14 +51,14 @@ class Progress(tf.train.SessionRunHook):
                           file=sys.stderr, disable=None, dynamic_ncols=True)
 
   def before_run(self, run_context: Any) -> Any:
-    return tf.train.SessionRunArgs(self._tensors)
+    return tf.train.SessionRunArgs(self._shown)
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
     self._step += 1
     self._bar.update()
     if self._bar.disable or self._step % self._every:
       return
-    shown = 'loss %.4f, accuracy %.3f' % tuple(run_values.results)
+    shown = ', '.join('%s %.3f' % item for item in run_values.results.items())
     if self._sparsity is not None:
       shown += ', sparsity %.3f' % run_context.session.run(self._sparsity)
     self._bar.set_postfix_str(shown, refresh=False)
@@ -67,6 +68,17 @@ class Progress(tf.train.SessionRunHook):
     self._bar.close()
     if silent:
       print('%s: trained from step %d to %d' % (self._label.strip(), self._first, self._step))
+
+
+def watching(label: str, steps: int, loss: Any, shown: Dict[str, Any],
+             interrupt: terminal.Interrupt) -> List[Any]:
+  """Returns the hooks of a training up to `steps` that a person waits for."""
+  return [
+      tf.train.StopAtStepHook(last_step=steps),
+      tf.train.NanTensorHook(loss),
+      Progress(label, steps, shown),
+      StopOnInterrupt(interrupt),
+  ]
 
 
 class TestAccuracy(tf.train.SessionRunHook):

@@ -4,7 +4,7 @@
 
 import gzip
 import os
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 import tabulate
@@ -12,6 +12,7 @@ import tabulate
 from examples.digits import hooks
 from examples.digits import model
 from examples.digits import results
+from examples.digits import runs
 from examples.digits.results import Result
 import model_pruning
 
@@ -20,15 +21,9 @@ Pair = Tuple[Result, Result]  # Dense and pruned net of one seed.
 
 def accuracy_table(pairs: Dict[int, Pair]) -> str:
   """Returns test accuracies by seed, with their mean where there is more than one."""
-  rows = [['seed %d' % seed, dense.accuracy, pruned.accuracy]
-          for seed, (dense, pruned) in pairs.items()]
-  if len(rows) > 1:
-    rows.append(['mean'] + [float(np.mean([row[i] for row in rows])) for i in (1, 2)])
-  return tabulate.tabulate(
-      [[name, '%.2f %%' % (100 * dense), '%.2f %%' % (100 * pruned),
-        '%+.2f' % (100 * (pruned - dense))] for name, dense, pruned in rows],
-      ['', 'dense', 'pruned', 'points'], tablefmt='simple', disable_numparse=True,
-      colalign=('left', 'right', 'right', 'right'))
+  percent = {seed: (100 * dense.accuracy, 100 * pruned.accuracy)
+             for seed, (dense, pruned) in pairs.items()}
+  return runs.pair_table(percent, '%.2f %%', 'points')
 
 
 def export(pair: Pair, images: np.ndarray, output_dir: str) -> dict:
@@ -60,13 +55,6 @@ def size_table(sizes: Dict[str, Dict[str, int]]) -> str:
            '%.1fx' % (dense['gzipped'] / size['gzipped'])] for name, size in sizes.items()]
   return tabulate.tabulate(rows, ['', 'bytes', 'gzipped', 'times smaller'], tablefmt='simple',
                            disable_numparse=True, colalign=('left', 'right', 'right', 'right'))
-
-
-def weights_as_json(rows: Sequence[Any]) -> List[dict]:
-  """Returns what sparsity_table shows, for a JSON file."""
-  return [{'name': row.name, 'shape': list(row.shape), 'asked': row.asked,
-           'achieved': row.achieved, 'zeros': row.zeros, 'size': row.size, 'short': row.short}
-          for row in rows]
 
 
 def plot(pair: Pair, title: str, path: str) -> None:

@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from examples.digits import hooks
 from examples.digits import model
+from examples.digits import runs
 from examples.digits.data import Data
 import model_pruning
 from model_pruning.export import strip
@@ -42,31 +43,20 @@ class Result:
   curves: Dict[str, Curve]
 
 
-def trained_steps(model_dir: str) -> int:
-  """Returns the global step of the last checkpoint, 0 where there is none."""
-  path = tf.train.latest_checkpoint(model_dir)
-  return int(tf.train.load_variable(path, 'global_step')) if path else 0
-
-
 def evaluate(data: Data, model_dir: str, pruning_hparams: Optional[str]) -> Result:
   """Reads the last checkpoint in `model_dir`; pruning_hparams is None for a dense net."""
   with tf.Graph().as_default():
-    tf.train.get_or_create_global_step()
     images = tf.placeholder(tf.float32, (None,) + data.image_shape, name='images')
     model.build(images, pruned=pruning_hparams is not None)
-    pruning = None if pruning_hparams is None else model_pruning.Pruning(pruning_hparams)
-    saver = tf.train.Saver()
-    with tf.Session() as session:
-      saver.restore(session, tf.train.latest_checkpoint(model_dir))
-      weights = pruning.sparsity_report(session) if pruning else []
+    with runs.restored(model_dir, pruning_hparams) as (session, weights):
       graph_def = strip.graph_def_from_session(session, [model.OUTPUT])
   # By the frozen graph, which is what is handed over. TensorFlow fuses more of its operations,
   # and so rounds in other places, once it knows that weights are constants.
   scores = scores_of(graph_def, data.test_images)
   accuracy = float(np.mean(np.argmax(scores, axis=1) == data.test_labels))
   names = [row.name for row in weights]
-  curves = _curves(model_dir, names, pruning.spec.name if pruning else '')
-  return Result(trained_steps(model_dir), accuracy, scores, graph_def, weights, curves)
+  curves = _curves(model_dir, names, model_pruning.PruningSpec.create(pruning_hparams).name)
+  return Result(runs.trained_steps(model_dir), accuracy, scores, graph_def, weights, curves)
 
 
 def scores_of(graph_def: Any, images: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from examples.digits import compare
 from examples.digits import hooks
 from examples.digits import model
 from examples.digits import results
+from examples.digits import runs
 from examples.digits.data import Data
 import model_pruning
 import tensorflow.compat.v1 as tf
@@ -45,7 +46,7 @@ def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = 
   Raises:
     KeyboardInterrupt: Ctrl-C was pressed; the last step is in a checkpoint.
   """
-  done = results.trained_steps(model_dir)
+  done = runs.trained_steps(model_dir)
   if done < steps:
     with tf.Graph().as_default():
       train(data, model_dir, pruning_hparams, steps, batch_size, learning_rate, seed, label, done)
@@ -67,12 +68,8 @@ def train(data: Data, model_dir: str, pruning_hparams: Optional[str], steps: int
   interrupt = terminal.Interrupt()
   every = max(5, steps // 120)  # By default as often as the masks are updated.
   some: Any = {images: data.test_images[:1000], labels: data.test_labels[:1000]}
-  session_hooks = [
-      tf.train.StopAtStepHook(last_step=steps),
-      tf.train.NanTensorHook(loss),
-      hooks.Progress(label, steps, loss, accuracy),
-      hooks.StopOnInterrupt(interrupt),
-  ]
+  session_hooks = hooks.watching(label, steps, loss, {'loss': loss, 'accuracy': accuracy},
+                                 interrupt)
   if pruning_hparams is not None:
     session_hooks.append(model_pruning.PruningHook(pruning_hparams))
   session_hooks.append(hooks.TestAccuracy(model_dir, accuracy, some, every))  # With the new masks.

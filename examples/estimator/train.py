@@ -21,6 +21,7 @@ from examples.digits import compare
 from examples.digits import hooks
 from examples.digits import model
 from examples.digits import results
+from examples.digits import runs
 from examples.digits.data import Data
 import model_pruning
 import tensorflow.compat.v1 as tf
@@ -41,7 +42,8 @@ def model_fn(features: Any, labels: Any, mode: str, params: dict) -> Any:
   tf.summary.scalar('train_accuracy', accuracy)
   return tf.estimator.EstimatorSpec(
       mode, loss=loss, train_op=model.train_op(loss, params['learning_rate']),
-      training_hooks=[hooks.Progress(params['label'], params['steps'], loss, accuracy)])
+      training_hooks=[hooks.Progress(params['label'], params['steps'],
+                                    {'loss': loss, 'accuracy': accuracy})])
 
 
 def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = None,
@@ -66,7 +68,7 @@ def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = 
   Raises:
     KeyboardInterrupt: Ctrl-C was pressed; the last step is in a checkpoint.
   """
-  done = results.trained_steps(model_dir)
+  done = runs.trained_steps(model_dir)
   if done < steps:
     interrupt = terminal.Interrupt()
     train_hooks = [hooks.StopOnInterrupt(interrupt)]
