@@ -41,15 +41,23 @@ class SpecError(PruningError):
 
 
 class MapError(PruningError):
-  """An entry of weight_sparsity_map or block_dims_map is unusable."""
+  """An entry of a map of the hyperparameters is unusable."""
 
 
 class BlockError(PruningError):
   """Block dimensions or a pooling function that cannot be served."""
 
 
+class GroupError(PruningError):
+  """A group of weights cannot be named so, or cannot have that member."""
+
+
 class WeightError(PruningError):
   """A tensor cannot be masked: its dtype or its shape rules it out."""
+
+
+class LayerError(PruningError):
+  """A masked layer was given an argument, or inputs, that it cannot serve."""
 
 
 class GlobalStepError(PruningError):

@@ -4,12 +4,12 @@
 
 import json
 import os
-from typing import Any, Optional, Union
+from typing import Any, List, Optional, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.pruning import Pruning
@@ -30,9 +30,10 @@ class PruningHook(tf.train.SessionRunHook):
 
   It serves Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...) as
   well. What it needs is added to the graph in begin(), so a string is enough. It
-  works with a Scaffold whose init_op, saver or summary_op was made before that;
-  a saver made before does not save last_mask_update_step, and a run resumed from
-  its checkpoints updates the masks as it starts.
+  works with a Scaffold whose init_op, saver or summary_op was made before that; a
+  saver made before does not save what begin() adds (last_mask_update_step, and
+  what gradient saliency remembers), and a run resumed from its checkpoints updates
+  the masks as it starts.
 
   The checkpoint of a step is written before the masks are updated for that step, as
   TensorFlow calls its own hooks first; a run resumed from it makes up for that. For
@@ -60,7 +61,7 @@ class PruningHook(tf.train.SessionRunHook):
     self._is_chief = _is_chief_by_tf_config() if is_chief is None else is_chief
     self._summaries = summaries
     self._pruning: Optional[Pruning] = None
-    self._initialized: Any = None
+    self._made: List[Tuple[Any, Any]] = []
     self._seen: Optional[int] = None
     self._stride = 1
     self._next_update = 0
@@ -75,22 +76,22 @@ class PruningHook(tf.train.SessionRunHook):
     if not self._is_chief:
       logging.info('PruningHook: not the chief, which is the one that updates the masks')
       return
-    self._initialized = None
+    self._made = []
+    known = {variable.name for variable in tf.global_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
     else:
-      known = {variable.name for variable in tf.global_variables()}
       self._pruning = Pruning(self._given)
-      if self._pruning.last_mask_update_step.name not in known:
-        self._initialized = registry.exempt_from_initialization(
-            self._pruning.last_mask_update_step)
     self._update = self._pruning.conditional_mask_update_op()
+    if self._pruning is not self._given:
+      self._made = [(variable, variables.exempt_from_initialization(variable))
+                    for variable in tf.global_variables() if variable.name not in known]
     self._pruning.prepare_report()
     if self._summaries:
       self._pruning.add_pruning_summaries()
 
   def after_create_session(self, session: Any, coord: Any) -> None:
-    """Gives the step counter a value where nothing else did, and makes up for a missed update.
+    """Initializes what nothing else did, and makes up for a missed update.
 
     A checkpoint that was saved at the step of an update may hold the masks from
     before it, as the hook that saves runs first. The update then is still due.
@@ -98,8 +99,10 @@ class PruningHook(tf.train.SessionRunHook):
     del coord
     if self._pruning is None:
       return
-    if self._initialized is not None and not session.run(self._initialized):
-      session.run(self._pruning.last_mask_update_step.initializer)
+    if self._made:
+      done = session.run([is_initialized for _, is_initialized in self._made])
+      session.run([variable.initializer
+                   for (variable, _), is_done in zip(self._made, done) if not is_done])
     self._seen, self._stride = None, 1
     self._run_update(session)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What is pruned together: single elements, or blocks of them.
+"""What is pruned together: single elements, blocks of them, or so many of each run.
 
 A pattern turns scores into unit scores (`pool`), and a mask over units into a
 mask over elements (`expand`). Both work on the shards of one weight, each
@@ -53,6 +53,7 @@ class Layout:
     return Layout.whole(shape)
 
 
+@dataclasses.dataclass(frozen=True)
 class Elementwise:
   """Every element is a unit of its own."""
 
@@ -60,10 +61,9 @@ class Elementwise:
     """Returns the number of units of a weight."""
     return int(np.prod(layout.shape, dtype=np.int64))
 
-  def fewest_elements(self, layout: Layout, units: int) -> int:
-    """Returns the least number of elements that so many units cover."""
-    del layout
-    return units
+  def unit_sizes(self, layout: Layout) -> List[Tuple[int, int]]:
+    """Returns (elements that a unit covers, number of units that cover so many)."""
+    return [(1, self.units(layout))]
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
     rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64)) if len(shards) > 1 else 1
@@ -93,9 +93,9 @@ class Block:
     rows, columns = layout.squeezed().shape
     return -(-rows // self.height) * -(-columns // self.width)
 
-  def fewest_elements(self, layout: Layout, units: int) -> int:
-    sizes = np.sort(self._covered(*layout.squeezed().shape), axis=None)
-    return int(sizes[:units].sum())
+  def unit_sizes(self, layout: Layout) -> List[Tuple[int, int]]:
+    sizes, numbers = np.unique(self._covered(*layout.squeezed().shape), return_counts=True)
+    return list(zip(sizes.tolist(), numbers.tolist()))
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
     layout = layout.squeezed()
@@ -129,10 +129,7 @@ class Block:
 
   def _owned(self, layout: Layout) -> List[Tuple[int, int]]:
     """Returns, per shard, the elements along the axis of the blocks that begin in it."""
-    size = (self.height, self.width)[layout.axis]
-    length = layout.shape[layout.axis]
-    return [(min(-(-begin // size) * size, length), min(-(-end // size) * size, length))
-            for begin, end in layout.spans]
+    return _whole_units(layout, (self.height, self.width)[layout.axis])
 
   def _pool(self, scores: Any) -> Any:
     """Returns the score of every block of a matrix, [rows / height, columns / width]."""
@@ -162,17 +159,76 @@ class Block:
     return tf.reshape(tiled, [down * self.height, across * self.width])
 
 
-def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str) -> Any:
+@dataclasses.dataclass(frozen=True)
+class NofM:
+  """Runs of `m` consecutive input channels, in each of which as many are dropped.
+
+  The last run of a weight may be shorter. Runs are counted from the first channel
+  of the whole weight, wherever it is cut: a run belongs to the shard that holds
+  its first element, which fetches the rest of it. `pool` gives the scores of
+  shards of whole runs as [what is before the input axis, input channels, output
+  channels], for n_of_m.select.
+
+  Attributes:
+    m: length of a run, at least 2.
+  """
+  m: int
+
+  def units(self, layout: Layout) -> int:
+    return int(np.prod(layout.shape, dtype=np.int64))
+
+  def runs(self, layout: Layout) -> List[Tuple[int, int]]:
+    """Returns (length of a run, number of runs of that length), for the lengths there are."""
+    inputs = layout.shape[-2]
+    others = self.units(layout) // max(inputs, 1)
+    lengths = [(self.m, inputs // self.m * others), (inputs % self.m, others)]
+    return [(length, number) for length, number in lengths if length and number]
+
+  def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
+    whole = [tf.reshape(shard, self._shape(layout, layout.sizes[index]))
+             for index, shard in enumerate(shards)]
+    if not self._is_cut(layout):
+      return whole
+    scores = []
+    for owner, (begin, end) in zip(whole, self._owned(layout)):
+      with on_device_of(owner):
+        scores.append(_range(whole, layout.spans, 1, begin, end))
+    return scores
+
+  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
+    result = []
+    for index, (begin, end) in enumerate(layout.spans):
+      with on_device_of(masks[index]):
+        mask = masks[index]
+        if self._is_cut(layout):
+          mask = _range(masks, self._owned(layout), 1, begin, end)
+        result.append(tf.reshape(mask, layout.shard_shape(index)))
+    return result
+
+  def _is_cut(self, layout: Layout) -> bool:
+    return len(layout.sizes) > 1 and layout.axis == len(layout.shape) - 2
+
+  def _shape(self, layout: Layout, size: int) -> List[int]:
+    shape = list(layout.shape)
+    shape[layout.axis] = size
+    return [int(np.prod(shape[:-2], dtype=np.int64)), shape[-2], shape[-1]]
+
+  def _owned(self, layout: Layout) -> List[Tuple[int, int]]:
+    return _whole_units(layout, self.m)
+
+
+def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str, n_of_m: bool = False) -> Any:
   """Returns the pattern for a weight of that shape.
 
   Args:
     shape: static shape of the whole weight.
     dims: (height, width) of a block; -1 is the whole dimension of this weight.
     pooling: 'AVG' or 'MAX'.
+    n_of_m: prune width-long runs of the input channels, instead of blocks.
 
   Returns:
-    A Block, or Elementwise for 1x1 blocks and for weights that do not squeeze
-    to rank 2.
+    A Block; with n_of_m a NofM; or Elementwise for 1x1 blocks, and for weights
+    that do not squeeze to rank 2 where blocks are asked for.
 
   Raises:
     errors.BlockError: dims or pooling are impossible.
@@ -183,11 +239,40 @@ def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str) -> Any:
   if any(dim == 0 or dim < -1 for dim in dims):
     raise errors.BlockError('Block dimensions %s: each must be positive, or -1 for the whole '
                             'dimension' % (tuple(dims),))
+  if n_of_m and tuple(dims) != (1, 1):
+    if len(shape) not in (2, 4):
+      raise errors.BlockError(
+          'N of M (intra_block_sparsity) goes along the input channels of weights of rank 2 or 4, '
+          'and this one has shape %s; prune it elementwise by an entry regex:1x1 in '
+          'block_dims_map, or do not mask it' % (tuple(shape),))
+    inputs = int(shape[-2])
+    if inputs < 2:
+      raise errors.BlockError(
+          'N of M (intra_block_sparsity) has nothing to choose from in a weight of shape %s, with '
+          '%d input channel; prune it elementwise by an entry regex:1x1 in block_dims_map, or do '
+          'not mask it' % (tuple(shape), inputs))
+    return NofM(inputs if dims[1] == -1 else min(dims[1], inputs))
   squeezed = [int(dim) for dim in shape if dim != 1]
   if len(squeezed) != 2:
     return Elementwise()
   height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(dims, squeezed))
   return Elementwise() if (height, width) == (1, 1) else Block(height, width, pooling)
+
+
+def fewest_elements(sizes: Sequence[Tuple[int, int]], units: int) -> int:
+  """Returns the least number of elements that so many units cover; for `sizes` see unit_sizes."""
+  elements = 0
+  for size, number in sorted(sizes):
+    elements += size * min(number, units)
+    units -= min(number, units)
+  return elements
+
+
+def _whole_units(layout: Layout, size: int) -> List[Tuple[int, int]]:
+  """Returns, per shard, the elements along the axis of the units of `size` that begin in it."""
+  length = layout.shape[layout.axis]
+  return [(min(-(-begin // size) * size, length), min(-(-end // size) * size, length))
+          for begin, end in layout.spans]
 
 
 def _covered(length: int, size: int) -> np.ndarray:
@@ -217,7 +302,7 @@ def _pairwise_sum(blocks: Any, axis: int) -> Any:
 def _range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: int, begin: int,
            end: int) -> Any:
   """Returns elements [begin, end) along `axis`, taking only what is needed of each shard."""
-  pieces = []
+  pieces, rank = [], shards[0].shape.rank
   for shard, (first, last) in zip(shards, spans):
     start, stop = max(begin, first), min(end, last)
     if start >= stop:
@@ -225,10 +310,10 @@ def _range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: int, b
     if (start, stop) == (first, last):
       pieces.append(shard)
     else:
-      offset, size = [0] * 2, [-1] * 2
+      offset, size = [0] * rank, [-1] * rank
       offset[axis], size[axis] = start - first, stop - start
       with on_device_of(shard):  # So that only the piece travels.
         pieces.append(tf.slice(shard, offset, size))
   if not pieces:
-    return tf.slice(shards[0], [0, 0], [0 if dim == axis else -1 for dim in range(2)])
+    return tf.slice(shards[0], [0] * rank, [0 if dim == axis else -1 for dim in range(rank)])
   return pieces[0] if len(pieces) == 1 else tf.concat(pieces, axis)

@@ -3,7 +3,9 @@
 """Where operations go: the device of another one, or a function of their own."""
 
 import contextlib
-from typing import Any, Callable, ContextManager, Iterator, List
+import functools
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, MutableMapping, Sequence
+import weakref
 
 from model_pruning.compat import Defun
 from model_pruning.compat import tf
@@ -49,8 +51,12 @@ def in_place(function: Callable[..., Any], *tensors: Any) -> Any:
 
 
 def _building_function() -> bool:
-  graph = tf.get_default_graph()
-  return hasattr(graph, 'outer_graph') or hasattr(graph, '_outer_graph')
+  """Returns whether the body of a function is being built, by tf.function or by `outlined`."""
+  return _building_tf_function() or hasattr(tf.get_default_graph(), '_outer_graph')
+
+
+def _building_tf_function() -> bool:
+  return hasattr(tf.get_default_graph(), 'outer_graph')
 
 
 def outlined(function: Callable[..., Any], *tensors: Any) -> Any:
@@ -58,27 +64,83 @@ def outlined(function: Callable[..., Any], *tensors: Any) -> Any:
 
   In a conditional that is not taken TensorFlow still visits every node of the
   branch, at some 0.2 us each on every training step. A call that is not inlined
-  is one node, whatever is in it.
+  is one node, whatever is in it. Within the body of such a function another one
+  would save nothing, and is called in place.
 
   Args:
     function: takes tensors, and returns a tensor or a tuple of them.
-    *tensors: its arguments, with static shapes.
+    *tensors: its arguments.
   """
-  if tf.executing_eagerly() or _building_function():
-    return in_place(function, *tensors)
-  shapes: List[Any] = []
+  return (in_place if _building_function() else subroutine)(function, *tensors)
 
-  def body(*arguments: Any) -> Any:
-    for argument, tensor in zip(arguments, tensors):
-      argument.set_shape(tensor.shape)
-    results = function(*arguments)
-    shapes.extend(result.shape for result in (
-        results if isinstance(results, tuple) else (results,)))
+
+def subroutine(function: Callable[..., Any], *tensors: Any) -> Any:
+  """Does what outlined does, also within the body of a function.
+
+  A body is built once per graph for all calls that are alike; building bodies is
+  most of the time that it takes to build the update of a model. Calls are alike if
+  their functions are the same, or partials of the same with equal arguments, and
+  their tensors have the same dtypes and static shapes. Functions that close over
+  variables are like no other.
+  """
+  if tf.executing_eagerly() or _building_tf_function():
+    return in_place(function, *tensors)
+  graph = tf.get_default_graph()
+  while hasattr(graph, '_outer_graph'):
+    graph = graph._outer_graph  # The bodies of all functions of a graph can call one another.
+  known = _bodies.setdefault(graph, {})
+  identity = _identity(function)
+  key = (identity, tuple((tensor.dtype, str(tensor.shape)) for tensor in tensors))
+  if identity is None or key not in known:
+    known[key] = _Body(function, tensors)
+  with on_device_of(tensors[0]):
+    return known[key](*tensors)
+
+
+class _Body:
+  """A function of a graph that the runtime does not inline."""
+
+  def __init__(self, function: Callable[..., Any], tensors: Sequence[Any]) -> None:
+    self._function = function
+    self._argument_shapes = [tensor.shape for tensor in tensors]
+    self._result_shapes: List[Any] = []
+    self._gives_tuple = False
+
+    def body(*arguments: Any) -> Any:  # The name of a method would be no name for an operation.
+      return self._build(*arguments)
+
+    self._call = Defun(*[tensor.dtype for tensor in tensors], noinline=True)(body)
+
+  def __call__(self, *tensors: Any) -> Any:
+    results = self._call(*tensors)
+    results = tuple(results) if isinstance(results, (tuple, list)) else (results,)
+    for result, shape in zip(results, self._result_shapes):
+      result.set_shape(shape)
+    return results if self._gives_tuple else results[0]
+
+  def _build(self, *arguments: Any) -> Any:
+    for argument, shape in zip(arguments, self._argument_shapes):
+      argument.set_shape(shape)
+    results = self._function(*arguments)
+    self._gives_tuple = isinstance(results, tuple)
+    self._result_shapes = [result.shape for result in (
+        results if self._gives_tuple else (results,))]
     return results
 
-  with on_device_of(tensors[0]):
-    call = Defun(*[tensor.dtype for tensor in tensors], noinline=True)(body)
-    results = call(*tensors)
-  for result, shape in zip(results if isinstance(results, (tuple, list)) else [results], shapes):
-    result.set_shape(shape)
-  return results
+
+# What has been outlined, by graph.
+_bodies: MutableMapping[Any, Dict[Any, _Body]] = weakref.WeakKeyDictionary()
+
+
+def _identity(function: Any) -> Any:
+  """Returns what is equal for functions that do the same; None if there is no telling."""
+  if isinstance(function, functools.partial):
+    inner = _identity(function.func)
+    if inner is None or function.keywords:
+      return None
+    arguments = tuple(_identity(argument) if callable(argument) else argument
+                      for argument in function.args)
+    return None if None in arguments else (inner, arguments)
+  code = getattr(function, '__code__', None)
+  bound = code is None or function.__closure__ or function.__defaults__ or function.__kwdefaults__
+  return None if bound else code

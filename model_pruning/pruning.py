@@ -3,21 +3,19 @@
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
 import functools
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Union
 
 from absl import logging
 
 from model_pruning import errors
 from model_pruning import registry
-from model_pruning import saliency
+from model_pruning import variables
 from model_pruning import schedules
 from model_pruning import selection
 from model_pruning import summaries
+from model_pruning import updates
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
-from model_pruning.patterns import pattern_for
-from model_pruning.placement import in_place
-from model_pruning.placement import outlined
 from model_pruning.placement import switches_and_merges
 from model_pruning.spec import PruningSpec
 
@@ -31,6 +29,11 @@ class Pruning:
       session.run(train_op)
       session.run(update)
 
+  With prune_option 'first_order_gradient' or 'second_order_gradient' an update
+  first takes the change of each weight since the last update into its average,
+  then chooses the masks by it, and then remembers the weights for the next time.
+  The operations that do one of these alone are for averages over other intervals.
+
   Attributes:
     spec: the PruningSpec it follows.
   """
@@ -38,6 +41,8 @@ class Pruning:
   def __init__(self, spec: Union[HParams, str, PruningSpec, None] = None, global_step: Any = None,
                sparsity: Any = None) -> None:
     """Validates the spec and makes the variable <spec.name>/last_mask_update_step.
+
+    With gradient saliency also <spec.name>/last_gradient_update_step.
 
     Args:
       spec: an HParams, a string in its grammar, or None for the defaults.
@@ -57,8 +62,12 @@ class Pruning:
     self._graph = tf.get_default_graph()
     self._global_step = self._find_global_step(global_step)
     self._sparsity = sparsity
-    self._last_update_step = registry.last_update_step(
-        self.spec.name, use_resource=True if self.spec.use_tpu else None)
+    kind = True if self.spec.use_tpu else None
+    self._last_update_step = variables.step_variable(
+        self.spec.name, registry.LAST_MASK_UPDATE_STEP, kind)
+    self._last_gradient_update_step = variables.step_variable(
+        self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP,
+        kind) if self.spec.uses_gradients else None
     self._ops: dict = {}
     if sparsity is None:
       _warn_if_short(self.spec)
@@ -78,7 +87,9 @@ class Pruning:
 
     Raises:
       errors.NoMaskedWeightsError: the graph has no masked weight.
-      errors.MapError: a key of a map matches no weight, or two match one.
+      errors.MapError: a key of a map matches no weight or group, or two match one.
+      errors.GroupError: the spec asks for groups, and there are none.
+      errors.BlockError: N of M cannot serve a weight.
       errors.GraphMismatchError: the default graph is not that of this object.
     """
     return self._once('mask_update', self._update_masks)
@@ -90,8 +101,9 @@ class Pruning:
     this method was first called. Raises what mask_update_op raises.
     """
     def build() -> Any:
+      self._plan()  # Makes variables, which must not come into being in a branch.
       step = self._step()
-      due = schedules.is_update_step(step, registry.read(self._last_update_step), self.spec)
+      due = schedules.is_update_step(step, variables.read(self._last_update_step), self.spec)
 
       def update() -> Any:
         with tf.control_dependencies([self._update_masks(step)]):
@@ -101,6 +113,59 @@ class Pruning:
         return tf.no_op('conditional_mask_update')
 
     return self._once('conditional_mask_update', build)
+
+  def gradient_update_op(self) -> Any:
+    """Returns an operation that takes the weights' changes into their averages, and no more.
+
+    Does nothing when prune_option is 'weight'. Raises what mask_update_op raises.
+    """
+    if not self.spec.uses_gradients:
+      return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
+    return self._once('gradient_update', self._update_gradients)
+
+  def conditional_gradient_update_op(self) -> Any:
+    """Returns gradient_update_op() for steps from begin_ to end_pruning_step, every one of them."""
+    def build() -> Any:
+      self._records()  # Makes variables, which must not come into being in a branch.
+      step = self._step()
+
+      def update() -> Any:
+        with tf.control_dependencies([self._update_gradients(step)]):
+          return tf.constant(True)
+
+      inside = schedules.is_inside(step, self.spec)
+      with tf.control_dependencies([tf.cond(inside, update, lambda: tf.constant(False))]):
+        return tf.no_op('conditional_gradient_update')
+
+    if not self.spec.uses_gradients:
+      return self.gradient_update_op()
+    return self._once('conditional_gradient_update', build)
+
+  def old_weight_update_op(self) -> Any:
+    """Returns an operation that copies the weights to their old_weight.
+
+    Does nothing when prune_option is 'weight'.
+    """
+    return self._once('old_weight_update', lambda: self._copy(
+        'old_weight_update', self.spec.uses_gradients, lambda record: record.weight,
+        lambda record: record.old_weight))
+
+  def old_old_weight_update_op(self) -> Any:
+    """Returns an operation that copies every old_weight to the old_old_weight.
+
+    Does nothing unless prune_option is 'second_order_gradient'.
+    """
+    return self._once('old_old_weight_update', lambda: self._copy(
+        'old_old_weight_update', self.spec.prune_option == 'second_order_gradient',
+        lambda record: record.old_weight, lambda record: record.old_old_weight))
+
+  def apply_mask(self, x: Any, scope: Any = '') -> Any:
+    """Does what registry.apply_mask does, with the prune_option of the spec."""
+    return registry.apply_mask(x, scope, self.spec.prune_option)
+
+  def get_spec(self) -> PruningSpec:
+    """Returns the spec, as the research branch's method of that name."""
+    return self.spec
 
   def add_pruning_summaries(self) -> Any:
     """Adds summaries of the sparsity asked for, and of each weight's sparsity and threshold.
@@ -113,27 +178,31 @@ class Pruning:
       with tf.name_scope(self.spec.name + '_summaries/'):
         return summaries.scalar_summaries(
             registry.masked_weights(), self._sparsity_at(self._step())(None)(tf.float32),
-            self._last_update_step)
+            self._last_update_step, self._last_gradient_update_step)
 
     return self._once('summaries', build)
 
   def prepare_report(self) -> None:
     """Adds what sparsity_report needs to the graph, before that is finalized."""
-    self._once('report', lambda: [record.kept() for record in registry.masked_weights()])
+    self._once('report', lambda: [record.kept() for record in self._records()])
 
   def sparsity_report(self, session: Any) -> List[summaries.WeightSparsity]:
     """Returns asked and achieved sparsity of every masked weight, as they are in `session`."""
     self.prepare_report()
-    rows = []
-    for record, kept in zip(registry.masked_weights(), session.run(self._ops['report'])):
-      layout, asked = record.layout, self.spec.target_for(record.name)
-      pattern = self._pattern_for(record)
-      units = pattern.units(layout)
-      pruned = units - selection.rounded_keep_count(units, asked)
-      zeros = record.size() - int(kept)
-      rows.append(summaries.WeightSparsity(record.name, layout.shape, asked, zeros,
-                                           short=zeros < pattern.fewest_elements(layout, pruned)))
-    return rows
+    plan = self._plan()
+    # By the mask, as one weight may be masked twice.
+    zeros = {record.mask.name: record.size() - int(kept)
+             for record, kept in zip(self._records(), session.run(self._ops['report']))}
+    rows = {}
+    for together in plan:
+      own = together.own_target
+      asked = self.spec.target_sparsity if own is None else own
+      hidden = sum(zeros[record.mask.name] for record, _ in together.members)
+      for record, _ in together.members:
+        rows[record.mask.name] = summaries.WeightSparsity(
+            record.name, record.layout.shape, asked, zeros[record.mask.name],
+            short=hidden < together.fewest_zeros(asked))
+    return [rows[name] for name in zeros]
 
   def print_hparams(self) -> None:
     """Logs the spec as JSON."""
@@ -167,65 +236,67 @@ class Pruning:
     return global_step
 
   def _step(self) -> Any:
-    return registry.read(self._global_step, tf.int32)
+    return variables.read(self._global_step, tf.int32)
 
-  def _update_masks(self, step: Any = None) -> Any:
-    """Builds the update of all weights; `step` is written as that of the last update."""
+  def _records(self) -> List[registry.MaskedWeight]:
+    """Returns the masked weights, with the variables that the saliency needs."""
     records = registry.masked_weights()
     if not records:
       raise errors.NoMaskedWeightsError(
           'The graph has no masked weights: build the model in a masked_scope(), or call '
           'apply_mask on its weights, before asking for a mask update')
-    self.spec.check_weights([record.name for record in records])
+    if not self.spec.uses_gradients or all(record.gradient is not None for record in records):
+      return records
+    for record in records:
+      registry.make_history(record)
+    return registry.masked_weights()
+
+  def _plan(self) -> List[updates.PrunedTogether]:
+    return updates.plan(self._records(), self.spec)
+
+  def _update_masks(self, step: Any = None) -> Any:
+    """Builds the update of all weights; `step` is written as that of the last update."""
+    plan = self._plan()
     step = self._step() if step is None else step
     sparsity_for = self._sparsity_at(step)
-    updates: List[Any] = []
-    for record in records:
-      with tf.name_scope(record.name.replace(':', '_') + '_pruning_ops'):
-        updates.extend(self._update_mask(record, sparsity_for(record.name)))
+    written: List[Any] = []
+    for together in plan:
+      with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops'):
+        asked = sparsity_for(together.own_target)(selection.sparsity_dtype(together.units))
+        written.extend(updates.update_masks(together, asked, self.spec))
+    steps = [self._last_update_step]
+    if self._last_gradient_update_step is not None:
+      steps.append(self._last_gradient_update_step)
     # Last, so that a run that dies in between updates again.
-    with tf.control_dependencies(updates):
-      written = registry.assign(self._last_update_step, step)
-    with tf.control_dependencies([written]):
-      return tf.no_op('mask_update')
+    with tf.control_dependencies(written):
+      with tf.control_dependencies([variables.assign(variable, step) for variable in steps]):
+        return tf.no_op('mask_update')
 
-  def _pattern_for(self, record: registry.MaskedWeight) -> Any:
-    return pattern_for(record.layout.shape, self.spec.block_dims_for(record.name),
-                       self.spec.block_pooling_function)
+  def _update_gradients(self, step: Any = None) -> Any:
+    step = self._step() if step is None else step
+    written: List[Any] = []
+    for record in self._records():
+      with tf.name_scope(record.name.replace(':', '_') + '_gradient_ops'):
+        written.extend(updates.update_gradients(record, self.spec))
+    with tf.control_dependencies(written):
+      with tf.control_dependencies([variables.assign(self._last_gradient_update_step, step)]):
+        return tf.no_op('gradient_update')
 
-  def _update_mask(self, record: registry.MaskedWeight, sparsity: Callable) -> Sequence[Any]:
-    """Builds the assignments of one weight's masks and threshold."""
-    layout, pattern = record.layout, self._pattern_for(record)
-    asked = sparsity(selection.sparsity_dtype(pattern.units(layout)))
-    decay = self.spec.threshold_decay
+  def _copy(self, name: str, needed: bool, source: Callable[[registry.MaskedWeight], Any],
+            target: Callable[[registry.MaskedWeight], Any]) -> Any:
+    copies: List[Any] = []
+    for record in self._records() if needed else []:
+      copies.extend(variables.assign_shards(target(record), variables.read_shards(source(record))))
+    with tf.control_dependencies(copies):
+      return tf.no_op(name)
 
-    def choose(*arguments: Any) -> Tuple[Any, ...]:
-      *weights, asked, previous = arguments
-      scores = [in_place(saliency.magnitude, weight) for weight in weights]
-      chosen = selection.select(
-          [pattern.pool(scores, layout)], asked, previous, decay, self.spec.threshold_method,
-          self.spec.nbins, self.spec.use_tpu)
-      return (chosen.threshold, *pattern.expand(chosen.masks[0], layout))
-
-    # The one read of the weight: it may be written to while the passes go over the scores.
-    weights = record.read_weight()
-    previous = registry.read(record.threshold, tf.float32) if decay else tf.constant(0.0)
-    # What lives on one device is one function; of shards, each step of each shard is. XLA, on
-    # the way to a TPU, compiles a graph and not calls out of it.
-    whole = len(weights) == 1 and not self.spec.use_tpu
-    threshold, *masks = (outlined if whole else in_place)(choose, *weights, asked, previous)
-    updates = [registry.assign(record.threshold, threshold)]
-    updates.extend(registry.assign(mask, value)
-                   for mask, value in zip(record.mask_shards, masks))
-    return updates
-
-  def _sparsity_at(self, step: Any) -> Callable[[Optional[str]], Callable[[Any], Any]]:
-    """Returns name -> (dtype -> sparsity of that weight at `step`); None names no weight."""
+  def _sparsity_at(self, step: Any) -> Callable[[Optional[float]], Callable[[Any], Any]]:
+    """Returns own target, or None -> (dtype -> the sparsity at `step`)."""
     spec, external = self.spec, self._sparsity
     if callable(external):
       external = external(step)
     elif external is not None:
-      external = registry.read(external)
+      external = variables.read(external)
 
     @functools.lru_cache(maxsize=None)
     def base(dtype: Any) -> Any:
@@ -233,9 +304,7 @@ class Pruning:
         return schedules.gradual_sparsity(step, spec, dtype=dtype)
       return tf.cast(external, dtype)
 
-    def sparsity_for(name: Optional[str]) -> Callable[[Any], Any]:
-      own = None if name is None else spec.mapped_sparsity(name)
-
+    def sparsity_for(own: Optional[float]) -> Callable[[Any], Any]:
       def compute(dtype: Any) -> Any:
         if own is None:
           return base(dtype)
@@ -260,7 +329,8 @@ def _warn_if_short(spec: PruningSpec) -> None:
         'pruning_frequency=%d; nothing will be pruned', spec.name, spec.begin_pruning_step,
         spec.end_pruning_step, spec.pruning_frequency)
     return
-  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map)):
+  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map),
+                 *(own for _, own in spec.group_sparsity_map)):
     reached = schedules.gradual_sparsity(reach.step, spec, target)
     if abs(reached - target) > 1e-9:
       logging.warning(

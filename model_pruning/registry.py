@@ -10,24 +10,27 @@ or built by contrib, is understood as well as one built here.
 
 import contextlib
 import dataclasses
-import functools
 import re
-import threading
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from model_pruning import errors
-from model_pruning.compat import BaseSaverBuilder
+from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.patterns import Layout
 from model_pruning.placement import on_device_of
-from model_pruning.placement import switches_and_merges
+from model_pruning.spec import check_prune_option
+from model_pruning.spec import UNGROUPED_GROUP_NAME
 
 MASK_COLLECTION = 'masks'
 THRESHOLD_COLLECTION = 'thresholds'
 MASKED_WEIGHT_COLLECTION = 'masked_weights'
 WEIGHT_COLLECTION = 'kernel'
+WEIGHT_GRADIENT_COLLECTION = 'gradient_weights'
+OLD_WEIGHT_COLLECTION = 'old_weights'
+OLD_OLD_WEIGHT_COLLECTION = 'old_old_weights'
 MASKED_WEIGHT_NAME = 'weights/masked_weight'
 LAST_MASK_UPDATE_STEP = 'last_mask_update_step'
+LAST_GRADIENT_UPDATE_STEP = 'last_gradient_update_step'
 
 _MASKABLE = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
@@ -41,44 +44,47 @@ class MaskedWeight:
     mask: variable of the weight's shape, dtype and partitioning; ones and zeros.
     threshold: scalar variable of the weight's dtype.
     masked: the tensor weight * mask.
+    group: the name of the group whose threshold it shares; None for none.
+    gradient, old_weight, old_old_weight: variables of the weight's shape and
+      partitioning, what gradient saliency remembers; None where it is not used.
   """
   weight: Any
   mask: Any
   threshold: Any
   masked: Any
+  group: Optional[str] = None
+  gradient: Any = None
+  old_weight: Any = None
+  old_old_weight: Any = None
 
   @property
   def name(self) -> str:
     """Op name of the weight, without the parts' suffixes where it is partitioned."""
-    return op_name(self.weight)
+    return variables.op_name(self.weight)
 
   @property
   def layout(self) -> Layout:
     """How the weight is cut into shards."""
-    return _layout(self.weight)
+    return variables.layout_of(self.weight)
 
   @property
   def weight_shards(self) -> List[Any]:
-    return _shards(self.weight)
+    return variables.shards_of(self.weight)
 
   @property
   def mask_shards(self) -> List[Any]:
-    return _shards(self.mask)
+    return variables.shards_of(self.mask)
 
   def read_weight(self) -> List[Any]:
     """Reads every shard once, as float32, where it lives."""
-    values = []
-    for shard in self.weight_shards:
-      with on_device_of(shard):
-        values.append(read(shard, tf.float32))
-    return values
+    return variables.read_shards(self.weight)
 
   def kept(self) -> Any:
     """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
     counts = []
     for shard in self.mask_shards:
       with on_device_of(shard):
-        counts.append(tf.math.count_nonzero(read(shard), dtype=tf.int64))
+        counts.append(tf.math.count_nonzero(variables.read(shard), dtype=tf.int64))
     return tf.add_n(counts)
 
   def size(self) -> int:
@@ -87,34 +93,6 @@ class MaskedWeight:
     for dim in self.layout.shape:
       size *= dim
     return size
-
-
-def read(variable: Any, dtype: Any = None) -> Any:
-  """Returns the value of a variable as it is when control dependencies are met.
-
-  The tensor a ref variable converts to was made with the variable, so it ignores
-  the control dependencies of those who use it. A tensor is returned as it is.
-
-  Args:
-    variable: a variable or a tensor.
-    dtype: what to cast the value to, if not None. Not to be left to the caller:
-      the graph optimizer moves a cast ahead of the read of a ref variable, and so
-      ahead of what the read waits for.
-  """
-  if not hasattr(variable, 'read_value'):
-    value = tf.convert_to_tensor(variable)
-    return value if dtype is None else tf.cast(value, dtype)
-  dtype = dtype or _dtype(variable)
-  if dtype == _dtype(variable) or _use_resource(variable):
-    return tf.cast(variable.read_value(), dtype)
-  return tf.cast(variable.op.outputs[0], dtype)
-
-
-def assign(variable: Any, value: Any) -> Any:
-  """Returns the operation that assigns `value`, cast to the variable's dtype, where that lives."""
-  with on_device_of(variable):
-    return tf.assign(variable, tf.cast(value, _dtype(variable)),
-                     name=variable.op.name.split('/')[-1] + '_assign').op
 
 
 def masked_weights() -> List[MaskedWeight]:
@@ -132,20 +110,46 @@ def masked_weights() -> List[MaskedWeight]:
         'collections %r, %r, %r and %r' % (
             len(columns[1]), len(columns[2]), len(columns[3]), len(columns[0]), MASK_COLLECTION,
             THRESHOLD_COLLECTION, MASKED_WEIGHT_COLLECTION, WEIGHT_COLLECTION))
-  variables = {variable.name: variable for variable in tf.global_variables()}
-  return [MaskedWeight(*(_as_variable(item, variables) for item in row)) for row in zip(*columns)]
+  known = {variable.name: variable for variable in tf.global_variables()}
+  rows = [[_as_variable(item, known) for item in row] for row in zip(*columns)]
+  groups = _groups()
+  histories = {leaf: {variables.op_name(found): found for found in (
+      _as_variable(item, known) for item in tf.get_collection(key))}
+               for leaf, key in zip(_HISTORY, _HISTORY_COLLECTIONS)}
+  return [MaskedWeight(weight, mask, threshold, masked, groups.get(mask.name), **{
+      leaf: found.get(_sibling(mask, leaf)) for leaf, found in histories.items()})
+          for weight, mask, threshold, masked in rows]
 
 
-def _as_variable(item: Any, variables: Dict[str, Any]) -> Any:
+_HISTORY = ('gradient', 'old_weight', 'old_old_weight')
+_HISTORY_COLLECTIONS = (WEIGHT_GRADIENT_COLLECTION, OLD_WEIGHT_COLLECTION,
+                        OLD_OLD_WEIGHT_COLLECTION)
+
+
+def _sibling(mask: Any, leaf: str) -> str:
+  """Returns the op name of another variable of the same weight: <scope>/mask -> <scope>/<leaf>."""
+  return variables.op_name(mask)[:-len('mask')] + leaf
+
+
+def _groups() -> Dict[str, str]:
+  """Returns the group of each mask that is in one, by the name of the mask."""
+  prefix = MASK_COLLECTION + '_'
+  return {mask.name: key[len(prefix):]
+          for key in tf.get_default_graph().get_all_collection_keys()
+          if isinstance(key, str) and key.startswith(prefix)
+          for mask in tf.get_collection(key)}
+
+
+def _as_variable(item: Any, known: Dict[str, Any]) -> Any:
   """Returns the variable behind what a meta graph made of it, or `item` if that is none.
 
   A meta graph brings variables of custom collections back as plain tensors, and
   partitioned ones as the operation that joins their parts.
   """
   if not isinstance(item, tf.Operation):
-    return variables.get(item.name, item)
+    return known.get(item.name, item)
   parts = []
-  for variable in variables.values():
+  for variable in known.values():
     info = variable._get_save_slice_info()  # Nothing public tells a part from a whole.
     if info is not None and info.full_name == item.name:
       parts.append((info.var_offset, info.full_shape, variable))
@@ -176,65 +180,47 @@ class _Parts:
     return self.shape
 
 
-def last_update_step(name: str, use_resource: Optional[bool]) -> Any:
-  """Returns the variable <name>/last_mask_update_step, an int32 scalar; makes it if need be."""
-  with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
-    scope.set_partitioner(None)
-    return tf.get_variable(LAST_MASK_UPDATE_STEP, [], dtype=tf.int32, trainable=False,
-                           initializer=tf.zeros_initializer())
+def get_masked_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the masked weight tensors of the default graph, or of a group in it."""
+  return _collected(MASKED_WEIGHT_COLLECTION, group_name)
 
 
-def exempt_from_initialization(variable: Any) -> Any:
-  """Has a variable saved and restored, but by nobody waited for until it is initialized.
-
-  For one that is made when a Scaffold's init_op may already exist: a session
-  counts as ready when all global variables are initialized, and nothing would
-  initialize this one. Savers, unlike that check, also go by the collection of
-  saveable objects. A checkpoint that is saved too early holds a zero.
-
-  Returns:
-    A bool tensor, whether the variable is initialized.
-  """
-  variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
-  variables[:] = [known for known in variables if known is not variable]
-  with switches_and_merges(), tf.device(variable.device):
-    initialized = tf.is_variable_initialized(variable)
-    value = tf.cond(initialized, variable.read_value, lambda: tf.zeros([], _dtype(variable)))
-  tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
-  return initialized
+def get_masks(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the mask variables of the default graph, or of a group in it."""
+  return _collected(MASK_COLLECTION, group_name)
 
 
-class _Saveable(BaseSaverBuilder.SaveableObject):
-  """Saves `value` under the variable's name, and restores the variable."""
-
-  def __init__(self, variable: Any, value: Any) -> None:
-    spec = BaseSaverBuilder.SaveSpec(value, '', variable.op.name)
-    # A meta graph keeps collections by name, and finds the variable again by this one.
-    super().__init__(variable, [spec], variable.name)
-
-  def restore(self, restored_tensors: Any, restored_shapes: Any) -> Any:
-    del restored_shapes
-    return tf.assign(self.op, restored_tensors[0])
+def get_thresholds(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the threshold variables of the default graph, or of a group in it."""
+  return _collected(THRESHOLD_COLLECTION, group_name)
 
 
-def get_masked_weights() -> List[Any]:
-  """Returns the masked weight tensors of the default graph."""
-  return tf.get_collection(MASKED_WEIGHT_COLLECTION)
+def get_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the weights that are masked in the default graph or a group, as they are stored."""
+  return _collected(WEIGHT_COLLECTION, group_name)
 
 
-def get_masks() -> List[Any]:
-  """Returns the mask variables of the default graph."""
-  return tf.get_collection(MASK_COLLECTION)
+def get_gradients(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the decayed averages of changes that gradient saliency keeps, per weight."""
+  return _collected(WEIGHT_GRADIENT_COLLECTION, group_name)
 
 
-def get_thresholds() -> List[Any]:
-  """Returns the threshold variables of the default graph."""
-  return tf.get_collection(THRESHOLD_COLLECTION)
+def get_old_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the copies of the weights as they were one update ago."""
+  return _collected(OLD_WEIGHT_COLLECTION, group_name)
 
 
-def get_weights() -> List[Any]:
-  """Returns the weights that are masked in the default graph, as they are stored."""
-  return tf.get_collection(WEIGHT_COLLECTION)
+def get_old_old_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the copies of the weights as they were two updates ago."""
+  return _collected(OLD_OLD_WEIGHT_COLLECTION, group_name)
+
+
+def _collected(collection: str, group_name: Optional[str]) -> List[Any]:
+  return tf.get_collection(_of_group(collection, group_name))
+
+
+def _of_group(collection: str, group_name: Optional[str]) -> str:
+  return collection + '_' + group_name if group_name else collection
 
 
 def get_weight_sparsity() -> List[Any]:
@@ -243,7 +229,7 @@ def get_weight_sparsity() -> List[Any]:
           for record in masked_weights()]
 
 
-def apply_mask(x: Any, scope: str = '') -> Any:
+def apply_mask(x: Any, scope: Any = '', prune_option: str = 'weight') -> Any:
   """Masks a weight, and registers it for pruning.
 
   Makes the variables <scope>/mask (ones) and <scope>/threshold (zero), neither
@@ -256,6 +242,9 @@ def apply_mask(x: Any, scope: str = '') -> Any:
       dtype and static shape.
     scope: the variable scope to make the variables in, relative to the current
       one. Weights that share a scope need different ones here.
+    prune_option: 'weight'; or 'first_order_gradient' or 'second_order_gradient',
+      which make <scope>/gradient, <scope>/old_weight and <scope>/old_old_weight
+      (zeros) as well. A Pruning with such an option makes them where they lack.
 
   Returns:
     The tensor x * mask, named `weights/masked_weight` in the current name scope.
@@ -263,159 +252,165 @@ def apply_mask(x: Any, scope: str = '') -> Any:
   Raises:
     errors.WeightError: the dtype is not a real floating one, or the shape unknown.
     errors.GraphMismatchError: x is not in the default graph.
+    errors.SpecError: there is no such prune_option.
   """
-  return apply_mask_and_return(x, scope)[0]
+  return _apply(x, scope, prune_option, None)[0]
 
 
-def apply_mask_and_return(x: Any, scope: str = '') -> Tuple[Any, Any]:
+def apply_mask_and_return(x: Any, scope: Any = '', prune_option: str = 'weight') -> Tuple[Any, Any]:
   """Does what apply_mask does, and returns (masked weight, mask)."""
-  for record in masked_weights():
-    if record.masked is x:  # A layer under masked_scope handed it out.
-      return record.masked, record.mask
-  layout = _check(x)
-  with tf.variable_scope(scope, use_resource=_use_resource(x)) as opened:
-    def create(name: str, shape: Tuple[int, ...], initializer: Any) -> Any:
-      opened.set_partitioner(_partitioner(x, layout) if shape else None)
-      return tf.get_variable(name, shape, dtype=_dtype(x), initializer=initializer,
-                             trainable=False)
-    mask, threshold = _create(create, 'mask', 'threshold', layout)
-  return _register(x, mask, threshold), mask
+  return _apply(x, scope, prune_option, None)
 
 
-class _Claimed(threading.local):
-  """Names of variables that a masked_scope is about to mask, so that one around it does not."""
+def apply_mask_with_group(x: Any, scope: Any = '', prune_option: str = 'weight',
+                          group_name: Optional[str] = UNGROUPED_GROUP_NAME) -> Any:
+  """Does what apply_mask does, and enters the weight into a group.
 
-  def __init__(self) -> None:
-    self.names: Set[str] = set()
-
-
-_claimed = _Claimed()
-
-
-@contextlib.contextmanager
-def masked_scope(include: str = '.*(kernel|weights)$',
-                 exclude: Optional[str] = None) -> Iterator[None]:
-  """Masks the weights that are created within it, in a model that knows nothing of masks.
-
-      with model_pruning.masked_scope(exclude='logits.*'):
-        logits = build_model(images)
-
-  Trainable variables asked for with get_variable are handed out multiplied by a
-  mask: those of tf.layers, slim, and RNN cells, inside dynamic_rnn too. A weight
-  <scope>/kernel or <scope>/weights gets <scope>/mask and <scope>/threshold; any
-  other <scope>/<name> gets <scope>/<name>_mask and <scope>/<name>_threshold, so
-  that the two kernels of a separable convolution have one each.
-
-  Args:
-    include: regular expression; variables whose full name matches it from the
-      start are masked.
-    exclude: regular expression; those that match it from the start are not.
-      None excludes nothing.
+  With group_pruning=true the members of a group are pruned by one threshold over
+  all of them. Those of 'ungrouped', the default, and those in no group are pruned
+  each on its own.
 
   Raises:
-    errors.MapError: include or exclude is not a regular expression.
-    errors.WeightError: from the model, when an included variable cannot be masked.
+    errors.GroupError: the name is not one, or the weight is in another group.
+    And what apply_mask raises.
   """
-  included = _compile('include', include)
-  excluded = _compile('exclude', exclude) if exclude else None
-  scope = tf.get_variable_scope()
-  outer = scope.custom_getter
-
-  # TensorFlow passes `getter` and `name` by these names.
-  def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-    get = functools.partial(outer, getter) if outer else getter
-    if (kwargs.get('trainable') is False or not included.match(name) or
-        (excluded and excluded.match(name)) or name in _claimed.names):
-      return get(name, *args, **kwargs)
-    _claimed.names.add(name)
-    try:
-      variable = get(name, *args, **kwargs)
-    finally:
-      _claimed.names.remove(name)
-    return _mask_variable(variable, name, get, getter, kwargs)
-
-  # Set on the scope that is open rather than on one opened here: leaving a scope
-  # would forget the default names handed out in it ('dense', 'dense_1', ...).
-  scope.set_custom_getter(masking_getter)
-  try:
-    yield
-  finally:
-    scope.set_custom_getter(outer)
+  return _apply(x, scope, prune_option, group_name)[0]
 
 
-def _compile(argument: str, pattern: str) -> Any:
-  try:
-    return re.compile(pattern)
-  except re.error as error:
-    raise errors.MapError('masked_scope(%s=%r): not a regular expression (%s)' %
-                          (argument, pattern, error)) from error
+def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> Tuple[Any, Any]:
+  """Returns the masked weight and the mask; see apply_mask."""
+  check_prune_option(prune_option)
+  check_group_name(group_name)
+  if not variables.is_variable(x) and any(masked is x for masked in get_masked_weights()):
+    record, = (known for known in masked_weights() if known.masked is x)  # From a masked_scope.
+    if group_name:
+      _enter_group(group_name, record.mask, record.threshold, x, record.weight)
+    return x, record.mask
+  layout = check(x)
+  with tf.variable_scope(scope, use_resource=variables.use_resource_of(x)) as opened:
+    def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Any:
+      opened.set_partitioner(variables.partitioner_like(x) if shape else None)
+      opened.set_regularizer(None)  # A mask is no parameter.
+      return tf.get_variable(leaf, shape, **options)
+    made = create_variables(x, layout, create, prune_option)
+  return register(x, made, group_name), made.mask
 
 
-def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Callable[..., Any],
-                   kwargs: Any) -> Any:
-  """Masks what get(name, **kwargs) gave; see masked_scope for the names.
+class PruningVariables(NamedTuple):
+  """The variables that belong to one weight; see MaskedWeight."""
+  mask: Any
+  threshold: Any
+  gradient: Any = None
+  old_weight: Any = None
+  old_old_weight: Any = None
+
+
+def create_variables(weight: Any, layout: Layout, create: Callable[..., Any],
+                     prune_option: str) -> PruningVariables:
+  """Makes the variables of a weight.
 
   Args:
-    variable: the weight.
-    name: its full name.
-    get: how it was asked for, through the getters of the user.
-    getter: the same without those.
-    kwargs: what it was asked for with.
+    weight: the weight.
+    layout: its layout.
+    create: takes the last part of a name, a shape (empty for scalars, else the
+      weight's), and what get_variable takes as dtype, initializer and trainable.
+    prune_option: see apply_mask.
   """
-  layout = _check(variable)
-  scope, _, leaf = name.rpartition('/')
-  prefix = (scope + '/' if scope else '') + ('' if leaf in ('kernel', 'weights') else leaf + '_')
-  options = {key: kwargs[key] for key in ('reuse', 'aggregation', 'synchronization')
-             if key in kwargs}
-
-  def create(full_name: str, shape: Tuple[int, ...], initializer: Any) -> Any:
-    arguments = dict(shape=shape, dtype=_dtype(variable), initializer=initializer,
-                     trainable=False, use_resource=_use_resource(variable),
-                     partitioner=_partitioner(variable, layout) if shape else None, **options)
-    made = get(full_name, **arguments)
-    # A getter of the user's may give a tensor for each variable; a mask is written to.
-    return made if _is_variable(made) else getter(full_name, **dict(arguments, reuse=True))
-
-  mask, threshold = _create(create, prefix + 'mask', prefix + 'threshold', layout)
-  with _name_scope_for_product(scope if leaf in ('kernel', 'weights') else name):
-    return _register(variable, mask, threshold)
+  options = dict(dtype=variables.dtype_of(weight), trainable=False)
+  made = [create('mask', layout.shape, initializer=tf.ones_initializer(), **options),
+          create('threshold', (), initializer=tf.zeros_initializer(), **options)]
+  if prune_option != 'weight':
+    made += _create_history(weight, layout, create)
+  return PruningVariables(*made)
 
 
-def _name_scope_for_product(name: str) -> ContextManager:
-  """Returns the name scope `name`, or name_1, ... where that already holds a masked product.
-
-  Layers ask for their variables outside of the name scope of their operations.
-  """
-  graph, scope, used = tf.get_default_graph(), name, 0
-  with tf.name_scope(None):
-    while True:
-      product = (scope + '/' if scope else '') + MASKED_WEIGHT_NAME
-      if graph.unique_name(product, mark_as_used=False) == product:
-        return tf.name_scope(scope + '/' if scope else None)
-      used += 1
-      scope = '%s_%d' % (name or 'masked', used)
+def _create_history(weight: Any, layout: Layout, create: Callable[..., Any]) -> List[Any]:
+  made = []
+  for leaf in _HISTORY:
+    dtype = variables.dtype_of(weight)
+    if leaf == 'gradient' and dtype.size < tf.float32.size:
+      dtype = tf.float32  # Half precision would round away what an update adds to the average.
+    made.append(create(leaf, layout.shape, initializer=tf.zeros_initializer(), dtype=dtype,
+                       trainable=False))
+  return made
 
 
-def _create(create: Callable[..., Any], mask_name: str, threshold_name: str,
-            layout: Layout) -> Tuple[Any, Any]:
-  return (create(mask_name, layout.shape, tf.ones_initializer()),
-          create(threshold_name, (), tf.zeros_initializer()))
-
-
-def _register(weight: Any, mask: Any, threshold: Any) -> Any:
-  """Multiplies weight and mask, and enters them into the collections if they are new there."""
+def register(weight: Any, made: PruningVariables, group_name: Optional[str] = None) -> Any:
+  """Multiplies weight and mask, and enters all into the collections if they are new there."""
+  mask = made.mask
   # In the body of a loop, where RNN cells are built, multiply once, not in every round.
-  lift = _is_variable(weight) and _in_control_flow()
+  lift = variables.is_variable(weight) and _in_control_flow()
   with tf.init_scope() if lift else contextlib.nullcontext():
     masked = tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight),
                          name=MASKED_WEIGHT_NAME)
   # By name: reuse makes new objects of partitioned variables.
   if mask.name not in [known.name for known in get_masks()]:
-    tf.add_to_collection(THRESHOLD_COLLECTION, threshold)
-    tf.add_to_collection(MASK_COLLECTION, mask)
-    tf.add_to_collection(MASKED_WEIGHT_COLLECTION, masked)
-    tf.add_to_collection(WEIGHT_COLLECTION, weight)
+    _collect(None, mask, made.threshold, masked, weight)
+    for key, variable in zip(_HISTORY_COLLECTIONS, made[2:]):
+      if variable is not None:
+        tf.add_to_collection(key, variable)
+  if group_name:
+    _enter_group(group_name, mask, made.threshold, masked, weight, *made[2:])
   return masked
+
+
+def make_history(record: MaskedWeight) -> None:
+  """Makes what gradient saliency remembers of a weight that was masked without it."""
+  if record.gradient is not None:
+    return
+
+  def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Any:
+    # Absolute, as the scope in which the mask was made has long been left.
+    root = tf.VariableScope(reuse=tf.AUTO_REUSE, name='',
+                            partitioner=variables.partitioner_like(record.mask),
+                            use_resource=variables.use_resource_of(record.mask))
+    with tf.init_scope(), tf.variable_scope(root, auxiliary_name_scope=False):
+      with tf.device(_beside(record.mask)):
+        return tf.get_variable(_sibling(record.mask, leaf), shape, **options)
+
+  made = _create_history(record.weight, record.layout, create)
+  for group in {None, record.group}:
+    for key, variable in zip(_HISTORY_COLLECTIONS, made):
+      tf.add_to_collection(_of_group(key, group), variable)
+
+
+def _beside(variable: Any) -> Callable[[Any], str]:
+  """Returns a device function that puts parts of a variable where the parts of this one are."""
+  devices = [shard.device for shard in variables.shards_of(variable)]
+
+  def device(op: Any) -> str:
+    part = re.search(r'/part_(\d+)(/|$)', op.name)
+    return devices[int(part.group(1)) if part else 0] or op.device
+
+  return device
+
+
+def _collect(group_name: Optional[str], mask: Any, threshold: Any, masked: Any,
+             weight: Any) -> None:
+  for key, item in ((THRESHOLD_COLLECTION, threshold), (MASK_COLLECTION, mask),
+                    (MASKED_WEIGHT_COLLECTION, masked), (WEIGHT_COLLECTION, weight)):
+    tf.add_to_collection(_of_group(key, group_name), item)
+
+
+def _enter_group(group_name: str, mask: Any, threshold: Any, masked: Any, weight: Any,
+                 *history: Any) -> None:
+  known = _groups().get(mask.name)
+  if known == group_name:
+    return
+  if known is not None:
+    raise errors.GroupError('Weight %s is in group %r and cannot enter group %r as well; a weight '
+                            'has one threshold' % (variables.op_name(weight), known, group_name))
+  _collect(group_name, mask, threshold, masked, weight)
+  for key, variable in zip(_HISTORY_COLLECTIONS, history):
+    if variable is not None:
+      tf.add_to_collection(_of_group(key, group_name), variable)
+
+
+def check_group_name(group_name: Optional[str]) -> None:
+  """Raises errors.GroupError if a group cannot have that name."""
+  if group_name is not None and not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', group_name):
+    raise errors.GroupError('group_name=%r: a group is named with letters, digits, and any of '
+                            '_ . / -' % (group_name,))
 
 
 def _in_control_flow() -> bool:
@@ -431,82 +426,20 @@ def _in_control_flow() -> bool:
   return context() is not None
 
 
-def _check(weight: Any) -> Layout:
+def check(weight: Any) -> Layout:
   """Returns the layout of a weight that can be masked.
 
   Raises:
     errors.WeightError, errors.GraphMismatchError: it cannot; the message says why.
   """
-  name = op_name(weight)
-  if _dtype(weight) not in _MASKABLE:
+  name = variables.op_name(weight)
+  if variables.dtype_of(weight) not in _MASKABLE:
     raise errors.WeightError('Weight %s has dtype %s; only %s weights can be masked' % (
-        name, _dtype(weight).name, ', '.join(dtype.name for dtype in _MASKABLE)))
-  graph = _shards(weight)[0].graph
+        name, variables.dtype_of(weight).name, ', '.join(dtype.name for dtype in _MASKABLE)))
+  graph = variables.shards_of(weight)[0].graph
   if not tf.executing_eagerly() and graph is not tf.get_default_graph() and not hasattr(
       tf.get_default_graph(), 'outer_graph'):
     raise errors.GraphMismatchError(
         'Weight %s belongs to another graph than the default one; mask it in a `with '
         'graph.as_default()` block of its own graph' % name)
-  return _layout(weight)
-
-
-def _layout(weight: Any) -> Layout:
-  shards, shape = _shards(weight), weight.get_shape()
-  if not shape.is_fully_defined():
-    raise errors.WeightError('Weight %s has shape %s; its shape must be known before training '
-                             'to make a mask for it' % (op_name(weight), shape))
-  full = tuple(shape.as_list())
-  if len(shards) == 1:
-    return Layout.whole(full)
-  cut = [shard.get_shape().as_list() for shard in shards]
-  axes = [axis for axis, size in enumerate(full) if any(part[axis] != size for part in cut)]
-  if len(axes) != 1:
-    raise errors.WeightError('Weight %s is partitioned along %d axes; a mask can follow one' %
-                             (op_name(weight), len(axes)))
-  return Layout(full, axes[0], tuple(part[axes[0]] for part in cut))
-
-
-def _shards(variable: Any) -> List[Any]:
-  """Returns the parts of a PartitionedVariable, or what is its own only part, as a list."""
-  return list(variable) if _is_partitioned(variable) else [variable]
-
-
-def _is_partitioned(variable: Any) -> bool:
-  # TensorFlow 2 lists the class under another module; the method is its own in both.
-  return hasattr(variable, '_get_variable_list')
-
-
-def op_name(variable: Any) -> str:
-  """Returns the op name of a variable, without part suffixes where it is partitioned."""
-  return variable.name if _is_partitioned(variable) else variable.op.name
-
-
-def _dtype(variable: Any) -> Any:
-  return tf.as_dtype(variable.dtype).base_dtype  # A PartitionedVariable's may be a string.
-
-
-def _is_variable(weight: Any) -> bool:
-  return hasattr(_shards(weight)[0], 'initializer')
-
-
-def _use_resource(weight: Any) -> Optional[bool]:
-  """Returns whether the weight is a resource variable; None, the scope's choice, for a tensor."""
-  first = _shards(weight)[0]
-  if hasattr(first, 'handle') and first.handle.dtype == tf.resource:
-    return True
-  return False if _is_variable(weight) else None
-
-
-def _partitioner(weight: Any, layout: Layout) -> Optional[Callable[..., List[int]]]:
-  """Returns a partitioner that cuts a mask as the weight is cut."""
-  if not _is_partitioned(weight):
-    return None
-  parts = [len(layout.sizes) if axis == layout.axis else 1 for axis in range(len(layout.shape))]
-  return lambda **_: parts
-
-
-def saved_name(variable: Any) -> str:
-  """Returns the name a variable has in a checkpoint: that of the whole, for a part of one."""
-  # Set by TensorFlow on the parts of partitioned variables; there is no public way to ask.
-  part = getattr(variable, '_save_slice_info', None)
-  return part.full_name if part is not None else variable.op.name
+  return variables.layout_of(weight)

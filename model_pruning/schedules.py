@@ -51,6 +51,15 @@ def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = Non
   return float(sparsity) if np.ndim(step) == 0 else sparsity
 
 
+def is_inside(step: Any, spec: PruningSpec) -> Any:
+  """Says whether `step` is one of begin_pruning_step to end_pruning_step, both included.
+
+  Args and Returns: as those of is_update_step.
+  """
+  inside = step >= spec.begin_pruning_step
+  return inside & (step <= spec.end_pruning_step) if spec.end_pruning_step >= 0 else inside
+
+
 def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   """Says whether the masks are to be updated at `step`.
 
@@ -67,10 +76,7 @@ def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   Returns:
     A bool, a bool array or a bool tensor.
   """
-  due = (step >= spec.begin_pruning_step) & (last_update_step + spec.pruning_frequency <= step)
-  if spec.end_pruning_step >= 0:
-    due = due & (step <= spec.end_pruning_step)
-  return due
+  return is_inside(step, spec) & (last_update_step + spec.pruning_frequency <= step)
 
 
 def update_steps(spec: PruningSpec, until: int) -> List[int]:

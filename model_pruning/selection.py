@@ -26,6 +26,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.placement import in_place
 from model_pruning.placement import outlined
+from model_pruning.placement import subroutine
 
 # The unit scores of one weight: its shards, each [rows, columns] of float32. The
 # same number of rows in all of them; see patterns.py for the order they imply.
@@ -81,14 +82,13 @@ def keep_count(units: int, sparsity: Any, apply: Callable[..., Any] = in_place) 
     sparsity: scalar tensor, best of sparsity_dtype(units).
     apply: in_place or outlined, how to put the arithmetic into the graph.
   """
-  dtype = sparsity_dtype(units)
+  return apply(functools.partial(_rounded, units), tf.cast(sparsity, sparsity_dtype(units)))
 
-  def rounded(sparsity: Any) -> Any:
-    kept = tf.cast(tf.round(tf.cast(units, dtype) * (1 - sparsity)), tf.int64)
-    kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
-    return tf.cast(kept, _count_dtype(units))
 
-  return apply(rounded, tf.cast(sparsity, dtype))
+def _rounded(units: int, sparsity: Any) -> Any:
+  kept = tf.cast(tf.round(tf.cast(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
+  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
+  return tf.cast(kept, _count_dtype(units))
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -145,7 +145,7 @@ def select(weights: Sequence[Shards], sparsity: Any,
     smoothed = current * (1 - threshold_decay) + threshold_decay * tf.cast(
         previous_threshold, tf.float32)
   # A threshold remembered from larger weights may exceed every score there is.
-  largest = tf.reduce_max(tf.stack([apply(tf.reduce_max, shard) for shard in every]))
+  largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
   lowest_kept = tf.minimum(lowest_kept, largest)
   return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
@@ -182,7 +182,7 @@ def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
     count = functools.partial(_count_digits, digit, 1 << bits)
     counts = [outlined(count, shard, *([] if first else [prefix])) for shard in shards]
     sums = [in_place(_over_chunks, by_chunk) for by_chunk in counts]
-    found, keep = outlined(_walk_down, _total(sums, keep.dtype), keep)
+    found, keep = subroutine(_walk_down, _total(sums, keep.dtype), keep)
     prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
   ties = [in_place(lambda by_chunk: tf.gather(by_chunk, found, axis=1), by_chunk)
           for by_chunk in counts]
@@ -346,16 +346,20 @@ def _keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
   flat, size = tf.reshape(keys, [-1]), _size(keys)
   chunks = _chunks(size)
 
+  def keep_some(flat: Any, key: Any, kept: Any) -> Any:
+    # Without its shape, one body serves all of them.
+    return subroutine(_keep_some, tf.placeholder_with_default(flat, [None]), key, kept)
+
   def some() -> Any:
     if not chunks:
-      return _keep_some(flat, size, key, kept)
+      return keep_some(flat, key, kept)
     body, rest = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK]), flat[chunks * _CHUNK:]
     before = tf.cumsum(ties, exclusive=True)
     at = _last_below(before, kept)
     in_rest = tf.equal(at, chunks)
     left, rest_size = kept - before[at], size - chunks * _CHUNK
-    mixed = tf.cond(in_rest, lambda: _keep_some(rest, rest_size, key, left),
-                    lambda: _keep_some(body[at], _CHUNK, key, left))
+    mixed = tf.cond(in_rest, lambda: keep_some(rest, key, left),
+                    lambda: keep_some(body[at], key, left))
     return tf.concat([tf.reshape(body[:at] >= key, [-1]), mixed,
                       tf.reshape(body[at + 1:] > key, [-1]),
                       rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):] > key], axis=0)
@@ -368,11 +372,12 @@ def _last_below(before: Any, kept: Any) -> Any:
   return tf.maximum(tf.reduce_sum(tf.cast(before < kept, tf.int32)) - 1, 0)
 
 
-def _keep_some(flat: Any, size: int, key: Any, kept: Any) -> Any:
+def _keep_some(flat: Any, key: Any, kept: Any) -> Any:
   """Returns flat > key, and true for the first `kept` where they are equal.
 
   Only the rows that hold a key equal to `key` are looked into.
   """
+  size = tf.size(flat)
   rows = size // _ROW
   body, tail = tf.reshape(flat[:rows * _ROW], [rows, _ROW]), flat[rows * _ROW:]
   tail_size = size - rows * _ROW
@@ -434,7 +439,7 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   and the others are counted in the last bin.
   """
   largest = tf.bitcast(tf.reduce_max(tf.stack(
-      [apply(lambda keys: tf.reduce_max(_finite(keys)), shard) for shard in shards])), tf.float32)
+      [apply(_largest_finite, shard) for shard in shards])), tf.float32)
 
   def cumulative(keys: Any, largest: Any) -> Any:
     bins = _linear_bins(keys, largest, nbins)
@@ -446,6 +451,14 @@ def _estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: bo
   share = tf.cast(counts, tf.float32) / tf.cast(units, tf.float32)
   below = tf.reduce_sum(tf.cast(share < sparsity, tf.float32))
   return below / float(nbins) * largest
+
+
+def _largest(keys: Any) -> Any:
+  return tf.reduce_max(keys)
+
+
+def _largest_finite(keys: Any) -> Any:
+  return tf.reduce_max(_finite(keys))
 
 
 def _finite(keys: Any) -> Any:

@@ -5,12 +5,17 @@
 import dataclasses
 import json
 import re
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.hparam import HParams
-
-BlockDims = Tuple[int, int]
+from model_pruning.maps import BlockDims
+from model_pruning.maps import check_keys
+from model_pruning.maps import lookup
+from model_pruning.maps import lookup_group
+from model_pruning.maps import parse_block_dims
+from model_pruning.maps import parse_map
+from model_pruning.maps import parse_sparsity
 
 # Keys with which the research branch configured its low-rank compression.
 # They turn up in job scripts that never compress; they do nothing here.
@@ -20,6 +25,12 @@ _COMPRESSION_KEYS = (
     'input_block_size', 'input_compression_factor', 'output_block_size',
     'output_compression_factor', 'pruning_fraction', 'rank', 'run_update_interval_check',
     'update_option', 'use_collection')
+
+# What decides which weights matter least; see saliency.py.
+PRUNE_OPTIONS = ('weight', 'first_order_gradient', 'second_order_gradient')
+
+# The group of those that apply_mask_with_group is given no name for: each is pruned on its own.
+UNGROUPED_GROUP_NAME = 'ungrouped'
 
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*')
 
@@ -56,8 +67,19 @@ def get_pruning_hparams() -> HParams:
     sparsity_function_exponent: 1 is linear; more moves early.
     use_tpu: select thresholds with static shapes and without scatter.
     threshold_method: 'exact', or 'histogram', contrib's old estimate.
-    prune_option, gradient_decay_rate, group_pruning, group_sparsity_map,
-      group_block_dims_map, intra_block_sparsity: of the research branch.
+    prune_option: what decides which weights matter least: 'weight', their
+      magnitude; or 'first_order_gradient' or 'second_order_gradient', their
+      magnitude times a decayed average of how they change (see saliency.py).
+    gradient_decay_rate: share of that average kept at an update, [0, 1).
+    group_pruning: prune the members of each group (apply_mask_with_group,
+      masked_scope(group_name=...)) by one threshold over all of them.
+    group_sparsity_map: list of group:sparsity, by the group's name or a regex
+      found in it; groups without an entry get target_sparsity. 'ungrouped' is
+      for weights in no group that weight_sparsity_map does not name.
+    group_block_dims_map: list of group:HEIGHTxWIDTH, likewise.
+    global_pruning: prune the whole model by one threshold.
+    intra_block_sparsity: N of M: of every block_width consecutive input channels
+      of a weight of rank 2 or 4, drop floor(block_width * sparsity).
   """
   hparams = HParams(
       name='model_pruning',
@@ -83,53 +105,11 @@ def get_pruning_hparams() -> HParams:
       group_sparsity_map=[''],
       group_block_dims_map=[''],
       intra_block_sparsity=False,
+      global_pruning=False,
       threshold_method='exact')
   hparams.accept_and_ignore(
       _COMPRESSION_KEYS, 'they configure low-rank compression, which this library does not do')
   return hparams
-
-
-def _parse_map(hparam: str, entries: Iterable[str], form: str,
-               parse: Callable[[str], Any]) -> Tuple[Tuple[str, Any], ...]:
-  """Splits 'regex:value' entries; `parse` turns the text of a value into it."""
-  parsed = []
-  for entry in entries:
-    if not entry:
-      continue
-    # A regular expression may itself hold a colon, the value never does.
-    pattern, colon, text = entry.rpartition(':')
-    if not colon or not pattern:
-      raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
-    try:
-      re.compile(pattern)
-    except re.error as error:
-      raise errors.MapError('%s entry %r: %r is not a regular expression (%s)' %
-                            (hparam, entry, pattern, error)) from error
-    try:
-      value = parse(text)
-    except ValueError as error:
-      raise errors.MapError('%s entry %r: %s; expected %s' %
-                            (hparam, entry, error, form)) from error
-    parsed.append((pattern, value))
-  return tuple(parsed)
-
-
-def _parse_sparsity(text: str) -> float:
-  value = float(text)
-  if not 0.0 <= value < 1.0:
-    raise ValueError('sparsity %s is outside [0, 1)' % text)
-  return value
-
-
-def _parse_block_dims(text: str) -> BlockDims:
-  dims = text.split('x')
-  if len(dims) != 2:
-    raise ValueError('block dimensions %r are not two numbers joined by x' % text)
-  height, width = (int(dim) for dim in dims)
-  for dim in (height, width):
-    if dim == 0 or dim < -1:
-      raise ValueError('block dimension %d is neither positive nor -1' % dim)
-  return height, width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +142,13 @@ class PruningSpec:
   sparsity_function_exponent: float = 3.0
   use_tpu: bool = False
   threshold_method: str = 'exact'
+  prune_option: str = 'weight'
+  gradient_decay_rate: float = 0.99
+  group_pruning: bool = False
+  group_sparsity_map: Tuple[Tuple[str, float], ...] = ()
+  group_block_dims_map: Tuple[Tuple[str, BlockDims], ...] = ()
+  global_pruning: bool = False
+  intra_block_sparsity: bool = False
 
   @classmethod
   def from_hparams(cls, hparams: HParams) -> 'PruningSpec':
@@ -178,11 +165,10 @@ class PruningSpec:
     checked.override_from_dict(
         {name: value for name, value in hparams.values().items() if name in checked})
     values: Dict[str, Any] = checked.values()
-    _refuse_unserved(values)
-    values['weight_sparsity_map'] = _parse_map(
-        'weight_sparsity_map', values['weight_sparsity_map'], 'regex:sparsity', _parse_sparsity)
-    values['block_dims_map'] = _parse_map(
-        'block_dims_map', values['block_dims_map'], 'regex:HEIGHTxWIDTH', _parse_block_dims)
+    for hparam in ('weight_sparsity_map', 'group_sparsity_map'):
+      values[hparam] = parse_map(hparam, values[hparam], 'regex:sparsity', parse_sparsity)
+    for hparam in ('block_dims_map', 'group_block_dims_map'):
+      values[hparam] = parse_map(hparam, values[hparam], 'regex:HEIGHTxWIDTH', parse_block_dims)
     fields = {field.name for field in dataclasses.fields(cls)}
     return cls(**{name: value for name, value in values.items() if name in fields})
 
@@ -214,7 +200,7 @@ class PruningSpec:
     require(self.sparsity_function_end_step > self.sparsity_function_begin_step,
             'sparsity_function_end_step', 'greater than sparsity_function_begin_step=%d' %
             self.sparsity_function_begin_step)
-    for name in ('threshold_decay', 'initial_sparsity', 'target_sparsity'):
+    for name in ('threshold_decay', 'initial_sparsity', 'target_sparsity', 'gradient_decay_rate'):
       require(0.0 <= getattr(self, name) < 1.0, name, 'in [0, 1)')
     require(0.0 < self.sparsity_function_exponent < float('inf'), 'sparsity_function_exponent',
             'positive and finite')
@@ -231,66 +217,131 @@ class PruningSpec:
       raise errors.BlockError('Unknown pooling function for block sparsity: %r; '
                               "block_pooling_function is 'AVG' or 'MAX'" %
                               self.block_pooling_function)
+    check_prune_option(self.prune_option)
+    self._check_groups()
+    if self.intra_block_sparsity:
+      self._check_n_of_m()
+
+  def _check_groups(self) -> None:
+    if not self.group_pruning:
+      for name in ('group_sparsity_map', 'group_block_dims_map'):
+        if getattr(self, name):
+          raise errors.SpecError('%s has entries, but group_pruning is false; set '
+                                 'group_pruning=true to prune by groups' % name)
+    if not self.global_pruning:
+      return
+    if self.group_pruning:
+      raise errors.SpecError('global_pruning=true makes one group of all weights, so '
+                             'group_pruning=true cannot hold as well; leave out one of them')
+    if self.weight_sparsity_map:
+      raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so none can '
+                             'have a sparsity of its own; leave out weight_sparsity_map')
+
+  def _check_n_of_m(self) -> None:
+    def refuse(conflict: str) -> None:
+      raise errors.SpecError('intra_block_sparsity=true (N of M) compares the %d inputs of a block '
+                             'with one another: %s' % (self.block_width, conflict))
+
+    if self.block_width == 1 and all(width == 1 for _, (_, width) in self.block_dims_map):
+      raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M, of 2 or '
+                              'more, and it is 1; 2 of 4 is block_width=4,target_sparsity=0.5')
+    if self.block_height != 1 or any(height != 1 for _, (height, _) in self.block_dims_map):
+      raise errors.BlockError('intra_block_sparsity=true (N of M) takes M from the width of the '
+                              'blocks; leave block_height, and the heights in block_dims_map, at 1')
+    if self.group_pruning or self.global_pruning:
+      refuse('a threshold over several weights has no say in that; leave out %s' %
+             ('group_pruning' if self.group_pruning else 'global_pruning'))
+    if self.threshold_decay:
+      refuse('there is no threshold to smooth; leave out threshold_decay')
+    if self.threshold_method != 'exact':
+      refuse("there is no threshold to estimate; leave threshold_method at 'exact'")
 
   def to_json(self) -> str:
     """Returns the fields as a JSON object."""
     return json.dumps(dataclasses.asdict(self))
 
-  def mapped_sparsity(self, weight_name: str) -> Optional[float]:
-    """Returns the target that weight_sparsity_map gives a weight, None if it gives none."""
-    return _lookup('weight_sparsity_map', self.weight_sparsity_map, weight_name)
+  @property
+  def uses_gradients(self) -> bool:
+    """Whether saliency is by gradients."""
+    return self.prune_option != 'weight'
 
-  def target_for(self, weight_name: str) -> float:
-    """Returns the target sparsity of the weight of that op name."""
-    mapped = self.mapped_sparsity(weight_name)
+  def group_for(self, registered: Optional[str]) -> Optional[str]:
+    """Returns the group that a weight is pruned with, None if it is pruned on its own.
+
+    Args:
+      registered: the group it was entered into when it was masked, or None.
+    """
+    if self.global_pruning:
+      return 'all_weights'
+    if self.group_pruning and registered != UNGROUPED_GROUP_NAME:
+      return registered
+    return None
+
+  def mapped_sparsity(self, weight_name: str, group: Optional[str] = None) -> Optional[float]:
+    """Returns the target that a map gives a weight or its group, None if none does."""
+    if group is not None:
+      return lookup_group('group_sparsity_map', self.group_sparsity_map, group)
+    own = lookup('weight_sparsity_map', self.weight_sparsity_map, weight_name)
+    return dict(self.group_sparsity_map).get(UNGROUPED_GROUP_NAME) if own is None else own
+
+  def target_for(self, weight_name: str, group: Optional[str] = None) -> float:
+    """Returns the target sparsity of the weight of that op name, or of the group it is in."""
+    mapped = self.mapped_sparsity(weight_name, group)
     return self.target_sparsity if mapped is None else mapped
 
-  def block_dims_for(self, weight_name: str) -> BlockDims:
+  def block_dims_for(self, weight_name: str, group: Optional[str] = None) -> BlockDims:
     """Returns (height, width) of the blocks of the weight of that op name; -1 unresolved."""
-    mapped = _lookup('block_dims_map', self.block_dims_map, weight_name)
+    mapped = lookup('block_dims_map', self.block_dims_map, weight_name)
+    if mapped is None and group is not None:
+      mapped = lookup_group('group_block_dims_map', self.group_block_dims_map, group)
+    elif mapped is None:
+      mapped = dict(self.group_block_dims_map).get(UNGROUPED_GROUP_NAME)
     return (self.block_height, self.block_width) if mapped is None else mapped
 
-  def check_weights(self, weight_names: Sequence[str]) -> None:
+  def check_weights(self, weight_names: Sequence[str],
+                    groups: Sequence[Optional[str]] = ()) -> None:
     """Holds the maps against the weights there are.
 
+    Args:
+      weight_names: their op names.
+      groups: the group that each was entered into, None for none; all None if empty.
+
     Raises:
-      errors.MapError: a key of a map matches no weight, or two keys of one map
-        match the same weight.
+      errors.MapError: a key of a map matches no weight or group, two keys of one
+        map match the same, or a member of a group is given a sparsity of its own.
+      errors.GroupError: group_pruning is true and there is no group.
     """
+    groups = list(groups) or [None] * len(weight_names)
+    for name, group in zip(weight_names, groups):
+      # Looks everything up, as several matches are errors.
+      own = lookup('weight_sparsity_map', self.weight_sparsity_map, name)
+      together = self.group_for(group)
+      self.target_for(name, together)
+      self.block_dims_for(name, together)
+      if own is not None and together is not None:
+        raise errors.MapError('weight_sparsity_map gives weight %s a sparsity of %g, but it is in '
+                              'group %s, which has one threshold; use group_sparsity_map' %
+                              (name, own, together))
     for hparam in ('weight_sparsity_map', 'block_dims_map'):
-      entries = getattr(self, hparam)
-      for name in weight_names:
-        _lookup(hparam, entries, name)
-      for pattern, _ in entries:
-        if not any(re.search(pattern, name) for name in weight_names):
-          raise errors.MapError('%s key %r matches no masked weight%s; the masked weights are: %s' %
-                                (hparam, pattern, errors.nearest(pattern, weight_names),
-                                 ', '.join(weight_names) or '(none)'))
+      check_keys(hparam, getattr(self, hparam), weight_names, 'masked weight')
+    if not self.group_pruning:
+      return
+    if not any(groups):
+      raise errors.GroupError('group_pruning=true, but no masked weight is in a group; enter them '
+                              'with masked_scope(group_name=...) or apply_mask_with_group, or use '
+                              'global_pruning=true for one threshold over all')
+    names = sorted({group or UNGROUPED_GROUP_NAME for group in groups})
+    for hparam in ('group_sparsity_map', 'group_block_dims_map'):
+      check_keys(hparam, getattr(self, hparam), names, 'group')
 
 
-def _lookup(hparam: str, entries: Sequence[Tuple[str, Any]], weight_name: str) -> Any:
-  matches: List[Tuple[str, Any]] = [
-      entry for entry in entries if re.search(entry[0], weight_name)]
-  if len(matches) > 1:
-    raise errors.MapError('Multiple matches in %s for weight %s: %s; let only one of them match' %
-                          (hparam, weight_name, ', '.join(repr(key) for key, _ in matches)))
-  return matches[0][1] if matches else None
-
-
-def _refuse_unserved(values: Dict[str, Any]) -> None:
-  """Says no to what the research branch could do and this version cannot."""
-  option = values['prune_option']
+def check_prune_option(option: str) -> None:
+  """Raises errors.SpecError if there is no such prune_option."""
   if option == 'compression':
     raise errors.SpecError(
         "prune_option='compression' asks for low-rank compression, which belongs to the research "
-        "branch's compression library and not to model_pruning; use prune_option='weight'")
-  if option != 'weight':
-    raise errors.SpecError("Illegal value for prune_option: %r; this version prunes by magnitude: "
-                           "'weight'" % option)
-  for name in ('group_pruning', 'intra_block_sparsity'):
-    if values[name]:
-      raise errors.SpecError('%s=True is not available in this version; leave it False' % name)
-  for name in ('group_sparsity_map', 'group_block_dims_map'):
-    if any(values[name]):
-      raise errors.SpecError('%s=%s needs group_pruning, which is not available in this version' %
-                             (name, values[name]))
+        "branch's compression library and not to model_pruning; use one of: %s" %
+        ', '.join(map(repr, PRUNE_OPTIONS)))
+  if option not in PRUNE_OPTIONS:
+    raise errors.SpecError('Illegal value for prune_option: %r%s; it is one of: %s' % (
+        option, errors.nearest(str(option), PRUNE_OPTIONS), ', '.join(map(repr, PRUNE_OPTIONS))))

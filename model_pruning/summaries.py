@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Iterable, List, Sequence, Tuple
 
 from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 
 
@@ -59,23 +60,30 @@ def _align(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 
 def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
-                     last_mask_update_step: Any) -> Any:
+                     last_mask_update_step: Any, last_gradient_update_step: Any = None) -> Any:
   """Adds summaries of the pruning to the graph, under contrib's names, and merges them.
 
   Args:
-    records: the weights; of each, its sparsity and its threshold.
+    records: the weights; of each, its sparsity and its threshold, and the l2 norm
+      of its gradient where it has one.
     sparsity: float scalar tensor, the sparsity asked for at the current step.
-    last_mask_update_step: integer scalar.
+    last_mask_update_step, last_gradient_update_step: integer scalars; None for none.
 
   Returns:
     The merged summary, a string scalar.
   """
   parts: List[Any] = [tf.summary.scalar('sparsity', sparsity),
                       tf.summary.scalar('last_mask_update_step', last_mask_update_step)]
+  if last_gradient_update_step is not None:
+    parts.append(tf.summary.scalar('last_gradient_update_step', last_gradient_update_step))
   for record in records:
     kept = tf.cast(record.kept(), tf.float64)
     achieved = tf.cast(1 - kept / record.size(), tf.float32)
-    parts.append(tf.summary.scalar(registry.op_name(record.mask) + '/sparsity', achieved))
+    parts.append(tf.summary.scalar(variables.op_name(record.mask) + '/sparsity', achieved))
     parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
                                    tf.cast(record.threshold, tf.float32)))
+    if record.gradient is not None:
+      norms = [tf.nn.l2_loss(shard) for shard in variables.read_shards(record.gradient)]
+      parts.append(tf.summary.scalar(variables.op_name(record.gradient) + '/gradient',
+                                     tf.sqrt(2 * tf.add_n(norms))))
   return tf.summary.merge(parts)

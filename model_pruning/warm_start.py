@@ -8,6 +8,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 
 
@@ -51,7 +52,7 @@ def init_from_dense_checkpoint(path: str) -> None:
   found: Dict[str, List[Any]] = {}
   missing = []
   for variable in tf.global_variables():
-    name = registry.saved_name(variable)
+    name = variables.saved_name(variable)
     if variable.name in own or name.endswith('/' + registry.LAST_MASK_UPDATE_STEP):
       continue
     if name in known:

@@ -59,19 +59,66 @@ def block_scores(magnitudes, height, width, pooling):
   return scores
 
 
+def unit_scores(scores, block=(1, 1), pooling='AVG'):
+  """Returns (scores of units, size of a block or None) of element scores of any rank."""
+  squeezed = scores.squeeze()
+  if squeezed.ndim != 2 or tuple(block) == (1, 1):
+    return scores, None
+  size = tuple(length if dim == -1 else min(dim, length)
+               for dim, length in zip(block, squeezed.shape))
+  return block_scores(squeezed, *size, pooling), size
+
+
+def expanded(units, size, shape):
+  """Returns the mask over elements of a mask over units."""
+  if size is not None:
+    rows, columns = np.zeros(shape).squeeze().shape
+    units = np.repeat(np.repeat(units, size[0], 0), size[1], 1)[:rows, :columns]
+  return units.reshape(shape)
+
+
+def masks(scores, sparsity, blocks=None, pooling='AVG'):
+  """Returns (masks, threshold) of weights that are pruned together, from their scores."""
+  pooled = [unit_scores(np.asarray(each, np.float32), block, pooling)
+            for each, block in zip(scores, blocks or [(1, 1)] * len(scores))]
+  flat = np.concatenate([units.ravel() for units, _ in pooled])
+  keep = keep_count(flat.size, sparsity)
+  kept = unit_mask(flat, keep)
+  threshold = np.sort(ranks(flat))[-keep].astype(np.int32).view(np.float32)
+  result = []
+  for (units, size), each in zip(pooled, scores):
+    own, kept = kept[:units.size].reshape(units.shape), kept[units.size:]
+    result.append(expanded(own, size, np.shape(each)))
+  return result, threshold
+
+
 def mask(weight, sparsity, block=(1, 1), pooling='AVG'):
   """Returns (mask, threshold) of a weight: the whole rule, for any rank."""
-  magnitudes = np.abs(np.asarray(weight, np.float32))
-  squeezed = magnitudes.squeeze()
-  if squeezed.ndim != 2 or tuple(block) == (1, 1):
-    units, height, width = magnitudes, None, None
-  else:
-    height, width = (size if dim == -1 else min(dim, size)
-                     for dim, size in zip(block, squeezed.shape))
-    units = block_scores(squeezed, height, width, pooling)
-  keep = keep_count(units.size, sparsity)
-  kept = unit_mask(units, keep)
-  threshold = np.sort(ranks(units).ravel())[-keep].astype(np.int32).view(np.float32)
-  if height is not None:
-    kept = np.repeat(np.repeat(kept, height, 0), width, 1)[:squeezed.shape[0], :squeezed.shape[1]]
-  return kept.reshape(magnitudes.shape), threshold
+  (result,), threshold = masks([np.abs(np.asarray(weight, np.float32))], sparsity, [block], pooling)
+  return result, threshold
+
+
+def dropped(m, sparsity):
+  """Returns how many of a run of m are dropped; what is 1e-6 short of a count reaches it."""
+  share = np.float32(sparsity) + np.float32(1e-6)
+  return min(int(np.floor(np.float32(m) * share)), m - 1)
+
+
+def n_of_m_mask(scores, m, sparsity):
+  """Returns the mask that keeps the best of every run of m along the last axis but one."""
+  scores = np.asarray(scores, np.float32)
+  flat = scores.reshape((-1,) + scores.shape[-2:])
+  kept = np.zeros(flat.shape, bool)
+  for index in np.ndindex(flat.shape[0], flat.shape[2]):
+    for begin in range(0, flat.shape[1], m):
+      run = flat[index[0], begin:begin + m, index[1]]
+      kept[index[0], begin:begin + m, index[1]] = unit_mask(
+          run, len(run) - dropped(len(run), sparsity))
+  return kept.reshape(scores.shape)
+
+
+def next_gradient(gradient, change, decay):
+  """Returns the average of normalized changes after one more of them, all float32."""
+  norm = np.sqrt(max(np.sum(np.square(change.astype(np.float64))), 1e-12))
+  return (gradient * np.float32(decay) +
+          change * np.float32(1 / norm) * np.float32(1 - decay)).astype(np.float32)

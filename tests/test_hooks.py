@@ -14,6 +14,7 @@ import pytest
 import model_pruning
 from model_pruning import errors
 from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 
 EVERY_STEP = 'begin_pruning_step=0,pruning_frequency=1,sparsity_function_end_step=4'
@@ -58,7 +59,7 @@ class _Recorder(tf.train.SessionRunHook):
                      'weights': record.weight.read_value(), 'mask': record.mask.read_value(),
                      'threshold': record.threshold.read_value()}
     if self._name:
-      last = registry.last_update_step(self._name, use_resource=None)
+      last = variables.step_variable(self._name, registry.LAST_MASK_UPDATE_STEP, None)
       self._tensors['last'] = last.read_value()
 
   def after_run(self, run_context, run_values):

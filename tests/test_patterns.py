@@ -86,9 +86,11 @@ def test_units_and_the_fewest_elements_they_cover(block):
   for sparsity in (0.3, 0.7, 0.95):
     zeros = int((~oracle.mask(weight, sparsity, block)[0]).sum())
     pruned = units - oracle.keep_count(units, sparsity)
-    assert pattern.fewest_elements(layout, pruned) <= zeros
-  assert pattern.fewest_elements(layout, units) == 35
-  assert pattern.fewest_elements(layout, 0) == 0
+    assert patterns.fewest_elements(pattern.unit_sizes(layout), pruned) <= zeros
+  sizes = pattern.unit_sizes(layout)
+  assert sum(number for _, number in sizes) == units
+  assert patterns.fewest_elements(sizes, units) == 35
+  assert patterns.fewest_elements(sizes, 0) == 0
 
 
 def test_pairwise_sums_are_close_to_exact_ones():

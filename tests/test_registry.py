@@ -8,6 +8,7 @@ import pytest
 import model_pruning
 from model_pruning import errors
 from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 
 # Old checkpoints and graph tools know these names; they are written out on purpose.
@@ -306,7 +307,7 @@ def test_collections_that_do_not_belong_together_are_refused():
 
 
 def _described(records):
-  return [(record.name, registry.op_name(record.mask), record.threshold.op.name,
+  return [(record.name, variables.op_name(record.mask), record.threshold.op.name,
            record.masked.op.name, record.layout) for record in records]
 
 

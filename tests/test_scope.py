@@ -9,6 +9,7 @@ import pytest
 import model_pruning
 from model_pruning import errors
 from model_pruning import registry
+from model_pruning import variables
 from model_pruning.compat import tf
 
 HALF = 'initial_sparsity=0.5,target_sparsity=0.5'
@@ -142,8 +143,8 @@ def _set_all(session, seed=1):
     seed += 1
 
 
-def _names(variables):
-  return sorted(registry.op_name(variable) for variable in variables)
+def _names(made):
+  return sorted(variables.op_name(variable) for variable in made)
 
 
 def _build(model, *args):
@@ -257,7 +258,7 @@ def test_a_weight_made_in_the_body_of_a_loop_multiplies_once_before_it():
 
 def _summary_of_graph():
   return {
-      'collections': {key: [registry.op_name(item) for item in tf.get_collection(key)]
+      'collections': {key: [variables.op_name(item) for item in tf.get_collection(key)]
                       for key in ('masks', 'thresholds', 'masked_weights', 'kernel')},
       'variables': [(variable.name, variable.dtype, variable.shape.as_list(), variable.op.type,
                      variable in tf.trainable_variables()) for variable in tf.global_variables()],
@@ -430,7 +431,7 @@ def test_masks_are_variables_where_a_getter_of_the_users_gives_tensors(parts):
       masked = tf.get_variable('weights', [4], initializer=tf.ones_initializer(),
                                partitioner=partitioner)
     record, = registry.masked_weights()
-    assert registry.op_name(record.mask) == 'layer/mask'
+    assert variables.op_name(record.mask) == 'layer/mask'
     session.run(tf.global_variables_initializer())
     session.run([tf.assign(shard, tf.zeros_like(shard)) for shard in record.mask_shards])
     np.testing.assert_array_equal(session.run(masked), np.zeros(4))

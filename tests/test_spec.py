@@ -22,7 +22,7 @@ CONTRIB_DEFAULTS = {
 LATER_DEFAULTS = {
     'gradient_decay_rate': 0.99, 'prune_option': 'weight', 'group_pruning': False,
     'group_sparsity_map': [''], 'group_block_dims_map': [''], 'intra_block_sparsity': False,
-    'threshold_method': 'exact'}
+    'global_pruning': False, 'threshold_method': 'exact'}
 
 
 def test_defaults_are_those_of_the_predecessors():
@@ -115,20 +115,40 @@ BAD = [
     ('block_dims_map=[fc:axb]', errors.MapError, "'fc:axb'"),
     ('prune_option=compression', errors.SpecError, 'compression library'),
     ('prune_option=magic', errors.SpecError, "prune_option: 'magic'"),
+    ('prune_option=first_order_gradients', errors.SpecError, 'did you mean first_order_gradient'),
+    ('gradient_decay_rate=1', errors.SpecError, r'gradient_decay_rate: 1.0; it must be in \[0, 1'),
+    ('gradient_decay_rate=-0.5', errors.SpecError, 'gradient_decay_rate: -0.5'),
+    ('group_sparsity_map=[g:0.5]', errors.SpecError,
+     'group_sparsity_map has entries.*group_pruning=true'),
+    ('group_block_dims_map=[g:4x4]', errors.SpecError,
+     'group_block_dims_map has entries.*group_pruning=true'),
+    ('group_pruning=true,group_sparsity_map=[g:1.5]', errors.MapError, "'g:1.5'.*outside"),
+    ('group_pruning=true,group_sparsity_map=[g(:0.5]', errors.MapError, 'not a regular expression'),
+    ('group_pruning=true,group_block_dims_map=[g:4]', errors.MapError, "'g:4'.*HEIGHTxWIDTH"),
+    ('group_pruning=true,group_block_dims_map=[g:0x4]', errors.MapError, 'dimension 0'),
+    ('group_pruning=true,global_pruning=true', errors.SpecError, 'leave out one of them'),
+    ('global_pruning=true,weight_sparsity_map=[a:0.5]', errors.SpecError,
+     'leave out weight_sparsity_map'),
+    ('intra_block_sparsity=true', errors.BlockError, 'block_width=M, of 2 or more, and it is 1'),
+    ('intra_block_sparsity=true,block_dims_map=[a:1x1]', errors.BlockError, 'block_width=M'),
+    ('intra_block_sparsity=true,block_height=2,block_width=4', errors.BlockError,
+     'leave block_height'),
+    ('intra_block_sparsity=true,block_width=4,block_dims_map=[a:2x4]', errors.BlockError,
+     'heights in block_dims_map'),
+    ('intra_block_sparsity=true,block_width=4,group_pruning=true', errors.SpecError,
+     'leave out group_pruning'),
+    ('intra_block_sparsity=true,block_width=4,global_pruning=true', errors.SpecError,
+     'leave out global_pruning'),
+    ('intra_block_sparsity=true,block_width=4,threshold_decay=0.5', errors.SpecError,
+     'leave out threshold_decay'),
+    ('intra_block_sparsity=true,block_width=4,threshold_method=histogram', errors.SpecError,
+     "leave threshold_method at 'exact'"),
 ]
 
 
 @pytest.mark.parametrize('text, cause, message', BAD, ids=[row[0] for row in BAD])
 def test_bad_values_are_refused_with_value_and_rule(text, cause, message):
   with pytest.raises(cause, match=message):
-    PruningSpec.create(text)
-
-
-@pytest.mark.parametrize('text', ['group_pruning=True', 'intra_block_sparsity=True',
-                                  'group_sparsity_map=[a:0.5]',
-                                  'prune_option=first_order_gradient'])
-def test_what_is_not_served_yet_is_refused_rather_than_ignored(text):
-  with pytest.raises(errors.SpecError, match=text.split('=')[0]):
     PruningSpec.create(text)
 
 
@@ -166,6 +186,63 @@ def test_a_key_that_matches_nothing_lists_the_weights_and_the_nearest():
 def test_two_keys_for_one_weight_are_both_named(text):
   with pytest.raises(errors.MapError, match="conv1/kernel: 'conv', 'kernel'"):
     PruningSpec.create(text).check_weights(WEIGHTS)
+
+
+GROUPED = 'group_pruning=true,target_sparsity=0.9,'
+
+
+def test_a_group_has_the_target_of_its_name_or_of_what_is_found_in_it():
+  spec = PruningSpec.create(GROUPED + 'group_sparsity_map=[lstm:0.8,conv.*:0.7],'
+                            'group_block_dims_map=[conv:4x4],block_dims_map=[fc:2x2]')
+  assert spec.target_for('a/kernel', 'lstm') == spec.target_for('a/kernel', 'lstm2') == 0.8
+  assert spec.target_for('a/kernel', 'my_convs') == 0.7
+  assert spec.target_for('a/kernel', 'other') == spec.target_for('a/kernel') == 0.9
+  assert spec.block_dims_for('a/kernel', 'conv') == (4, 4)
+  assert spec.block_dims_for('fc/kernel', 'conv') == spec.block_dims_for('fc/kernel') == (2, 2)
+  assert spec.block_dims_for('a/kernel', 'other') == spec.block_dims_for('a/kernel') == (1, 1)
+
+
+def test_the_very_name_of_a_group_goes_before_a_part_of_it():
+  spec = PruningSpec.create(GROUPED + 'group_sparsity_map=[g1:0.8,g10:0.7]')
+  spec.check_weights(['a', 'b'], ['g1', 'g10'])
+  assert [spec.target_for('a', group) for group in ('g1', 'g10', 'g12')] == [0.8, 0.7, 0.8]
+
+
+def test_ungrouped_is_for_weights_without_a_group_or_an_entry():
+  spec = PruningSpec.create(GROUPED + 'group_sparsity_map=[ungrouped:0.6],'
+                            'group_block_dims_map=[ungrouped:2x2],weight_sparsity_map=[own:0.5]')
+  spec.check_weights(['a', 'own', 'c'], ['ungrouped', None, 'g'])
+  assert spec.group_for('ungrouped') is None and spec.group_for('g') == 'g'
+  assert spec.target_for('a') == 0.6 and spec.target_for('own') == 0.5
+  assert spec.target_for('c', 'g') == 0.9
+  assert spec.block_dims_for('a') == (2, 2) and spec.block_dims_for('c', 'g') == (1, 1)
+
+
+def test_groups_count_only_where_they_are_asked_for():
+  assert PruningSpec().group_for('g') is None
+  assert PruningSpec(global_pruning=True).group_for(None) is not None
+
+
+BAD_GROUPS = [
+    ('group_sparsity_map=[gg:0.5]', ['g', None], errors.MapError,
+     "group_sparsity_map key 'gg' matches no group.*the groups are: g, ungrouped"),
+    ('group_block_dims_map=[gg:2x2]', ['g', 'g'], errors.MapError, "key 'gg' matches no group"),
+    ('group_sparsity_map=[ungrouped:0.5]', ['g', 'g'], errors.MapError, "key 'ungrouped'"),
+    ('group_sparsity_map=[group:0.5,my:0.6]', ['my_group', None], errors.MapError,
+     "Multiple matches in group_sparsity_map for group my_group: 'group', 'my'"),
+    ('group_block_dims_map=[group:2x2,my:4x4]', ['my_group', None], errors.MapError,
+     "group_block_dims_map for group my_group: 'group', 'my'"),
+    ('weight_sparsity_map=[a:0.5]', ['g', None], errors.MapError,
+     'weight a/kernel a sparsity of 0.5.*group g, which has one threshold; use group_sparsity_map'),
+    ('', [None, None], errors.GroupError, 'no masked weight is in a group.*global_pruning=true'),
+]
+
+
+@pytest.mark.parametrize('text, groups, cause, message', BAD_GROUPS,
+                         ids=[row[0] or 'no group' for row in BAD_GROUPS])
+def test_groups_and_maps_that_do_not_fit_are_named(text, groups, cause, message):
+  with pytest.raises(cause, match=message):
+    PruningSpec.create(GROUPED + text).check_weights(['a/kernel', 'b/kernel'], groups)
 
 
 def test_compression_keys_are_ignored_with_one_warning(monkeypatch):

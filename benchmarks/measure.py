@@ -1,0 +1,46 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: interleaved rounds, and the file of the numbers."""
+
+import json
+import os
+import sys
+import time
+
+from model_pruning.compat import tf
+
+
+def interleaved(functions, rounds, skip=lambda name, index: False):
+  """Calls every function once in each round, so that the drift of a machine hits all alike.
+
+  Args:
+    functions: {name: function of no arguments}.
+    rounds: how many rounds.
+    skip: takes a name and the index of a round, and says whether to leave that call out.
+
+  Returns:
+    {name: what the calls returned, in order}.
+  """
+  results = {name: [] for name in functions}
+  for index in range(rounds):
+    names = list(functions)
+    # Who comes first changes: the one before leaves caches and heap as they are.
+    for name in names[index % len(names):] + names[:index % len(names)]:
+      if not skip(name, index):
+        results[name].append(functions[name]())
+  return results
+
+
+def seconds(session, operation):
+  start = time.perf_counter()
+  session.run(operation)
+  return time.perf_counter() - start
+
+
+def write(path, **tables):
+  """Writes tables of numbers as JSON, with what they were measured on."""
+  os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+  with open(path, 'w') as handle:
+    json.dump(dict(tensorflow=tf.__version__, python=sys.version.split()[0], **tables), handle,
+              indent=2)
+  print('Written to %s' % path)

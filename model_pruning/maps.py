@@ -1,0 +1,86 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The maps of the hyperparameters: regular expression -> value, and which weight they match."""
+
+import re
+from typing import Any, Callable, Iterable, Sequence, Tuple
+
+from model_pruning import errors
+
+BlockDims = Tuple[int, int]
+Entries = Sequence[Tuple[str, Any]]
+
+
+def parse_map(hparam: str, entries: Iterable[str], form: str,
+              parse: Callable[[str], Any]) -> Tuple[Tuple[str, Any], ...]:
+  """Splits 'regex:value' entries; `parse` turns the text of a value into it."""
+  parsed = []
+  for entry in entries:
+    if not entry:
+      continue
+    # A regular expression may itself hold a colon, the value never does.
+    pattern, colon, text = entry.rpartition(':')
+    if not colon or not pattern:
+      raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
+    try:
+      re.compile(pattern)
+    except re.error as error:
+      raise errors.MapError('%s entry %r: %r is not a regular expression (%s)' %
+                            (hparam, entry, pattern, error)) from error
+    try:
+      value = parse(text)
+    except ValueError as error:
+      raise errors.MapError('%s entry %r: %s; expected %s' %
+                            (hparam, entry, error, form)) from error
+    parsed.append((pattern, value))
+  return tuple(parsed)
+
+
+def parse_sparsity(text: str) -> float:
+  """Returns the sparsity that `text` is; raises ValueError if it is none."""
+  value = float(text)
+  if not 0.0 <= value < 1.0:
+    raise ValueError('sparsity %s is outside [0, 1)' % text)
+  return value
+
+
+def parse_block_dims(text: str) -> BlockDims:
+  """Returns (height, width) of 'HEIGHTxWIDTH'; raises ValueError if `text` is no such thing."""
+  dims = text.split('x')
+  if len(dims) != 2:
+    raise ValueError('block dimensions %r are not two numbers joined by x' % text)
+  height, width = (int(dim) for dim in dims)
+  for dim in (height, width):
+    if dim == 0 or dim < -1:
+      raise ValueError('block dimension %d is neither positive nor -1' % dim)
+  return height, width
+
+
+def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> Any:
+  """Returns the value of the one entry whose key is found in `name`, None if there is none.
+
+  Raises:
+    errors.MapError: several keys are.
+  """
+  matches = [entry for entry in entries if re.search(entry[0], name)]
+  if len(matches) > 1:
+    raise errors.MapError('Multiple matches in %s for %s %s: %s; let only one of them match' %
+                          (hparam, kind, name, ', '.join(repr(key) for key, _ in matches)))
+  return matches[0][1] if matches else None
+
+
+def lookup_group(hparam: str, entries: Entries, group: str) -> Any:
+  """Returns the value for a group: that of its very name, or else what lookup finds.
+
+  The research branch knew names only, and a name may well be part of another.
+  """
+  exact = dict(entries).get(group)
+  return lookup(hparam, entries, group, 'group') if exact is None else exact
+
+
+def check_keys(hparam: str, entries: Entries, names: Sequence[str], kind: str) -> None:
+  """Raises errors.MapError if a key matches none of `names`."""
+  for key, _ in entries:
+    if not any(re.search(key, name) for name in names):
+      raise errors.MapError('%s key %r matches no %s%s; the %ss are: %s' % (
+          hparam, key, kind, errors.nearest(key, names), kind, ', '.join(names) or '(none)'))

@@ -1,0 +1,138 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""masked_scope: masks the weights of a model that knows nothing of masks."""
+
+import contextlib
+import functools
+import re
+import threading
+from typing import Any, Callable, ContextManager, Iterator, Optional, Set, Tuple
+
+from model_pruning import errors
+from model_pruning import registry
+from model_pruning import variables
+from model_pruning.compat import tf
+from model_pruning.spec import check_prune_option
+
+
+class _Claimed(threading.local):
+  """Names of variables that a masked_scope is about to mask, so that one around it does not."""
+
+  def __init__(self) -> None:
+    self.names: Set[str] = set()
+
+
+_claimed = _Claimed()
+
+
+@contextlib.contextmanager
+def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = None,
+                 group_name: Optional[str] = None, prune_option: str = 'weight') -> Iterator[None]:
+  """Masks the weights that are created within it, in a model that knows nothing of masks.
+
+      with model_pruning.masked_scope(exclude='logits.*'):
+        logits = build_model(images)
+
+  Trainable variables asked for with get_variable are handed out multiplied by a
+  mask: those of tf.layers, slim, and RNN cells, inside dynamic_rnn too. A weight
+  <scope>/kernel or <scope>/weights gets <scope>/mask and <scope>/threshold; any
+  other <scope>/<name> gets <scope>/<name>_mask and <scope>/<name>_threshold, so
+  that the two kernels of a separable convolution have one each.
+
+  Args:
+    include: regular expression; variables whose full name matches it from the
+      start are masked.
+    exclude: regular expression; those that match it from the start are not.
+      None excludes nothing.
+    group_name: the group that the weights enter; see apply_mask_with_group.
+    prune_option: see apply_mask. There is no need to give it: a Pruning that
+      prunes by gradients makes the variables that this would.
+
+  Raises:
+    errors.GroupError: group_name is not a name.
+    errors.SpecError: there is no such prune_option.
+    errors.MapError: include or exclude is not a regular expression.
+    errors.WeightError: from the model, when an included variable cannot be masked.
+  """
+  registry.check_group_name(group_name)
+  check_prune_option(prune_option)
+  included = _compile('include', include)
+  excluded = _compile('exclude', exclude) if exclude else None
+  scope = tf.get_variable_scope()
+  outer = scope.custom_getter
+
+  # TensorFlow passes `getter` and `name` by these names.
+  def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+    get = functools.partial(outer, getter) if outer else getter
+    if (kwargs.get('trainable') is False or not included.match(name) or
+        (excluded and excluded.match(name)) or name in _claimed.names):
+      return get(name, *args, **kwargs)
+    _claimed.names.add(name)
+    try:
+      variable = get(name, *args, **kwargs)
+    finally:
+      _claimed.names.remove(name)
+    return _mask_variable(variable, name, get, getter, kwargs, prune_option, group_name)
+
+  # Set on the scope that is open rather than on one opened here: leaving a scope
+  # would forget the default names handed out in it ('dense', 'dense_1', ...).
+  scope.set_custom_getter(masking_getter)
+  try:
+    yield
+  finally:
+    scope.set_custom_getter(outer)
+
+
+def _compile(argument: str, pattern: str) -> Any:
+  try:
+    return re.compile(pattern)
+  except re.error as error:
+    raise errors.MapError('masked_scope(%s=%r): not a regular expression (%s)' %
+                          (argument, pattern, error)) from error
+
+
+def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Callable[..., Any],
+                   kwargs: Any, prune_option: str, group_name: Optional[str]) -> Any:
+  """Masks what get(name, **kwargs) gave; see masked_scope for the names.
+
+  Args:
+    variable: the weight.
+    name: its full name.
+    get: how it was asked for, through the getters of the user.
+    getter: the same without those.
+    kwargs: what it was asked for with.
+    prune_option, group_name: see masked_scope.
+  """
+  layout = registry.check(variable)
+  scope, _, leaf = name.rpartition('/')
+  prefix = (scope + '/' if scope else '') + ('' if leaf in ('kernel', 'weights') else leaf + '_')
+  options = {key: kwargs[key] for key in ('reuse', 'aggregation', 'synchronization')
+             if key in kwargs}
+
+  def create(own_leaf: str, shape: Tuple[int, ...], **what: Any) -> Any:
+    arguments = dict(what, shape=shape, use_resource=variables.use_resource_of(variable),
+                     partitioner=variables.partitioner_like(variable) if shape else None, **options)
+    made = get(prefix + own_leaf, **arguments)
+    if variables.is_variable(made):
+      return made
+    # A getter of the user's may give a tensor for each variable; a mask is written to.
+    return getter(prefix + own_leaf, **dict(arguments, reuse=True))
+
+  made = registry.create_variables(variable, layout, create, prune_option)
+  with _name_scope_for_product(scope if leaf in ('kernel', 'weights') else name):
+    return registry.register(variable, made, group_name)
+
+
+def _name_scope_for_product(name: str) -> ContextManager:
+  """Returns the name scope `name`, or name_1, ... where that already holds a masked product.
+
+  Layers ask for their variables outside of the name scope of their operations.
+  """
+  graph, scope, used = tf.get_default_graph(), name, 0
+  with tf.name_scope(None):
+    while True:
+      product = (scope + '/' if scope else '') + registry.MASKED_WEIGHT_NAME
+      if graph.unique_name(product, mark_as_used=False) == product:
+        return tf.name_scope(scope + '/' if scope else None)
+      used += 1
+      scope = '%s_%d' % (name or 'masked', used)

@@ -1,0 +1,178 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Variables of every kind, ref and resource, whole and partitioned, read and written alike."""
+
+from typing import Any, Callable, List, Optional
+
+from model_pruning import errors
+from model_pruning.compat import BaseSaverBuilder
+from model_pruning.compat import tf
+from model_pruning.patterns import Layout
+from model_pruning.placement import on_device_of
+from model_pruning.placement import switches_and_merges
+
+
+def read(variable: Any, dtype: Any = None) -> Any:
+  """Returns the value of a variable as it is when control dependencies are met.
+
+  The tensor a ref variable converts to was made with the variable, so it ignores
+  the control dependencies of those who use it. A tensor is returned as it is.
+
+  Args:
+    variable: a variable or a tensor.
+    dtype: what to cast the value to, if not None. Not to be left to the caller:
+      the graph optimizer moves a cast ahead of the read of a ref variable, and so
+      ahead of what the read waits for.
+  """
+  if not hasattr(variable, 'read_value'):
+    value = tf.convert_to_tensor(variable)
+    return value if dtype is None else tf.cast(value, dtype)
+  dtype = dtype or dtype_of(variable)
+  if dtype == dtype_of(variable) or use_resource_of(variable):
+    return tf.cast(variable.read_value(), dtype)
+  return tf.cast(variable.op.outputs[0], dtype)
+
+
+def read_shards(variable: Any) -> List[Any]:
+  """Reads every shard of a variable once, as float32, where it lives."""
+  values = []
+  for shard in shards_of(variable):
+    with on_device_of(shard):
+      values.append(read(shard, tf.float32))
+  return values
+
+
+def assign_shards(variable: Any, values: List[Any]) -> List[Any]:
+  """Returns the operations that assign `values` to the shards of a variable."""
+  return [assign(shard, value) for shard, value in zip(shards_of(variable), values)]
+
+
+def assign(variable: Any, value: Any) -> Any:
+  """Returns the operation that assigns `value`, cast to the variable's dtype, where that lives."""
+  with on_device_of(variable):
+    return tf.assign(variable, tf.cast(value, dtype_of(variable)),
+                     name=variable.op.name.split('/')[-1] + '_assign').op
+
+
+def step_variable(name: str, leaf: str, use_resource: Optional[bool]) -> Any:
+  """Returns the variable <name>/<leaf>, an int32 scalar; makes it, as zero, if need be.
+
+  Args:
+    name: the name of the spec.
+    leaf: LAST_MASK_UPDATE_STEP or LAST_GRADIENT_UPDATE_STEP.
+    use_resource: its kind; None for that of the variable scope.
+  """
+  with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
+    scope.set_partitioner(None)
+    return tf.get_variable(leaf, [], dtype=tf.int32, trainable=False,
+                           initializer=tf.zeros_initializer())
+
+
+def exempt_from_initialization(variable: Any) -> Any:
+  """Has a variable saved and restored, but by nobody waited for until it is initialized.
+
+  For one that is made when a Scaffold's init_op may already exist: a session
+  counts as ready when all global variables are initialized, and nothing would
+  initialize this one. Savers, unlike that check, also go by the collection of
+  saveable objects. A checkpoint that is saved too early holds a zero.
+
+  Returns:
+    A bool tensor, whether the variable is initialized.
+  """
+  variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+  variables[:] = [known for known in variables if known is not variable]
+  with switches_and_merges(), tf.device(variable.device):
+    initialized = tf.is_variable_initialized(variable)
+    value = tf.cond(initialized, variable.read_value,
+                    lambda: tf.zeros(variable.shape, dtype_of(variable)))
+  tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
+  return initialized
+
+
+class _Saveable(BaseSaverBuilder.SaveableObject):
+  """Saves `value` under the variable's name, and restores the variable."""
+
+  def __init__(self, variable: Any, value: Any) -> None:
+    part = _part_of(variable)
+    spec = BaseSaverBuilder.SaveSpec(value, part.spec if part else '', saved_name(variable))
+    # A meta graph keeps collections by name, and finds the variable again by this one.
+    super().__init__(variable, [spec], variable.name)
+
+  def restore(self, restored_tensors: Any, restored_shapes: Any) -> Any:
+    del restored_shapes
+    return tf.assign(self.op, restored_tensors[0])
+
+
+def layout_of(weight: Any) -> Layout:
+  """Returns how a variable or tensor is cut into shards.
+
+  Raises:
+    errors.WeightError: its shape is unknown, or it is cut along several axes.
+  """
+  shards, shape = shards_of(weight), weight.get_shape()
+  if not shape.is_fully_defined():
+    raise errors.WeightError('Weight %s has shape %s; its shape must be known before training '
+                             'to make a mask for it' % (op_name(weight), shape))
+  full = tuple(shape.as_list())
+  if len(shards) == 1:
+    return Layout.whole(full)
+  cut = [shard.get_shape().as_list() for shard in shards]
+  axes = [axis for axis, size in enumerate(full) if any(part[axis] != size for part in cut)]
+  if len(axes) != 1:
+    raise errors.WeightError('Weight %s is partitioned along %d axes; a mask can follow one' %
+                             (op_name(weight), len(axes)))
+  return Layout(full, axes[0], tuple(part[axes[0]] for part in cut))
+
+
+def shards_of(variable: Any) -> List[Any]:
+  """Returns the parts of a PartitionedVariable, or what is its own only part, as a list."""
+  return list(variable) if is_partitioned(variable) else [variable]
+
+
+def is_partitioned(variable: Any) -> bool:
+  """Returns whether it is a PartitionedVariable."""
+  # TensorFlow 2 lists the class under another module; the method is its own in both.
+  return hasattr(variable, '_get_variable_list')
+
+
+def op_name(variable: Any) -> str:
+  """Returns the op name of a variable, without part suffixes where it is partitioned."""
+  return variable.name if is_partitioned(variable) else variable.op.name
+
+
+def dtype_of(variable: Any) -> Any:
+  """Returns the dtype of the values of a variable or tensor."""
+  return tf.as_dtype(variable.dtype).base_dtype  # A PartitionedVariable's may be a string.
+
+
+def is_variable(weight: Any) -> bool:
+  """Returns whether it is a variable, whole or partitioned, and not a tensor."""
+  return hasattr(shards_of(weight)[0], 'initializer')
+
+
+def use_resource_of(weight: Any) -> Optional[bool]:
+  """Returns whether the weight is a resource variable; None, the scope's choice, for a tensor."""
+  first = shards_of(weight)[0]
+  if hasattr(first, 'handle') and first.handle.dtype == tf.resource:
+    return True
+  return False if is_variable(weight) else None
+
+
+def partitioner_like(weight: Any) -> Optional[Callable[..., List[int]]]:
+  """Returns a partitioner that cuts a variable as the weight is cut; None where it is whole."""
+  if not is_partitioned(weight):
+    return None
+  layout = layout_of(weight)
+  parts = [len(layout.sizes) if axis == layout.axis else 1 for axis in range(len(layout.shape))]
+  return lambda shape, **_: parts if shape.rank else []
+
+
+def saved_name(variable: Any) -> str:
+  """Returns the name a variable has in a checkpoint: that of the whole, for a part of one."""
+  part = _part_of(variable)
+  return variable.op.name if part is None else part.full_name
+
+
+def _part_of(variable: Any) -> Any:
+  # Set by TensorFlow on the parts of partitioned variables; there is no public way to ask.
+  return getattr(variable, '_save_slice_info', None)
