@@ -291,9 +291,12 @@ def test_a_graph_without_a_global_step_is_refused():
 
 
 @both_kinds
+@pytest.mark.parametrize('option', ['weight', 'first_order_gradient', 'second_order_gradient'])
 @pytest.mark.parametrize('first_run', [7, 6], ids=['between_updates', 'at_an_update'])
-def test_a_resumed_run_has_the_masks_of_an_uninterrupted_one(use_resource, first_run, tmp_path):
-  spec = 'target_sparsity=0.8,pruning_frequency=3,sparsity_function_end_step=14,threshold_decay=0.5'
+def test_a_resumed_run_has_the_masks_of_an_uninterrupted_one(use_resource, first_run, option,
+                                                             tmp_path):
+  spec = ('target_sparsity=0.8,pruning_frequency=3,sparsity_function_end_step=14,'
+          'threshold_decay=0.5,prune_option=' + option)
   whole = _train(16, model_pruning.PruningHook(spec), use_resource)
   parts = [_train(steps, model_pruning.PruningHook(spec), use_resource,
                   checkpoint_dir=str(tmp_path), save_checkpoint_steps=first_run)
@@ -436,6 +439,40 @@ def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, 
   assert [recorder['step'] for recorder in recorders] == [[1, 2], [3, 4]]
   assert [recorder['last'] for recorder in recorders] == [[1, 2], [3, 4]]
   assert np.mean(recorders[1]['mask']) == 0.5
+
+
+@pytest.mark.parametrize('cut', [False, True], ids=['whole', 'partitioned'])
+@both_kinds
+@pytest.mark.parametrize('parts', [(), ('init_op',), SCAFFOLD_PARTS], ids=str)
+def test_gradient_saliency_needs_nothing_of_a_scaffold_made_before(use_resource, parts, cut,
+                                                                   tmp_path):
+  """The hook makes variables that the Scaffold's init_op and saver do not know."""
+  saved = []
+  for steps in (2, 3):
+    with tf.Graph().as_default():
+      partitioner = tf.fixed_size_partitioner(2) if cut else None
+      with tf.variable_scope('net', partitioner=partitioner), model_pruning.masked_scope():
+        with tf.variable_scope('layer', use_resource=use_resource):
+          weights = tf.get_variable('kernel', [6, 4])
+      loss = tf.reduce_mean(tf.square(weights - 1))
+      train_op = tf.train.MomentumOptimizer(0.1, 0.5).minimize(
+          loss, global_step=tf.train.get_or_create_global_step())
+      hook = model_pruning.PruningHook(HALF + ',prune_option=first_order_gradient')
+      with _session([hook], scaffold=_scaffold(parts), checkpoint_dir=str(tmp_path)) as session:
+        for _ in range(steps):
+          session.run(train_op)
+    reader = tf.train.load_checkpoint(str(tmp_path))
+    saved.append({name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()})
+  assert np.mean(saved[1]['net/layer/mask']) == 0.5
+  history = ['net/layer/gradient', 'net/layer/old_old_weight', 'net/layer/old_weight']
+  if 'saver' in parts:
+    assert not set(history) & set(saved[1])
+    return
+  assert sorted(name for name in saved[1] if name in history) == history
+  assert saved[1]['model_pruning/last_gradient_update_step'] == 5
+  # Of the weights as they were at the last update, which is that of the last step.
+  np.testing.assert_array_equal(saved[1]['net/layer/old_weight'], saved[1]['net/layer/kernel'])
+  assert (saved[1]['net/layer/gradient'] != saved[0]['net/layer/gradient']).any()
 
 
 # ---- What it says at the end. ----

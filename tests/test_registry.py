@@ -181,6 +181,17 @@ def test_masking_one_weight_twice_in_an_auto_reuse_scope_registers_once():
     assert {len(value) for value in _collections().values()} == {1}
 
 
+def test_a_regularizer_of_the_scope_is_for_weights_alone():
+  with tf.Graph().as_default():
+    with tf.variable_scope('layer', regularizer=tf.nn.l2_loss) as scope:
+      model_pruning.apply_mask(tf.get_variable('weights', [3, 4]), scope,
+                               prune_option='first_order_gradient')
+      after = tf.get_variable('biases', [4])
+    losses = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
+    assert [loss.op.inputs[0].op.name.split('/')[:2] for loss in losses] == [
+        ['layer', 'weights'], ['layer', after.op.name.split('/')[1]]]
+
+
 def test_a_weight_of_masked_scope_is_not_masked_again():
   with tf.Graph().as_default():
     with tf.variable_scope('layer'), model_pruning.masked_scope():

@@ -1,0 +1,44 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: deps = //model_pruning/python:pruning_hook //model_pruning/python:pruning_interface
+"""What `import model_pruning` gives, and what it leaves alone."""
+
+import subprocess
+import sys
+
+import pytest
+
+import model_pruning
+from model_pruning import errors
+
+CONTRIB = ('masked_convolution', 'masked_conv2d', 'masked_fully_connected', 'MaskedBasicLSTMCell',
+           'MaskedLSTMCell', 'train', 'apply_mask', 'get_masked_weights', 'get_masks',
+           'get_pruning_hparams', 'get_thresholds', 'get_weights', 'get_weight_sparsity', 'Pruning',
+           'strip_pruning_vars_fn', 'graph_def_from_checkpoint')
+RESEARCH = ('HParams', 'apply_mask_with_group', 'ModelPruningHook', 'ModelPruningListener',
+            'apply_matrix_compression', 'apply_pruning', 'get_matrix_compression_object',
+            'get_matrix_compression_update_op', 'get_pruning_update')
+
+
+@pytest.mark.parametrize('name', CONTRIB + RESEARCH)
+def test_the_names_of_the_predecessors_are_at_the_top(name):
+  assert callable(getattr(model_pruning, name))
+  assert name in dir(model_pruning)
+
+
+def test_other_names_are_not():
+  with pytest.raises(AttributeError, match="'model_pruning' has no attribute 'apply_masks'"):
+    _ = model_pruning.apply_masks
+
+
+def test_importing_it_imports_neither_slim_nor_contrib_nor_keras():
+  program = ('import sys, model_pruning; print([name for name in sys.modules if name in ('
+             '"tf_slim", "tensorflow.contrib.slim", "model_pruning.layers", "tf_keras")])')
+  found = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, check=True,
+                         universal_newlines=True).stdout
+  assert found.split('\n')[-2] == '[]'
+
+
+def test_every_error_is_a_value_error():
+  assert all(issubclass(cause, ValueError) for cause in vars(errors).values()
+             if isinstance(cause, type))
