@@ -7,6 +7,8 @@
 # Passed on to the programs behind the targets.
 DEMO_FLAGS =
 BENCH_FLAGS =
+# build_time compares with tf.contrib where there is one: on TensorFlow 1.15.5.
+BENCH = mask_update groups patterns build_time
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
@@ -18,7 +20,7 @@ help:
 	@echo "make demo       train and prune the digits net, into out/digits"
 	@echo "make test       the tests, on the TensorFlow that fits your python3"
 	@echo "make test-all   the tests on TensorFlow 1.15.5, 2.15.1 and 2.21"
-	@echo "make bench      the benchmarks"
+	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
 	@echo "make typecheck  mypy over the package"
@@ -26,7 +28,7 @@ help:
 	@echo "make bazel-test bazel test //..., offline"
 	@echo "make clean      remove what was built; distclean: the environments too"
 	@echo
-	@echo "Variables: DEMO_FLAGS, BENCH_FLAGS, PYTEST_FLAGS (now: $(PYTEST_FLAGS)), SOAK,"
+	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, PYTEST_FLAGS (now: $(PYTEST_FLAGS)), SOAK,"
 	@echo "MODEL_PRUNING_ENVS (where the environments live; now .envs in the checkout)."
 
 # The checkout itself is what runs: Python finds the package in the current folder.
@@ -55,7 +57,9 @@ test-legacy-keras:
 	fi
 
 bench:
-	@tools/with_env.sh auto -m benchmarks.mask_update $(BENCH_FLAGS)
+	@for name in $(BENCH); do \
+	  echo "benchmarks.$$name" && tools/with_env.sh auto -m benchmarks.$$name $(BENCH_FLAGS) || exit 1; \
+	done
 
 # The tests multiply their numbers of random cases by MODEL_PRUNING_SOAK.
 soak:

@@ -108,7 +108,8 @@ def measure_case(name, spec, libraries, grouped, distinct, weights, rounds):
   row = {'model': name, 'shapes': ALL_DISTINCT if distinct else FEW_SHAPES, 'weights': weights}
   for library, values in results.items():
     apply_mask, update, nodes = np.median(values, axis=0).tolist()
-    row[library] = {'apply_mask_ms': 1e3 * apply_mask, 'update_ms': 1e3 * update, 'nodes': nodes}
+    row[library] = {'apply_mask_ms': 1e3 * apply_mask, 'update_ms': 1e3 * update,
+                    'nodes': nodes}
   if CONTRIB in libraries:
     theirs, ours = np.asarray(results[CONTRIB])[:, :2], np.asarray(results[OURS])[:, :2]
     # Of rounds, as the machine drifts by more than the difference.

@@ -9,12 +9,11 @@ compared, as ratios, because the absolute times of a machine drift. Writes the
 table as JSON too.
 """
 
-import json
+import functools
 import os
 import subprocess
 import sys
 import threading
-import time
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -23,6 +22,7 @@ from absl import flags
 import numpy as np
 import tabulate
 
+from benchmarks import measure
 import model_pruning
 from model_pruning.compat import tf
 
@@ -30,6 +30,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list('sizes', ['1e6', '1.6e7'], 'Numbers of weights to measure.')
 flags.DEFINE_integer('rounds', 15, 'Interleaved rounds per variant.', lower_bound=1)
 flags.DEFINE_integer('sort_rounds', 3, 'Rounds of the sorting variants, which are slow.')
+flags.DEFINE_integer('idle_rounds', 1000, 'Pairs of steps without and with an idle update.')
 flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.')
 flags.DEFINE_string('output', 'out/benchmarks/mask_update.json', 'Where to write the numbers.')
 flags.DEFINE_integer('memory_of', 0, 'Only print the peak memory of an update of so many weights.')
@@ -70,12 +71,6 @@ def _graph(size, use_resource):
   session = tf.Session(graph=graph)
   session.run(initialize)
   return session, operations, mask
-
-
-def _seconds(session, operation):
-  start = time.perf_counter()
-  session.run(operation)
-  return time.perf_counter() - start
 
 
 def _peak_bytes(size, use_resource):
@@ -125,11 +120,10 @@ def measure_update(size, use_resource):
       session.run(operation)
       if name == OURS:
         exact = int(session.run(mask).sum())
-    times = {name: [] for name in operations}
-    for index in range(max(FLAGS.rounds, FLAGS.sort_rounds)):
-      for name, operation in operations.items():
-        if index < (FLAGS.sort_rounds if name == SORT else FLAGS.rounds):
-          times[name].append(_seconds(session, operation))
+    times = measure.interleaved(
+        {name: functools.partial(measure.seconds, session, operation)
+         for name, operation in operations.items()}, max(FLAGS.rounds, FLAGS.sort_rounds),
+        skip=lambda name, index: index >= (FLAGS.sort_rounds if name == SORT else FLAGS.rounds))
     median = {name: float(np.median(values)) for name, values in times.items()}
   peak = _peak_bytes(size, use_resource)
   return {
@@ -141,7 +135,7 @@ def measure_update(size, use_resource):
   }
 
 
-def measure_idle(step_ms=5.0, layers=8, rounds=1000):
+def measure_idle(rounds, step_ms=5.0, layers=8):
   """Returns what the conditional update adds to a step on which it does nothing."""
   graph = tf.Graph()
   with graph.as_default():
@@ -169,12 +163,12 @@ def measure_idle(step_ms=5.0, layers=8, rounds=1000):
     session.run(initialize)
     for _ in range(20):
       session.run(train)
-    while 1e3 * np.median([_seconds(session, train) for _ in range(15)]) < step_ms:
+    while 1e3 * np.median([measure.seconds(session, train) for _ in range(15)]) < step_ms:
       session.run(more)
     pairs = []
     for index in range(rounds):
       order = (train, both) if index % 2 else (both, train)
-      pair = {operation: _seconds(session, operation) * 1e3 for operation in order}
+      pair = {operation: measure.seconds(session, operation) * 1e3 for operation in order}
       pairs.append((pair[train], pair[both]))
     step = float(np.median([alone for alone, _ in pairs]))
     # Of pairs, as the machine drifts by more than the difference.
@@ -196,14 +190,10 @@ def main(argv):
       headers=['weights', 'variable', 'sort\nns/weight', 'ours\nns/weight', 'floor\nns/weight',
                'times as fast\nas sorting', 'times\nthe floor', 'peak memory,\nweights'],
       floatfmt='.2f'))
-  idle = measure_idle()
+  idle = measure_idle(rounds=FLAGS.idle_rounds)
   print('\nConditional update of %d weights after a %.1f ms step without an update: %+.3f ms, '
         '%.1f%%.' % (idle['weights'], idle['step_ms'], idle['added_ms'], idle['percent']))
-  os.makedirs(os.path.dirname(FLAGS.output) or '.', exist_ok=True)
-  with open(FLAGS.output, 'w') as handle:
-    json.dump({'tensorflow': tf.__version__, 'python': sys.version.split()[0], 'updates': rows,
-               'idle': idle}, handle, indent=2)
-  print('Written to %s' % FLAGS.output)
+  measure.write(FLAGS.output, updates=rows, idle=idle)
 
 
 if __name__ == '__main__':

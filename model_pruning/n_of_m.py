@@ -2,24 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """N of M: which of each run of M neighbours to keep.
 
-A run is short, so its members are ranked by comparing each with each, for all
-runs at once. Long runs are bisected, bit by bit of the threshold of each run,
-as selection.py does with whole weights for TPUs. Both use static shapes only,
-and what compiles everywhere, so there is one way for all devices.
+A run is short. The members of the shortest are ranked by comparing each with
+each, for all runs at once; longer ones are put in order by a sorting network of
+maxima and minima, of a few runs at a time; long ones are bisected, bit by bit of
+the threshold of each run, as selection.py does with whole weights for TPUs.
+
+Ranking and bisecting use static shapes only, and what compiles everywhere: TPUs
+have no other. All give the same masks, to the bit.
 """
 
 import functools
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.placement import in_place
 from model_pruning.placement import outlined
+from model_pruning.placement import shared
 from model_pruning.selection import Selection
 
-# Runs up to this long are ranked by m * (m - 1) / 2 comparisons, longer ones bisected.
-_LONGEST_RANKED = 32
+# Ranking takes m * (m - 1) / 2 comparisons, which up to this length are the fastest; where a
+# network is no option, runs are ranked up to the length that a network serves.
+_LONGEST_RANKED, _LONGEST_IN_NETWORK = 4, 32
+
+# The network goes over about so many runs at a time: what it holds stays in the processor's cache.
+_PIECE = 1 << 14
 
 # A sparsity of 0.57 in float32 times 100 falls short of 57; what is this close counts as reached.
 _NEARLY = 1e-6
@@ -62,20 +70,32 @@ def _keep(m: int, scores: Any, sparsity: Any) -> Any:
   parts: List[Any] = []
   if whole:
     runs = tf.reshape(keys[:, :whole], [before * (whole // m), m, after])
-    parts.append(tf.reshape(_keep_of_runs(runs, sparsity), [before, whole, after]))
+    parts.append(tf.reshape(_of_any_number(runs, sparsity), [before, whole, after]))
   if inputs > whole:
-    parts.append(_keep_of_runs(keys[:, whole:], sparsity))
+    parts.append(_of_any_number(keys[:, whole:], sparsity))
   return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
+
+
+def _of_any_number(keys: Any, sparsity: Any) -> Any:
+  """Does what _keep_of_runs does, by a body that weights of all sizes share, if there are any."""
+  shapes = ([None, keys.shape[1], None], [])
+  mask = shared(_keep_of_runs, keys, sparsity, shapes=shapes)
+  mask.set_shape(keys.shape)
+  return mask
 
 
 def _keep_of_runs(keys: Any, sparsity: Any) -> Any:
   """Returns the mask of runs that are the middle axis of `keys`."""
   m = int(keys.shape[1])
   if m == 1:
-    return tf.ones(keys.shape, tf.bool)
+    return tf.ones_like(keys, tf.bool)
   drop = tf.cast(tf.floor(m * (sparsity + _NEARLY)), tf.int32)
   keep = m - tf.clip_by_value(drop, 0, m - 1)
-  return _keep_by_rank(keys, keep) if m <= _LONGEST_RANKED else _keep_by_bisection(keys, keep)
+  if m > _LONGEST_IN_NETWORK:
+    return _keep_by_bisection(keys, keep)
+  if m <= _LONGEST_RANKED or keys.shape.is_fully_defined():
+    return _keep_by_rank(keys, keep)
+  return _keep_by_network(keys, keep)
 
 
 def _keep_by_rank(keys: Any, keep: Any) -> Any:
@@ -95,6 +115,66 @@ def _keep_by_rank(keys: Any, keep: Any) -> Any:
     else:
       kept.append(tf.add_n(ahead) < keep - behind if ahead else tf.add_n(won) > behind - keep)
   return tf.stack(kept, axis=1)
+
+
+def _keep_by_network(keys: Any, keep: Any) -> Any:
+  """Puts the members of each run in order, and keeps from the keep-th; piece by piece."""
+  m, shape = int(keys.shape[1]), tf.shape(keys)
+  rows = tf.clip_by_value(_PIECE // tf.maximum(shape[2], 1), 1, tf.maximum(shape[0], 1))
+  pieces = (shape[0] + rows - 1) // rows
+
+  def one(index: Any, masks: Any) -> Tuple[Any, Any]:
+    begin = index * rows
+    piece = tf.slice(keys, [begin, 0, 0], tf.stack([tf.minimum(rows, shape[0] - begin), m, -1]))
+    return index + 1, masks.write(index, _keep_by_order(tf.unstack(piece, num=m, axis=1), keep))
+
+  masks = tf.TensorArray(tf.bool, pieces, infer_shape=False, element_shape=[None, m, None])
+  _, masks = tf.while_loop(lambda index, _: index < pieces, one, (tf.constant(0), masks),
+                           parallel_iterations=2)
+  return masks.concat()
+
+
+def _keep_by_order(members: Sequence[Any], keep: Any) -> Any:
+  """Returns the mask of runs, from the first of each, the second of each, and so on."""
+  ordered = list(members)
+  for high, low in _network(len(members)):
+    ordered[high], ordered[low] = (tf.maximum(ordered[high], ordered[low]),
+                                   tf.minimum(ordered[high], ordered[low]))
+  threshold = tf.stack(ordered)[keep - 1]
+  reached = [tf.cast(member >= threshold, tf.int8) for member in members]
+  keep = tf.cast(keep, tf.int8)
+
+  def first_of_equal() -> Any:
+    above = [tf.cast(member > threshold, tf.int8) for member in members]
+    room = keep - tf.add_n(above)
+    kept = []
+    for at_or_above, higher in zip(reached, above):
+      equal = at_or_above - higher
+      kept.append(tf.cast(higher, tf.bool) | (tf.cast(equal, tf.bool) & (room > 0)))
+      room -= equal
+    return tf.stack(kept, axis=1)
+
+  # Runs in which the last to be kept equals one that is dropped are few, or none.
+  return tf.cond(tf.reduce_all(tf.equal(tf.add_n(reached), keep)),
+                 lambda: tf.cast(tf.stack(reached, axis=1), tf.bool), first_of_equal)
+
+
+def _network(size: int) -> Iterator[Tuple[int, int]]:
+  """Yields the comparisons of Batcher's odd-even merge sort: pairs, of which the first gets more.
+
+  See Knuth, The Art of Computer Programming, volume 3, algorithm 5.2.2M.
+  """
+  width = 1
+  while width < size:
+    distance = width
+    while distance:
+      for first in range(distance % width, size - distance, 2 * distance):
+        for high in range(first, min(first + distance, size - distance)):
+          # Only within what is being merged.
+          if high // (2 * width) == (high + distance) // (2 * width):
+            yield high, high + distance
+      distance //= 2
+    width *= 2
 
 
 def _keep_by_bisection(keys: Any, keep: Any) -> Any:

@@ -4,7 +4,8 @@
 
 import contextlib
 import functools
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, MutableMapping, Sequence
+from typing import (Any, Callable, ContextManager, Dict, Iterator, List, MutableMapping, Optional,
+                    Sequence)
 import weakref
 
 from model_pruning.compat import Defun
@@ -56,7 +57,9 @@ def _building_function() -> bool:
 
 
 def _building_tf_function() -> bool:
-  return hasattr(tf.get_default_graph(), 'outer_graph')
+  # From TensorFlow 2 on the graphs of Defun have this too, as another name for their own.
+  graph = tf.get_default_graph()
+  return hasattr(graph, 'outer_graph') and not hasattr(graph, '_outer_graph')
 
 
 def outlined(function: Callable[..., Any], *tensors: Any) -> Any:
@@ -74,7 +77,19 @@ def outlined(function: Callable[..., Any], *tensors: Any) -> Any:
   return (in_place if _building_function() else subroutine)(function, *tensors)
 
 
-def subroutine(function: Callable[..., Any], *tensors: Any) -> Any:
+def shared(function: Callable[..., Any], *tensors: Any, shapes: Sequence[Any]) -> Any:
+  """Calls a subroutine within the body of a function, and in place elsewhere.
+
+  Where the steps of a body are the same for all sizes, one body of them serves all bodies that
+  differ in sizes. What XLA is to compile is in no body, and stays in one piece.
+  """
+  if not _building_function():
+    return in_place(function, *tensors)
+  return subroutine(function, *tensors, shapes=shapes)
+
+
+def subroutine(function: Callable[..., Any], *tensors: Any,
+               shapes: Optional[Sequence[Any]] = None) -> Any:
   """Does what outlined does, also within the body of a function.
 
   A body is built once per graph for all calls that are alike; building bodies is
@@ -82,6 +97,11 @@ def subroutine(function: Callable[..., Any], *tensors: Any) -> Any:
   their functions are the same, or partials of the same with equal arguments, and
   their tensors have the same dtypes and static shapes. Functions that close over
   variables are like no other.
+
+  Args:
+    function, *tensors: see outlined.
+    shapes: the static shapes that the tensors have in the body, where less is to be known of
+      them than outside; so one body serves tensors of many sizes.
   """
   if tf.executing_eagerly() or _building_tf_function():
     return in_place(function, *tensors)
@@ -90,9 +110,11 @@ def subroutine(function: Callable[..., Any], *tensors: Any) -> Any:
     graph = graph._outer_graph  # The bodies of all functions of a graph can call one another.
   known = _bodies.setdefault(graph, {})
   identity = _identity(function)
-  key = (identity, tuple((tensor.dtype, str(tensor.shape)) for tensor in tensors))
+  shapes = [tensor.shape for tensor in tensors] if shapes is None else [
+      tf.TensorShape(shape) for shape in shapes]
+  key = (identity, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
   if identity is None or key not in known:
-    known[key] = _Body(function, tensors)
+    known[key] = _Body(function, [tensor.dtype for tensor in tensors], shapes)
   with on_device_of(tensors[0]):
     return known[key](*tensors)
 
@@ -100,16 +122,17 @@ def subroutine(function: Callable[..., Any], *tensors: Any) -> Any:
 class _Body:
   """A function of a graph that the runtime does not inline."""
 
-  def __init__(self, function: Callable[..., Any], tensors: Sequence[Any]) -> None:
+  def __init__(self, function: Callable[..., Any], dtypes: Sequence[Any],
+               shapes: Sequence[Any]) -> None:
     self._function = function
-    self._argument_shapes = [tensor.shape for tensor in tensors]
+    self._argument_shapes = shapes
     self._result_shapes: List[Any] = []
     self._gives_tuple = False
 
     def body(*arguments: Any) -> Any:  # The name of a method would be no name for an operation.
       return self._build(*arguments)
 
-    self._call = Defun(*[tensor.dtype for tensor in tensors], noinline=True)(body)
+    self._call = Defun(*dtypes, noinline=True)(body)
 
   def __call__(self, *tensors: Any) -> Any:
     results = self._call(*tensors)

@@ -167,6 +167,11 @@ class Pruning:
     """Returns the spec, as the research branch's method of that name."""
     return self.spec
 
+  @property
+  def matrix_compression_spec(self) -> PruningSpec:
+    """The spec, under the research branch's other name for it."""
+    return self.spec
+
   def add_pruning_summaries(self) -> Any:
     """Adds summaries of the sparsity asked for, and of each weight's sparsity and threshold.
 

@@ -85,10 +85,11 @@ def keep_count(units: int, sparsity: Any, apply: Callable[..., Any] = in_place) 
   return apply(functools.partial(_rounded, units), tf.cast(sparsity, sparsity_dtype(units)))
 
 
-def _rounded(units: int, sparsity: Any) -> Any:
+def _rounded(units: Any, sparsity: Any) -> Any:
+  """Does what keep_count does, also for a tensor of a number of units that fits int32."""
   kept = tf.cast(tf.round(tf.cast(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
-  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.constant(units, tf.int64))
-  return tf.cast(kept, _count_dtype(units))
+  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.cast(units, tf.int64))
+  return tf.cast(kept, _count_dtype(units) if isinstance(units, int) else tf.int32)
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -134,9 +135,16 @@ def select(weights: Sequence[Shards], sparsity: Any,
   if method == 'histogram':
     current = _estimate(every, units, tf.cast(sparsity, tf.float32), nbins, use_tpu, apply)
   else:
+    if not use_tpu and not threshold_decay and len(every) == 1 and not _chunks(every[0]):
+      threshold, mask = _select_of_one(every[0], sparsity)
+      return Selection(threshold, [[mask if _size(shard) else tf.zeros(shard.shape, tf.bool)
+                                    for shard in shards] for shards in keys])
     keep = keep_count(units, sparsity, apply)
-    find = _kth_by_bisection if use_tpu else _kth_by_histograms
-    key, ties, kept_ties = find(every, keep)
+    if use_tpu:
+      key, ties, kept_ties = _kth_by_bisection(every, keep)
+    else:
+      digits = _digits(max(_size(shard) for shard in every))
+      key, ties, kept_ties = _kth_by_histograms(every, keep, digits)
     current = tf.bitcast(key, tf.float32)
     if not threshold_decay:
       return Selection(current, _keep_exactly(keys, key, ties, kept_ties, use_tpu))
@@ -159,6 +167,28 @@ def _size(shard: Any) -> int:
   return size
 
 
+def _select_of_one(keys: Any, sparsity: Any) -> Tuple[Any, Any]:
+  """Returns the threshold and the mask of one shard, which is counted in one piece.
+
+  Most weights are such, each of a shape of its own. To build a body for each would
+  take most of the time that it takes to build the update of a model.
+  """
+  size = _size(keys)
+  find = functools.partial(_find_in_one, sparsity_dtype(size), _digits(size))
+  threshold, mask = subroutine(find, in_place(_flat, keys), sparsity, shapes=([None], []))
+  return threshold, in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
+
+
+def _find_in_one(dtype: Any, digits: Sequence[int], keys: Any, sparsity: Any) -> Tuple[Any, Any]:
+  keep = _rounded(tf.size(keys), tf.cast(sparsity, dtype))
+  key, (ties,), kept_ties = _kth_by_histograms([keys], keep, digits)
+  return tf.bitcast(key, tf.float32), _keep_first(keys, key, ties, kept_ties)
+
+
+def _flat(keys: Any) -> Any:
+  return tf.reshape(keys, [-1])
+
+
 def _count_dtype(units: int) -> Any:
   return tf.int32 if units < 1 << 31 else tf.int64
 
@@ -172,21 +202,37 @@ def _total(counts: Sequence[Any], dtype: Any) -> Any:
 # ---- The k-th largest by two histograms of the bits. ----
 
 
-def _kth_by_histograms(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
+def _digits(size: int) -> Tuple[int, ...]:
+  """Returns the numbers of bits to count shards of up to that size by."""
+  return _FEW_PASSES if size >= _LARGE else _SMALL_COUNTS
+
+
+def _kth_by_histograms(shards: Shards, keep: Any,
+                       digits: Sequence[int]) -> Tuple[Any, List[Any], Any]:
   """Returns the key of the keep-th largest, its number in each shard, and how many to keep."""
-  largest = max(_size(shard) for shard in shards)
+  shards = [shard if _chunks(shard) else in_place(_flat, shard) for shard in shards]
   prefix, bits_left = tf.constant(0), _KEY_BITS
-  for bits in _FEW_PASSES if largest >= _LARGE else _SMALL_COUNTS:
+  for bits in digits:
     first, bits_left = bits_left == _KEY_BITS, bits_left - bits
     digit = functools.partial(_high_digit if first else _digit, bits_left)
     count = functools.partial(_count_digits, digit, 1 << bits)
-    counts = [outlined(count, shard, *([] if first else [prefix])) for shard in shards]
+    counts = [_on_any_size(count, shard, *([] if first else [prefix])) for shard in shards]
     sums = [in_place(_over_chunks, by_chunk) for by_chunk in counts]
     found, keep = subroutine(_walk_down, _total(sums, keep.dtype), keep)
     prefix = tf.bitwise.bitwise_or(prefix, tf.bitwise.left_shift(found, bits_left))
   ties = [in_place(lambda by_chunk: tf.gather(by_chunk, found, axis=1), by_chunk)
           for by_chunk in counts]
   return prefix, ties, keep
+
+
+def _on_any_size(function: Callable[..., Any], keys: Any, *arguments: Any) -> Any:
+  """Calls a function of flat keys by a body for all sizes, if it looks at them in one piece."""
+  if keys.shape.num_elements() is None:
+    return function(keys, *arguments)
+  if _chunks(keys):
+    return outlined(function, keys, *arguments)
+  shapes = [[None]] + [argument.shape for argument in arguments]
+  return subroutine(function, keys, *arguments, shapes=shapes)
 
 
 def _over_chunks(counts: Any) -> Any:
@@ -207,8 +253,12 @@ def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
   return _high_digit(bits_below, digits) if bits_below else digits
 
 
-def _chunks(size: int) -> int:
-  """Returns how many chunks a shard is counted in, before the rest of it."""
+def _chunks(keys: Any) -> int:
+  """Returns how many chunks a shard is counted in, before the rest of it.
+
+  Only of small shards the size may be unknown; they are counted in one piece.
+  """
+  size = keys.shape.num_elements() or 0
   return size // _CHUNK if size >= 2 * _CHUNK else 0
 
 
@@ -222,10 +272,10 @@ def _count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: A
     return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
                                weights=tf.constant([], tf.int32))
 
-  flat, chunks = tf.reshape(keys, [-1]), _chunks(_size(keys))
-  rest = count(flat[chunks * _CHUNK:])
+  flat, chunks = tf.reshape(keys, [-1]), _chunks(keys)
   if not chunks:
-    return tf.reshape(rest, [1, bins])
+    return tf.reshape(count(flat), [1, bins])
+  rest = count(flat[chunks * _CHUNK:])
   # A slice of whole rows shares its memory with the original.
   rows = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK])
   _, counts = tf.while_loop(
@@ -295,8 +345,7 @@ def _keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept
                for shard in shards] for shards in weights]
   by_shard = [[in_place(_over_chunks, counts) for counts in shards] for shards in by_chunk]
   totals = [_total(counts, dtype) for counts in by_shard]
-  keep_first = _keep_first_by_bisection if use_tpu else _keep_first
-  apply = in_place if use_tpu else outlined
+  keep_first = functools.partial(in_place, _keep_first_by_bisection) if use_tpu else _mask_of
   masks = []
   for shards, chunks, counts, share in zip(
       weights, by_chunk, by_shard, _first_come(totals, kept_ties)):
@@ -304,7 +353,7 @@ def _keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept
       shares = _share_by_rows(shards, key, counts, share)
     else:
       shares = _first_come(counts, share)
-    masks.append([apply(keep_first, shard, key, count, kept)
+    masks.append([keep_first(shard, key, count, kept)
                   if _size(shard) else tf.zeros(shard.shape, tf.bool)
                   for shard, count, kept in zip(shards, chunks, shares)])
   return masks
@@ -337,22 +386,28 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
                     num=len(shards))
 
 
+def _mask_of(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
+  if _chunks(keys):
+    return outlined(_keep_first, keys, key, ties, kept)
+  mask = _on_any_size(_keep_first, in_place(_flat, keys), key, ties, kept)
+  return in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
+
+
 def _keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
   """Returns the mask of one shard that keeps its first `kept` keys equal to `key`.
 
   Large weights do have ties at the threshold, but few. `ties` says which chunk
   they run out in; all others go through a single comparison.
   """
-  flat, size = tf.reshape(keys, [-1]), _size(keys)
-  chunks = _chunks(size)
+  flat, chunks = tf.reshape(keys, [-1]), _chunks(keys)
 
   def keep_some(flat: Any, key: Any, kept: Any) -> Any:
-    # Without its shape, one body serves all of them.
-    return subroutine(_keep_some, tf.placeholder_with_default(flat, [None]), key, kept)
+    return subroutine(_keep_some, flat, key, kept, shapes=([None], [], []))
 
   def some() -> Any:
     if not chunks:
       return keep_some(flat, key, kept)
+    size = _size(keys)
     body, rest = tf.reshape(flat[:chunks * _CHUNK], [chunks, _CHUNK]), flat[chunks * _CHUNK:]
     before = tf.cumsum(ties, exclusive=True)
     at = _last_below(before, kept)
@@ -364,7 +419,8 @@ def _keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
                       tf.reshape(body[at + 1:] > key, [-1]),
                       rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):] > key], axis=0)
 
-  return tf.reshape(tf.cond(kept >= _over_chunks(ties), lambda: flat >= key, some), keys.shape)
+  mask = tf.cond(kept >= _over_chunks(ties), lambda: flat >= key, some)
+  return mask if keys.shape.rank == 1 else tf.reshape(mask, keys.shape)
 
 
 def _last_below(before: Any, kept: Any) -> Any:

@@ -54,7 +54,7 @@ def block_scores(magnitudes, height, width, pooling):
       else:
         full = np.zeros((height, width), np.float32)
         full[:block.shape[0], :block.shape[1]] = block
-        scores[i, j] = halving_sum(halving_sum(full, 1), 0) * (
+        scores[i, j] = halving_sum(halving_sum(full, 0), 0) * (
             np.float32(1) / np.float32(block.size))
   return scores
 

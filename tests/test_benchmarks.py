@@ -1,0 +1,38 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
+# bazel: deps = //benchmarks:patterns
+"""Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+BENCHMARKS = {
+    'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
+    'groups': ['--members=3', '--size=1000', '--rounds=1'],
+    'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
+    'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
+                 '--sort_rounds=1'],
+}
+
+
+@pytest.mark.parametrize('name', sorted(BENCHMARKS))
+def test_runs_and_writes_its_table(name, tmp_path):
+  output = tmp_path / 'numbers.json'
+  result = subprocess.run(
+      [sys.executable, '-m', 'benchmarks.' + name, '--output=%s' % output] + BENCHMARKS[name],
+      cwd=ROOT, env=dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + sys.path)),
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+  assert result.returncode == 0, result.stdout
+  assert '-------' in result.stdout
+  written = json.loads(output.read_text())
+  rows = [table for table in written.values() if isinstance(table, list)]
+  assert rows and all(rows)
+  for row in rows[0]:
+    assert all(value > 0 for value in row.get('ns_per_weight', {}).values())
