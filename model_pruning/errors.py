@@ -68,6 +68,10 @@ class NoMaskedWeightsError(PruningError):
   """A mask update was asked for in a graph without masked weights."""
 
 
+class EagerError(PruningError):
+  """What builds a graph was called where TensorFlow executes eagerly."""
+
+
 class GraphMismatchError(PruningError):
   """Tensors or variables of two different graphs were mixed."""
 

@@ -83,9 +83,8 @@ class PruningHook(tf.train.SessionRunHook):
     else:
       self._pruning = Pruning(self._given)
     self._update = self._pruning.conditional_mask_update_op()
-    if self._pruning is not self._given:
-      self._made = [(variable, variables.exempt_from_initialization(variable))
-                    for variable in tf.global_variables() if variable.name not in known]
+    self._made = [(variable, variables.exempt_from_initialization(variable))
+                  for variable in tf.global_variables() if variable.name not in known]
     self._pruning.prepare_report()
     if self._summaries:
       self._pruning.add_pruning_summaries()
@@ -162,7 +161,8 @@ def _save_update_of_last_step(session: Any, last_mask_update_step: Any) -> None:
     if suffix != str(step):
       continue
     reader = tf.train.load_checkpoint(path)
-    if reader.has_tensor(name) and reader.get_tensor(name) != step:
+    # A saver made before the hook began does not save the step; then there is no telling.
+    if not reader.has_tensor(name) or reader.get_tensor(name) != step:
       saver.save(session, prefix, global_step=step)
 
 

@@ -49,7 +49,10 @@ def parse_block_dims(text: str) -> BlockDims:
   dims = text.split('x')
   if len(dims) != 2:
     raise ValueError('block dimensions %r are not two numbers joined by x' % text)
-  height, width = (int(dim) for dim in dims)
+  try:
+    height, width = (int(dim) for dim in dims)
+  except ValueError as error:
+    raise ValueError('block dimensions %r are not two integers' % text) from error
   for dim in (height, width):
     if dim == 0 or dim < -1:
       raise ValueError('block dimension %d is neither positive nor -1' % dim)

@@ -78,8 +78,7 @@ def _keep(m: int, scores: Any, sparsity: Any) -> Any:
 
 def _of_any_number(keys: Any, sparsity: Any) -> Any:
   """Does what _keep_of_runs does, by a body that weights of all sizes share, if there are any."""
-  shapes = ([None, keys.shape[1], None], [])
-  mask = shared(_keep_of_runs, keys, sparsity, shapes=shapes)
+  mask = shared(_keep_of_runs, keys, sparsity, shapes=([None, keys.shape[1], None], []))
   mask.set_shape(keys.shape)
   return mask
 

@@ -114,25 +114,37 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
       tf.TensorShape(shape) for shape in shapes]
   key = (identity, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
   if identity is None or key not in known:
-    known[key] = _Body(function, [tensor.dtype for tensor in tensors], shapes)
+    known[key] = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors], shapes)
   with on_device_of(tensors[0]):
     return known[key](*tensors)
+
+
+def _unused_name(graph: Any) -> str:
+  """Returns a name that no function of the graph has, those from a meta graph included."""
+  # By default TensorFlow makes a name from the definition, which a meta graph may bring along
+  # with attributes left out; it then takes the one for a forgery of the other.
+  is_function = getattr(graph, '_is_function', lambda name: False)
+  while True:
+    number = _numbers[graph] = _numbers.get(graph, 0) + 1
+    name = 'pruning_body_%d' % number
+    if not is_function(name):
+      return name
 
 
 class _Body:
   """A function of a graph that the runtime does not inline."""
 
-  def __init__(self, function: Callable[..., Any], dtypes: Sequence[Any],
+  def __init__(self, name: str, function: Callable[..., Any], dtypes: Sequence[Any],
                shapes: Sequence[Any]) -> None:
     self._function = function
     self._argument_shapes = shapes
     self._result_shapes: List[Any] = []
     self._gives_tuple = False
 
-    def body(*arguments: Any) -> Any:  # The name of a method would be no name for an operation.
+    def body(*arguments: Any) -> Any:  # TensorFlow wants a function, and no method.
       return self._build(*arguments)
 
-    self._call = Defun(*dtypes, noinline=True)(body)
+    self._call = Defun(*dtypes, func_name=name, noinline=True)(body)
 
   def __call__(self, *tensors: Any) -> Any:
     results = self._call(*tensors)
@@ -153,6 +165,7 @@ class _Body:
 
 # What has been outlined, by graph.
 _bodies: MutableMapping[Any, Dict[Any, _Body]] = weakref.WeakKeyDictionary()
+_numbers: MutableMapping[Any, int] = weakref.WeakKeyDictionary()
 
 
 def _identity(function: Any) -> Any:

@@ -57,8 +57,10 @@ class Pruning:
       errors.PruningError: the spec is invalid.
       errors.GlobalStepError: no global_step is given and the graph has none.
       errors.GraphMismatchError: global_step belongs to another graph.
+      errors.EagerError: TensorFlow executes eagerly.
     """
     self.spec = PruningSpec.create(spec)
+    registry.check_builds_graph('A Pruning object')
     self._graph = tf.get_default_graph()
     self._global_step = self._find_global_step(global_step)
     self._sparsity = sparsity
@@ -69,6 +71,9 @@ class Pruning:
         self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP,
         kind) if self.spec.uses_gradients else None
     self._ops: dict = {}
+    if self.spec.uses_gradients:
+      for record in registry.masked_weights():  # Before the user makes an initializer.
+        registry.make_history(record)
     if sparsity is None:
       _warn_if_short(self.spec)
 
@@ -166,6 +171,10 @@ class Pruning:
   def get_spec(self) -> PruningSpec:
     """Returns the spec, as the research branch's method of that name."""
     return self.spec
+
+  def use_gradient(self) -> bool:
+    """Returns whether saliency is by gradients, as the research branch's method of that name."""
+    return self.spec.uses_gradients
 
   @property
   def matrix_compression_spec(self) -> PruningSpec:

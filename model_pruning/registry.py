@@ -110,7 +110,7 @@ def masked_weights() -> List[MaskedWeight]:
         'collections %r, %r, %r and %r' % (
             len(columns[1]), len(columns[2]), len(columns[3]), len(columns[0]), MASK_COLLECTION,
             THRESHOLD_COLLECTION, MASKED_WEIGHT_COLLECTION, WEIGHT_COLLECTION))
-  known = {variable.name: variable for variable in tf.global_variables()}
+  known = {variable.name: variable for variable in variables.saved_variables()}
   rows = [[_as_variable(item, known) for item in row] for row in zip(*columns)]
   groups = _groups()
   histories = {leaf: {variables.op_name(found): found for found in (
@@ -133,11 +133,14 @@ def _sibling(mask: Any, leaf: str) -> str:
 
 def _groups() -> Dict[str, str]:
   """Returns the group of each mask that is in one, by the name of the mask."""
-  prefix = MASK_COLLECTION + '_'
-  return {mask.name: key[len(prefix):]
-          for key in tf.get_default_graph().get_all_collection_keys()
-          if isinstance(key, str) and key.startswith(prefix)
-          for mask in tf.get_collection(key)}
+  prefix, found = MASK_COLLECTION + '_', {}
+  keys = set(tf.get_default_graph().get_all_collection_keys())
+  for key in keys:
+    group = key[len(prefix):] if isinstance(key, str) and key.startswith(prefix) else ''
+    others = {_of_group(THRESHOLD_COLLECTION, group), _of_group(WEIGHT_COLLECTION, group)}
+    if group and others <= keys:  # Users may have collections of such a name.
+      found.update({mask.name: group for mask in tf.get_collection(key)})
+  return found
 
 
 def _as_variable(item: Any, known: Dict[str, Any]) -> Any:
@@ -284,7 +287,7 @@ def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> 
   if not variables.is_variable(x) and any(masked is x for masked in get_masked_weights()):
     record, = (known for known in masked_weights() if known.masked is x)  # From a masked_scope.
     if group_name:
-      _enter_group(group_name, record.mask, record.threshold, x, record.weight)
+      _enter_group(group_name, record)
     return x, record.mask
   layout = check(x)
   with tf.variable_scope(scope, use_resource=variables.use_resource_of(x)) as opened:
@@ -350,7 +353,8 @@ def register(weight: Any, made: PruningVariables, group_name: Optional[str] = No
       if variable is not None:
         tf.add_to_collection(key, variable)
   if group_name:
-    _enter_group(group_name, mask, made.threshold, masked, weight, *made[2:])
+    record, = (known for known in masked_weights() if known.mask.name == mask.name)
+    _enter_group(group_name, record)
   return masked
 
 
@@ -365,8 +369,9 @@ def make_history(record: MaskedWeight) -> None:
                             partitioner=variables.partitioner_like(record.mask),
                             use_resource=variables.use_resource_of(record.mask))
     with tf.init_scope(), tf.variable_scope(root, auxiliary_name_scope=False):
-      with tf.device(_beside(record.mask)):
-        return tf.get_variable(_sibling(record.mask, leaf), shape, **options)
+      name = _sibling(record.mask, leaf)
+      with tf.device(_beside(record.mask, name)):
+        return tf.get_variable(name, shape, **options)
 
   made = _create_history(record.weight, record.layout, create)
   for group in {None, record.group}:
@@ -374,12 +379,12 @@ def make_history(record: MaskedWeight) -> None:
       tf.add_to_collection(_of_group(key, group), variable)
 
 
-def _beside(variable: Any) -> Callable[[Any], str]:
-  """Returns a device function that puts parts of a variable where the parts of this one are."""
-  devices = [shard.device for shard in variables.shards_of(variable)]
+def _beside(mask: Any, name: str) -> Callable[[Any], str]:
+  """Returns a device function that puts the variable `name` where the mask is, part by part."""
+  devices = [shard.device for shard in variables.shards_of(mask)]
 
   def device(op: Any) -> str:
-    part = re.search(r'/part_(\d+)(/|$)', op.name)
+    part = re.match(re.escape(name) + r'/part_(\d+)(/|$)', op.name)
     return devices[int(part.group(1)) if part else 0] or op.device
 
   return device
@@ -392,23 +397,24 @@ def _collect(group_name: Optional[str], mask: Any, threshold: Any, masked: Any,
     tf.add_to_collection(_of_group(key, group_name), item)
 
 
-def _enter_group(group_name: str, mask: Any, threshold: Any, masked: Any, weight: Any,
-                 *history: Any) -> None:
-  known = _groups().get(mask.name)
-  if known == group_name:
+def _enter_group(group_name: str, record: MaskedWeight) -> None:
+  if record.group == group_name:
     return
-  if known is not None:
+  if record.group is not None:
     raise errors.GroupError('Weight %s is in group %r and cannot enter group %r as well; a weight '
-                            'has one threshold' % (variables.op_name(weight), known, group_name))
-  _collect(group_name, mask, threshold, masked, weight)
-  for key, variable in zip(_HISTORY_COLLECTIONS, history):
+                            'has one threshold' % (record.name, record.group, group_name))
+  _collect(group_name, record.mask, record.threshold, record.masked, record.weight)
+  for key, variable in zip(_HISTORY_COLLECTIONS,
+                           (record.gradient, record.old_weight, record.old_old_weight)):
     if variable is not None:
       tf.add_to_collection(_of_group(key, group_name), variable)
 
 
 def check_group_name(group_name: Optional[str]) -> None:
   """Raises errors.GroupError if a group cannot have that name."""
-  if group_name is not None and not re.fullmatch(r'[A-Za-z0-9_.][A-Za-z0-9_./-]*', group_name):
+  if group_name is None:
+    return
+  if not isinstance(group_name, str) or not re.fullmatch(r'[\w.][\w./-]*', group_name, re.ASCII):
     raise errors.GroupError('group_name=%r: a group is named with letters, digits, and any of '
                             '_ . / -' % (group_name,))
 
@@ -426,18 +432,28 @@ def _in_control_flow() -> bool:
   return context() is not None
 
 
+def check_builds_graph(what: str) -> None:
+  """Raises errors.EagerError if there is no graph to build."""
+  if tf.executing_eagerly():
+    raise errors.EagerError(
+        '%s is part of a graph, and TensorFlow executes eagerly here; build the model and its '
+        'pruning in a `with tf.Graph().as_default()` block, or call '
+        'tf.compat.v1.disable_eager_execution() at the start of the program' % what)
+
+
 def check(weight: Any) -> Layout:
   """Returns the layout of a weight that can be masked.
 
   Raises:
     errors.WeightError, errors.GraphMismatchError: it cannot; the message says why.
   """
+  check_builds_graph('A masked weight')
   name = variables.op_name(weight)
   if variables.dtype_of(weight) not in _MASKABLE:
     raise errors.WeightError('Weight %s has dtype %s; only %s weights can be masked' % (
         name, variables.dtype_of(weight).name, ', '.join(dtype.name for dtype in _MASKABLE)))
   graph = variables.shards_of(weight)[0].graph
-  if not tf.executing_eagerly() and graph is not tf.get_default_graph() and not hasattr(
+  if graph is not tf.get_default_graph() and not hasattr(
       tf.get_default_graph(), 'outer_graph'):
     raise errors.GraphMismatchError(
         'Weight %s belongs to another graph than the default one; mask it in a `with '

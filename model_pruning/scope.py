@@ -54,6 +54,7 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
     errors.MapError: include or exclude is not a regular expression.
     errors.WeightError: from the model, when an included variable cannot be masked.
   """
+  registry.check_builds_graph('masked_scope')
   registry.check_group_name(group_name)
   check_prune_option(prune_option)
   included = _compile('include', include)
@@ -104,6 +105,10 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Ca
     prune_option, group_name: see masked_scope.
   """
   layout = registry.check(variable)
+  if not variables.is_variable(variable):
+    # What a getter made of it, such as a cast, would be found under no name in a map.
+    with tf.name_scope(None):
+      variable = tf.identity(variable, name)
   scope, _, leaf = name.rpartition('/')
   prefix = (scope + '/' if scope else '') + ('' if leaf in ('kernel', 'weights') else leaf + '_')
   options = {key: kwargs[key] for key in ('reuse', 'aggregation', 'synchronization')

@@ -226,8 +226,11 @@ class PruningSpec:
     if not self.group_pruning:
       for name in ('group_sparsity_map', 'group_block_dims_map'):
         if getattr(self, name):
-          raise errors.SpecError('%s has entries, but group_pruning is false; set '
-                                 'group_pruning=true to prune by groups' % name)
+          raise errors.SpecError(
+              '%s has entries, but %s' % (name, 'global_pruning=true makes one group of all '
+                                          'weights; leave out one of them' if self.global_pruning
+                                          else 'group_pruning is false; set group_pruning=true to '
+                                          'prune by groups'))
     if not self.global_pruning:
       return
     if self.group_pruning:
@@ -239,12 +242,13 @@ class PruningSpec:
 
   def _check_n_of_m(self) -> None:
     def refuse(conflict: str) -> None:
-      raise errors.SpecError('intra_block_sparsity=true (N of M) compares the %d inputs of a block '
-                             'with one another: %s' % (self.block_width, conflict))
+      raise errors.SpecError('intra_block_sparsity=true (N of M) compares the inputs of a run with '
+                             'one another: ' + conflict)
 
     if self.block_width == 1 and all(width == 1 for _, (_, width) in self.block_dims_map):
       raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M, of 2 or '
-                              'more, and it is 1; 2 of 4 is block_width=4,target_sparsity=0.5')
+                              'more, and it is 1; 2 of 4 is block_width=4,target_sparsity=0.5 '
+                              '(with block_height=1)')
     if self.block_height != 1 or any(height != 1 for _, (height, _) in self.block_dims_map):
       raise errors.BlockError('intra_block_sparsity=true (N of M) takes M from the width of the '
                               'blocks; leave block_height, and the heights in block_dims_map, at 1')
@@ -332,7 +336,11 @@ class PruningSpec:
                               'global_pruning=true for one threshold over all')
     names = sorted({group or UNGROUPED_GROUP_NAME for group in groups})
     for hparam in ('group_sparsity_map', 'group_block_dims_map'):
-      check_keys(hparam, getattr(self, hparam), names, 'group')
+      # That name stands for itself alone: it is no group that others could be taken for.
+      entries = [entry for entry in getattr(self, hparam) if entry[0] != UNGROUPED_GROUP_NAME]
+      if UNGROUPED_GROUP_NAME not in names:
+        entries = getattr(self, hparam)
+      check_keys(hparam, entries, [name for name in names if name != UNGROUPED_GROUP_NAME], 'group')
 
 
 def check_prune_option(option: str) -> None:

@@ -107,12 +107,14 @@ def _read(record: MaskedWeight, spec: PruningSpec) -> _Reads:
 
   Passes over what was read must not read again: the weight may be written to meanwhile.
   """
-  return _Reads(
-      record.read_weight(),
-      variables.read_shards(record.gradient) if spec.uses_gradients else [],
-      variables.read_shards(record.old_weight) if spec.uses_gradients else [],
-      variables.read_shards(record.old_old_weight)
-      if spec.prune_option == 'second_order_gradient' else [])
+  if not spec.uses_gradients:
+    return _Reads(record.read_weight(), [], [], [])
+  # Of these the weight is remembered, as it was when its change was taken.
+  return _Reads(variables.read_shards(record.weight, copy=True),
+                variables.read_shards(record.gradient),
+                variables.read_shards(record.old_weight, copy=True),
+                variables.read_shards(record.old_old_weight)
+                if spec.prune_option == 'second_order_gradient' else [])
 
 
 def _new_gradients(spec: PruningSpec, reads: _Reads) -> List[Any]:

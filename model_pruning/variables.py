@@ -33,12 +33,20 @@ def read(variable: Any, dtype: Any = None) -> Any:
   return tf.cast(variable.op.outputs[0], dtype)
 
 
-def read_shards(variable: Any) -> List[Any]:
-  """Reads every shard of a variable once, as float32, where it lives."""
+def read_shards(variable: Any, copy: bool = False) -> List[Any]:
+  """Reads every shard of a variable once, as float32, where it lives.
+
+  Args:
+    variable: what to read.
+    copy: whether the values must stay what they are while the variable is written
+      to. What is read of a ref variable is its own memory.
+  """
   values = []
   for shard in shards_of(variable):
     with on_device_of(shard):
-      values.append(read(shard, tf.float32))
+      value = read(shard, tf.float32)
+      values.append(tf.raw_ops.DeepCopy(x=value) if copy and use_resource_of(shard) is False
+                    else value)
   return values
 
 
@@ -63,9 +71,20 @@ def step_variable(name: str, leaf: str, use_resource: Optional[bool]) -> Any:
     use_resource: its kind; None for that of the variable scope.
   """
   with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
+    for variable in saved_variables():
+      if variable.op.name == scope.name + '/' + leaf:
+        return variable  # From a meta graph, whose variables get_variable does not know.
     scope.set_partitioner(None)
     return tf.get_variable(leaf, [], dtype=tf.int32, trainable=False,
                            initializer=tf.zeros_initializer())
+
+
+def saved_variables() -> List[Any]:
+  """Returns the variables of the graph that are saved, those exempt from initialization too."""
+  known = tf.global_variables()
+  names = {variable.name for variable in known}
+  return known + [variable for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
+                  if variable.name not in names]
 
 
 def exempt_from_initialization(variable: Any) -> Any:
@@ -81,6 +100,8 @@ def exempt_from_initialization(variable: Any) -> Any:
   """
   variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
   variables[:] = [known for known in variables if known is not variable]
+  # A collection of variables that a meta graph keeps, and that nobody waits for.
+  tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
   with switches_and_merges(), tf.device(variable.device):
     initialized = tf.is_variable_initialized(variable)
     value = tf.cond(initialized, variable.read_value,

@@ -475,6 +475,49 @@ def test_gradient_saliency_needs_nothing_of_a_scaffold_made_before(use_resource,
   assert (saved[1]['net/layer/gradient'] != saved[0]['net/layer/gradient']).any()
 
 
+def test_a_pruning_object_with_gradients_needs_nothing_of_a_scaffold_made_before():
+  with tf.Graph().as_default():
+    pruning = model_pruning.Pruning(HALF + ',prune_option=first_order_gradient',
+                                    global_step=tf.train.get_or_create_global_step())
+    train_op = _train_op()  # Masks a weight of which the object does not know yet.
+    recorder = _Recorder()
+    with _session([model_pruning.PruningHook(pruning), recorder],
+                  scaffold=_scaffold(('init_op',))) as session:
+      session.run(train_op)
+  assert np.mean(recorder['mask']) == 0.5
+
+
+def test_the_last_checkpoint_of_a_saver_made_before_has_the_masks_of_the_last_update(tmp_path):
+  recorder = _Recorder()
+  with tf.Graph().as_default():
+    train_op = _train_op()
+    with _session([model_pruning.PruningHook(EVERY_STEP), recorder], scaffold=_scaffold(('saver',)),
+                  checkpoint_dir=str(tmp_path)) as session:
+      for _ in range(3):
+        session.run(train_op)
+  np.testing.assert_array_equal(tf.train.load_checkpoint(str(tmp_path)).get_tensor('layer/mask'),
+                                recorder['mask'][-1])
+
+
+@both_kinds
+@pytest.mark.parametrize('option', ['weight', 'first_order_gradient'])
+def test_a_meta_graph_of_a_run_goes_on_where_that_stopped(use_resource, option, tmp_path):
+  spec = HALF.replace('pruning_frequency=1', 'pruning_frequency=4') + ',prune_option=' + option
+  _train(6, model_pruning.PruningHook(spec), use_resource, checkpoint_dir=str(tmp_path))
+  path = tf.train.latest_checkpoint(str(tmp_path))
+  with tf.Graph().as_default(), tf.Session() as session:
+    saver = tf.train.import_meta_graph(path + '.meta')
+    pruning = model_pruning.Pruning(spec)
+    update = pruning.conditional_mask_update_op()
+    assert pruning.last_mask_update_step.op.name == 'model_pruning/last_mask_update_step'
+    saver.restore(session, path)
+    session.run(update)
+    assert session.run(pruning.last_mask_update_step) == 4
+    session.run(tf.assign(tf.train.get_global_step(), 8))
+    session.run(update)
+    assert session.run(pruning.last_mask_update_step) == 8
+
+
 # ---- What it says at the end. ----
 
 

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Placement: operations go where their data is, and functions are one node each."""
 
+import functools
+import gc
+import weakref
+
 import numpy as np
 
 from model_pruning import placement
@@ -29,6 +33,44 @@ def test_an_outlined_function_is_one_node_and_computes_the_same():
     assert total.shape.as_list() == [2] and largest.shape.as_list() == []
     np.testing.assert_array_equal(session.run(total), [4, 7])
     assert session.run(largest) == 2
+
+
+def _absolute(x):
+  return tf.abs(x) + 1
+
+
+def test_bodies_of_like_calls_are_one_and_of_others_are_not():
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    def functions():
+      return {op.type for op in graph.get_operations() if op.type.startswith('pruning_body')}
+    one = [placement.outlined(_absolute, tf.constant([float(i), -2.0])) for i in range(3)]
+    assert len(functions()) == 1
+    placement.outlined(_absolute, tf.constant([1.0]))
+    assert len(functions()) == 2
+    scale = [placement.outlined(functools.partial(tf.multiply, factor), tf.constant([1.0]))
+             for factor in (2.0, 3.0)]
+    closed = [placement.outlined(lambda x, by=by: x + by, tf.constant([1.0])) for by in (5.0, 7.0)]
+    assert [float(value[0]) for value in session.run(one)] == [1, 2, 3]
+    assert [float(value[0]) for value in session.run(scale + closed)] == [2, 3, 6, 8]
+
+
+def test_bodies_do_not_keep_their_graph():
+  with tf.Graph().as_default() as graph:
+    placement.outlined(_absolute, tf.constant([1.0]))
+  gone = weakref.ref(graph)
+  del graph
+  gc.collect()
+  assert gone() is None
+
+
+def test_a_meta_graph_without_default_attributes_can_be_built_upon(tmp_path):
+  path = str(tmp_path / 'graph.meta')
+  with tf.Graph().as_default():
+    placement.outlined(_absolute, tf.constant([1.0]))
+    tf.train.export_meta_graph(path, strip_default_attrs=True)
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.import_meta_graph(path)
+    assert session.run(placement.outlined(_absolute, tf.constant([-2.0]))) == 3
 
 
 def test_outlining_inside_a_function_and_eagerly_just_calls():

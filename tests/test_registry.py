@@ -181,6 +181,30 @@ def test_masking_one_weight_twice_in_an_auto_reuse_scope_registers_once():
     assert {len(value) for value in _collections().values()} == {1}
 
 
+def test_collections_of_users_are_no_groups():
+  with tf.Graph().as_default():
+    model_pruning.apply_mask(tf.get_variable('weights', [3, 4]), 'a')
+    tf.add_to_collection('masks_shown', {'not': 'a mask'})
+    tf.add_to_collection(('masks', 'too'), 1)
+    assert [record.group for record in registry.masked_weights()] == [None]
+
+
+@pytest.mark.skipif(not hasattr(tf, 'enable_v2_behavior') or tf.__version__.startswith('1.'),
+                    reason='TensorFlow 1 has graphs from the start')
+@pytest.mark.parametrize('build', [
+    lambda: model_pruning.apply_mask(tf.Variable([[1.0]])),
+    lambda: model_pruning.apply_mask_with_group(tf.Variable([[1.0]]), group_name='g'),
+    lambda: model_pruning.masked_scope().__enter__(),
+    lambda: model_pruning.Pruning(''),
+    lambda: model_pruning.PruningHook('').begin(),
+    lambda: model_pruning.masked_fully_connected(tf.ones([2, 3]), 4)],
+                         ids=['apply_mask', 'apply_mask_with_group', 'masked_scope', 'Pruning',
+                              'PruningHook', 'masked_fully_connected'])
+def test_eager_execution_is_named_as_the_reason(build):
+  with pytest.raises(errors.EagerError, match='executes eagerly.*tf.Graph'):
+    build()
+
+
 def test_a_regularizer_of_the_scope_is_for_weights_alone():
   with tf.Graph().as_default():
     with tf.variable_scope('layer', regularizer=tf.nn.l2_loss) as scope:

@@ -558,3 +558,19 @@ def test_default_variable_scope_names_go_on_after_the_scope():
           names.append(scope.name)
     assert names == ['layer', 'layer_1', 'layer_2']
     assert _names(model_pruning.get_weights()) == ['layer_1/weights']
+
+
+def test_a_weight_that_a_getter_casts_goes_by_its_own_name():
+  def in_float32(getter, name, *args, **kwargs):
+    if not kwargs.get('trainable'):
+      return getter(name, *args, **kwargs)
+    return tf.cast(getter(name, *args, **dict(kwargs, dtype=tf.float32)), kwargs['dtype'])
+
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    with tf.variable_scope('net', custom_getter=in_float32), model_pruning.masked_scope():
+      with tf.variable_scope('q'):
+        tf.get_variable('kernel', [4, 4], tf.float16, trainable=True)
+    model_pruning.Pruning('weight_sparsity_map=[q/kernel:0.75]').mask_update_op()
+    record, = registry.masked_weights()
+    assert record.name.startswith('net/q/kernel')

@@ -125,6 +125,9 @@ BAD = [
     ('group_pruning=true,group_sparsity_map=[g:1.5]', errors.MapError, "'g:1.5'.*outside"),
     ('group_pruning=true,group_sparsity_map=[g(:0.5]', errors.MapError, 'not a regular expression'),
     ('group_pruning=true,group_block_dims_map=[g:4]', errors.MapError, "'g:4'.*HEIGHTxWIDTH"),
+    ('group_pruning=true,group_block_dims_map=[g:axb]', errors.MapError,
+     "'axb' are not two integers"),
+    ('global_pruning=true,group_sparsity_map=[g:0.5]', errors.SpecError, 'leave out one of them'),
     ('group_pruning=true,group_block_dims_map=[g:0x4]', errors.MapError, 'dimension 0'),
     ('group_pruning=true,global_pruning=true', errors.SpecError, 'leave out one of them'),
     ('global_pruning=true,weight_sparsity_map=[a:0.5]', errors.SpecError,
@@ -225,9 +228,11 @@ def test_groups_count_only_where_they_are_asked_for():
 
 BAD_GROUPS = [
     ('group_sparsity_map=[gg:0.5]', ['g', None], errors.MapError,
-     "group_sparsity_map key 'gg' matches no group.*the groups are: g, ungrouped"),
+     "group_sparsity_map key 'gg' matches no group.*the groups are: g"),
     ('group_block_dims_map=[gg:2x2]', ['g', 'g'], errors.MapError, "key 'gg' matches no group"),
     ('group_sparsity_map=[ungrouped:0.5]', ['g', 'g'], errors.MapError, "key 'ungrouped'"),
+    ('group_sparsity_map=[ungr.*:0.5]', ['g', None], errors.MapError, "'ungr.*' matches no group"),
+    ('group_block_dims_map=[group:2x2]', ['g', None], errors.MapError, "'group' matches no group"),
     ('group_sparsity_map=[group:0.5,my:0.6]', ['my_group', None], errors.MapError,
      "Multiple matches in group_sparsity_map for group my_group: 'group', 'my'"),
     ('group_block_dims_map=[group:2x2,my:4x4]', ['my_group', None], errors.MapError,

@@ -476,3 +476,58 @@ def test_summaries_have_the_norm_of_each_gradient():
   tag, = [tag for tag in found if tag.endswith('fc/gradient/gradient')]
   np.testing.assert_allclose(found[tag], 0.01, rtol=1e-5)
   assert any(tag.endswith('last_gradient_update_step') for tag in found)
+
+
+@pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
+def test_a_change_is_seen_although_the_same_run_trains(use_resource):
+  """What is remembered of a weight must be what its change was taken of."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    with tf.variable_scope('fc', use_resource=use_resource) as scope:
+      weight = tf.get_variable('weights', [300, 1000], initializer=tf.ones_initializer())
+      model_pruning.apply_mask(weight, scope)
+    pruning = model_pruning.Pruning('prune_option=first_order_gradient,gradient_decay_rate=0')
+    update = pruning.mask_update_op()
+    train = tf.assign_add(weight, tf.random_uniform(weight.shape)).op
+    norm = tf.norm(model_pruning.get_gradients()[0])
+    session.run(tf.global_variables_initializer())
+    for _ in range(6):
+      session.run([train, update])
+      np.testing.assert_allclose(session.run(norm), 1, rtol=1e-4)
+
+
+def test_an_initializer_made_after_the_pruning_object_knows_the_history():
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    with tf.variable_scope('fc') as scope:
+      model_pruning.apply_mask(tf.get_variable('weights', [4, 5]), scope)
+    pruning = model_pruning.Pruning('prune_option=second_order_gradient')
+    initialize = tf.global_variables_initializer()
+    update = pruning.mask_update_op()
+    session.run(initialize)
+    session.run(update)
+
+
+@pytest.mark.parametrize('cut', [False, True], ids=['whole', 'partitioned'])
+def test_the_history_lies_beside_the_mask_whatever_the_scope_is_called(cut):
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    setter = tf.train.replica_device_setter(ps_tasks=2)
+    partitioner = tf.fixed_size_partitioner(2) if cut else None
+    with tf.device(setter), tf.variable_scope('m/part_3', partitioner=partitioner) as scope:
+      model_pruning.apply_mask(tf.get_variable('weights', [8, 6]), scope)
+    model_pruning.Pruning('prune_option=first_order_gradient').mask_update_op()
+    record, = registry.masked_weights()
+    for leaf in GRADIENT_LEAVES:
+      shards = variables.shards_of(getattr(record, leaf))
+      assert [shard.device for shard in shards] == [shard.device for shard in record.mask_shards]
+
+
+def test_a_member_has_its_history_in_the_collections_of_its_group():
+  with tf.Graph().as_default():
+    with tf.variable_scope('fc', reuse=tf.AUTO_REUSE) as scope:
+      weight = tf.get_variable('weights', [4, 5])
+      model_pruning.apply_mask(weight, scope, 'first_order_gradient')
+      model_pruning.apply_mask_with_group(weight, scope, group_name='g')
+    assert model_pruning.get_gradients('g') == model_pruning.get_gradients()
+    assert len(model_pruning.get_old_weights('g')) == len(model_pruning.get_masks('g')) == 1
