@@ -19,8 +19,8 @@ PACKAGE = 'model_pruning'
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
     'errors': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'maps': 0, 'placement': 0,
-    'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'selection': 1, 'n_of_m': 1,
-    'variables': 1,
+    'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
+    'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1,
     'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3,
     'core_layers': 3, 'layers': 3,
@@ -39,6 +39,11 @@ WITHIN_LEVEL = {
     ('hparam', 'grammar'): 'HParams are set by strings',
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
+    ('ties', 'counting'): 'it works on the same keys, chunk by chunk',
+    ('estimate', 'counting'): 'it counts as the exact thresholds do',
+    ('selection', 'counting'): 'it counts, and then makes the masks',
+    ('selection', 'ties'): 'it counts, and then makes the masks',
+    ('selection', 'estimate'): 'the estimate is one of its methods',
     ('n_of_m', 'selection'): 'it answers with a Selection, as select does',
     ('variables', 'patterns'): 'a variable has the layout of a weight',
     ('scope', 'registry'): 'it masks by way of the registry',
