@@ -25,14 +25,19 @@ def fixture_eager():
 
 
 @pytest.fixture(autouse=True)
-def graph(eager):
+def graph(eager, request):
+  """Turns eager execution off and opens a graph; with the parameter False it leaves both alone."""
   if not slim.libraries():
     pytest.skip('needs tf_slim, or TensorFlow 1')
+  if not getattr(request, 'param', True):
+    yield None
+    return
   if eager:
     tf.disable_eager_execution()
   with tf.Graph().as_default() as opened:
     yield opened
   if eager:
+    tf.reset_default_graph()  # Threads of slim's looked at it; TensorFlow wants to be in none.
     tf.enable_eager_execution()
 
 
@@ -128,10 +133,10 @@ def test_without_an_update_it_says_so_before_any_step(tmp_path):
   assert os.listdir(str(tmp_path)) == []
 
 
+@pytest.mark.parametrize('graph', [False], indirect=True, ids=['eager'])
 def test_where_execution_is_eager_it_says_so_before_any_step(eager, tmp_path):
   if not eager:
     pytest.skip('TensorFlow 1 does not execute eagerly')
-  tf.enable_eager_execution()
   with tf.Graph().as_default():
     train_op, pruning = _job()
     update = pruning.conditional_mask_update_op()
