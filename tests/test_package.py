@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning/python:pruning_hook //model_pruning/python:pruning_interface
+# bazel: deps = //model_pruning:python/pruning_hook //model_pruning:python/pruning_interface
 """What `import model_pruning` gives, and what it leaves alone."""
 
 import subprocess
