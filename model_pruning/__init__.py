@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: deps = //model_pruning:layers //model_pruning:learning //model_pruning:rnn_cells
 """Prunes TensorFlow models while they train. See README.md for where to begin."""
 
 import importlib
