@@ -71,9 +71,7 @@ class Pruning:
         self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP,
         kind) if self.spec.uses_gradients else None
     self._ops: dict = {}
-    if self.spec.uses_gradients:
-      for record in registry.masked_weights():  # Before the user makes an initializer.
-        registry.make_history(record)
+    self._make_history()  # Before the user makes an initializer.
     if sparsity is None:
       _warn_if_short(self.spec)
 
@@ -252,18 +250,21 @@ class Pruning:
   def _step(self) -> Any:
     return variables.read(self._global_step, tf.int32)
 
+  def _make_history(self) -> None:
+    """Makes the variables that the saliency needs, of weights that lack them."""
+    if self.spec.uses_gradients:
+      for record in registry.masked_weights():
+        registry.make_history(record)
+
   def _records(self) -> List[registry.MaskedWeight]:
     """Returns the masked weights, with the variables that the saliency needs."""
+    self._make_history()
     records = registry.masked_weights()
     if not records:
       raise errors.NoMaskedWeightsError(
           'The graph has no masked weights: build the model in a masked_scope(), or call '
           'apply_mask on its weights, before asking for a mask update')
-    if not self.spec.uses_gradients or all(record.gradient is not None for record in records):
-      return records
-    for record in records:
-      registry.make_history(record)
-    return registry.masked_weights()
+    return records
 
   def _plan(self) -> List[updates.PrunedTogether]:
     return updates.plan(self._records(), self.spec)

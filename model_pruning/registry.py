@@ -75,10 +75,6 @@ class MaskedWeight:
   def mask_shards(self) -> List[Any]:
     return variables.shards_of(self.mask)
 
-  def read_weight(self) -> List[Any]:
-    """Reads every shard once, as float32, where it lives."""
-    return variables.read_shards(self.weight)
-
   def kept(self) -> Any:
     """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
     counts = []

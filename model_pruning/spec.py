@@ -334,13 +334,13 @@ class PruningSpec:
       raise errors.GroupError('group_pruning=true, but no masked weight is in a group; enter them '
                               'with masked_scope(group_name=...) or apply_mask_with_group, or use '
                               'global_pruning=true for one threshold over all')
-    names = sorted({group or UNGROUPED_GROUP_NAME for group in groups})
+    names = sorted({group for group in map(self.group_for, groups) if group is not None})
+    has_ungrouped = any(self.group_for(group) is None for group in groups)
     for hparam in ('group_sparsity_map', 'group_block_dims_map'):
-      # That name stands for itself alone: it is no group that others could be taken for.
-      entries = [entry for entry in getattr(self, hparam) if entry[0] != UNGROUPED_GROUP_NAME]
-      if UNGROUPED_GROUP_NAME not in names:
-        entries = getattr(self, hparam)
-      check_keys(hparam, entries, [name for name in names if name != UNGROUPED_GROUP_NAME], 'group')
+      # That name stands for itself alone, and for no group that a key could be found in.
+      entries = [entry for entry in getattr(self, hparam)
+                 if not has_ungrouped or entry[0] != UNGROUPED_GROUP_NAME]
+      check_keys(hparam, entries, names, 'group')
 
 
 def check_prune_option(option: str) -> None:

@@ -108,7 +108,7 @@ def _read(record: MaskedWeight, spec: PruningSpec) -> _Reads:
   Passes over what was read must not read again: the weight may be written to meanwhile.
   """
   if not spec.uses_gradients:
-    return _Reads(record.read_weight(), [], [], [])
+    return _Reads(variables.read_shards(record.weight), [], [], [])
   # Of these the weight is remembered, as it was when its change was taken.
   return _Reads(variables.read_shards(record.weight, copy=True),
                 variables.read_shards(record.gradient),
