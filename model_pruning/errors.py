@@ -84,6 +84,22 @@ class OutputNodeError(PruningError):
   """A named output node does not exist in the graph."""
 
 
+class ModelFileError(PruningError):
+  """A file that should hold a model is missing, damaged, or of another kind."""
+
+
+class WriteError(PruningError):
+  """A file or folder cannot be written where it was asked for."""
+
+
+class ConversionError(PruningError):
+  """A model cannot be converted, or computes something else once it is."""
+
+
+class MissingPackageError(PruningError, ImportError):
+  """A package that only this feature needs is not installed."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
   import difflib  # Only ever needed on the way to an error.
