@@ -18,7 +18,8 @@ PACKAGE = 'model_pruning'
 # A file may import files of lower levels only. A new file is entered here; the files
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
-    'errors': 0, 'files': 0, 'version': 0, 'compat': 0, 'grammar': 0, 'hparam': 0, 'maps': 0, 'placement': 0,
+    'errors': 0, 'version': 0, 'compat': 0, 'files': 0, 'grammar': 0, 'hparam': 0, 'maps': 0,
+    'placement': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
     'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1,
     'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2,
@@ -53,7 +54,7 @@ WITHIN_LEVEL = {
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
 
-NO_TENSORFLOW = ('errors', 'version', 'grammar', 'hparam', 'maps', 'spec')
+NO_TENSORFLOW = ('errors', 'files', 'version', 'grammar', 'hparam', 'maps', 'spec')
 
 
 def unit(path):
