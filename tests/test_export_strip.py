@@ -13,7 +13,7 @@ import model_pruning
 from model_pruning import errors
 from model_pruning import registry
 from model_pruning.compat import tf
-from model_pruning.export import strip
+from model_pruning.export import freeze
 
 both_kinds = pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 
@@ -251,7 +251,7 @@ def test_from_a_live_session():
     session.run(update)
     wanted = session.run(outputs, {inputs: values})
     operations = session.graph.get_operations()
-    frozen = strip.graph_def_from_session(session, ['outputs'])
+    frozen = freeze.graph_def_from_session(session, ['outputs'])
     stripped = model_pruning.strip_pruning_vars_fn(frozen, ['outputs'])
     assert [op for op in session.graph.get_operations() if op.type not in (
         'Identity', 'ReadVariableOp')] == [op for op in operations if op.type not in (

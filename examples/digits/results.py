@@ -15,7 +15,7 @@ from examples.digits import model
 from examples.digits import runs
 from examples.digits.data import Data
 import model_pruning
-from model_pruning.export import strip
+from model_pruning.export import freeze
 
 Curve = List[Tuple[int, float]]  # (global step, value), in order.
 
@@ -49,7 +49,7 @@ def evaluate(data: Data, model_dir: str, pruning_hparams: Optional[str]) -> Resu
     images = tf.placeholder(tf.float32, (None,) + data.image_shape, name='images')
     model.build(images, pruned=pruning_hparams is not None)
     with runs.restored(model_dir, pruning_hparams) as (session, weights):
-      graph_def = strip.graph_def_from_session(session, [model.OUTPUT])
+      graph_def = freeze.graph_def_from_session(session, [model.OUTPUT])
   # By the frozen graph, which is what is handed over. TensorFlow fuses more of its operations,
   # and so rounds in other places, once it knows that weights are constants.
   scores = scores_of(graph_def, data.test_images)

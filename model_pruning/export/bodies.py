@@ -1,0 +1,334 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A graph and the functions it calls, seen alike: bodies of nodes that call bodies.
+
+Each call has a body of its own, so that what a function is handed at one call can
+be built into it without changing another.
+"""
+
+import dataclasses
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+from model_pruning.compat import tf
+
+_BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
+_LOOPS = ('While', 'StatelessWhile')
+_CALLS = ('PartitionedCall', 'StatefulPartitionedCall')
+
+
+@dataclasses.dataclass
+class Call:
+  """A node that runs functions, with the body of each: branches, or condition and body."""
+  node: Any
+  keys: List[Tuple[str, Optional[int]]]  # Attribute with the function's name, index in a list.
+  bodies: List['Body']
+
+  @property
+  def is_loop(self) -> bool:
+    return self.node.op in _LOOPS
+
+  @property
+  def first(self) -> int:
+    """The number of inputs before those that the functions get."""
+    return 1 if self.node.op in _BRANCHES else 0
+
+  def passed(self) -> List[str]:
+    """Returns the inputs that the functions get, in the order of their arguments."""
+    return data_inputs(self.node)[self.first:]
+
+  def constant_arguments(self) -> List[int]:
+    """Returns which arguments are what was passed whenever a function runs: not loop variables."""
+    indices = range(len(self.passed()))
+    if not self.is_loop:
+      return list(indices)
+    return [i for i in indices if self.bodies[1].returns_argument(i)]
+
+
+@dataclasses.dataclass
+class Body:
+  """The nodes of a graph (function is None), or of a function at one of its calls."""
+  nodes: Dict[str, Any]
+  function: Any
+  calls: List[Call]
+
+  @property
+  def arguments(self) -> List[str]:
+    return [arg.name for arg in self.function.signature.input_arg] if self.function else []
+
+  def returns_argument(self, index: int) -> bool:
+    """Says whether the function returns its argument `index` as its result `index`."""
+    name = self.function.ret[self.function.signature.output_arg[index].name].split(':')[0]
+    while name in self.nodes and self.nodes[name].op == 'Identity':
+      name = producer(self.nodes[name].input[0])
+    return bool(name == self.arguments[index])
+
+  def used(self) -> Set[str]:
+    """Returns the names of the nodes and arguments whose outputs something in here takes."""
+    found = {producer(ref) for node in self.nodes.values() for ref in data_inputs(node)}
+    if self.function:
+      found.update(producer(ref) for ref in self.function.ret.values())
+    return found
+
+  def redirect(self, target: Callable[[str], str]) -> None:
+    """Replaces each data input, and each result of a function, by what `target` makes of it."""
+    for node in self.nodes.values():
+      refs = [ref if ref.startswith('^') else target(ref) for ref in node.input]
+      del node.input[:]
+      node.input.extend(refs)
+    if self.function:
+      for key, ref in list(self.function.ret.items()):
+        self.function.ret[key] = target(ref)
+
+  def remove_unused(self, operations: Sequence[str]) -> None:
+    """Removes nodes that nothing takes data of, from a function.
+
+    Args:
+      operations: the operations that may go, none of which has an effect.
+    """
+    while True:
+      used = self.used()
+      unused = {name for name, node in self.nodes.items()
+                if name not in used and node.op in operations}
+      if not unused:
+        return
+      removed = {name: self.nodes.pop(name) for name in unused}
+      for key in [key for key, name in self.function.control_ret.items() if name in unused]:
+        del self.function.control_ret[key]
+        self.function.signature.control_output.remove(key)
+      for node in self.nodes.values():
+        while any(ref.startswith('^') and producer(ref) in removed for ref in node.input):
+          # What waited for one of them waits for what that waited for.
+          before = [other for ref in node.input if ref.startswith('^')
+                    for other in (removed[producer(ref)].input if producer(ref) in removed
+                                  else [ref])]
+          refs = data_inputs(node) + sorted({'^' + producer(ref) for ref in before
+                                             if producer(ref) not in self.arguments})
+          del node.input[:]
+          node.input.extend(refs)
+
+
+def producer(ref: str) -> str:
+  """Returns the node or argument that an input names: '^a', 'a:1' and 'a:output:0' are of a."""
+  return ref.lstrip('^').split(':')[0]
+
+
+def data_inputs(node: Any) -> List[str]:
+  return [ref for ref in node.input if not ref.startswith('^')]
+
+
+def read(graph_def: Any) -> Body:
+  """Returns the body of a graph, with those of all its calls; the nodes are copies."""
+  library = {function.signature.name: function for function in graph_def.library.function}
+  return _body(graph_def.node, None, library)
+
+
+def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
+  """Returns a copy of `graph_def` with the nodes of `body`.
+
+  Args:
+    body: what `read` made of the graph, changed since.
+    graph_def: the graph it was read from.
+    changed: the ids of the bodies that were changed, whose functions get new names.
+  """
+  library = {function.signature.name: function for function in graph_def.library.function}
+  _write_calls(body, changed, library)
+  result = tf.GraphDef()
+  result.CopyFrom(graph_def)
+  del result.node[:]
+  result.node.extend(body.nodes.values())
+  result.library.Clear()
+  needed = _reachable(result.node, library)
+  result.library.function.extend(library[name] for name in library if name in needed)
+  result.library.gradient.extend(
+      gradient for gradient in graph_def.library.gradient
+      if {gradient.function_name, gradient.gradient_func} <= needed)
+  return result
+
+
+def drop_arguments(body: Body, call: Call, kept: Sequence[str], operations: Sequence[str]) -> None:
+  """Removes what a call passes and none of its functions uses.
+
+  Args:
+    body: what the call is in.
+    call: the call. Its functions are changed.
+    kept: names of nodes whose outputs must stay as they are.
+    operations: what may be removed where nothing depends on it any more.
+  """
+  for callee in call.bodies:
+    callee.remove_unused(operations)
+  for index in reversed(call.constant_arguments()):
+    if call.is_loop:
+      if call.node.name not in kept and not _used_in_loop(call, index):
+        _drop_from_loop(body, call, index)
+    elif not any(callee.arguments[index] in callee.used() for callee in call.bodies):
+      for callee in call.bodies:
+        _drop_argument(callee.function, index)
+      _drop_input(call, index)
+
+
+def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any]) -> Body:
+  copies = {}
+  for node in nodes:
+    copies[node.name] = tf.NodeDef()
+    copies[node.name].CopyFrom(node)
+  body = Body(copies, function, [])
+  for node in copies.values():
+    call = _call(node, library)
+    if call is not None:
+      body.calls.append(call)
+  return body
+
+
+def _call(node: Any, library: Dict[str, Any]) -> Optional[Call]:
+  """Returns the call that a node is; None for others, such as those of tf.data."""
+  keys: List[Tuple[str, Optional[int]]]
+  if node.op in library:
+    keys = [('', None)]
+  elif node.op in _CALLS:
+    keys = [('f', None)]
+  elif node.op in _LOOPS:
+    keys = [('cond', None), ('body', None)]
+  elif node.op in ('If', 'StatelessIf'):
+    keys = [('then_branch', None), ('else_branch', None)]
+  elif node.op in _BRANCHES:
+    keys = [('branches', i) for i in range(len(node.attr['branches'].list.func))]
+  else:
+    return None
+  bodies = []
+  for key in keys:
+    source = library[node.op if node.op in library else _name_attr(node, key).name]
+    function = type(source)()
+    function.CopyFrom(source)
+    bodies.append(_body(function.node_def, function, library))
+  return Call(node, keys, bodies)
+
+
+def _name_attr(node: Any, key: Tuple[str, Optional[int]]) -> Any:
+  attr = node.attr[key[0]]
+  return attr.func if key[1] is None else attr.list.func[key[1]]
+
+
+def _write_calls(body: Body, changed: Set[int], library: Dict[str, Any]) -> None:
+  """Puts the functions of changed bodies into `library`, and their names into the calls."""
+  for call in body.calls:
+    for key, callee in zip(call.keys, call.bodies):
+      _write_calls(callee, changed, library)
+      if id(callee) not in changed:
+        continue
+      function = callee.function
+      del function.node_def[:]
+      function.node_def.extend(callee.nodes.values())
+      base = name = function.signature.name + '_stripped'
+      number = 0
+      while name in library:
+        number += 1
+        name = '%s_%d' % (base, number)
+      function.signature.name = name
+      library[name] = function
+      if key[0]:
+        _name_attr(call.node, key).name = name
+      else:
+        call.node.op = name
+
+
+def _reachable(nodes: Sequence[Any], library: Dict[str, Any]) -> Set[str]:
+  """Returns the names of all functions that the nodes run, by way of others too."""
+  found: Set[str] = set()
+  pending = list(nodes)
+  while pending:
+    for name in _function_names(pending.pop()):
+      if name in library and name not in found:
+        found.add(name)
+        pending.extend(library[name].node_def)
+  return found
+
+
+def _function_names(node: Any) -> Iterator[str]:
+  yield node.op
+  for attr in node.attr.values():
+    yield attr.func.name
+    for function in attr.list.func:
+      yield function.name
+
+
+# ---- Arguments that have lost their use. ----
+
+
+def _drop_argument(function: Any, index: int) -> None:
+  del function.signature.input_arg[index]
+  # TensorFlow 1 knows only the first.
+  for attrs in (function.arg_attr, getattr(function, 'resource_arg_unique_id', {})):
+    moved = {(i if i < index else i - 1): attrs[i] for i in sorted(attrs) if i != index}
+    copies = {i: _copied(value) for i, value in moved.items()}
+    attrs.clear()
+    for i, value in copies.items():
+      if isinstance(value, int):
+        attrs[i] = value
+      else:
+        attrs[i].CopyFrom(value)
+  shapes = function.attr['_input_shapes'].list.shape if '_input_shapes' in function.attr else []
+  if len(shapes) > index:
+    del shapes[index]
+
+
+def _copied(value: Any) -> Any:
+  if isinstance(value, int):
+    return value
+  copy = type(value)()
+  copy.CopyFrom(value)
+  return copy
+
+
+def _drop_input(call: Call, index: int) -> None:
+  del call.node.input[call.first + index]  # Control inputs come last.
+  for key in ('Tin', 'T', 'output_shapes'):
+    for values in (call.node.attr[key].list.type, call.node.attr[key].list.shape) \
+        if key in call.node.attr and (call.is_loop or key == 'Tin') else ():
+      if len(values) > index:
+        del values[index]
+
+
+def _used_in_loop(call: Call, index: int) -> bool:
+  condition, body = call.bodies
+  if condition.arguments[index] in condition.used():
+    return True
+  # In the body it may go to its own result, by way of identities, and nowhere else.
+  result = body.function.signature.output_arg[index].name
+  name = producer(body.function.ret[result])
+  path = {body.arguments[index]}
+  while name in body.nodes:
+    path.add(name)
+    name = producer(body.nodes[name].input[0])
+  readers = [node.name for node in body.nodes.values()
+             for ref in node.input if producer(ref) in path]
+  others = [key for key, ref in body.function.ret.items() if producer(ref) in path]
+  return any(name not in path for name in readers) or others != [result]
+
+
+def _drop_from_loop(body: Body, call: Call, index: int) -> None:
+  """Removes a loop variable that never changes; those after it move up."""
+  source = call.passed()[index]
+  condition, loop = call.bodies
+  _drop_argument(condition.function, index)
+  _drop_argument(loop.function, index)
+  result = loop.function.signature.output_arg[index].name
+  name = producer(loop.function.ret[result])
+  while name in loop.nodes:
+    name = producer(loop.nodes.pop(name).input[0])
+  del loop.function.ret[result]
+  del loop.function.signature.output_arg[index]
+  _drop_input(call, index)
+  original = call.node.attr['_num_original_outputs']
+  if original.i > index:
+    original.i -= 1
+
+  def moved(ref: str) -> str:
+    if producer(ref) != call.node.name:
+      return ref
+    parts = ref.split(':')
+    port = int(parts[-1]) if len(parts) > 1 else 0
+    if port == index:
+      return source
+    return ref if port < index else ':'.join(parts[:-1] + [str(port - 1)])
+
+  body.redirect(moved)

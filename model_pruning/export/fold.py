@@ -1,0 +1,273 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Finds and folds masked products, and reads of constants, in a graph and its functions."""
+
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from model_pruning.compat import tf
+from model_pruning.export import bodies
+from model_pruning.export.bodies import Body
+from model_pruning.export.bodies import data_inputs
+from model_pruning.export.bodies import producer
+
+# What hands a constant on as it is, into loops and branches too. A read of a
+# constant is what freezing leaves in functions where TensorFlow 1 does not look.
+_PASS = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
+# What lies between variables and a mask: partitions are joined.
+_PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
+# What else may lie between variables and a masked weight that is computed of them.
+_PURE = _PLAIN + (
+    'Abs', 'Add', 'AddV2', 'Exp', 'ExpandDims', 'Fill', 'L2Loss', 'MatMul', 'Max', 'Maximum',
+    'Mean', 'Min', 'Minimum', 'Neg', 'Pack', 'Pad', 'Pow', 'Range', 'RealDiv', 'Reshape', 'Rsqrt',
+    'Shape', 'Sigmoid', 'Slice', 'Softplus', 'Split', 'SplitV', 'Sqrt', 'Square', 'Squeeze',
+    'StridedSlice', 'Sub', 'Sum', 'Tanh', 'Tile', 'Transpose', 'Unpack')
+
+_SEVERAL = ('Split', 'SplitV', 'Unpack')  # Those of them with more than one output.
+
+
+def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
+  """Makes a constant of each product of a mask and a weight.
+
+  A mask is a constant of zeros and ones of the other factor's shape. One without
+  a zero is taken for a mask over what is stored only, and not over what is
+  computed: the scale of a batch normalization may be all ones.
+
+  Args:
+    graph_def: a GraphDef whose variables are constants. It is not changed.
+    output_node_names: operations whose outputs must stay where they are.
+
+  Returns:
+    A GraphDef, and the names of the folded products.
+  """
+  body = bodies.read(graph_def)
+  constants = _Constants()
+  known: Dict[int, Dict[str, str]] = {}
+  plain: Dict[int, Set[str]] = {}
+  products: List[Tuple[Body, Any, List[str]]] = []
+
+  def visit(body: Body, bound: Dict[str, str], plain_arguments: Set[str]) -> None:
+    found, stored = constants.add(body, bound, plain_arguments)
+    known[id(body)], plain[id(body)] = found, stored
+    for node in body.nodes.values():
+      if node.op == 'Mul' and node.name in found:
+        products.append((body, node, [found[producer(ref)]
+                                      for ref in data_inputs(node)]))
+    _into_calls(body, found, stored, visit)
+
+  visit(body, {}, set())
+  values = constants.evaluate({name for _, node, factors in products for name in factors} |
+                              {known[id(owner)][node.name] for owner, node, _ in products})
+  folded: Dict[int, Dict[str, np.ndarray]] = {}
+  for owner, node, factors in products:
+    stored = [producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
+    if _is_masked_product([values[name] for name in factors], stored):
+      folded.setdefault(id(owner), {})[node.name] = values[known[id(owner)][node.name]]
+  names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
+  return _replace(body, graph_def, folded, output_node_names), names
+
+
+def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
+  """Makes a constant of each ReadVariableOp whose variable has become one."""
+  if not any(node.op == 'ReadVariableOp' for function in graph_def.library.function
+             for node in function.node_def):
+    return graph_def
+  body = bodies.read(graph_def)
+  constants = _Constants()
+  reads: List[Tuple[Body, str, str]] = []
+
+  def visit(body: Body, bound: Dict[str, str], plain: Set[str]) -> None:
+    found, stored = constants.add(body, bound, plain)
+    reads.extend((body, node.name, found[node.name]) for node in body.nodes.values()
+                 if node.op == 'ReadVariableOp' and node.name in found)
+    _into_calls(body, found, stored, visit)
+
+  visit(body, {}, set())
+  values = constants.evaluate({name for _, _, name in reads})
+  folded: Dict[int, Dict[str, np.ndarray]] = {}
+  for owner, name, constant in reads:
+    folded.setdefault(id(owner), {})[name] = values[constant]
+  return _replace(body, graph_def, folded, output_node_names)
+
+
+def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) -> None:
+  """Visits the bodies that `body` calls, with what is known of their arguments."""
+  for call in body.calls:
+    passed, fixed = call.passed(), call.constant_arguments()
+    for callee in call.bodies:
+      sources = {callee.arguments[i]: producer(passed[i]) for i in fixed}
+      visit(callee, {arg: found[source] for arg, source in sources.items() if source in found},
+            {arg for arg, source in sources.items() if source in plain})
+
+
+class _Constants:
+  """A graph of its own for all constant expressions, of whatever body, to run at once."""
+
+  def __init__(self) -> None:
+    self._graph_def = tf.GraphDef()
+
+  def add(self, body: Body, bound: Dict[str, str],
+          plain_arguments: Set[str]) -> Tuple[Dict[str, str], Set[str]]:
+    """Adds the constant expressions of a body.
+
+    Args:
+      body: where to look.
+      bound: for arguments that are constant, their names in this graph.
+      plain_arguments: those of them that are stored, not computed.
+
+    Returns:
+      By the name of a node or argument its name in this graph; and which of them
+      are stored.
+    """
+    found, plain = dict(bound), set(plain_arguments)
+    for node in _in_order(body):
+      sources = [producer(ref) for ref in data_inputs(node)]
+      # A Switch has its predicate, which is rarely constant, for a second input.
+      needed = sources[:1] if node.op in _PASS else sources
+      if any(source not in found for source in needed):
+        continue
+      if node.op in _PLAIN and all(source in plain for source in needed):
+        plain.add(node.name)
+      names = [found[source] + _port_of(body.nodes.get(source), ref)
+               for source, ref in zip(needed, data_inputs(node))]
+      if node.op in _PASS:
+        found[node.name] = names[0]
+        continue
+      copy = self._graph_def.node.add(name='constant_%d' % len(self._graph_def.node), op=node.op)
+      copy.input.extend(names)
+      for key, value in node.attr.items():
+        if not key.startswith('_'):
+          copy.attr[key].CopyFrom(value)
+      found[node.name] = copy.name
+    return found, plain
+
+  def evaluate(self, names: Set[str]) -> Dict[str, np.ndarray]:
+    """Returns the values of tensors of this graph, computed in one session run."""
+    if not names:
+      return {}
+    wanted = sorted(names)
+    with tf.Graph().as_default() as graph:
+      tf.import_graph_def(
+          tf.graph_util.extract_sub_graph(self._graph_def, [n.split(':')[0] for n in wanted]),
+          name='')
+      # As the model would compute them: on a CPU, and without rewriting.
+      config = tf.ConfigProto(device_count={'GPU': 0})
+      config.graph_options.rewrite_options.disable_meta_optimizer = True
+      config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+      with tf.Session(graph=graph, config=config) as session:
+        return dict(zip(wanted, session.run([n if ':' in n else n + ':0' for n in wanted])))
+
+
+def _port_of(node: Any, ref: str) -> str:
+  """Returns which output of `node` an input is, as ':1', or '' for the first."""
+  port = ref.split(':')[-1]
+  return ':' + port if node is not None and node.op in _SEVERAL and port.isdigit() else ''
+
+
+def _in_order(body: Body) -> List[Any]:
+  """Returns the nodes that may be constant, each after what it depends on."""
+  order: List[Any] = []
+  done: Set[str] = set()
+  for start in body.nodes:  # Depth first, without recursion: graphs are deep.
+    stack = [start]
+    while stack:
+      node = body.nodes.get(stack[-1])
+      if node is None or node.name in done or node.op not in _PURE:
+        stack.pop()
+        continue
+      pending = [name for name in map(producer, data_inputs(node))
+                 if name in body.nodes and name not in done and body.nodes[name].op in _PURE]
+      if pending:
+        stack.extend(pending)
+      else:
+        done.add(node.name)
+        order.append(node)
+        stack.pop()
+  return order
+
+
+def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
+  if factors[0].shape != factors[1].shape:
+    return False
+  for mask, other in ((0, 1), (1, 0)):
+    if stored[mask] and bool(np.all((factors[mask] == 0) | (factors[mask] == 1))):
+      hides = not np.all(factors[mask] == 1) and np.any(factors[mask] == 1)
+      if stored[other] or hides:
+        return True
+  return False
+
+
+# ---- Constants in place of what was folded. ----
+
+
+def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]],
+             output_node_names: Sequence[str]) -> Any:
+  """Returns `graph_def` with constants for the folded nodes, by the id of their body and name."""
+  changed: Set[int] = set()
+
+  def rewrite(body: Body, kept: Sequence[str]) -> bool:
+    for name, value in folded.get(id(body), {}).items():
+      replacement = _constant_in_place_of(body.nodes[name], value, body)
+      del body.nodes[name]
+      body.nodes.update({node.name: node for node in replacement})
+    if body.function:  # Its inputs name outputs as the operations do: mul:z:0.
+      names = folded.get(id(body), {})
+      body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
+    for call in body.calls:
+      if any([rewrite(callee, ()) for callee in call.bodies]):  # All of them, not up to the first.
+        bodies.drop_arguments(body, call, kept, _PURE)
+        # What a loop or a branch passes to both is dropped from both.
+        changed.update(id(callee) for callee in call.bodies)
+        changed.add(id(body))
+    if id(body) in folded:
+      changed.add(id(body))
+    return id(body) in changed
+
+  rewrite(body, output_node_names)
+  result = bodies.write(body, graph_def, changed)
+  return tf.graph_util.extract_sub_graph(result, list(output_node_names))
+
+
+def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]:
+  """Returns the nodes that stand for `value` where `node` stood."""
+  constant = tf.NodeDef(name=node.name, op='Const')
+  constant.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
+  constant.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+  gates = _gates_before(node, body)
+  if not gates:
+    return [constant]
+  # Inside a loop or a branch a constant must be brought in the way the factors were.
+  constant.name = node.name + '/outside'
+  result, source = [constant], constant.name
+  for i, (gate, port) in enumerate(gates):
+    copy = tf.NodeDef()
+    copy.CopyFrom(gate)
+    copy.name = '%s/gate_%d' % (node.name, i)
+    copy.input[0] = source
+    copy.attr.pop('_class', None)
+    result.append(copy)
+    source = copy.name + port
+  inside = tf.NodeDef(name=node.name, op='Identity')
+  inside.attr['T'].CopyFrom(constant.attr['dtype'])
+  inside.input.append(source)
+  return result + [inside]
+
+
+def _gates_before(node: Any, body: Body) -> List[Tuple[Any, str]]:
+  """Returns the Enter and Switch nodes that a factor comes through, outermost first, with ports."""
+  best: List[Tuple[Any, str]] = []
+  for ref in data_inputs(node):
+    path: List[Tuple[Any, str]] = []
+    at: Optional[str] = ref
+    while at is not None:
+      found = body.nodes.get(producer(at))
+      if found is not None and found.op in ('Enter', 'Switch'):
+        port = at.split(':')[-1]
+        path.insert(0, (found, ':1' if found.op == 'Switch' and port == '1' else ''))
+      refs = data_inputs(found) if found is not None else []
+      # Joined parts all come the same way; the last input is the axis.
+      at = refs[0] if refs else None
+    if len(path) > len(best):
+      best = path
+  return best

@@ -1,0 +1,129 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Freeze: from a checkpoint, a session or a SavedModel to a graph of constants."""
+
+import os
+from typing import Any, Sequence
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.export import fold
+
+
+def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[str]) -> Any:
+  """Reads the latest checkpoint, with its meta graph, as a GraphDef of constants.
+
+  Args:
+    checkpoint_dir: a directory of checkpoints, or the path of one checkpoint.
+    output_node_names: names of the operations to keep, with all they need.
+
+  Raises:
+    errors.CheckpointError: there is no checkpoint, or it cannot be read.
+    errors.OutputNodeError: an output is not in the graph.
+  """
+  path = checkpoint_path(checkpoint_dir)
+  with tf.Graph().as_default(), tf.Session(config=_on_any_machine()) as session:
+    restore(session, path)
+    return graph_def_from_session(session, output_node_names)
+
+
+def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> Any:
+  """Returns the graph of a session as a GraphDef whose variables are constants.
+
+  Args:
+    session: a tf.Session whose variables have their values.
+    output_node_names: names of the operations to keep, with all they need.
+
+  Raises:
+    errors.OutputNodeError: an output is not in the graph.
+  """
+  check_outputs([op.name for op in session.graph.get_operations()], output_node_names)
+  with session.graph.as_default():
+    frozen = tf.graph_util.convert_variables_to_constants(
+        session, session.graph.as_graph_def(), list(output_node_names))
+  # TensorFlow 1 leaves the reads in functions, of variables that are none any more.
+  return fold.fold_reads(frozen, output_node_names)
+
+
+def graph_def_from_file(path: str) -> Any:
+  """Returns the GraphDef in a file, binary or text (.pbtxt).
+
+  Raises:
+    errors.ModelFileError: there is no such file, or it holds no graph.
+  """
+  try:
+    with tf.gfile.GFile(path, 'rb') as f:
+      content = f.read()
+  except (tf.errors.OpError, OSError) as error:
+    raise errors.ModelFileError('Cannot read %s (%s)' % (path, first_line(error))) from error
+  graph_def = tf.GraphDef()
+  try:
+    if path.endswith('.pbtxt'):
+      from google.protobuf import text_format  # TensorFlow brings it along.
+      text_format.Parse(content, graph_def)
+    else:
+      graph_def.ParseFromString(content)
+  except Exception as error:  # The class differs between the versions of protobuf.
+    raise errors.ModelFileError(
+        '%s is not a graph (%s); expected a GraphDef as freezing and stripping write it' %
+        (path, first_line(error))) from error
+  # Almost any bytes parse as some message.
+  if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
+    raise errors.ModelFileError(
+        '%s is not a graph; expected a GraphDef as freezing and stripping write it' % path)
+  return graph_def
+
+
+def checkpoint_path(place: str) -> str:
+  """Returns the path of a checkpoint: `place`, or the latest one in the directory `place`.
+
+  Raises:
+    errors.CheckpointError: there is none.
+  """
+  for suffix in ('', '.index', '.meta'):
+    prefix = place[:-len(suffix)] if suffix and place.endswith(suffix) else place
+    if tf.gfile.Exists(prefix + '.index') and prefix != place[:0]:
+      return prefix
+  path = tf.train.latest_checkpoint(place) if tf.gfile.IsDirectory(place) else None
+  if path is None:
+    raise errors.CheckpointError('Could not find a checkpoint at: %s; expected a directory that '
+                                 'training wrote checkpoints to, or the path of one' % place)
+  return str(path)
+
+
+def restore(session: Any, path: str) -> None:
+  """Builds the graph of a checkpoint's meta graph in the default graph, and restores its variables.
+
+  Raises:
+    errors.CheckpointError: the checkpoint or its meta graph cannot be read.
+  """
+  try:
+    saver = tf.train.import_meta_graph(path + '.meta', clear_devices=True)
+    if saver is None:
+      raise ValueError('its meta graph has no variables')
+    saver.restore(session, path)
+  except (tf.errors.OpError, OSError, ValueError) as error:
+    raise errors.CheckpointError(
+        'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
+        'graph: use an earlier one, or save again' % (path, first_line(error))) from error
+
+
+def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> None:
+  """Raises errors.OutputNodeError unless all outputs are names of operations."""
+  if isinstance(output_node_names, str) or not output_node_names:
+    raise errors.OutputNodeError('output_node_names is %r; expected a list of operation names' %
+                                 (output_node_names,))
+  for name in output_node_names:
+    if name not in set(known):
+      raise errors.OutputNodeError(
+          'There is no operation %r in the graph%s; it ends with: %s' %
+          (name, errors.nearest(name, known), ', '.join(list(known)[-5:])))
+
+
+def first_line(error: BaseException) -> str:
+  return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _on_any_machine() -> Any:
+  """A session that runs what was placed on devices that are not here."""
+  return tf.ConfigProto(allow_soft_placement=True)
