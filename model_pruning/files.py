@@ -55,6 +55,26 @@ def new_folder(path: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def staging(folder: str) -> Iterator[str]:
+  """Lets the caller write several files, which move into `folder` once all are whole.
+
+  Args:
+    folder: where they go, made if it is not there. Files of their names are replaced.
+
+  Yields:
+    The path of an empty folder to write them to.
+
+  Raises:
+    errors.WriteError: nothing can be written there.
+  """
+  with _beside(os.path.join(folder, 'files')) as temporary:
+    os.mkdir(temporary)
+    yield temporary
+    for name in sorted(os.listdir(temporary)):
+      os.replace(os.path.join(temporary, name), os.path.join(folder, name))
+
+
+@contextlib.contextmanager
 def _beside(path: str) -> Iterator[str]:
   """Yields a name in a temporary folder beside `path`, so that a rename does not copy."""
   parent, name = os.path.split(os.path.abspath(path))

@@ -113,6 +113,7 @@ def producer(ref: str) -> str:
 
 
 def data_inputs(node: Any) -> List[str]:
+  """Returns the inputs that a node takes data from, without those it only waits for."""
   return [ref for ref in node.input if not ref.startswith('^')]
 
 

@@ -63,7 +63,9 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
   for owner, node, factors in products:
     stored = [producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
     if _is_masked_product([values[name] for name in factors], stored):
-      folded.setdefault(id(owner), {})[node.name] = values[known[id(owner)][node.name]]
+      # Hidden negative weights are -0.0 until something is added; zeros alike compress better.
+      value = values[known[id(owner)][node.name]]
+      folded.setdefault(id(owner), {})[node.name] = value + value.dtype.type(0)
   names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
   return _replace(body, graph_def, folded, output_node_names), names
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freeze: from a checkpoint, a session or a SavedModel to a graph of constants."""
 
-import os
 from typing import Any, Sequence
 
 from model_pruning import errors
@@ -121,6 +120,7 @@ def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> Non
 
 
 def first_line(error: BaseException) -> str:
+  """Returns the first line of an error's message: TensorFlow adds pages of where."""
   return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

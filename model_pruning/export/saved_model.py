@@ -1,0 +1,194 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Stripped SavedModels: a graph of constants with its signatures, tables and assets."""
+
+import os
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning.compat import tf
+from model_pruning.export import fold
+from model_pruning.export import freeze
+
+SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+_INIT = '__saved_model_init_op'  # Signature with the initialization, since TensorFlow 1.14.
+_NOT_CALLED = (_INIT, '__saved_model_train_op')
+
+
+def strip_saved_model(saved_model_dir: str, export_dir: str,
+                      tags: Optional[Sequence[str]] = None) -> List[str]:
+  """Writes a SavedModel without masks and variables, with the signatures of another.
+
+  Tables are initialized, and assets found, as they were.
+
+  Args:
+    saved_model_dir: the SavedModel of a model with masks.
+    export_dir: a new folder.
+    tags: which of its graphs to take; by default the one for serving, or the only one.
+
+  Returns:
+    The names of the masked products that were folded.
+
+  Raises:
+    errors.ModelFileError: there is no SavedModel, or not one with these tags.
+    errors.NoMaskedWeightsError: it has no masks.
+    errors.WriteError: the folder has something in it, or cannot be written.
+  """
+  graph_def, signatures, kept, folded = read_stripped(saved_model_dir, tags)
+  if not folded:
+    raise errors.NoMaskedWeightsError(
+        '%s has no masked weights; is it stripped already?' % saved_model_dir)
+  _write(export_dir, graph_def, signatures, kept)
+  return folded
+
+
+def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
+                   outputs: Mapping[str, str], signature: str = SERVING) -> None:
+  """Writes a graph of constants as a SavedModel with one signature.
+
+  Args:
+    graph_def: a GraphDef of constants, as from strip_pruning_vars_fn.
+    export_dir: a new folder.
+    inputs: by the names that callers use, the tensors ('images:0') they feed.
+    outputs: by the names that callers use, the tensors they get.
+    signature: the key of the signature.
+
+  Raises:
+    errors.OutputNodeError: a tensor is not in the graph.
+    errors.WriteError: the folder has something in it, or cannot be written.
+  """
+  known = [node.name for node in graph_def.node]
+  for tensors in (inputs, outputs):
+    freeze.check_outputs(known, [name.split(':')[0] for name in tensors.values()])
+  with tf.Graph().as_default() as graph:
+    tf.import_graph_def(graph_def, name='')
+    found = [{key: graph.get_tensor_by_name(name if ':' in name else name + ':0')
+              for key, name in tensors.items()} for tensors in (inputs, outputs)]
+    definition = tf.saved_model.signature_def_utils.predict_signature_def(*found)
+  _write(export_dir, graph_def, {signature: definition}, _Kept(None, [], ''))
+
+
+class _Kept:
+  """What a SavedModel has besides graph and signatures: how it is initialized, and from what."""
+
+  def __init__(self, init_op: Optional[str], assets: List[Tuple[str, str]], folder: str) -> None:
+    self.init_op = init_op
+    self.assets = assets  # Name of the tensor with the path, and the file's name.
+    self.folder = folder
+
+
+def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
+                  ) -> Tuple[Any, Dict[str, Any], _Kept, List[str]]:
+  """Reads a SavedModel as a stripped GraphDef.
+
+  Args:
+    saved_model_dir: its folder.
+    tags: which of its graphs to take; by default the one for serving, or the only one.
+
+  Returns:
+    The GraphDef, the signatures by their keys, what else there is to keep, and the
+    names of the masked products that were folded.
+
+  Raises:
+    errors.ModelFileError: there is no SavedModel, or not one with these tags.
+  """
+  wanted = _tags(saved_model_dir, tags)
+  with tf.Graph().as_default(), tf.Session(
+      config=tf.ConfigProto(allow_soft_placement=True)) as session:
+    try:
+      meta = tf.saved_model.load(session, wanted, saved_model_dir)
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError, KeyError) as error:
+      raise errors.ModelFileError('The SavedModel in %s cannot be read (%s)' % (
+          saved_model_dir, freeze.first_line(error))) from error
+    signatures = {key: value for key, value in meta.signature_def.items()
+                  if key not in _NOT_CALLED}
+    outputs = sorted({info.name.split(':')[0] for signature in signatures.values()
+                      for info in [*signature.outputs.values(), *signature.inputs.values()]})
+    if not outputs:
+      raise errors.ModelFileError('The SavedModel in %s has no signatures to keep' %
+                                  saved_model_dir)
+    init_op = _init_op(meta)
+    assets = [(asset.tensor_info.name, asset.filename) for asset in _asset_files(meta)]
+    needed = outputs + ([init_op] if init_op else []) + [
+        name.split(':')[0] for name, _ in assets]
+    frozen = freeze.graph_def_from_session(session, needed)
+  stripped, folded = fold.fold_masks(frozen, needed)
+  return stripped, signatures, _Kept(init_op, assets, saved_model_dir), folded
+
+
+def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
+  """Returns the tags of the graph to take."""
+  path = os.path.join(saved_model_dir, 'saved_model.pb')
+  try:
+    with tf.gfile.GFile(path, 'rb') as f:
+      content = f.read()
+  except (tf.errors.OpError, OSError) as error:
+    raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' %
+                                saved_model_dir) from error
+  saved_model = _SavedModel()
+  try:
+    saved_model.ParseFromString(content)
+  except Exception as error:  # The class differs between the versions of protobuf.
+    raise errors.ModelFileError('%s is not a SavedModel, or truncated (%s)' %
+                                (path, freeze.first_line(error))) from error
+  known = [sorted(meta.meta_info_def.tags) for meta in saved_model.meta_graphs]
+  if tags is not None:
+    if sorted(tags) in known:
+      return list(tags)
+  elif len(known) == 1:
+    return known[0]
+  elif [tf.saved_model.tag_constants.SERVING] in known:
+    return [tf.saved_model.tag_constants.SERVING]
+  raise errors.ModelFileError('The SavedModel in %s has graphs with the tags %s, and none with %s' % (
+      saved_model_dir, ' and '.join(map(repr, known)), tags or "['serve'] alone"))
+
+
+def _SavedModel() -> Any:
+  from tensorflow.core.protobuf import saved_model_pb2  # It has no public name.
+  return saved_model_pb2.SavedModel()
+
+
+def _asset_files(meta: Any) -> List[Any]:
+  """Returns the AssetFileDefs of a meta graph, which TensorFlow 1 kept in a collection."""
+  found = list(meta.asset_file_def)
+  key = tf.saved_model.constants.ASSETS_KEY
+  for packed in meta.collection_def[key].any_list.value if key in meta.collection_def else ():
+    asset = meta.asset_file_def.add()
+    packed.Unpack(asset)
+    if asset.tensor_info.name not in [known.tensor_info.name for known in found]:
+      found.append(asset)
+  return found
+
+
+def _init_op(meta: Any) -> Optional[str]:
+  """Returns the name of the operation that initializes tables, if there is one."""
+  if _INIT in meta.signature_def:
+    return str(meta.signature_def[_INIT].outputs[_INIT].name)
+  for key in ('saved_model_main_op', 'legacy_init_op'):
+    names = meta.collection_def[key].node_list.value if key in meta.collection_def else []
+    if names:
+      return str(names[0])
+  return None
+
+
+def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _Kept) -> None:
+  for name, filename in kept.assets:
+    # The builder copies the file that the tensor names. That was one where the model was
+    # exported; the asset is the copy beside the model.
+    for node in graph_def.node:
+      if node.name == name.split(':')[0]:
+        node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(
+            os.path.join(kept.folder, tf.saved_model.constants.ASSETS_DIRECTORY, filename)))
+  with files.new_folder(export_dir) as temporary, tf.Graph().as_default() as graph:
+    tf.import_graph_def(graph_def, name='')
+    builder = tf.saved_model.builder.SavedModelBuilder(temporary)
+    for name, _ in kept.assets:
+      tf.add_to_collection(tf.GraphKeys.ASSET_FILEPATHS, graph.get_tensor_by_name(name))
+    with tf.Session(graph=graph) as session:
+      builder.add_meta_graph_and_variables(
+          session, [tf.saved_model.tag_constants.SERVING], signature_def_map=signatures,
+          assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS) or None,
+          main_op=graph.get_operation_by_name(kept.init_op) if kept.init_op else None,
+          strip_default_attrs=True)
+    builder.save()
