@@ -23,7 +23,8 @@ def _version() -> str:
   return match.group(1)
 
 
-_EXAMPLES = ['scikit-learn', 'matplotlib', 'tqdm', 'tabulate']
+_PLOTS = ['matplotlib']
+_EXAMPLES = ['scikit-learn'] + _PLOTS
 
 setuptools.setup(
     name='model_pruning',
@@ -36,14 +37,16 @@ setuptools.setup(
     license='Apache-2.0',
     packages=setuptools.find_packages(include=['model_pruning', 'model_pruning.*']),
     package_data={'model_pruning': ['py.typed']},
+    entry_points={'console_scripts': ['model-pruning = model_pruning.cli:run']},
     zip_safe=False,  # Type checkers find py.typed only in a folder.
     python_requires='>=3.7',
     # TensorFlow is an extra on purpose. Listed here, it would replace a user's
     # tensorflow-cpu, tensorflow-gpu or nightly build; the package checks for it when
     # it is imported and says what to install.
-    install_requires=['absl-py', 'numpy'],
+    install_requires=['absl-py', 'numpy', 'tabulate', 'tqdm'],
     extras_require={
         'tensorflow': ['tensorflow>=1.15.5'],
+        'plots': _PLOTS,
         'examples': _EXAMPLES,
         'test': ['pytest', 'hypothesis', 'pytest-xdist'] + _EXAMPLES,
     },

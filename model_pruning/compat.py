@@ -8,13 +8,16 @@ user's tensorflow-cpu, -gpu or nightly build. So it is looked for here.
 
 import re
 
+from model_pruning import quiet
+
 _MINIMUM = (1, 15)
 _ADVICE = ('model_pruning works with TensorFlow 1.15.5 and newer. Install one with '
            '`pip install tensorflow` (or tensorflow-cpu), or with '
            '`pip install "model_pruning[tensorflow]"`.')
 
 try:
-  import tensorflow
+  with quiet.loading_tensorflow():
+    import tensorflow
 except ImportError as error:
   raise ImportError('TensorFlow could not be imported (%s). %s' % (error, _ADVICE)) from error
 
@@ -24,9 +27,19 @@ if _version < _MINIMUM:
 
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
-# Two things that graphs of every TensorFlow from 1.15 on have, but under no public name:
-# functions that the runtime does not inline, and the class of what a Saver saves.
+# Three things that every TensorFlow from 1.15 on has, but under no public name: functions that
+# the runtime does not inline, the class of what a Saver saves, and what operations there are.
+from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
 from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'tf']
+__all__ = ['BaseSaverBuilder', 'Defun', 'is_stateful', 'tf']
+
+
+def is_stateful(op: str) -> bool:
+  """Says whether operations of a type may have effects; of unknown ones that they may."""
+  if hasattr(op_def_registry, 'get'):
+    found = op_def_registry.get(op)
+  else:  # TensorFlow 1.
+    found = op_def_registry.get_registered_ops().get(op)
+  return found is None or bool(found.is_stateful)

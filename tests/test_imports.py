@@ -19,7 +19,7 @@ PACKAGE = 'model_pruning'
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
     'errors': 0, 'version': 0, 'compat': 0, 'files': 0, 'grammar': 0, 'hparam': 0, 'maps': 0,
-    'placement': 0,
+    'placement': 0, 'quiet': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
     'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1,
     'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2,
@@ -27,13 +27,13 @@ LEVELS = {
     'core_layers': 3, 'layers': 3,
     'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4,
     'export': 4, 'keras': 4,
-    'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
+    'one_shot': 4, 'commands': 5, 'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
     '__init__': 6,
     'python': 7,
 }
 
 # The floor: these import nothing of the package, and anything may import them.
-FLOOR = ('errors', 'version', 'compat')
+FLOOR = ('errors', 'version', 'quiet', 'compat')
 
 # Imports within a level, each with its reason.
 WITHIN_LEVEL = {

@@ -79,6 +79,22 @@ class Body:
       for key, ref in list(self.function.ret.items()):
         self.function.ret[key] = target(ref)
 
+  def remove_unreachable(self) -> None:
+    """Removes what no result needs, from a function without effects."""
+    pending = [producer(ref) for ref in self.function.ret.values()]
+    reached: Set[str] = set()
+    while pending:
+      name = pending.pop()
+      if name in self.nodes and name not in reached:
+        reached.add(name)
+        pending.extend(map(producer, self.nodes[name].input))
+    for name in set(self.nodes) - reached:
+      del self.nodes[name]
+    self.calls = [call for call in self.calls if call.node.name in reached]
+    for key in [key for key, name in self.function.control_ret.items() if name not in reached]:
+      del self.function.control_ret[key]
+      self.function.signature.control_output.remove(key)
+
   def remove_unused(self, operations: Sequence[str]) -> None:
     """Removes nodes that nothing takes data of, from a function.
 
@@ -110,6 +126,12 @@ class Body:
 def producer(ref: str) -> str:
   """Returns the node or argument that an input names: '^a', 'a:1' and 'a:output:0' are of a."""
   return ref.lstrip('^').split(':')[0]
+
+
+def port(ref: str) -> int:
+  """Returns which output of its node an input is: 'a' 0, 'a:1' 1, 'a:output:2' 2."""
+  last = ref.split(':')[-1]
+  return int(last) if ':' in ref and last.isdigit() else 0
 
 
 def data_inputs(node: Any) -> List[str]:
@@ -307,29 +329,40 @@ def _used_in_loop(call: Call, index: int) -> bool:
 
 
 def _drop_from_loop(body: Body, call: Call, index: int) -> None:
-  """Removes a loop variable that never changes; those after it move up."""
+  """Removes a loop variable that never changes; who takes it gets what was passed."""
   source = call.passed()[index]
-  condition, loop = call.bodies
-  _drop_argument(condition.function, index)
-  _drop_argument(loop.function, index)
-  result = loop.function.signature.output_arg[index].name
-  name = producer(loop.function.ret[result])
-  while name in loop.nodes:
-    name = producer(loop.nodes.pop(name).input[0])
-  del loop.function.ret[result]
-  del loop.function.signature.output_arg[index]
-  _drop_input(call, index)
-  original = call.node.attr['_num_original_outputs']
-  if original.i > index:
-    original.i -= 1
+  body.redirect(lambda ref: source if _is_output(ref, call, index) else ref)
+  drop_result(body, call, index)
+  call.bodies[1].remove_unused(('Identity',))
+
+
+def _is_output(ref: str, call: Call, index: int) -> bool:
+  return producer(ref) == call.node.name and port(ref) == index
+
+
+def drop_result(body: Body, call: Call, index: int) -> None:
+  """Removes an output of a loop or a branch that nobody takes; those after it move up.
+
+  Of a loop the variable is removed, with what is passed for it.
+  """
+  for callee in call.bodies[1:] if call.is_loop else call.bodies:
+    del callee.function.ret[callee.function.signature.output_arg[index].name]
+    del callee.function.signature.output_arg[index]
+  if call.is_loop:
+    for callee in call.bodies:
+      _drop_argument(callee.function, index)
+    _drop_input(call, index)
+    original = call.node.attr['_num_original_outputs']
+    if original.i > index:
+      original.i -= 1
+  else:
+    for values in (call.node.attr['Tout'].list.type, call.node.attr['output_shapes'].list.shape):
+      if len(values) > index:
+        del values[index]
 
   def moved(ref: str) -> str:
-    if producer(ref) != call.node.name:
+    if producer(ref) != call.node.name or port(ref) < index:
       return ref
-    parts = ref.split(':')
-    port = int(parts[-1]) if len(parts) > 1 else 0
-    if port == index:
-      return source
-    return ref if port < index else ':'.join(parts[:-1] + [str(port - 1)])
+    return ':'.join(ref.split(':')[:-1] + [str(port(ref) - 1)])
 
   body.redirect(moved)

@@ -14,6 +14,7 @@ from model_pruning import files
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.export import fold
 from model_pruning.export import freeze
 
 _HISTORY = ('gradient', 'old_weight', 'old_old_weight')
@@ -156,8 +157,9 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
         continue
       value = source.read(name)
       if name in weights:
-        # Zeros alike: a hidden negative weight would be -0.0.
-        value = value * source.read(weights[name]) + value.dtype.type(0)
+        wide = np.float64 if value.dtype == np.float64 else np.float32
+        product = value.astype(wide) * source.read(weights[name]).astype(wide)
+        value = fold.zeros_alike(product).astype(value.dtype)
       yield name, value
 
   write(path, dict(values()))

@@ -63,11 +63,19 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
   for owner, node, factors in products:
     stored = [producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
     if _is_masked_product([values[name] for name in factors], stored):
-      # Hidden negative weights are -0.0 until something is added; zeros alike compress better.
-      value = values[known[id(owner)][node.name]]
-      folded.setdefault(id(owner), {})[node.name] = value + value.dtype.type(0)
+      # A hidden negative weight is -0.0; zeros that are all alike compress better.
+      folded.setdefault(id(owner), {})[node.name] = zeros_alike(
+          values[known[id(owner)][node.name]])
   names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
   return _replace(body, graph_def, folded, output_node_names), names
+
+
+def zeros_alike(values: np.ndarray) -> np.ndarray:
+  """Returns floats, of any dtype TensorFlow has, with 0.0 for each -0.0."""
+  size = values.dtype.itemsize
+  bits = np.array(values).view('u%d' % size)  # Half precision may be no dtype of NumPy's own.
+  bits[bits == np.array(1 << (8 * size - 1), bits.dtype)] = 0
+  return bits.view(values.dtype)
 
 
 def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:

@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freeze: from a checkpoint, a session or a SavedModel to a graph of constants."""
 
-from typing import Any, Sequence
+import difflib
+from typing import Any, Optional, Sequence
 
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export import fold
 
 
-def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[str]) -> Any:
+def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[str],
+                              meta_graph: Optional[str] = None) -> Any:
   """Reads the latest checkpoint, with its meta graph, as a GraphDef of constants.
 
   Args:
     checkpoint_dir: a directory of checkpoints, or the path of one checkpoint.
     output_node_names: names of the operations to keep, with all they need.
+    meta_graph: the file with the graph; None for the checkpoint's own .meta.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
@@ -22,7 +25,7 @@ def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[s
   """
   path = checkpoint_path(checkpoint_dir)
   with tf.Graph().as_default(), tf.Session(config=_on_any_machine()) as session:
-    restore(session, path)
+    restore(session, path, meta_graph)
     return graph_def_from_session(session, output_node_names)
 
 
@@ -90,14 +93,19 @@ def checkpoint_path(place: str) -> str:
   return str(path)
 
 
-def restore(session: Any, path: str) -> None:
-  """Builds the graph of a checkpoint's meta graph in the default graph, and restores its variables.
+def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
+  """Builds the graph of a checkpoint in the default graph, and restores its variables.
+
+  Args:
+    session: a session of the default graph.
+    path: the checkpoint.
+    meta_graph: the file with the graph; None for the checkpoint's own .meta.
 
   Raises:
     errors.CheckpointError: the checkpoint or its meta graph cannot be read.
   """
   try:
-    saver = tf.train.import_meta_graph(path + '.meta', clear_devices=True)
+    saver = tf.train.import_meta_graph(meta_graph or path + '.meta', clear_devices=True)
     if saver is None:
       raise ValueError('its meta graph has no variables')
     saver.restore(session, path)
@@ -112,11 +120,23 @@ def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> Non
   if isinstance(output_node_names, str) or not output_node_names:
     raise errors.OutputNodeError('output_node_names is %r; expected a list of operation names' %
                                  (output_node_names,))
+  names = set(known)
   for name in output_node_names:
-    if name not in set(known):
-      raise errors.OutputNodeError(
-          'There is no operation %r in the graph%s; it ends with: %s' %
-          (name, errors.nearest(name, known), ', '.join(list(known)[-5:])))
+    if name not in names:
+      raise errors.OutputNodeError('There is no operation %r in the graph%s%s' % (
+          name, errors.nearest(name, known), _near(name, known)))
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+  """Returns '; ...' with names that may be meant, or, if there are none, with the last ones."""
+  leaf = name.split(':')[0].split('/')[-1].lower()
+  near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+  near += [other for other in known if leaf and leaf in other.split('/')[-1].lower()]
+  if near:
+    return '; there are: ' + ', '.join(list(dict.fromkeys(near))[:5])
+  # What a Saver adds comes last, and is nothing to ask for.
+  own = [other for other in known if not other.startswith('save')]
+  return '; it ends with: ' + ', '.join((own or list(known))[-5:])
 
 
 def first_line(error: BaseException) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from model_pruning import errors
 from model_pruning import files
 from model_pruning.compat import tf
-from model_pruning.export import fold
 from model_pruning.export import freeze
+from model_pruning.export import strip
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature with the initialization, since TensorFlow 1.14.
@@ -113,7 +113,7 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
     needed = outputs + ([init_op] if init_op else []) + [
         name.split(':')[0] for name, _ in assets]
     frozen = freeze.graph_def_from_session(session, needed)
-  stripped, folded = fold.fold_masks(frozen, needed)
+  stripped, folded = strip.strip(frozen, needed)
   return stripped, signatures, _Kept(init_op, assets, saved_model_dir), folded
 
 

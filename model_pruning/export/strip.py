@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strip: from a trained graph with masks to a plain one with zeros in its weights."""
 
-from typing import Any, Sequence
+from typing import Any, List, Sequence, Tuple
 
 from model_pruning.compat import tf
+from model_pruning.export import dead
 from model_pruning.export import fold
 from model_pruning.export import freeze
 
@@ -29,6 +30,24 @@ def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]
   Raises:
     errors.OutputNodeError: an output is not in the graph.
   """
-  freeze.check_outputs([node.name for node in input_graph_def.node], output_node_names)
-  graph_def = tf.graph_util.extract_sub_graph(input_graph_def, list(output_node_names))
-  return fold.fold_masks(graph_def, output_node_names)[0]
+  return strip(input_graph_def, output_node_names)[0]
+
+
+def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
+  """Does the same as strip_pruning_vars_fn, and also returns the names of what was folded.
+
+  Args:
+    graph_def: a GraphDef of constants. It is not changed.
+    output_node_names: names of the operations to keep, with all they need.
+
+  Returns:
+    A GraphDef, and the names of its masked products.
+
+  Raises:
+    errors.OutputNodeError: an output is not in the graph.
+  """
+  freeze.check_outputs([node.name for node in graph_def.node], output_node_names)
+  needed = dead.drop_dead_results(
+      tf.graph_util.extract_sub_graph(graph_def, list(output_node_names)), output_node_names)
+  return fold.fold_masks(
+      tf.graph_util.extract_sub_graph(needed, list(output_node_names)), output_node_names)

@@ -1,0 +1,210 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of the command line do, given their parsed arguments."""
+
+import contextlib
+import json
+import os
+import re
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+import tqdm
+
+from model_pruning import errors
+from model_pruning import events
+from model_pruning import files
+from model_pruning import models
+from model_pruning import one_shot
+from model_pruning import plots
+from model_pruning import quiet
+from model_pruning import report as reports
+from model_pruning import timeline
+from model_pruning.compat import tf
+from model_pruning.export import checkpoint
+from model_pruning.export import freeze
+from model_pruning.export import saved_model
+from model_pruning.export import strip as strip_lib
+from model_pruning.export import tflite
+from model_pruning.summaries import sparsity_table
+
+
+def strip(args: Any) -> None:
+  """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
+  to = args.to or ('saved_model' if _is_saved_model(args.model) else 'graph')
+  if to == 'checkpoint':
+    with _stage('writing'):
+      folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
+  elif to == 'saved_model' and _is_saved_model(args.model):
+    with _stage('stripping'):
+      folded = saved_model.strip_saved_model(args.model, args.output)
+  else:
+    graph_def, inputs, outputs, folded = _stripped(args)
+    if not folded:
+      raise errors.NoMaskedWeightsError(
+          '%s has no masked weights that these outputs need; is it stripped already?' % args.model)
+    if to == 'saved_model':
+      saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
+    else:
+      with files.replacing(args.output) as temporary, open(temporary, 'wb') as f:
+        f.write(graph_def.SerializeToString(deterministic=True))
+  if args.json:
+    print(json.dumps({'output': args.output, 'to': to, 'folded': folded,
+                      'bytes': _size(args.output)}, indent=2))
+  else:
+    print('Folded %d masked weight%s into %s (%s bytes)' % (
+        len(folded), '' if len(folded) == 1 else 's', args.output,
+        '{:,}'.format(_size(args.output))))
+
+
+def export(args: Any) -> None:
+  """Writes a TFLite model."""
+  examples = None if args.examples is None else _examples(args.examples)
+  graph_def, inputs, outputs, _ = _stripped(args)
+  with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
+    result = tflite.to_tflite(
+        graph_def, args.output, inputs, outputs, quantization=args.quantization,
+        sparse={'auto': 'auto', 'yes': True, 'no': False}[args.sparse], examples=examples,
+        input_shapes=dict(args.input_shape), tolerance=args.tolerance)
+  print(result.to_json() if args.json else result.table())
+
+
+def report(args: Any) -> None:
+  """Prints a report on a model, or on a run."""
+  with _stage('reading'):
+    result: Any
+    if args.history:
+      result = events.read(args.model)
+    else:
+      result = reports.of(args.model, args.block, dict(args.input_shape), args.output_node_names)
+  _print(result, args)
+
+
+def plot(args: Any) -> None:
+  """Draws a run or a model."""
+  with _stage('drawing'):
+    if args.kind == 'sparsity':
+      figure = plots.sparsity(events.read(args.model), args.thresholds)
+    else:
+      draw = plots.magnitudes if args.kind == 'weights' else plots.masks
+      figure = draw(_weights(args.model, args.weights))
+    plots.save(figure, args.output)
+  print('Written to %s' % args.output)
+
+
+def schedule(args: Any) -> None:
+  """Prints, and draws, the mask updates of an HParams string."""
+  result = timeline.of(args.hparams, args.num_steps)
+  if args.output:
+    plots.save(plots.schedule(result), args.output)
+  _print(result, args)
+
+
+def prune(args: Any) -> None:
+  """Writes a checkpoint with masks."""
+  with _stage('pruning'):
+    rows = one_shot.prune_checkpoint(args.model, args.output, args.hparams, args.include,
+                                     args.exclude)
+  if args.json:
+    print(json.dumps({'output': args.output, 'weights': [
+        {'name': row.name, 'shape': list(row.shape), 'asked': row.asked, 'achieved': row.achieved,
+         'zeros': row.zeros} for row in rows]}, indent=2))
+  else:
+    print(sparsity_table(rows))
+    print('\nWritten to %s' % args.output)
+
+
+# ---- What they share. ----
+
+
+def _print(result: Any, args: Any) -> None:
+  print(result.to_json() if args.json else
+        result.to_csv().rstrip('\n') if args.csv else result.table())
+
+
+@contextlib.contextmanager
+def _stage(name: str) -> Iterator[None]:
+  """Shows what is being done, on a terminal."""
+  # disable=None: nothing where stderr is no terminal.
+  with tqdm.tqdm(total=1, desc=name, bar_format='{desc} ... {elapsed}', leave=False, disable=None):
+    yield
+
+
+def _is_saved_model(path: str) -> bool:
+  return tf.gfile.Exists(os.path.join(path, 'saved_model.pb'))
+
+
+def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
+  """Returns a stripped GraphDef, its inputs and outputs, and the names of what was folded."""
+  inputs, outputs = list(args.inputs), list(args.output_node_names)
+  with _stage('reading and stripping'):
+    if _is_saved_model(args.model):
+      graph_def, signatures, _, folded = saved_model.read_stripped(args.model)
+      signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
+      inputs = inputs or [info.name for _, info in sorted(signature.inputs.items())]
+      outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
+      return graph_def, inputs, outputs, folded
+    if not outputs:
+      raise errors.OutputNodeError(
+          '--output_node_names is missing; name the operations to keep, such as softmax')
+    if os.path.isfile(args.model) and not args.model.endswith(('.index', '.meta')):
+      frozen = freeze.graph_def_from_file(args.model)
+    else:
+      frozen = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
+    graph_def, folded = strip_lib.strip(frozen, outputs)
+  return graph_def, inputs or _placeholders(graph_def), outputs, folded
+
+
+def _weights(path: str, pattern: Optional[str]) -> List[Any]:
+  """Returns the weights in a model whose names `pattern` is found in."""
+  try:
+    wanted = re.compile(pattern or '')
+  except re.error as error:
+    raise errors.MapError('--weights=%s is not a regular expression (%s)' %
+                          (pattern, error)) from error
+  found = list(models.load(path).weights())
+  weights = [weight for weight in found if wanted.search(weight.name)]
+  if not weights:
+    raise errors.ModelFileError('%s has no weights%s; there are: %s' % (
+        path, ' whose name %r is found in' % pattern if pattern else '',
+        ', '.join(weight.name for weight in found) or 'none'))
+  return weights
+
+
+def _placeholders(graph_def: Any) -> List[str]:
+  return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
+
+
+def _by_op(names: Sequence[str]) -> Dict[str, str]:
+  """Returns tensors by the names of their operations, which callers of a signature use."""
+  return {name.split(':')[0].split('/')[-1]: name for name in names}
+
+
+def _examples(path: str) -> Any:
+  """Returns the inputs in a .npy or .npz file, an example each."""
+  try:
+    arrays = np.load(path, allow_pickle=False)
+    if not hasattr(arrays, 'files'):
+      return list(arrays)
+    columns = {name: arrays[name] for name in arrays.files}
+  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
+    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
+        path, freeze.first_line(error))) from error
+  lengths = {name: len(column) for name, column in columns.items()}
+  if len(set(lengths.values())) != 1:
+    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
+        path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
+  return [{name: column[i] for name, column in columns.items()}
+          for i in range(next(iter(lengths.values())))]
+
+
+def _size(path: str) -> int:
+  """Returns the bytes of a file, a folder, or a checkpoint."""
+  if os.path.isfile(path):
+    return os.path.getsize(path)
+  if os.path.isdir(path):
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, names in os.walk(path) for name in names)
+  folder, prefix = os.path.split(os.path.abspath(path))
+  return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)
+             if name.startswith(prefix + '.'))

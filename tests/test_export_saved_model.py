@@ -1,0 +1,146 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of model_pruning.export.saved_model: stripped, with signatures, tables and assets."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow
+
+import model_pruning
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.export import saved_model
+
+WORDS = ['c', 'unknown', 'a']
+WEIGHT = np.arange(20, dtype=np.float32).reshape(4, 5) - 7.5
+
+
+def _export(folder, masked=True, tags=('serve',)):
+  """Writes a SavedModel that looks up words of a file; returns what WORDS give."""
+  source = os.path.join(os.path.dirname(folder), 'words.txt')
+  with open(source, 'w') as f:
+    f.write('a\nb\nc\n')
+  with tf.Graph().as_default(), tf.Session() as session:
+    words = tf.placeholder(tf.string, [None], 'words')
+    lookup = tf.lookup.TextFileInitializer(
+        source, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER)
+    ids = tf.lookup.StaticVocabularyTable(lookup, 1).lookup(words)
+    tf.train.get_or_create_global_step()
+    if masked:
+      with model_pruning.masked_scope(include='.*'):
+        weight = tf.get_variable('embedding', initializer=WEIGHT)
+      update = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5').mask_update_op()
+    else:
+      weight, update = tf.get_variable('embedding', initializer=WEIGHT), tf.no_op()
+    rows = tf.gather(weight, ids, name='rows')
+    session.run([tf.global_variables_initializer(), tf.tables_initializer()])
+    session.run(update)
+    signature = tf.saved_model.signature_def_utils.predict_signature_def
+    builder = tf.saved_model.builder.SavedModelBuilder(folder)
+    builder.add_meta_graph_and_variables(
+        session, list(tags), main_op=tf.tables_initializer(),
+        assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS),
+        signature_def_map={'serving_default': signature({'words': words}, {'rows': rows}),
+                           'ids': signature({'words': words}, {'ids': ids})})
+    builder.save()
+    result = session.run(rows, {words: WORDS})
+  os.remove(source)  # Only the copy among the assets is left.
+  return result
+
+
+def _serve(folder, key, output):
+  with tf.Graph().as_default(), tf.Session() as session:
+    meta = tf.saved_model.load(session, ['serve'], folder)
+    signature = meta.signature_def[key]
+    assert not tf.global_variables()
+    return session.run(signature.outputs[output].name, {signature.inputs['words'].name: WORDS})
+
+
+def test_signatures_tables_and_assets_are_kept(tmp_path):
+  source, target = str(tmp_path / 'source'), str(tmp_path / 'target')
+  wanted = _export(source)
+  assert saved_model.strip_saved_model(source, target) == ['embedding/weights/masked_weight']
+  shutil.rmtree(source)
+  rows = _serve(target, 'serving_default', 'rows')
+  np.testing.assert_array_equal(rows, wanted)
+  assert np.count_nonzero(rows == 0)
+  np.testing.assert_array_equal(_serve(target, 'ids', 'ids'), [2, 3, 0])
+  assert os.listdir(os.path.join(target, 'assets')) == ['words.txt']
+
+
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='TensorFlow 1 has no such loader')
+def test_tensorflow_2_loads_it(tmp_path):
+  source, target = str(tmp_path / 'source'), str(tmp_path / 'target')
+  wanted = _export(source)
+  saved_model.strip_saved_model(source, target)
+  with tensorflow.Graph().as_default(), tf.Session() as session:
+    function = tensorflow.saved_model.load(target).signatures['serving_default']
+    rows = function(words=tf.constant(WORDS))['rows']
+    session.run(tf.tables_initializer())
+    np.testing.assert_array_equal(session.run(rows), wanted)
+
+
+def test_the_tags_of_its_graph(tmp_path):
+  source = str(tmp_path / 'source')
+  _export(source, tags=('serve', 'tpu'))
+  with pytest.raises(errors.ModelFileError, match=r"tags \['serve', 'tpu'\], and none with"):
+    saved_model.strip_saved_model(source, str(tmp_path / 'target'), tags=['serve'])
+  saved_model.strip_saved_model(source, str(tmp_path / 'target'))  # There is only one.
+
+
+def test_a_model_without_masks_is_refused(tmp_path):
+  source = str(tmp_path / 'source')
+  _export(source, masked=False)
+  with pytest.raises(errors.NoMaskedWeightsError, match='no masked weights'):
+    saved_model.strip_saved_model(source, str(tmp_path / 'target'))
+  assert sorted(os.listdir(str(tmp_path))) == ['source']
+
+
+@pytest.mark.parametrize('damage,message', [
+    ('missing', 'There is no SavedModel in .*nowhere'),
+    ('truncated', 'is not a SavedModel, or truncated'),
+    ('variables', 'cannot be read'),
+])
+def test_a_damaged_model_is_refused_and_nothing_is_written(tmp_path, damage, message):
+  source = tmp_path / ('nowhere' if damage == 'missing' else 'source')
+  if damage != 'missing':
+    _export(str(source))
+  if damage == 'truncated':
+    content = (source / 'saved_model.pb').read_bytes()
+    (source / 'saved_model.pb').write_bytes(content[:len(content) // 2])
+  if damage == 'variables':
+    shutil.rmtree(str(source / 'variables'))
+  before = sorted(os.listdir(str(tmp_path)))
+  with pytest.raises(errors.ModelFileError, match=message) as caught:
+    saved_model.strip_saved_model(str(source), str(tmp_path / 'target'))
+  assert len(str(caught.value).splitlines()) == 1
+  assert sorted(os.listdir(str(tmp_path))) == before
+
+
+def test_a_folder_with_something_in_it_is_kept(tmp_path):
+  source = str(tmp_path / 'source')
+  _export(source)
+  (tmp_path / 'target').mkdir()
+  (tmp_path / 'target' / 'kept').write_text('kept')
+  with pytest.raises(errors.WriteError, match='exists; give a new folder'):
+    saved_model.strip_saved_model(source, str(tmp_path / 'target'))
+  assert (tmp_path / 'target' / 'kept').read_text() == 'kept'
+
+
+def test_a_graph_becomes_a_model_with_the_signature_asked_for(tmp_path):
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [None], 'scope/x')
+    tf.add(x, 1, name='y')
+  folder = str(tmp_path / 'model')
+  saved_model.to_saved_model(graph.as_graph_def(), folder, {'in': 'scope/x'}, {'out': 'y:0'})
+  with tf.Graph().as_default(), tf.Session() as session:
+    signature = tf.saved_model.load(session, ['serve'], folder).signature_def['serving_default']
+    assert session.run(signature.outputs['out'].name, {signature.inputs['in'].name: [1]}) == [2]
+  with pytest.raises(errors.OutputNodeError, match='scope/x'):
+    saved_model.to_saved_model(graph.as_graph_def(), str(tmp_path / 'other'), {'in': 'scope/z'},
+                               {'out': 'y'})
+  assert not (tmp_path / 'other').exists()
