@@ -172,7 +172,7 @@ def _export(subparsers: Any) -> None:
 def _report(subparsers: Any) -> None:
   parser = _command(
       subparsers, commands.report, 'show sparsity, sizes and FLOPs of each weight',
-      'of a model, or,\nwith --history, sparsity and thresholds over time from the events of a run.',
+      'of a model, or,\nwith --history, sparsity and thresholds over time from a run\'s events.',
       'out/digits',
       'model.tflite --json',
       'out/digits --block=16x1 --csv > weights.csv',
@@ -183,7 +183,7 @@ def _report(subparsers: Any) -> None:
   parser.add_argument('--block', type=_block, metavar='16x1',
                       help='blocks to count; by default those in which each weight is sparse')
   parser.add_argument('--input_shape', type=_shape, action='append', default=[],
-                      metavar='NAME=28x28x1', help='one example, for FLOPs where it is left open')
+                      metavar='NAME=1x28x28x1', help='for FLOPs, of inputs that leave theirs open')
   parser.add_argument('--output_node_names', type=_names, default=None, metavar='NAME,...',
                       help='count the FLOPs of what these need only')
   formats = parser.add_mutually_exclusive_group()
@@ -213,7 +213,7 @@ def _schedule(subparsers: Any) -> None:
       subparsers, commands.schedule, 'show when masks will be updated, and to which sparsity',
       'before a\nrun is started. Says so when the target will not be reached.',
       'target_sparsity=0.9,pruning_frequency=100,sparsity_function_end_step=2000',
-      '"target_sparsity=0.9,weight_sparsity_map=[conv1:0.8]" --num_steps=5000 --output=schedule.png')
+      '"target_sparsity=0.9,weight_sparsity_map=[conv1:0.8]" --num_steps=5000 --output=plan.png')
   parser.add_argument('hparams', metavar='HPARAMS', help='what --pruning_hparams would be')
   parser.add_argument('--num_steps', type=int, metavar='N',
                       help='the last step of training; by default as long as the schedule takes')

@@ -14,28 +14,28 @@ import tqdm
 from model_pruning import errors
 from model_pruning import events
 from model_pruning import files
-from model_pruning import models
 from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
 from model_pruning import report as reports
 from model_pruning import timeline
-from model_pruning.compat import tf
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
+from model_pruning.reading import models
+from model_pruning.reading import sources
 from model_pruning.summaries import sparsity_table
 
 
 def strip(args: Any) -> None:
   """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
-  to = args.to or ('saved_model' if _is_saved_model(args.model) else 'graph')
+  to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
   if to == 'checkpoint':
     with _stage('writing'):
       folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
-  elif to == 'saved_model' and _is_saved_model(args.model):
+  elif to == 'saved_model' and sources.is_saved_model(args.model):
     with _stage('stripping'):
       folded = saved_model.strip_saved_model(args.model, args.output)
   else:
@@ -64,7 +64,7 @@ def export(args: Any) -> None:
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,
-        sparse={'auto': 'auto', 'yes': True, 'no': False}[args.sparse], examples=examples,
+        sparse={'yes': True, 'no': False}.get(args.sparse, 'auto'), examples=examples,
         input_shapes=dict(args.input_shape), tolerance=args.tolerance)
   print(result.to_json() if args.json else result.table())
 
@@ -130,15 +130,11 @@ def _stage(name: str) -> Iterator[None]:
     yield
 
 
-def _is_saved_model(path: str) -> bool:
-  return tf.gfile.Exists(os.path.join(path, 'saved_model.pb'))
-
-
 def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
   """Returns a stripped GraphDef, its inputs and outputs, and the names of what was folded."""
   inputs, outputs = list(args.inputs), list(args.output_node_names)
   with _stage('reading and stripping'):
-    if _is_saved_model(args.model):
+    if sources.is_saved_model(args.model):
       graph_def, signatures, _, folded = saved_model.read_stripped(args.model)
       signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
       inputs = inputs or [info.name for _, info in sorted(signature.inputs.items())]
@@ -147,8 +143,8 @@ def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
     if not outputs:
       raise errors.OutputNodeError(
           '--output_node_names is missing; name the operations to keep, such as softmax')
-    if os.path.isfile(args.model) and not args.model.endswith(('.index', '.meta')):
-      frozen = freeze.graph_def_from_file(args.model)
+    if sources.is_graph_file(args.model):
+      frozen = sources.graph_def(args.model)
     else:
       frozen = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
     graph_def, folded = strip_lib.strip(frozen, outputs)
@@ -189,7 +185,7 @@ def _examples(path: str) -> Any:
     columns = {name: arrays[name] for name in arrays.files}
   except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
     raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
-        path, freeze.first_line(error))) from error
+        path, errors.first_line(error))) from error
   lengths = {name: len(column) for name, column in columns.items()}
   if len(set(lengths.values())) != 1:
     raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (

@@ -27,13 +27,14 @@ if _version < _MINIMUM:
 
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
-# Three things that every TensorFlow from 1.15 on has, but under no public name: functions that
-# the runtime does not inline, the class of what a Saver saves, and what operations there are.
+# What every TensorFlow from 1.15 on has, but under no public name: functions that the runtime does
+# not inline, the class of what a Saver saves, what a SavedModel is, and what operations there are.
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
 from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'is_stateful', 'tf']
+__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'is_stateful', 'tf']
 
 
 def is_stateful(op: str) -> bool:

@@ -100,6 +100,11 @@ class MissingPackageError(PruningError, ImportError):
   """A package that only this feature needs is not installed."""
 
 
+def first_line(error: BaseException) -> str:
+  """Returns the first line of an error's message: TensorFlow adds pages of where."""
+  return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
   import difflib  # Only ever needed on the way to an error.

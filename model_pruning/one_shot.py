@@ -68,7 +68,7 @@ def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE
       for variable in (record.mask, record.threshold):
         values[variable.op.name] = session.run(variable)
     last = pruning.last_mask_update_step
-    values[last.op.name] = np.int32(values.get(tf.GraphKeys.GLOBAL_STEP, 0))
+    values[last.op.name] = np.array(values.get(tf.GraphKeys.GLOBAL_STEP, 0), np.int32)
     rows = pruning.sparsity_report(session)
   checkpoint.write(path, values)
   return rows

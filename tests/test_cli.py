@@ -94,7 +94,7 @@ def test_strip_to_a_checkpoint_and_to_a_saved_model(run_folder, tmp_path):
   assert np.mean(checkpoint.Checkpoint(target).read('fc1/kernel') == 0) == 0.75
   for model, options in (('RUN/pruned', ['--to=saved_model', '--output_node_names=scores']),
                          ('RUN/saved', [])):
-    folder = str(tmp_path / model.replace('/', '_'))
+    folder = str(tmp_path / model.split('/')[1])
     assert not _run(run_folder, 'strip', model, '--output=' + folder, *options)
     with tf.Graph().as_default(), tf.Session() as session:
       signature = tf.saved_model.load(session, ['serve'], folder).signature_def['serving_default']
@@ -195,10 +195,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run_folder, tmp_path, capsys, 
 
 def test_a_place_that_cannot_be_written_to(run_folder, tmp_path, capsys):
   (tmp_path / 'file').write_text('')
-  for command in ('strip RUN/pruned --output_node_names=scores', 'plot masks RUN/pruned',
-                  'prune RUN/dense target_sparsity=0.5', 'schedule target_sparsity=0.5',
-                  'export RUN/pruned --output_node_names=scores'):
-    assert _run(run_folder, *command.split(), '--output=%s' % (tmp_path / 'file' / 'x')) == 1
+  for command, name in (('strip RUN/pruned --output_node_names=scores', 'x.pb'),
+                        ('plot masks RUN/pruned', 'x.png'),
+                        ('prune RUN/dense target_sparsity=0.5', 'model.ckpt'),
+                        ('schedule target_sparsity=0.5', 'x.png'),
+                        ('export RUN/pruned --output_node_names=scores', 'x.tflite')):
+    assert _run(run_folder, *command.split(), '--output=%s' % (tmp_path / 'file' / name)) == 1
     assert 'Cannot write' in capsys.readouterr().err
   assert os.listdir(str(tmp_path)) == ['file']
 

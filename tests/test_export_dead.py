@@ -88,7 +88,8 @@ def test_loops_with_effects_are_left_alone():
   tf.enable_control_flow_v2()
   with tf.Graph().as_default() as graph:
     x = tf.placeholder(tf.float32, [], 'inputs')
-    y = tf.while_loop(lambda i, *_: i < 3, lambda i, y, z: (i + 1, y + 1, z * tf.random.uniform([])),
+    y = tf.while_loop(lambda i, *_: i < 3,
+                      lambda i, y, z: (i + 1, y + 1, z * tf.random.uniform([])),
                       (tf.constant(0), x, x))[1]
     tf.identity(y, 'outputs')
   graph_def = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ['outputs'])

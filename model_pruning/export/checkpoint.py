@@ -5,7 +5,7 @@
 import dataclasses
 import os
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.export import fold
-from model_pruning.export import freeze
+from model_pruning.reading import sources
 
 _HISTORY = ('gradient', 'old_weight', 'old_old_weight')
 _STEPS = (registry.LAST_MASK_UPDATE_STEP, registry.LAST_GRADIENT_UPDATE_STEP)
@@ -47,7 +47,7 @@ class Checkpoint:
     Raises:
       errors.CheckpointError: there is no checkpoint, or it cannot be read.
     """
-    self.path = freeze.checkpoint_path(place)
+    self.path = sources.checkpoint_path(place)
     try:
       self._reader = tf.train.NewCheckpointReader(self.path)
       self.shapes: Dict[str, List[int]] = self._reader.get_variable_to_shape_map()
@@ -60,7 +60,7 @@ class Checkpoint:
   def _unreadable(self, error: Exception) -> errors.CheckpointError:
     return errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
-        'again' % (self.path, freeze.first_line(error)))
+        'again' % (self.path, errors.first_line(error)))
 
   def read(self, name: str) -> np.ndarray:
     """Returns the value of a variable, whole where it is partitioned.

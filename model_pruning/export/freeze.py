@@ -8,6 +8,7 @@ from typing import Any, Optional, Sequence
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export import fold
+from model_pruning.reading import sources
 
 
 def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[str],
@@ -23,7 +24,7 @@ def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[s
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
     errors.OutputNodeError: an output is not in the graph.
   """
-  path = checkpoint_path(checkpoint_dir)
+  path = sources.checkpoint_path(checkpoint_dir)
   with tf.Graph().as_default(), tf.Session(config=_on_any_machine()) as session:
     restore(session, path, meta_graph)
     return graph_def_from_session(session, output_node_names)
@@ -47,52 +48,6 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
   return fold.fold_reads(frozen, output_node_names)
 
 
-def graph_def_from_file(path: str) -> Any:
-  """Returns the GraphDef in a file, binary or text (.pbtxt).
-
-  Raises:
-    errors.ModelFileError: there is no such file, or it holds no graph.
-  """
-  try:
-    with tf.gfile.GFile(path, 'rb') as f:
-      content = f.read()
-  except (tf.errors.OpError, OSError) as error:
-    raise errors.ModelFileError('Cannot read %s (%s)' % (path, first_line(error))) from error
-  graph_def = tf.GraphDef()
-  try:
-    if path.endswith('.pbtxt'):
-      from google.protobuf import text_format  # TensorFlow brings it along.
-      text_format.Parse(content, graph_def)
-    else:
-      graph_def.ParseFromString(content)
-  except Exception as error:  # The class differs between the versions of protobuf.
-    raise errors.ModelFileError(
-        '%s is not a graph (%s); expected a GraphDef as freezing and stripping write it' %
-        (path, first_line(error))) from error
-  # Almost any bytes parse as some message.
-  if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
-    raise errors.ModelFileError(
-        '%s is not a graph; expected a GraphDef as freezing and stripping write it' % path)
-  return graph_def
-
-
-def checkpoint_path(place: str) -> str:
-  """Returns the path of a checkpoint: `place`, or the latest one in the directory `place`.
-
-  Raises:
-    errors.CheckpointError: there is none.
-  """
-  for suffix in ('', '.index', '.meta'):
-    prefix = place[:-len(suffix)] if suffix and place.endswith(suffix) else place
-    if tf.gfile.Exists(prefix + '.index') and prefix != place[:0]:
-      return prefix
-  path = tf.train.latest_checkpoint(place) if tf.gfile.IsDirectory(place) else None
-  if path is None:
-    raise errors.CheckpointError('Could not find a checkpoint at: %s; expected a directory that '
-                                 'training wrote checkpoints to, or the path of one' % place)
-  return str(path)
-
-
 def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
   """Builds the graph of a checkpoint in the default graph, and restores its variables.
 
@@ -112,7 +67,7 @@ def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
   except (tf.errors.OpError, OSError, ValueError) as error:
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
-        'graph: use an earlier one, or save again' % (path, first_line(error))) from error
+        'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error
 
 
 def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> None:
@@ -137,11 +92,6 @@ def _near(name: str, known: Sequence[str]) -> str:
   # What a Saver adds comes last, and is nothing to ask for.
   own = [other for other in known if not other.startswith('save')]
   return '; it ends with: ' + ', '.join((own or list(known))[-5:])
-
-
-def first_line(error: BaseException) -> str:
-  """Returns the first line of an error's message: TensorFlow adds pages of where."""
-  return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _on_any_machine() -> Any:

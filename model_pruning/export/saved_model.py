@@ -10,6 +10,7 @@ from model_pruning import files
 from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
+from model_pruning.reading import sources
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature with the initialization, since TensorFlow 1.14.
@@ -100,7 +101,7 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
       meta = tf.saved_model.load(session, wanted, saved_model_dir)
     except (tf.errors.OpError, OSError, ValueError, RuntimeError, KeyError) as error:
       raise errors.ModelFileError('The SavedModel in %s cannot be read (%s)' % (
-          saved_model_dir, freeze.first_line(error))) from error
+          saved_model_dir, errors.first_line(error))) from error
     signatures = {key: value for key, value in meta.signature_def.items()
                   if key not in _NOT_CALLED}
     outputs = sorted({info.name.split(':')[0] for signature in signatures.values()
@@ -119,20 +120,7 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
 
 def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
   """Returns the tags of the graph to take."""
-  path = os.path.join(saved_model_dir, 'saved_model.pb')
-  try:
-    with tf.gfile.GFile(path, 'rb') as f:
-      content = f.read()
-  except (tf.errors.OpError, OSError) as error:
-    raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' %
-                                saved_model_dir) from error
-  saved_model = _SavedModel()
-  try:
-    saved_model.ParseFromString(content)
-  except Exception as error:  # The class differs between the versions of protobuf.
-    raise errors.ModelFileError('%s is not a SavedModel, or truncated (%s)' %
-                                (path, freeze.first_line(error))) from error
-  known = [sorted(meta.meta_info_def.tags) for meta in saved_model.meta_graphs]
+  known = [sorted(meta.meta_info_def.tags) for meta in sources.meta_graphs(saved_model_dir)]
   if tags is not None:
     if sorted(tags) in known:
       return list(tags)
@@ -140,13 +128,8 @@ def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
     return known[0]
   elif [tf.saved_model.tag_constants.SERVING] in known:
     return [tf.saved_model.tag_constants.SERVING]
-  raise errors.ModelFileError('The SavedModel in %s has graphs with the tags %s, and none with %s' % (
+  raise errors.ModelFileError('The SavedModel in %s has graphs with the tags %s, none with %s' % (
       saved_model_dir, ' and '.join(map(repr, known)), tags or "['serve'] alone"))
-
-
-def _SavedModel() -> Any:
-  from tensorflow.core.protobuf import saved_model_pb2  # It has no public name.
-  return saved_model_pb2.SavedModel()
 
 
 def _asset_files(meta: Any) -> List[Any]:

@@ -1,0 +1,135 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How sparse an array is, in which blocks, and what it takes to store it."""
+
+import dataclasses
+import zlib
+from typing import List, Optional, Sequence
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.spec import BlockDims
+
+_SIZES = (2, 4, 8, 16, 32, 64)
+_FIT = 0.95  # See find_block.
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+  """A matrix seen as blocks.
+
+  Attributes:
+    height, width: of a block, in elements.
+    total: number of blocks; those at the edges may cover less than others.
+    zero: number of blocks of zeros alone.
+    covered: number of elements that the other blocks cover.
+  """
+  height: int
+  width: int
+  total: int
+  zero: int
+  covered: int
+
+  @property
+  def sparsity(self) -> float:
+    """Share of the blocks that are zeros alone."""
+    return self.zero / max(self.total, 1)
+
+
+def is_matrix(shape: Sequence[int]) -> bool:
+  """Returns whether a weight of that shape can be pruned in blocks."""
+  return sum(dim != 1 for dim in shape) == 2
+
+
+def as_matrix(array: np.ndarray) -> np.ndarray:
+  """Returns an array as [inputs, outputs]: squeezed, or with all but the last axis flattened."""
+  if is_matrix(array.shape):
+    return np.squeeze(array)
+  return array.reshape(-1, array.shape[-1] if array.ndim else 1)
+
+
+def check_block(block: Optional[BlockDims]) -> None:
+  """Raises errors.BlockError if there are no blocks of that (height, width)."""
+  if block is not None and (len(block) != 2 or any(
+      not isinstance(dim, int) or dim == 0 or dim < -1 for dim in block)):
+    raise errors.BlockError('block=%r: expected (height, width), each positive or -1 for the whole '
+                            'dimension of the weight' % (block,))
+
+
+def blocks_of(kept: np.ndarray, block: BlockDims) -> Blocks:
+  """Counts the blocks of a matrix.
+
+  Args:
+    kept: bool matrix [inputs, outputs], False for zeros.
+    block: (height, width) in elements; -1 for the whole dimension.
+  """
+  height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(block, kept.shape))
+  rows, columns = kept.shape
+  alive = np.logical_or.reduceat(
+      np.logical_or.reduceat(kept, np.arange(0, rows, height), 0),
+      np.arange(0, columns, width), 1)
+  heights = np.diff(np.append(np.arange(0, rows, height), rows))
+  widths = np.diff(np.append(np.arange(0, columns, width), columns))
+  covered = int(heights @ alive.astype(np.int64) @ widths)
+  return Blocks(height, width, alive.size, alive.size - int(alive.sum()), covered)
+
+
+def find_block(kept: np.ndarray) -> BlockDims:
+  """Returns (height, width) of the largest blocks in which a matrix is sparse; (1, 1) for none.
+
+  Tried are powers of two up to 64, and whole rows and columns. A matrix is sparse
+  in blocks of a size if 95 % of its zeros are in blocks of zeros alone, and 95 % of
+  what the other blocks cover are no zeros. Where that holds for blocks, it holds
+  for those that they can be cut into.
+
+  Args:
+    kept: bool matrix [inputs, outputs], False for zeros.
+  """
+  nonzero = int(np.count_nonzero(kept))
+  zeros = kept.size - nonzero
+  if not zeros or not nonzero:
+    return 1, 1
+
+  def fits(height: int, width: int) -> bool:
+    found = blocks_of(kept, (height, width))
+    return kept.size - found.covered >= _FIT * zeros and nonzero >= _FIT * found.covered
+
+  heights = [1] + [size for size in _candidates(kept.shape[0]) if fits(size, 1)]
+  widths = [1] + [size for size in _candidates(kept.shape[1]) if fits(1, size)]
+  largest_first = sorted(((height, width) for height in heights for width in widths),
+                         key=lambda block: -block[0] * block[1])
+  return next(block for block in largest_first if block == (1, 1) or fits(*block))
+
+
+def _candidates(dim: int) -> List[int]:
+  return sorted({size for size in _SIZES if size < dim} | ({dim} if dim > 1 else set()))
+
+
+def bytes_sparse(blocks: Blocks, shape: Sequence[int], itemsize: int) -> int:
+  """Returns the size of a matrix in the sparse encoding of TensorFlow Lite, in bytes.
+
+  For each column of blocks: the values of its blocks that are not all zeros, in full
+  also at the edges; the row of each, as the narrowest of uint8, uint16 and int32
+  that holds the last row; and where its rows begin, likewise, with one number more
+  for the end.
+
+  Args:
+    blocks: how the matrix is cut.
+    shape: (inputs, outputs) of the matrix.
+    itemsize: of an element, in bytes.
+  """
+  rows, columns = -(-shape[0] // blocks.height), -(-shape[1] // blocks.width)
+  kept = blocks.total - blocks.zero
+  return (kept * blocks.height * blocks.width * itemsize + kept * _index_bytes(rows - 1) +
+          (columns + 1) * _index_bytes(kept))
+
+
+def _index_bytes(largest: int) -> int:
+  return 1 if largest < 2**8 else 2 if largest < 2**16 else 4
+
+
+def bytes_gzipped(content: bytes) -> int:
+  """Returns the size of `content` once gzipped, at the level that gzip itself takes, in bytes."""
+  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with the header of gzip.
+  return len(compressor.compress(content)) + len(compressor.flush())

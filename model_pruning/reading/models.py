@@ -1,0 +1,130 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What is stored in checkpoints, frozen graphs and SavedModels.
+
+Read from the files, without a session and without building the graph.
+"""
+
+import dataclasses
+import os
+from typing import Callable, Iterator, Optional, Sequence, Tuple
+
+from model_pruning.reading import checkpoint_weights
+from model_pruning.reading import constant_weights
+from model_pruning import errors
+from model_pruning.reading import nodes as graphs
+from model_pruning.reading import sources
+from model_pruning.reading.checkpoint_weights import open_checkpoint
+from model_pruning.compat import tf
+from model_pruning.reading.stored import StoredWeight
+
+CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = 'checkpoint', 'frozen graph', 'SavedModel'
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredModel:
+  """What there is in a file.
+
+  Attributes:
+    path: the file, or the prefix of the checkpoint.
+    kind: CHECKPOINT, FROZEN_GRAPH or SAVED_MODEL.
+    nodes: of its graph; empty where it has none that can be read.
+    notes: what could not be read, and why; one sentence each.
+    read: see `weights`.
+  """
+  path: str
+  kind: str
+  nodes: graphs.Nodes
+  notes: Tuple[str, ...]
+  read: Callable[[], Iterator[StoredWeight]]
+
+  def weights(self) -> Iterator[StoredWeight]:
+    """Yields the weights: those with masks, and other kernels (floats of rank 2 or more).
+
+    Variables of optimizers, moving averages, masks and what pruning remembers are
+    left out.
+
+    Raises:
+      errors.CheckpointError: the checkpoint is damaged.
+    """
+    return self.read()
+
+
+def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
+  """Opens a checkpoint, a frozen graph or a SavedModel.
+
+  Args:
+    path: the prefix of a checkpoint, or one of its files; a folder of checkpoints,
+      for the latest; a SavedModel's folder; or a file with a GraphDef.
+    output_node_names: what the graph is looked at for. None: all of it, or, of a
+      SavedModel, what its signatures need.
+
+  Raises:
+    errors.CheckpointError: there is no checkpoint, or it cannot be read.
+    errors.ModelFileError: the file holds no model, or is damaged.
+    errors.OutputNodeError: an output is not in the graph.
+  """
+  if os.path.basename(path) == 'saved_model.pb':
+    path = os.path.dirname(path) or '.'
+  if sources.is_saved_model(path):
+    return _load_saved_model(path, output_node_names)
+  if sources.is_graph_file(path):
+    return _load_graph(path, output_node_names)
+  return _load_checkpoint(sources.checkpoint_path(path), output_node_names)
+
+
+def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
+  variables, notes, meta = open_checkpoint(prefix), [], tf.MetaGraphDef()
+  try:
+    with open(prefix + '.meta', 'rb') as f:
+      meta.ParseFromString(f.read())
+  except OSError:
+    notes.append('FLOPs are unknown: the checkpoint has no .meta file, which holds the graph.')
+  except Exception as error:  # Each version of protobuf has its own.
+    meta = tf.MetaGraphDef()
+    notes.append('FLOPs are unknown: %s.meta is damaged (%s).' % (prefix, errors.first_line(error)))
+  nodes = graphs.flatten(meta.graph_def)
+  return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names), tuple(notes),
+                     checkpoint_weights.weights_of(variables, meta, nodes))
+
+
+def _load_graph(path: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
+  nodes = _needed(graphs.flatten(sources.graph_def(path)), output_node_names)
+  return StoredModel(path, FROZEN_GRAPH, nodes, (), lambda: constant_weights.weights_among(nodes))
+
+
+def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
+  metas = sources.meta_graphs(folder)
+  meta = next((meta for meta in metas if 'serve' in meta.meta_info_def.tags), metas[0])
+  if not output_node_names:
+    output_node_names = sorted({
+        info.name.split(':')[0] for key, signature in meta.signature_def.items()
+        if not key.startswith('__') for info in signature.outputs.values() if info.name})
+  prefix = os.path.join(folder, 'variables', 'variables')
+  has_variables = os.path.exists(prefix + '.index')
+  nodes = graphs.flatten(meta.graph_def)
+  if not has_variables and any(node.op in graphs.VARIABLE_OPS for node in nodes.values()):
+    raise errors.ModelFileError('SavedModel %s has variables, but no %s.index; export the model '
+                                'again' % (folder, prefix))
+  needed = _needed(nodes, output_node_names)
+
+  def read() -> Iterator[StoredWeight]:
+    if has_variables:
+      for weight in checkpoint_weights.weights_of(open_checkpoint(prefix), meta, nodes)():
+        # Keras 3 saves copies that nothing reads.
+        if not weight.nodes or any(name in needed for name in weight.nodes):
+          yield weight
+    yield from constant_weights.weights_among(needed)
+
+  return StoredModel(folder, SAVED_MODEL, needed, (), read)
+
+
+def _needed(nodes: graphs.Nodes, output_node_names: Optional[Sequence[str]]) -> graphs.Nodes:
+  if not output_node_names:
+    return nodes
+  for name in output_node_names:
+    if name not in nodes:
+      raise errors.OutputNodeError('There is no operation %r in the graph%s' %
+                                   (name, errors.nearest(name, nodes)))
+  return graphs.needed_for(nodes, output_node_names)
+

@@ -1,0 +1,237 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A GraphDef as plain records: functions inlined, and what a tensor is made of.
+
+Nothing is run here and no operation need be registered, so graphs of other
+TensorFlow versions, and with operations of their own, can be looked through.
+"""
+
+import dataclasses
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from model_pruning.compat import tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Ref:
+  """One output of a node: number `index` of the output argument `arg` ('': of all outputs)."""
+  node: str
+  arg: str = ''
+  index: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+  """One operation.
+
+  Attributes:
+    name: its name; inside of a function that of the call, a slash, and its own.
+    op: its type.
+    inputs: what it takes data from.
+    definition: its NodeDef; the names in there are those inside of the function.
+    in_loop: whether it is in the body of a loop.
+  """
+  name: str
+  op: str
+  inputs: Tuple[Ref, ...]
+  definition: Any
+  in_loop: bool = False
+
+
+Nodes = Dict[str, Node]
+
+VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp', 'AutoReloadVariable')
+
+# What hands on its first input, as far as its shape or what it is made of goes.
+_SAME = ('Identity', 'ReadVariableOp', 'Enter', 'RefEnter', 'Exit', 'RefIdentity', 'StopGradient',
+         'PreventGradient', 'Switch', 'RefSwitch', 'Merge', 'RefMerge', 'NextIteration', 'Snapshot',
+         'CheckNumerics')
+
+# What makes a kernel of a stored weight.
+_REMAKES = _SAME + ('Cast', 'Mul', 'ConcatV2', 'Reshape', 'ExpandDims', 'Squeeze', 'Transpose',
+                    'FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxVarsPerChannel')
+
+_CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')
+_LOOPS = ('While', 'StatelessWhile')
+_BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
+
+
+def is_same(node: Node) -> bool:
+  """Returns whether the node hands on its first input as it is."""
+  return node.op in _SAME and bool(node.inputs)
+
+
+def flatten(graph_def: Any) -> Nodes:
+  """Returns the nodes of a graph, with those of the functions that it calls, by name.
+
+  A reference to what a call returns becomes one to what the function returns; what
+  a loop returns is taken to be what it starts from, which has the same shape.
+  """
+  functions = {function.signature.name: function for function in graph_def.library.function}
+  nodes: Nodes = {}
+  loops = {node.name for node in graph_def.node if node.op in ('Enter', 'RefEnter')}
+  _add(graph_def.node, '', None, functions, nodes, False, ())
+  inside = _inside_loops(nodes) if loops else ()
+  for name in inside:
+    nodes[name] = dataclasses.replace(nodes[name], in_loop=True)
+  return nodes
+
+
+def _add(definitions: Iterable[Any], prefix: str, arguments: Optional[Dict[str, Ref]],
+         functions: Dict[str, Any], nodes: Nodes, in_loop: bool, stack: Tuple[str, ...],
+         returns: Sequence[str] = ()) -> List[Ref]:
+  """Enters nodes, and those of what they call; returns what `returns` refers to."""
+  outputs: Dict[str, List[Ref]] = {}  # Of calls.
+
+  def resolve(text: str) -> Ref:
+    name, *rest = text.split(':')
+    if arguments is not None and not (len(rest) == 2):
+      return arguments.get(name, Ref(prefix + name))
+    arg, index = (rest[0], int(rest[1])) if len(rest) == 2 else ('', int((rest or ['0'])[0]))
+    if name in outputs and index < len(outputs[name]):
+      return outputs[name][index]
+    return Ref(prefix + name, arg, index)
+
+  for definition in _callees_first(definitions, functions):
+    inputs = tuple(resolve(text) for text in definition.input if not text.startswith('^'))
+    name = prefix + definition.name
+    nodes[name] = Node(name, definition.op, inputs, definition, in_loop)
+    for role, callee in _called(definition, functions):
+      if callee in stack:  # Recursion has no end that can be seen from here.
+        continue
+      function = functions[callee]
+      names = [arg.name for arg in function.signature.input_arg]
+      # A branch has its condition in front of the arguments.
+      given = dict(zip(names, inputs[len(inputs) - len(names):]))
+      made = _add(function.node_def, '%s/%s' % (name, role + '/' if role else ''), given, functions,
+                  nodes, in_loop or definition.op in _LOOPS, stack + (callee,),
+                  [function.ret[arg.name] for arg in function.signature.output_arg])
+      # A call needs what it calls.
+      nodes[name] = dataclasses.replace(nodes[name], inputs=nodes[name].inputs + tuple(made))
+      outputs.setdefault(definition.name, list(inputs) if definition.op in _LOOPS else made)
+  return [resolve(text) for text in returns]
+
+
+def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> List[Any]:
+  """Returns the definitions such that a call comes before what uses what it returns."""
+  definitions = list(definitions)
+  calls = {definition.name for definition in definitions if any(_called(definition, functions))}
+  if not calls:
+    return definitions
+  by_name = {definition.name: definition for definition in definitions}
+  done: Dict[str, bool] = {}
+  order: List[Any] = []
+  for first in definitions:
+    stack = [first]
+    while stack:
+      definition = stack[-1]
+      if done.setdefault(definition.name, False):
+        stack.pop()
+        continue
+      pending = [by_name[name] for name in (text.lstrip('^').split(':')[0]
+                                            for text in definition.input)
+                 if name in by_name and name not in done]  # One met before closes a loop.
+      if pending:
+        stack.extend(pending[:1])
+      else:
+        done[definition.name] = True
+        order.append(stack.pop())
+  return order
+
+
+def _called(definition: Any, functions: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
+  """Yields (role, function) for the functions of the graph that a node calls."""
+  if definition.op in functions:
+    yield '', definition.op
+  if definition.op in _CALLS + _LOOPS + _BRANCHES:
+    for role in sorted(definition.attr):
+      value = definition.attr[role]
+      found = [value.func] if value.HasField('func') else list(value.list.func)
+      for index, func in enumerate(found):
+        if func.name in functions:
+          own = '' if definition.op in _CALLS else role
+          yield own + (str(index) if index else ''), func.name
+
+
+def _inside_loops(nodes: Nodes) -> List[str]:
+  """Returns the names of the nodes between the Enter and the Exit of loops."""
+  consumers: Dict[str, List[str]] = {}
+  for node in nodes.values():
+    for ref in node.inputs:
+      consumers.setdefault(ref.node, []).append(node.name)
+  seen = {node.name for node in nodes.values() if node.op in ('Enter', 'RefEnter')}
+  pending = list(seen)
+  while pending:
+    for name in consumers.get(pending.pop(), ()):
+      if name not in seen and nodes[name].op not in ('Exit', 'RefExit'):
+        seen.add(name)
+        pending.append(name)
+  return list(seen)
+
+
+def needed_for(nodes: Nodes, names: Iterable[str]) -> Nodes:
+  """Returns the nodes that those of the given names are computed from, themselves included."""
+  pending, found = [name for name in names if name in nodes], set()
+  while pending:
+    name = pending.pop()
+    if name not in found:
+      found.add(name)
+      pending.extend(ref.node for ref in nodes[name].inputs if ref.node in nodes)
+  return {name: node for name, node in nodes.items() if name in found}
+
+
+def sources(nodes: Nodes, ref: Ref) -> List[Node]:
+  """Returns the variables and constants that a kernel is made of: weight, mask, partitions."""
+  pending, seen, found = [ref.node], set(), []
+  while pending:
+    name = pending.pop()
+    if name in seen or name not in nodes:
+      continue
+    seen.add(name)
+    node = nodes[name]
+    if node.op == 'Const' or node.op in VARIABLE_OPS:
+      found.append(node)
+    elif is_same(node):
+      pending.append(node.inputs[0].node)
+    elif node.op in _REMAKES:
+      pending.extend(ref.node for ref in reversed(node.inputs))
+  return found
+
+
+def constant(nodes: Nodes, ref: Ref) -> np.ndarray:
+  """Returns the value of an output of a node of which is_constant holds."""
+  node = nodes[ref.node]
+  while is_same(node):
+    node = nodes[node.inputs[0].node]
+  if node.op == 'Const':
+    return tf.make_ndarray(node.definition.attr['value'].tensor)
+  values = [constant(nodes, other) for other in node.inputs]
+  if node.op == 'Cast':
+    return values[0].astype(tf.as_dtype(node.definition.attr['DstT'].type).as_numpy_dtype)
+  if node.op == 'ConcatV2':
+    return np.concatenate(values[:-1], int(values[-1]))
+  return values[0] * values[1]
+
+
+def is_constant(nodes: Nodes, ref: Ref) -> bool:
+  """Returns whether a tensor is made of constants alone, as `constant` puts them together."""
+  pending: List[str] = [ref.node]
+  seen: Set[str] = set()
+  while pending:
+    name = pending.pop()
+    if name in seen:
+      continue
+    seen.add(name)
+    found = nodes.get(name)
+    if found is None:
+      return False
+    if found.op != 'Const':
+      if is_same(found):
+        pending.append(found.inputs[0].node)
+      elif found.op in ('Cast', 'ConcatV2', 'Mul'):
+        pending.extend(ref.node for ref in found.inputs)
+      else:
+        return False
+  return True

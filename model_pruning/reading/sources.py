@@ -1,0 +1,122 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Finds and parses what models are stored in: checkpoints, GraphDefs, SavedModels."""
+
+import glob
+import os
+import re
+from typing import Any, List, Tuple
+
+from model_pruning import errors
+from model_pruning.compat import SavedModel
+from model_pruning.compat import tf
+
+_EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel, or, for a report, '
+             'a .tflite file')
+
+
+def is_saved_model(path: str) -> bool:
+  """Says whether `path` is the folder of a SavedModel."""
+  return bool(tf.gfile.Exists(os.path.join(path, 'saved_model.pb')))
+
+
+def is_graph_file(path: str) -> bool:
+  """Says whether `path` is a file of its own, or is called like one, and no checkpoint's."""
+  return path.endswith(('.pb', '.pbtxt')) or bool(
+      tf.gfile.Exists(path) and not tf.gfile.IsDirectory(path)
+      and not tf.gfile.Exists(_prefix(path) + '.index'))
+
+
+def checkpoint_path(place: str) -> str:
+  """Returns the prefix of a checkpoint.
+
+  Args:
+    place: the prefix, one of the checkpoint's files, or a folder, for the latest in it.
+
+  Raises:
+    errors.CheckpointError: there is none.
+  """
+  prefix = _prefix(place)
+  if prefix and tf.gfile.Exists(prefix + '.index'):
+    return prefix
+  path = _latest(place) if tf.gfile.IsDirectory(place) else None
+  if path is None:
+    raise errors.CheckpointError(
+        'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
+        'or the path of one (there is no %s.index)' % (place, prefix))
+  return path
+
+
+def _prefix(path: str) -> str:
+  return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
+
+
+def _latest(folder: str) -> Any:
+  try:
+    path = tf.train.latest_checkpoint(folder)
+  except (tf.errors.OpError, OSError, ValueError):  # A damaged file of that name.
+    path = None
+  if path is None:  # The list of checkpoints does not always travel along.
+    found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
+    path = max(found, key=_age)[:-len('.index')] if found else None
+  return path
+
+
+def _age(index_file: str) -> Tuple[int, float]:
+  step = re.search(r'-(\d+)\.index$', index_file)
+  return (int(step.group(1)) if step else -1, os.path.getmtime(index_file))
+
+
+def graph_def(path: str) -> Any:
+  """Returns the GraphDef in a file, binary or text (.pbtxt).
+
+  Raises:
+    errors.ModelFileError: there is no such file, or it holds no graph.
+  """
+  content = _content(path)
+  result = tf.GraphDef()
+  reason = 'it has no nodes'
+  try:
+    if path.endswith('.pbtxt'):
+      from google.protobuf import text_format  # TensorFlow brings it along.
+      text_format.Parse(content, result)
+    else:
+      result.ParseFromString(content)
+  except Exception as error:  # Each version of protobuf has its own.
+    result, reason = tf.GraphDef(), errors.first_line(error)
+  # Almost any bytes parse as some message.
+  if not result.node or not all(node.name and node.op for node in result.node):
+    raise errors.ModelFileError('%s is not a graph, or is damaged (%s); %s' %
+                                (path, reason, _EXPECTED))
+  return result
+
+
+def meta_graphs(folder: str) -> List[Any]:
+  """Returns the MetaGraphDefs of a SavedModel, at least one.
+
+  Raises:
+    errors.ModelFileError: there is no SavedModel, or it is damaged.
+  """
+  path = os.path.join(folder, 'saved_model.pb')
+  if not tf.gfile.Exists(path):
+    raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' % folder)
+  model = SavedModel()
+  try:
+    model.ParseFromString(_content(path))
+  except errors.ModelFileError:
+    raise
+  except Exception as error:
+    raise errors.ModelFileError('%s is not a SavedModel, or is damaged (%s); export it again' %
+                                (path, errors.first_line(error))) from error
+  if not model.meta_graphs:
+    raise errors.ModelFileError('%s is not a SavedModel, or is damaged; export it again' % path)
+  return list(model.meta_graphs)
+
+
+def _content(path: str) -> bytes:
+  try:
+    with tf.gfile.GFile(path, 'rb') as f:
+      return bytes(f.read())
+  except (tf.errors.OpError, OSError) as error:
+    reason = getattr(error, 'strerror', None) or errors.first_line(error)
+    raise errors.ModelFileError('%s cannot be read (%s); %s' % (path, reason, _EXPECTED)) from error
