@@ -8,7 +8,7 @@
 DEMO_FLAGS =
 BENCH_FLAGS =
 # build_time compares with tf.contrib where there is one: on TensorFlow 1.15.5.
-BENCH = mask_update groups patterns build_time
+BENCH = mask_update groups patterns build_time inference
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20

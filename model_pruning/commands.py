@@ -65,7 +65,8 @@ def export(args: Any) -> None:
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,
         sparse={'yes': True, 'no': False}.get(args.sparse, 'auto'), examples=examples,
-        input_shapes=dict(args.input_shape), tolerance=args.tolerance)
+        input_shapes=dict(args.input_shape), tolerance=args.tolerance,
+        select_tf_ops=args.select_tf_ops)
   print(result.to_json() if args.json else result.table())
 
 

@@ -7,6 +7,7 @@ user's tensorflow-cpu, -gpu or nightly build. So it is looked for here.
 """
 
 import re
+from typing import Any
 
 from model_pruning import quiet
 
@@ -34,7 +35,7 @@ from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
 from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'is_stateful', 'tf']
+__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'is_stateful', 'tf', 'tflite_schema']
 
 
 def is_stateful(op: str) -> bool:
@@ -44,3 +45,12 @@ def is_stateful(op: str) -> bool:
   else:  # TensorFlow 1.
     found = op_def_registry.get_registered_ops().get(op)
   return found is None or bool(found.is_stateful)
+
+
+def tflite_schema() -> Any:
+  """Returns the module with the classes of TFLite's files; None in TensorFlow 1."""
+  try:
+    from tensorflow.lite.python import schema_py_generated
+  except ImportError:
+    return None
+  return schema_py_generated

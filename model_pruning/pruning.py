@@ -73,7 +73,9 @@ class Pruning:
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
     if sparsity is None:
-      _warn_if_short(self.spec)
+      shortfall = schedules.shortfall(self.spec)
+      if shortfall:
+        logging.warning('%s: %s', self.spec.name, shortfall)
 
   @property
   def last_mask_update_step(self) -> Any:
@@ -333,24 +335,3 @@ class Pruning:
       return compute
 
     return sparsity_for
-
-
-def _warn_if_short(spec: PruningSpec) -> None:
-  """Warns once if the last update of a run will miss the target sparsity."""
-  reach = schedules.reach(spec)
-  if reach.step is None:
-    logging.warning(
-        '%s: no mask update falls between begin_pruning_step=%d and end_pruning_step=%d with '
-        'pruning_frequency=%d; nothing will be pruned', spec.name, spec.begin_pruning_step,
-        spec.end_pruning_step, spec.pruning_frequency)
-    return
-  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map),
-                 *(own for _, own in spec.group_sparsity_map)):
-    reached = schedules.gradual_sparsity(reach.step, spec, target)
-    if abs(reached - target) > 1e-9:
-      logging.warning(
-          '%s: the last mask update is at step %d and reaches a sparsity of %.4f, not the target '
-          'of %g; let end_pruning_step (%d) be a step with an update at or after '
-          'sparsity_function_end_step (%d)', spec.name, reach.step, reached, target,
-          spec.end_pruning_step, spec.sparsity_function_end_step)
-      return

@@ -97,22 +97,54 @@ class Reach:
   sparsity: float
 
 
-def reach(spec: PruningSpec) -> Reach:
+def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
   """Returns the sparsity that the last mask update of a run under `spec` aims at.
 
-  Where end_pruning_step is negative updates never cease, so the target is
-  reached once a run is long enough.
+  Where nothing ends the updates, the target is reached once a run is long enough.
 
   >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
   Reach(step=90, sparsity=0.4995)
+
+  Args:
+    spec: what is followed.
+    until: the last step of the run; None for as long as it takes.
   """
-  if spec.end_pruning_step < 0:
-    first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  end = _last_step(spec, until)
+  first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  if end is None:
     behind = max(spec.sparsity_function_end_step - first, 0)
     step = first + -(-behind // spec.pruning_frequency) * spec.pruning_frequency
     return Reach(step, spec.target_sparsity)
-  first = max(spec.begin_pruning_step, spec.pruning_frequency)
-  if first > spec.end_pruning_step:
+  if first > end:
     return Reach(None, 0.0)
-  step = spec.end_pruning_step - (spec.end_pruning_step - first) % spec.pruning_frequency
+  step = end - (end - first) % spec.pruning_frequency
   return Reach(step, gradual_sparsity(step, spec))
+
+
+def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
+  """Returns what is wrong with a run that misses a target sparsity; None if it misses none.
+
+  Args:
+    spec: what is followed.
+    until: the last step of the run; None for as long as it takes.
+  """
+  last, end = reach(spec, until).step, _last_step(spec, until)
+  name = 'end_pruning_step' if end == spec.end_pruning_step else 'the end of training'
+  if last is None:
+    return ('no mask update falls between begin_pruning_step=%d and %s=%s with '
+            'pruning_frequency=%d; nothing will be pruned' % (
+                spec.begin_pruning_step, name, end, spec.pruning_frequency))
+  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map),
+                 *(own for _, own in spec.group_sparsity_map)):
+    reached = gradual_sparsity(last, spec, target)
+    if abs(reached - target) > 1e-9:
+      return ('the last mask update is at step %d and reaches a sparsity of %.4f, not the target '
+              'of %g; let %s (%s) be a step with an update at or after sparsity_function_end_step '
+              '(%d)' % (last, reached, target, name, end, spec.sparsity_function_end_step))
+  return None
+
+
+def _last_step(spec: PruningSpec, until: Optional[int]) -> Optional[int]:
+  """Returns the last step at which there may be an update; None if there is none."""
+  ends = [end for end in (spec.end_pruning_step, until) if end is not None and end >= 0]
+  return min(ends) if ends else None

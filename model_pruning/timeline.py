@@ -16,6 +16,8 @@ from model_pruning.spec import PruningSpec
 
 OTHER = '(all others)'
 
+_MOST_UPDATES = 1000000
+
 
 @dataclasses.dataclass(frozen=True)
 class Course:
@@ -60,29 +62,7 @@ class Timeline:
 
   def shortfall(self) -> Optional[str]:
     """Returns a sentence on the targets that are not reached, None if all are."""
-    if not len(self.steps):
-      return ('no mask update falls between begin_pruning_step=%d and step %d with '
-              'pruning_frequency=%d; nothing will be pruned' %
-              (self.spec.begin_pruning_step, self._last, self.spec.pruning_frequency))
-    for course in self.courses:
-      if course.falls_short:
-        return ('the last mask update is at step %d and reaches a sparsity of %.4f, not the target '
-                'of %g; let %s be a step with an update at or after sparsity_function_end_step '
-                '(%d)' % (self.steps[-1], course.reached, course.target, self._end,
-                          self.spec.sparsity_function_end_step))
-    return None
-
-  @property
-  def _last(self) -> int:
-    end = self.spec.end_pruning_step
-    return self.num_steps if end < 0 else min(end, self.num_steps)
-
-  @property
-  def _end(self) -> str:
-    end = self.spec.end_pruning_step
-    if 0 <= end <= self.num_steps:
-      return 'end_pruning_step (%d)' % end
-    return 'the end of training (%d)' % self.num_steps
+    return schedules.shortfall(self.spec, self.num_steps)
 
   def table(self, rows: int = 12) -> str:
     """Returns the updates for a terminal: all of them, or `rows` spread over the run.
@@ -156,6 +136,11 @@ def of(spec: Union[PruningSpec, HParams, str, None] = None,
   elif isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 1:
     raise errors.SpecError('num_steps=%r: expected the number of training steps, 1 or more' %
                            (num_steps,))
+  if num_steps // spec.pruning_frequency > _MOST_UPDATES:
+    raise errors.SpecError(
+        'pruning_frequency=%d makes some %d mask updates in %d steps, too many to list; use a '
+        'larger pruning_frequency, or fewer steps' % (
+            spec.pruning_frequency, num_steps // spec.pruning_frequency, num_steps))
   steps = np.array(schedules.update_steps(spec, num_steps), np.int64)
   courses = tuple(Course(name, target, schedules.gradual_sparsity(steps, spec, target))
                   for name, target in _targets(spec))

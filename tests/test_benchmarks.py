@@ -1,7 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
-# bazel: deps = //benchmarks:patterns
+# bazel: deps = //benchmarks:inference //benchmarks:patterns
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -16,6 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCHMARKS = {
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
+    'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
+                  '--quantizations=none,dynamic'],
     'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
     'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
                  '--sort_rounds=1'],

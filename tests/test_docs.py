@@ -17,7 +17,7 @@ from model_pruning import spec
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md',
-         'docs/migrating.md', 'examples/README.md']
+         'docs/migrating.md', 'docs/deploying.md', 'examples/README.md']
 
 
 def text(page):
@@ -59,6 +59,26 @@ def test_the_code_for_those_who_migrate_from_contrib_runs():
     names['global_step'].load(1000, session)
     session.run(names['mask_update_op'])
     assert session.run(names['pruning'].get_masks()[0]).sum() == 32
+
+
+def test_the_code_for_deployers_runs(tmp_path):
+  import model_pruning
+  from model_pruning.compat import tf
+  block, = re.findall(r'```python\n(.*?)```', text('docs/deploying.md'), re.DOTALL)
+  with tf.Graph().as_default(), tf.Session() as session:
+    inputs = tf.placeholder(tf.float32, [None, 256], 'inputs')
+    tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope(), tf.variable_scope('fc1'):
+      kernel = tf.get_variable('kernel', [256, 64])
+    tf.identity(tf.matmul(inputs, kernel), 'outputs')
+    update = model_pruning.Pruning(
+        'initial_sparsity=0.9,target_sparsity=0.9,block_dims_map=[fc1:16x1]').mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
+  names = {'checkpoint_dir': str(tmp_path), 'path': str(tmp_path / 'model.tflite')}
+  exec(block, names)
+  assert os.path.getsize(names['path']) == names['written'].bytes
 
 
 @pytest.mark.parametrize('schedule, initial, final', [

@@ -3,6 +3,7 @@
 """Tests of model_pruning.export.tflite: small files that compute what the graph does."""
 
 import gzip
+import json
 import os
 
 import numpy as np
@@ -97,7 +98,7 @@ def by_name(weights):
 
 
 @pytest.mark.parametrize('quantization, block', [('none', 4), ('dynamic', 16), ('int8', 16)])
-@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize('batch', [1, 3] if TF2 else [3])  # Its converter takes seconds.
 def test_sparse_layers_compute_the_same_under_every_interpreter(
     tmp_path, quantization, block, batch):
   if quantization == 'int8' and not TF2:
@@ -224,10 +225,21 @@ def test_table(verdicts):
   assert [line for line in table if line.startswith('net/fast/weights')
           and 'sparse, 4x1' in line and line.endswith('yes')]
   assert [line for line in table if line.startswith('net/outputs/weights')
-          and line.endswith('no: its blocks lie along the outputs; '
-                            'train with block_dims_map=[net/outputs:4x1]')]
+          and line.endswith('no')]
+  reasons = ' '.join(table)
+  assert ('Zeros of net/outputs/weights are not skipped: its blocks lie along the outputs; '
+          'train with block_dims_map=[net/outputs:4x1].') in reasons
+  assert all(len(line) <= 100 for line in table if line.startswith('Zeros'))
   assert any('{:,} bytes'.format(verdicts.bytes) in line for line in table)
   assert table[-1] == 'interpreter: default'
+
+
+@sparse_only
+def test_json(verdicts):
+  written = json.loads(verdicts.to_json())
+  assert written['bytes'] == os.path.getsize(verdicts.path) and written['sparse'] is True
+  fast, = [one for one in written['weights'] if one['stored']['name'] == 'net/fast/weights']
+  assert fast['fast'] is True and fast['stored']['block'] == [4, 1]
 
 
 @sparse_only
@@ -293,7 +305,7 @@ def test_what_this_librarys_own_masks_become(tmp_path):
   assert second.advice == 'block_dims_map=[b:4x1]'
 
 
-@pytest.mark.parametrize('quantization', ['none', 'dynamic'] + (['int8'] if TF2 else []))
+@pytest.mark.parametrize('quantization', tflite.QUANTIZATIONS if TF2 else ['dynamic'])
 def test_weights_and_outputs_that_are_all_zero(tmp_path, quantization):
   kernels = [weight([64, 64]) for _ in range(3)]
   kernels[0][:, :32] = 0  # Outputs of their bias alone.
@@ -322,7 +334,7 @@ def test_several_inputs_outputs_and_dtypes(tmp_path):
   by_dict = [{'right': one[1], 'left:0': one[0]} for one in examples]
   again = tflite.to_tflite(graph.as_graph_def(), path, ['left', 'right:0'], names,
                            examples=by_dict)
-  assert again.max_error == written.max_error
+  assert again.max_error == pytest.approx(written.max_error)
   made_up = tflite.to_tflite(graph.as_graph_def(), path, ['left', 'right:0'], names)
   assert made_up.examples == 100 and made_up.max_error < 1e-5
 
@@ -465,7 +477,7 @@ def test_bad_graphs(tmp_path):
     export(graph_of(lambda values: values + tf.placeholder(tf.float32, [4], 'other'), [1, 4]), path)
   with pytest.raises(errors.ConversionError, match='do not depend on inputs: inputs'):
     export(graph_of(lambda values: tf.placeholder(tf.float32, [4], 'other') + 1, [1, 4]), path)
-  with pytest.raises(errors.ConversionError, match="cannot convert the graph with quantization='n"):
+  with pytest.raises(errors.ConversionError, match=r'some of the graph \(MatrixDeterminant\).*select_tf'):
     export(graph_of(tf.linalg.det, [1, 4, 4]), path)
   with pytest.raises(errors.ConversionError, match='graph itself fails'):
     export(graph_of(lambda values: tf.gather(weight([4, 4]), values + 9), [3], tf.int32), path)

@@ -80,9 +80,11 @@ def language_model(x):
   return net.inputs, net.logits
 
 
-MODELS = [mlp, convolution, partitioned, digits] + [
-    pytest.param(model, marks=pytest.mark.legacy_keras)
-    for model in (lstm, dynamic_lstm, language_model)]
+V1, V2 = 'control_flow_v1', 'control_flow_v2'
+MODELS = [(model, V1) for model in (mlp, convolution, partitioned, digits)] + [
+    pytest.param(model, kind, marks=pytest.mark.legacy_keras) for model, kind in (
+        (lstm, V1), (dynamic_lstm, V1), (dynamic_lstm, V2), (language_model, V1),
+        (language_model, V2))]
 
 
 def _examples(model):
@@ -126,9 +128,10 @@ def _train(model, folder, use_resource, examples):
 
 
 @pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
-@pytest.mark.parametrize('model', MODELS)
-def test_every_form_gives_the_outputs_of_the_training_graph(model, use_resource, tmp_path):
-  tf.disable_control_flow_v2()
+@pytest.mark.parametrize('model, control_flow', MODELS, indirect=['control_flow'])
+def test_every_form_gives_the_outputs_of_the_training_graph(model, use_resource, control_flow,
+                                                            tmp_path):
+  loops = model in (dynamic_lstm, language_model)
   folder, examples = str(tmp_path), _examples(model)
   wanted = _train(model, folder, use_resource, examples)
   path = os.path.join(folder, 'train')
@@ -158,9 +161,11 @@ def test_every_form_gives_the_outputs_of_the_training_graph(model, use_resource,
     np.testing.assert_array_equal(session.run(y, {x: examples}), wanted)
     assert session.run(tf.train.get_global_step()) == 3
 
-  if model in (dynamic_lstm, language_model) and tensorflow.__version__ < '2':
+  if loops and tensorflow.__version__ < '2':
     return  # Its converter knows no loops.
   result = tflite.to_tflite(stripped, os.path.join(folder, 'model.tflite'), ['inputs'],
                             ['outputs'], examples=list(examples), tolerance=1e-5,
-                            input_shapes={'inputs': (1,) + examples.shape[1:]})
+                            input_shapes={'inputs': (1,) + examples.shape[1:]},
+                            # TFLite has no kernels for the arrays of TensorFlow 1's loops.
+                            select_tf_ops=loops and control_flow == V1)
   assert result.examples == 100 and result.max_error <= 1e-5

@@ -1,0 +1,180 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing what a TFLite model computes with what the graph it comes from does."""
+
+import inspect
+import time
+import warnings
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tf
+
+_MANY, _FEW = 100, 10
+_CHEAP = 0.05  # Seconds per example up to which many are run.
+
+Feeds = Sequence[Sequence[np.ndarray]]
+
+
+def runtimes() -> Sequence[str]:
+  """Returns the settings of the interpreter that this TensorFlow has."""
+  if hasattr(getattr(tf.lite, 'experimental', None), 'OpResolverType'):
+    return 'default', 'without_default_delegates'
+  return ('default',)
+
+
+def check_runtime(runtime: str) -> None:
+  """Raises errors.ConversionError unless this TensorFlow has that setting."""
+  if runtime not in runtimes():
+    raise errors.ConversionError('runtime is %r; TensorFlow %s has: %s' % (
+        runtime, tf.__version__, ', '.join(map(repr, runtimes()))))
+
+
+def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequence[int]],
+          dtypes: Sequence[Any]) -> List[List[np.ndarray]]:
+  """Returns given examples as lists of arrays, one for each input.
+
+  Raises:
+    errors.ConversionError: they do not fit the inputs.
+  """
+  result = []
+  for number, example in enumerate(examples):
+    if isinstance(example, dict):
+      example = {key[:-2] if key.endswith(':0') else key: value for key, value in example.items()}
+      if set(example) != set(names):
+        raise errors.ConversionError('Example %d has values for %s; the inputs are %s' % (
+            number, ', '.join(sorted(example)) or 'nothing', ', '.join(names)))
+      parts = [example[name] for name in names]
+    elif len(names) == 1 and not isinstance(example, tuple):
+      parts = [example]
+    else:
+      parts = list(example)
+    if len(parts) != len(names):
+      raise errors.ConversionError('Example %d has %d values; there are %d inputs: %s' % (
+          number, len(parts), len(names), ', '.join(names)))
+    result.append([_array(number, *part) for part in zip(names, parts, shapes, dtypes)])
+  if not result:
+    raise errors.ConversionError('examples is empty; give at least one, or None to generate some')
+  return result
+
+
+def _array(number: int, name: str, value: Any, shape: Sequence[int], dtype: Any) -> np.ndarray:
+  array = np.asarray(value)
+  if np.dtype(dtype).kind != array.dtype.kind and not np.can_cast(array.dtype, dtype, 'same_kind'):
+    raise errors.ConversionError('Example %d for input %r is of %s; expected %s' %
+                                 (number, name, array.dtype, np.dtype(dtype)))
+  if list(array.shape) == list(shape[1:]) and shape[:1] == [1]:
+    array = array[None]
+  if list(array.shape) != list(shape):
+    raise errors.ConversionError('Example %d for input %r has shape %s; expected %s' %
+                                 (number, name, list(array.shape), list(shape)))
+  return array.astype(dtype)
+
+
+def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtypes: Sequence[Any],
+              seed: int) -> List[List[np.ndarray]]:
+  """Returns examples made up from a seed: many, or few where `run` takes long on them."""
+  for dtype in dtypes:
+    if np.dtype(dtype).kind not in 'fiub':
+      raise errors.ConversionError('Inputs of %s cannot be made up; give examples=' %
+                                   np.dtype(dtype))
+  random = np.random.RandomState(seed)
+
+  def one() -> List[np.ndarray]:
+    return [random.randn(*shape).astype(dtype) if np.dtype(dtype).kind == 'f' else
+            random.randint(0, 2, shape).astype(dtype) for shape, dtype in zip(shapes, dtypes)]
+
+  examples = [one(), one()]
+  run(examples[:1])  # Sessions and kernels are made.
+  start = time.perf_counter()
+  run(examples[1:])
+  number = _MANY if time.perf_counter() - start < _CHEAP else _FEW
+  return examples + [one() for _ in range(number - len(examples))]
+
+
+def interpreter(content: bytes, runtime: str = 'default') -> Any:
+  """Returns a tf.lite.Interpreter of one thread, with its tensors allocated.
+
+  Args:
+    content: the model.
+    runtime: one of runtimes().
+  """
+  options: Dict[str, Any] = {'model_content': content}
+  if 'num_threads' in inspect.signature(tf.lite.Interpreter.__init__).parameters:
+    options['num_threads'] = 1  # 1.15 has one anyway.
+  if runtime != 'default':
+    options['experimental_op_resolver_type'] = (
+        tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # Of its successor's name.
+    result = tf.lite.Interpreter(**options)
+  result.allocate_tensors()
+  return result
+
+
+def difference(content: bytes, names: Sequence[str], examples: Feeds,
+               expected: Sequence[Sequence[np.ndarray]],
+               runtime: str = 'default') -> Tuple[float, str]:
+  """Returns how far the outputs of a TFLite model are from those expected.
+
+  Of each output: the largest difference as a share of the largest magnitude expected, over
+  all examples; of outputs that are no floats, the share of values that differ. The largest
+  of these over the outputs; infinity where the model cannot be run, an output has another
+  shape, or holds NaN.
+
+  Args:
+    content: the model.
+    names: names of the inputs, in the order of the arrays of an example.
+    examples: for each example, an array for each input.
+    expected: for each example, an array for each output.
+    runtime: see interpreter().
+
+  Returns:
+    The difference, and a phrase that tells it.
+  """
+  try:
+    actual = _outputs(content, names, examples, runtime)
+  except (RuntimeError, ValueError) as error:
+    return float('inf'), 'it cannot be run (%s)' % str(error).split('\n')[0]
+  worst = 0.0
+  for ours, theirs in zip(zip(*actual), zip(*expected)):
+    if any(one.shape != other.shape for one, other in zip(ours, theirs)):
+      return float('inf'), 'an output has shape %s instead of %s' % (ours[0].shape, theirs[0].shape)
+    worst = max(worst, _distance(np.stack(ours), np.stack(theirs)))
+  if worst == float('inf'):
+    return worst, 'its outputs hold NaN or infinity'
+  return worst, 'its outputs differ by %.2g of their scale' % worst
+
+
+def _distance(actual: np.ndarray, expected: np.ndarray) -> float:
+  if expected.dtype.kind != 'f':
+    return float(np.mean(actual != expected)) if expected.size else 0.0
+  if not expected.size:
+    return 0.0
+  if not np.all(np.isfinite(actual)):
+    return float('inf')
+  scale = float(np.max(np.abs(expected)))
+  return float(np.max(np.abs(actual.astype(np.float64) - expected))) / (scale or 1.0)
+
+
+def _outputs(content: bytes, names: Sequence[str], examples: Feeds,
+             runtime: str) -> List[List[np.ndarray]]:
+  model = interpreter(content, runtime)
+  details = model.get_input_details()
+  by_name = {detail['name'].split(':')[0]: detail['index'] for detail in details}
+  if set(names) <= set(by_name):
+    places = [by_name[name] for name in names]
+  else:
+    places = [detail['index'] for detail in details]
+  if len(places) != len(names):
+    raise ValueError('it has %d inputs instead of %d' % (len(places), len(names)))
+  results: List[List[np.ndarray]] = []
+  for example in examples:
+    for place, value in zip(places, example):
+      model.set_tensor(place, value)
+    model.invoke()
+    results.append([model.get_tensor(detail['index']).copy()
+                    for detail in model.get_output_details()])
+  return results

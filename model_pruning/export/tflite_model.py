@@ -1,0 +1,218 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The graph that is converted to TFLite: checked, with fixed shapes, and what it computes."""
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.export import tflite_lists
+
+_VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
+_PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+
+
+class Model:
+  """A graph with inputs of fixed shapes, and no more than its outputs need."""
+
+  def __init__(self, graph_def: Any, inputs: Union[str, Sequence[str]],
+               outputs: Union[str, Sequence[str]], input_shapes: Mapping[str, Sequence[int]],
+               select_tf_ops: bool = False) -> None:
+    """Checks that these fit together; see to_tflite for the arguments and errors."""
+    inputs, outputs = _names('inputs', inputs), _names('outputs', outputs)
+    nodes = {node.name: node for node in graph_def.node}
+    for name in outputs:
+      if name.split(':')[0] not in nodes:
+        raise errors.OutputNodeError('There is no operation %r in the graph%s; it ends with: %s' % (
+            name, errors.nearest(name, nodes), ', '.join(list(nodes)[-5:])))
+    for name in inputs:
+      if name not in nodes:
+        raise errors.ConversionError('There is no input %r in the graph%s; its placeholders: %s' % (
+            name, errors.nearest(name, nodes), ', '.join(_placeholders(nodes.values())) or 'none'))
+    shapes = {name[:-2] if name.endswith(':0') else name: shape
+              for name, shape in input_shapes.items()}
+    for name in shapes:
+      if name not in inputs:
+        raise errors.ConversionError('input_shapes has %r, which is no input; these are: %s' %
+                                     (name, ', '.join(inputs)))
+    self.input_names, self.output_names = inputs, outputs
+    self._select_tf_ops = select_tf_ops
+    self.shapes, self.dtypes = [], []
+    for name, tensor in zip(inputs, _import(graph_def, inputs)):
+      self.shapes.append(_shape(name, tensor.shape, shapes.get(name)))
+      self.dtypes.append(tensor.dtype.base_dtype.as_numpy_dtype)
+    fixed = tf.GraphDef()
+    fixed.CopyFrom(graph_def)
+    for node in fixed.node:
+      if node.name in inputs:
+        index = inputs.index(node.name)
+        node.Clear()
+        node.name, node.op = inputs[index], 'Placeholder'
+        node.attr['dtype'].type = tf.as_dtype(self.dtypes[index]).as_datatype_enum
+        node.attr['shape'].shape.CopyFrom(tf.TensorShape(self.shapes[index]).as_proto())
+    self.graph_def = tf.graph_util.extract_sub_graph(
+        fixed, [name.split(':')[0] for name in outputs])
+    left = {node.name: node for node in self.graph_def.node}
+    _check_nodes(left, inputs)
+    self._import_graph()
+    if tflite_lists.open_lists(self.graph_def):
+      zeros = [np.zeros(shape, dtype) for shape, dtype in zip(self.shapes, self.dtypes)]
+      self.graph_def = tflite_lists.close_lists(
+          self.graph_def, lambda names: self._run(self._tensors()[0], names, [zeros])[0])
+      self._import_graph()
+
+  def _import_graph(self) -> None:
+    with tf.Graph().as_default() as self.graph:
+      try:
+        tf.import_graph_def(self.graph_def, name='')
+      except ValueError as error:
+        raise errors.ConversionError(
+            'The graph does not fit inputs of %s (%s); see input_shapes' %
+            (', '.join(map(str, self.shapes)), errors.first_line(error))) from error
+
+  def _tensors(self) -> Tuple[List[Any], List[Any]]:
+    try:
+      return tuple([self.graph.get_tensor_by_name(name if ':' in name else name + ':0')
+                    for name in names]
+                   for names in (self.input_names, self.output_names))  # type: ignore
+    except (KeyError, ValueError) as error:
+      raise errors.OutputNodeError('There is no such tensor in the graph: %s' % error) from error
+
+  def run(self, feeds: Sequence[Sequence[np.ndarray]]) -> List[List[np.ndarray]]:
+    """Returns what the graph computes of each of `feeds`."""
+    return self._run(*self._tensors(), feeds)
+
+  def _run(self, inputs: Sequence[Any], outputs: Sequence[Any],
+           feeds: Sequence[Sequence[np.ndarray]]) -> List[List[np.ndarray]]:
+    with tf.Session(graph=self.graph) as session:
+      try:
+        return [session.run(outputs, dict(zip(inputs, feed))) for feed in feeds]
+      except tf.errors.OpError as error:
+        raise errors.ConversionError(
+            'The graph itself fails on the examples (%s); give examples= that it takes, or its '
+            'input_shapes=' % errors.first_line(error)) from error
+
+  def expected(self, feeds: Sequence[Sequence[np.ndarray]], given: bool) -> List[List[np.ndarray]]:
+    """Returns what the graph computes, once that is fit to be compared with."""
+    results = self.run(feeds)
+    for name, values in zip(self.output_names, zip(*results)):
+      if not all(np.all(np.isfinite(value)) for value in values if value.dtype.kind == 'f'):
+        raise errors.ConversionError(
+            'The graph itself computes NaN or infinity for %r on %s examples; nothing can be '
+            'compared with that: %s' % (
+                name, 'the given' if given else 'generated',
+                'the model may have diverged' if given else 'give examples= of real inputs'))
+    return results
+
+  def convert(self, quantization: str, feeds: Sequence[Sequence[np.ndarray]]) -> bytes:
+    """Returns what TensorFlow's converter makes of the graph: a model with dense weights.
+
+    Args:
+      quantization: 'none', 'dynamic' or 'int8'.
+      feeds: inputs to measure ranges on, for 'int8'.
+    """
+    inputs, outputs = self._tensors()
+    with tf.Session(graph=self.graph) as session, _path_to_converter():
+      converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
+      if quantization != 'none':
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+      if quantization == 'int8':
+        converter.representative_dataset = lambda: iter([list(feed) for feed in feeds])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+      if self._select_tf_ops:
+        converter.target_spec.supported_ops = [*converter.target_spec.supported_ops,
+                                               tf.lite.OpsSet.SELECT_TF_OPS]
+        converter._experimental_lower_tensor_list_ops = False  # It has no public name.
+      try:
+        return bytes(converter.convert())
+      except Exception as error:  # Of many classes, by version.
+        lines = [line for line in str(error).split('\n') if line.strip()] or [repr(error)]
+        needs = re.search('TF Select ops: (.*)', str(error))
+        if needs or 'NEEDS_FLEX_OPS' in str(error) or 'tensor list ops' in str(error):
+          raise errors.ConversionError(
+              'TFLite has no kernels for some of the graph (%s); give select_tf_ops=True for those '
+              'of TensorFlow, which a runtime has to be built with' % (
+                  needs.group(1) if needs else lines[0].strip())) from error
+        raise errors.ConversionError(
+            'TensorFlow %s cannot convert the graph with quantization=%r: %s' %
+            (tf.__version__, quantization, ' '.join(lines[:2]))) from error
+
+
+def _names(argument: str, names: Union[str, Sequence[str]]) -> List[str]:
+  """Returns the names without a ':0'."""
+  if isinstance(names, str):
+    names = [names]
+  names = [name[:-2] if name.endswith(':0') else name for name in names]
+  if not names or '' in names or len(set(names)) < len(names):
+    raise errors.ConversionError('%s is %r; expected names of operations, each once' %
+                                 (argument, names))
+  return names
+
+
+def _import(graph_def: Any, names: Sequence[str]) -> List[Any]:
+  with tf.Graph().as_default():
+    try:
+      return tf.import_graph_def(graph_def, name='',
+                                 return_elements=[name + ':0' for name in names])
+    except ValueError as error:
+      raise errors.ConversionError('TensorFlow cannot import the graph (%s)' %
+                                   errors.first_line(error)) from error
+
+
+def _placeholders(nodes: Any) -> List[str]:
+  return [node.name for node in nodes if node.op in _PLACEHOLDERS]
+
+
+def _shape(name: str, known: Any, given: Optional[Sequence[int]]) -> List[int]:
+  """Returns the fixed shape of an input, of what the graph says and what the caller does."""
+  if given is not None:
+    given = [int(dim) for dim in given]
+    if not known.is_compatible_with(given) or any(dim < 1 for dim in given):
+      raise errors.ConversionError('input_shapes of %r is %s; the graph has %s' %
+                                   (name, given, known))
+    return list(given)
+  if known.rank is None:
+    raise errors.ConversionError('The shape of input %r is unknown; give it as '
+                                 'input_shapes={%r: [...]}' % (name, name))
+  dims = known.as_list()
+  if dims and dims[0] is None:
+    dims[0] = 1
+  if None in dims:
+    raise errors.ConversionError('The shape of input %r is %s; give all of it as '
+                                 'input_shapes={%r: [...]}' % (name, known, name))
+  return dims
+
+
+def _check_nodes(nodes: Dict[str, Any], inputs: Sequence[str]) -> None:
+  variables = [name for name, node in nodes.items() if node.op in _VARIABLE_OPS]
+  if variables:
+    raise errors.ConversionError(
+        'The graph has variables (%s); give what graph_def_from_checkpoint and '
+        'strip_pruning_vars_fn return, where they are constants' % ', '.join(variables[:3]))
+  unused = [name for name in inputs if name not in nodes]
+  if unused:
+    raise errors.ConversionError('The outputs do not depend on inputs: %s; leave them out' %
+                                 ', '.join(unused))
+  missing = [name for name in _placeholders(nodes.values()) if name not in inputs]
+  if missing:
+    raise errors.ConversionError('The outputs need placeholders that are not among the inputs: %s' %
+                                 ', '.join(missing))
+
+
+@contextlib.contextmanager
+def _path_to_converter() -> Iterator[None]:
+  """Lets TensorFlow 1.15 find its converter, a program beside the interpreter."""
+  before = os.environ.get('PATH', '')
+  if shutil.which('toco_from_protos') is None:
+    os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + before
+  try:
+    yield
+  finally:
+    os.environ['PATH'] = before
