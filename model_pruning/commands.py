@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -125,10 +126,28 @@ def _print(result: Any, args: Any) -> None:
 
 @contextlib.contextmanager
 def _stage(name: str) -> Iterator[None]:
-  """Shows what is being done, on a terminal."""
-  # disable=None: nothing where stderr is no terminal.
-  with tqdm.tqdm(total=1, desc=name, bar_format='{desc} ... {elapsed}', leave=False, disable=None):
+  """Shows on a terminal what is being done, and for how long, once that takes over a second."""
+  done = threading.Event()
+
+  def show() -> None:
+    if done.wait(1):
+      return
+    # disable=None: nothing where stderr is no terminal.
+    with tqdm.tqdm(desc=name, bar_format='{desc} ... {elapsed}', leave=False, disable=None,
+                   file=terminal) as bar:
+      while not done.wait(0.2):
+        bar.refresh()
+
+  terminal = os.fdopen(os.dup(2), 'w')  # What is muted meanwhile is not this.
+
+  thread = threading.Thread(target=show, daemon=True)
+  thread.start()
+  try:
     yield
+  finally:
+    done.set()
+    thread.join()
+    terminal.close()
 
 
 def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:

@@ -134,8 +134,8 @@ class Model:
         return bytes(converter.convert())
       except Exception as error:  # Of many classes, by version.
         lines = [line for line in str(error).split('\n') if line.strip()] or [repr(error)]
-        needs = re.search('TF Select ops: (.*)', str(error))
-        if needs or 'NEEDS_FLEX_OPS' in str(error) or 'tensor list ops' in str(error):
+        needs = re.search(r'(?:TF Select ops|custom implementations): ([\w, ]+)', str(error))
+        if needs or 'tensor list ops' in str(error):
           raise errors.ConversionError(
               'TFLite has no kernels for some of the graph (%s); give select_tf_ops=True for those '
               'of TensorFlow, which a runtime has to be built with' % (
