@@ -16,6 +16,7 @@ from model_pruning.python import pruning
 from model_pruning.python import pruning_hook
 from model_pruning.python import pruning_interface
 from model_pruning.python import pruning_utils
+from model_pruning.python import strip_pruning_vars
 from model_pruning.python import strip_pruning_vars_lib
 
 PUBLIC = ['apply_mask', 'apply_mask_and_return', 'apply_mask_with_group', 'get_gradients',
@@ -50,6 +51,8 @@ RESEARCH = [
     (pruning, 'get_weight_sparsity', ''),
     (pruning, 'get_pruning_hparams', ''),
     (pruning, 'Pruning', 'spec=None, global_step=None, sparsity=None'),
+    (strip_pruning_vars, 'strip_pruning_vars',
+     'checkpoint_dir, output_node_names, output_dir, filename'),
     (pruning_utils, 'weight_mask_variable', 'var, scope'),
     (pruning_utils, 'weight_gradient_variable', 'var, scope'),
     (pruning_utils, 'old_weight_variable', 'var, scope'),

@@ -3,6 +3,7 @@
 """Looks at the installed package from outside: the second half of wheel_test.sh."""
 
 import os
+import subprocess
 import sys
 
 
@@ -14,8 +15,11 @@ def with_tensorflow(site: str) -> None:
   expected = os.path.join(os.path.abspath(site), 'model_pruning')
   assert os.path.realpath(home) == os.path.realpath(expected), home
   assert os.path.exists(os.path.join(home, 'py.typed')), 'the wheel lacks py.typed'
-  assert sorted(n for n in os.listdir(site) if '.dist-info' not in n) == ['model_pruning'], (
-      'the wheel installs more than the package: %s' % os.listdir(site))
+  assert sorted(n for n in os.listdir(site) if '.dist-info' not in n) == [
+      'bin', 'model_pruning'], 'the wheel installs more than the package: %s' % os.listdir(site)
+  command = [os.path.join(site, 'bin', 'model-pruning'), 'schedule', 'target_sparsity=0.9']
+  printed = subprocess.check_output(command, universal_newlines=True)
+  assert '0.9000' in printed, printed
   for module in (model_pruning, legacy):
     for name in ('get_pruning_hparams', 'Pruning', 'apply_mask', 'get_masks'):
       assert hasattr(module, name), '%s has no %s' % (module.__name__, name)
