@@ -74,11 +74,26 @@ def in_one_branch(x, w, m, other):
   return tf.cond(tf.reduce_sum(x) > 0, lambda: tf.matmul(x, w() * m()), lambda: 2 * x)
 
 
+def out_of_branches(x, w, m, other):
+  """What a branch that is not taken makes must not come out of it, constant or not."""
+  return tf.matmul(x, tf.cond(
+      tf.reduce_sum(x) > 0, lambda: w() * m(),
+      lambda: tf.constant(WEIGHTS) * tf.constant(OTHER_MASK)))
+
+
 def in_loop(x, w, m, other):
   del other
   return tf.while_loop(
       lambda i, _: i < 3,
       lambda i, y: (i + 1, tf.tanh(tf.matmul(y, w() * m()))), (tf.constant(0), x))[1]
+
+
+def of_constants_in_loop(x, w, m, other):
+  del w, m, other
+  return tf.while_loop(
+      lambda i, _: i < 3,
+      lambda i, y: (i + 1, tf.tanh(tf.matmul(y, tf.constant(WEIGHTS) * tf.constant(MASK)))),
+      (tf.constant(0), x))[1]
 
 
 def in_loop_with_more(x, w, m, other):
@@ -114,7 +129,8 @@ def of_parts(x, w, m, other):
 
 
 MODELS = [in_function, in_function_of_function, handed_over, in_defun, in_branches, in_one_branch,
-          in_loop, in_loop_with_more, in_branch_in_loop, of_a_computed_weight, of_parts]
+          out_of_branches, in_loop, of_constants_in_loop, in_loop_with_more, in_branch_in_loop,
+          of_a_computed_weight, of_parts]
 
 
 def _run(graph_def, values):

@@ -246,6 +246,7 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
   constant.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
   gates = _gates_before(node, body)
   if not gates:
+    constant.input.extend(_pivots(node, body))
     return [constant]
   # Inside a loop or a branch a constant must be brought in the way the factors were.
   constant.name = node.name + '/outside'
@@ -262,6 +263,26 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
   inside.attr['T'].CopyFrom(constant.attr['dtype'])
   inside.input.append(source)
   return result + [inside]
+
+
+def _pivots(node: Any, body: Body) -> List[str]:
+  """Returns the control inputs that tie a constant to the branch or loop it was made in.
+
+  Without them it would come out of a branch that is not taken.
+  """
+  found, pending, seen = set(), [node], set()
+  while pending:
+    for ref in pending.pop().input:
+      source = body.nodes.get(producer(ref))
+      if source is None or source.name in seen:
+        continue
+      if not ref.startswith('^'):
+        seen.add(source.name)
+        pending.append(source)
+      elif source.op == 'Switch' or source.op == 'Identity' and source.input and \
+          body.nodes.get(producer(source.input[0]), source).op == 'Switch':
+        found.add(ref)
+  return sorted(found)
 
 
 def _gates_before(node: Any, body: Body) -> List[Tuple[Any, str]]:
