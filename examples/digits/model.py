@@ -24,8 +24,8 @@ def logits(images: Any) -> Any:
     x = _pool(x)
   x = _pool(_conv(x, 64, 'conv2', seed=2))
   x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
-  x = tf.nn.relu(_dense(x, 128, 'dense', seed=3))
-  return _dense(x, 10, 'logits', seed=4)
+  x = tf.nn.relu(dense(x, 128, 'dense', seed=3))
+  return dense(x, 10, 'logits', seed=4)
 
 
 def build(images: Any, pruned: bool) -> Any:
@@ -72,7 +72,8 @@ def _pool(x: Any) -> Any:
   return tf.nn.max_pool2d(x, 2, 2, padding='VALID')
 
 
-def _dense(x: Any, units: int, name: str, seed: int) -> Any:
+def dense(x: Any, units: int, name: str, seed: int) -> Any:
+  """Returns a dense layer of x, [n, inputs], without activation: [n, units]."""
   with tf.variable_scope(name):
     kernel, bias = _variables([int(x.shape[-1]), units], seed)
     return tf.matmul(x, kernel) + bias

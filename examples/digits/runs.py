@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from absl import flags
 from absl import logging
@@ -96,7 +96,7 @@ def prepare(hparams: str, **settings: Any) -> None:
     with tempfile.TemporaryFile(dir=out):
       pass
     if not os.path.exists(path):
-      _write_json(path, settings)
+      write_json(path, settings)
     with open(path) as f:
       before = json.load(f)
   except (OSError, ValueError) as error:
@@ -132,10 +132,8 @@ def train_pairs(train_and_eval: Callable[..., Any], hparams: str) -> Dict[int, T
   Returns:
     The results, (dense, pruned), by seed.
   """
-  pairs: Dict[int, Tuple[Any, Any]] = {}
-  for seed in range(_FLAGS.seed, _FLAGS.seed + _FLAGS.seeds):
-    pairs[seed] = (_train(train_and_eval, 'dense', None, seed),
-                   _train(train_and_eval, 'pruned', hparams, seed))
+  nets = train_nets(train_and_eval, {'dense': None, 'pruned': hparams})
+  pairs = {seed: (of_seed['dense'], of_seed['pruned']) for seed, of_seed in nets.items()}
   pruned = pairs[_FLAGS.seed][1]
   print('\nSparsity of the pruned net%s after %d steps\n' % (
       ', seed %d,' % _FLAGS.seed if len(pairs) > 1 else '', pruned.steps))
@@ -143,7 +141,25 @@ def train_pairs(train_and_eval: Callable[..., Any], hparams: str) -> Dict[int, T
   return pairs
 
 
-def _train(train_and_eval: Callable[..., Any], name: str, hparams: Any, seed: int) -> Any:
+def train_nets(train_and_eval: Callable[..., Any],
+               hparams: Dict[str, Optional[str]]) -> Dict[int, Dict[str, Any]]:
+  """Trains several nets of each seed.
+
+  Args:
+    train_and_eval: see train_pairs.
+    hparams: by the name of the net, which its folder has too; None for a dense net.
+
+  Returns:
+    {seed: {name: result}}.
+  """
+  width = max(map(len, hparams))
+  return {seed: {name: _train(train_and_eval, name, hparams[name], seed, width)
+                 for name in hparams}
+          for seed in range(_FLAGS.seed, _FLAGS.seed + _FLAGS.seeds)}
+
+
+def _train(train_and_eval: Callable[..., Any], name: str, hparams: Any, seed: int,
+           width: int) -> Any:
   model_dir = os.path.join(_FLAGS.output_dir, 'seed%d' % seed, name)
   done = trained_steps(model_dir)
   if done >= _FLAGS.steps:
@@ -152,7 +168,7 @@ def _train(train_and_eval: Callable[..., Any], name: str, hparams: Any, seed: in
     print('%s, seed %d: resuming from the checkpoint of step %d' % (name, seed, done))
   return train_and_eval(model_dir=model_dir, pruning_hparams=hparams, steps=_FLAGS.steps,
                         batch_size=_FLAGS.batch_size, learning_rate=_FLAGS.learning_rate,
-                        seed=seed, label='%-6s seed %d' % (name, seed))
+                        seed=seed, label='%-*s seed %d' % (width, name, seed))
 
 
 def trained_steps(model_dir: str) -> int:
@@ -210,23 +226,24 @@ def write_metrics(pairs: Dict[int, Tuple[Any, Any]], measure: str, hparams: str,
       'steps': pairs[_FLAGS.seed][1].steps,
       'seeds': [{'seed': seed, 'steps': pruned.steps, 'dense_' + measure: getattr(dense, measure),
                  'pruned_' + measure: getattr(pruned, measure),
-                 'weights': _weights_as_json(pruned.weights)}
+                 'weights': weights_as_json(pruned.weights)}
                 for seed, (dense, pruned) in pairs.items()],
   }
   for name in ('dense_' + measure, 'pruned_' + measure):
     content['mean_' + name] = mean(seed[name] for seed in content['seeds'])
   content.update(others)
-  _write_json(os.path.join(_FLAGS.output_dir, 'metrics.json'), content)
+  write_json(os.path.join(_FLAGS.output_dir, 'metrics.json'), content)
 
 
-def _weights_as_json(rows: Sequence[Any]) -> List[dict]:
+def weights_as_json(rows: Sequence[Any]) -> List[dict]:
   """Returns what sparsity_table shows, for a JSON file."""
   return [{'name': row.name, 'shape': list(row.shape), 'asked': row.asked,
            'achieved': row.achieved, 'zeros': row.zeros, 'size': row.size, 'short': row.short}
           for row in rows]
 
 
-def _write_json(path: str, content: dict) -> None:
+def write_json(path: str, content: dict) -> None:
+  """Writes a JSON file that a person can read."""
   with open(path, 'w') as f:
     json.dump(content, f, indent=2, sort_keys=True)
     f.write('\n')

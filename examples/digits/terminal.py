@@ -33,7 +33,8 @@ def _stderr_muted() -> Iterator[None]:
     os.close(null)
 
 
-if 'TF_CPP_MIN_LOG_LEVEL' in os.environ:  # Who sets it wants to see something.
+_VERBOSE = 'TF_CPP_MIN_LOG_LEVEL' in os.environ  # Who sets it wants to see something.
+if _VERBOSE:
   import tensorflow.compat.v1 as tf
 else:
   # Not 2, which shows errors: a build for GPUs logs some where there is none.
@@ -43,6 +44,15 @@ else:
     import tensorflow.compat.v1 as tf
 
 from model_pruning import errors  # noqa: E402  (it loads TensorFlow)
+
+
+@contextlib.contextmanager
+def tensorflow_muted() -> Iterator[None]:
+  """Keeps back what TFLite and its converter write to stderr, whatever the log level is."""
+  with contextlib.ExitStack() as stack:
+    if not _VERBOSE:
+      stack.enter_context(_stderr_muted())
+    yield
 
 
 class UserError(Exception):
