@@ -29,7 +29,6 @@ from benchmarks import measure
 import model_pruning
 from model_pruning.compat import tf
 from model_pruning.export import tflite
-from model_pruning.export import tflite_check
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('size', 1024, 'Inputs and outputs of a layer.', lower_bound=1)
@@ -110,7 +109,7 @@ def _seconds_of(model):
 
 def _interpreter(path):
   with open(path, 'rb') as handle:
-    model = tflite_check.interpreter(handle.read())
+    model = tflite.interpreter(handle.read())
   random = np.random.RandomState(0)
   for detail in model.get_input_details():
     kind = np.dtype(detail['dtype'])

@@ -9,7 +9,7 @@ from typing import Any, Dict, Sequence, Tuple
 import numpy as np
 
 from benchmarks import measure
-from model_pruning.export import tflite_check
+from model_pruning.export import tflite
 
 _CALLS = 20  # In a round, of each file.
 
@@ -17,7 +17,7 @@ _CALLS = 20  # In a round, of each file.
 def open_file(path: str) -> Any:
   """Returns a tf.lite.Interpreter of one thread for a file, ready to be used."""
   with open(path, 'rb') as f:
-    return tflite_check.interpreter(f.read())
+    return tflite.interpreter(f.read())
 
 
 def scores_of(path: str, images: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ SPARSE = ('auto', True, False)
 TOLERANCES = {'none': 1e-3, 'dynamic': 0.1, 'int8': 0.2}
 
 weights_of = flatbuffer.weights_of
+interpreter = tflite_check.interpreter
 StoredWeight = flatbuffer.StoredWeight
 
 
