@@ -122,6 +122,18 @@ def of_a_computed_weight(x, w, m, other):
   return tf.matmul(x, weight / tf.sqrt(tf.reduce_sum(tf.square(weight), axis=0)) * m())
 
 
+def of_a_quantized_weight(x, w, m, other):
+  del other
+  return tf.matmul(x, tf.fake_quant_with_min_max_args(tf.gather(w(), [3, 1, 0, 2])) * m())
+
+
+def of_one_part(x, w, m, other):
+  """Of two parts of what is computed, the second is masked."""
+  del other
+  _, right = tf.split(tf.concat([w(), 2 * w()], axis=1), 2, axis=1)
+  return tf.matmul(x, right * m())
+
+
 def of_parts(x, w, m, other):
   del other
   left, right = tf.split(w(), 2, axis=1)
@@ -130,7 +142,7 @@ def of_parts(x, w, m, other):
 
 MODELS = [in_function, in_function_of_function, handed_over, in_defun, in_branches, in_one_branch,
           out_of_branches, in_loop, of_constants_in_loop, in_loop_with_more, in_branch_in_loop,
-          of_a_computed_weight, of_parts]
+          of_a_computed_weight, of_a_quantized_weight, of_one_part, of_parts]
 
 
 def _run(graph_def, values):

@@ -95,16 +95,16 @@ class Body:
       del self.function.control_ret[key]
       self.function.signature.control_output.remove(key)
 
-  def remove_unused(self, operations: Sequence[str]) -> None:
+  def remove_unused(self, removable: Callable[[str], bool]) -> None:
     """Removes nodes that nothing takes data of, from a function.
 
     Args:
-      operations: the operations that may go, none of which has an effect.
+      removable: says of a type of operations whether they may go: they have no effects.
     """
     while True:
       used = self.used()
       unused = {name for name, node in self.nodes.items()
-                if name not in used and node.op in operations}
+                if name not in used and removable(node.op)}
       if not unused:
         return
       removed = {name: self.nodes.pop(name) for name in unused}
@@ -168,17 +168,18 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
   return result
 
 
-def drop_arguments(body: Body, call: Call, kept: Sequence[str], operations: Sequence[str]) -> None:
+def drop_arguments(body: Body, call: Call, kept: Sequence[str],
+                   removable: Callable[[str], bool]) -> None:
   """Removes what a call passes and none of its functions uses.
 
   Args:
     body: what the call is in.
     call: the call. Its functions are changed.
     kept: names of nodes whose outputs must stay as they are.
-    operations: what may be removed where nothing depends on it any more.
+    removable: says of a type of operations whether those go that nothing depends on any more.
   """
   for callee in call.bodies:
-    callee.remove_unused(operations)
+    callee.remove_unused(removable)
   for index in reversed(call.constant_arguments()):
     if call.is_loop:
       if call.node.name not in kept and not _used_in_loop(call, index):
@@ -333,7 +334,7 @@ def _drop_from_loop(body: Body, call: Call, index: int) -> None:
   source = call.passed()[index]
   body.redirect(lambda ref: source if _is_output(ref, call, index) else ref)
   drop_result(body, call, index)
-  call.bodies[1].remove_unused(('Identity',))
+  call.bodies[1].remove_unused(lambda op: op == 'Identity')
 
 
 def _is_output(ref: str, call: Call, index: int) -> bool:

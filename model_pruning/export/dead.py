@@ -48,11 +48,9 @@ def _simplify(body: Body, kept: Sequence[str], changed: Set[int]) -> None:
         for callee in call.bodies:
           callee.remove_unreachable()
         if not call.is_loop:
-          bodies.drop_arguments(body, call, kept, ())
+          bodies.drop_arguments(body, call, kept, lambda op: False)
         body_changed = [*call.bodies, body]
         changed.update(map(id, body_changed))
-        if body.function:
-          body.remove_unused(())
     before = len(changed)
     for callee in call.bodies:
       _simplify(callee, (), changed)

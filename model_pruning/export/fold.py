@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
+from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.export import bodies
 from model_pruning.export.bodies import Body
@@ -17,14 +18,11 @@ from model_pruning.export.bodies import producer
 _PASS = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
 # What lies between variables and a mask: partitions are joined.
 _PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
-# What else may lie between variables and a masked weight that is computed of them.
-_PURE = _PLAIN + (
-    'Abs', 'Add', 'AddV2', 'Exp', 'ExpandDims', 'Fill', 'L2Loss', 'MatMul', 'Max', 'Maximum',
-    'Mean', 'Min', 'Minimum', 'Neg', 'Pack', 'Pad', 'Pow', 'Range', 'RealDiv', 'Reshape', 'Rsqrt',
-    'Shape', 'Sigmoid', 'Slice', 'Softplus', 'Split', 'SplitV', 'Sqrt', 'Square', 'Squeeze',
-    'StridedSlice', 'Sub', 'Sum', 'Tanh', 'Tile', 'Transpose', 'Unpack')
-
-_SEVERAL = ('Split', 'SplitV', 'Unpack')  # Those of them with more than one output.
+# What has no effects and yet is not to be computed beforehand.
+_NOT_CONSTANT = (
+    'Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'Merge', 'Exit', 'NextIteration',
+    'LoopCond', 'StatelessWhile', 'StatelessIf', 'StatelessCase', 'PartitionedCall')
+_SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Of these more than the first output counts.
 
 
 def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
@@ -52,17 +50,24 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
     known[id(body)], plain[id(body)] = found, stored
     for node in body.nodes.values():
       if node.op == 'Mul' and node.name in found:
-        products.append((body, node, [found[producer(ref)]
-                                      for ref in data_inputs(node)]))
+        products.append((body, node, [found[producer(ref)] + _port_of(
+            body.nodes.get(producer(ref)), ref) for ref in data_inputs(node)]))
     _into_calls(body, found, stored, visit)
 
   visit(body, {}, set())
+  stored = [[producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
+            for owner, node, _ in products]
+  # What is stored is looked at first: all else is computed only where it is masked.
+  values = constants.evaluate({name for (_, _, factors), known_stored in zip(products, stored)
+                               for name, is_stored in zip(factors, known_stored) if is_stored})
+  chosen = [index for index, (_, _, factors) in enumerate(products) if any(
+      name in values and _is_mask(values[name]) for name in factors)]
+  products, stored = [products[i] for i in chosen], [stored[i] for i in chosen]
   values = constants.evaluate({name for _, node, factors in products for name in factors} |
                               {known[id(owner)][node.name] for owner, node, _ in products})
   folded: Dict[int, Dict[str, np.ndarray]] = {}
-  for owner, node, factors in products:
-    stored = [producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
-    if _is_masked_product([values[name] for name in factors], stored):
+  for (owner, node, factors), known_stored in zip(products, stored):
+    if _is_masked_product([values[name] for name in factors], known_stored):
       # A hidden negative weight is -0.0; zeros that are all alike compress better.
       folded.setdefault(id(owner), {})[node.name] = zeros_alike(
           values[known[id(owner)][node.name]])
@@ -183,11 +188,12 @@ def _in_order(body: Body) -> List[Any]:
     stack = [start]
     while stack:
       node = body.nodes.get(stack[-1])
-      if node is None or node.name in done or node.op not in _PURE:
+      if node is None or node.name in done or not _may_be_constant(node.op):
         stack.pop()
         continue
       pending = [name for name in map(producer, data_inputs(node))
-                 if name in body.nodes and name not in done and body.nodes[name].op in _PURE]
+                 if name in body.nodes and name not in done
+                 and _may_be_constant(body.nodes[name].op)]
       if pending:
         stack.extend(pending)
       else:
@@ -201,11 +207,20 @@ def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
   if factors[0].shape != factors[1].shape:
     return False
   for mask, other in ((0, 1), (1, 0)):
-    if stored[mask] and bool(np.all((factors[mask] == 0) | (factors[mask] == 1))):
+    if stored[mask] and _is_mask(factors[mask]):
       hides = not np.all(factors[mask] == 1) and np.any(factors[mask] == 1)
       if stored[other] or hides:
         return True
   return False
+
+
+def _is_mask(values: np.ndarray) -> bool:
+  return bool(np.all((values == 0) | (values == 1)))
+
+
+def _may_be_constant(op: str) -> bool:
+  """Says whether an operation computes the same of the same inputs, and does nothing else."""
+  return op in _PASS or op not in _NOT_CONSTANT and not is_stateful(op)
 
 
 # ---- Constants in place of what was folded. ----
@@ -226,7 +241,7 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
       body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
     for call in body.calls:
       if any([rewrite(callee, ()) for callee in call.bodies]):  # All of them, not up to the first.
-        bodies.drop_arguments(body, call, kept, _PURE)
+        bodies.drop_arguments(body, call, kept, _may_be_constant)
         # What a loop or a branch passes to both is dropped from both.
         changed.update(id(callee) for callee in call.bodies)
         changed.add(id(body))

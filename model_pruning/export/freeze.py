@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freeze: from a checkpoint, a session or a SavedModel to a graph of constants."""
 
-import difflib
 from typing import Any, Optional, Sequence
 
 from model_pruning import errors
@@ -40,7 +39,7 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
   Raises:
     errors.OutputNodeError: an output is not in the graph.
   """
-  check_outputs([op.name for op in session.graph.get_operations()], output_node_names)
+  sources.check_outputs([op.name for op in session.graph.get_operations()], output_node_names)
   with session.graph.as_default():
     frozen = tf.graph_util.convert_variables_to_constants(
         session, session.graph.as_graph_def(), list(output_node_names))
@@ -68,30 +67,6 @@ def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error
-
-
-def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> None:
-  """Raises errors.OutputNodeError unless all outputs are names of operations."""
-  if isinstance(output_node_names, str) or not output_node_names:
-    raise errors.OutputNodeError('output_node_names is %r; expected a list of operation names' %
-                                 (output_node_names,))
-  names = set(known)
-  for name in output_node_names:
-    if name not in names:
-      raise errors.OutputNodeError('There is no operation %r in the graph%s%s' % (
-          name, errors.nearest(name, known), _near(name, known)))
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-  """Returns '; ...' with names that may be meant, or, if there are none, with the last ones."""
-  leaf = name.split(':')[0].split('/')[-1].lower()
-  near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
-  near += [other for other in known if leaf and leaf in other.split('/')[-1].lower()]
-  if near:
-    return '; there are: ' + ', '.join(list(dict.fromkeys(near))[:5])
-  # What a Saver adds comes last, and is nothing to ask for.
-  own = [other for other in known if not other.startswith('save')]
-  return '; it ends with: ' + ', '.join((own or list(known))[-5:])
 
 
 def _on_any_machine() -> Any:

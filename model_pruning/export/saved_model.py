@@ -61,7 +61,7 @@ def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
   """
   known = [node.name for node in graph_def.node]
   for tensors in (inputs, outputs):
-    freeze.check_outputs(known, [name.split(':')[0] for name in tensors.values()])
+    sources.check_outputs(known, [name.split(':')[0] for name in tensors.values()])
   with tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
     found = [{key: graph.get_tensor_by_name(name if ':' in name else name + ':0')

@@ -7,16 +7,16 @@ from typing import Any, List, Sequence, Tuple
 from model_pruning.compat import tf
 from model_pruning.export import dead
 from model_pruning.export import fold
-from model_pruning.export import freeze
+from model_pruning.reading import sources
 
 
 def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]) -> Any:
   """Folds masks into weights, and drops everything the outputs do not need.
 
-  A masked product is found by what it is, whatever its name: a Mul of two
-  constants of one shape, one of them of zeros and ones, be it in the graph, in a
-  loop, a branch or a function. Each becomes a constant of the same name. The
-  default graph is left alone.
+  A masked product is found by what it is, whatever its name: a Mul of a constant
+  of zeros and ones and of something of its shape that is a constant, or computed
+  of constants, be it in the graph, in a loop, a branch or a function. Each becomes
+  a constant of the same name. The default graph is left alone.
 
   Args:
     input_graph_def: a GraphDef whose variables are constants, as from
@@ -46,7 +46,7 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
   Raises:
     errors.OutputNodeError: an output is not in the graph.
   """
-  freeze.check_outputs([node.name for node in graph_def.node], output_node_names)
+  sources.check_outputs([node.name for node in graph_def.node], output_node_names)
   needed = dead.drop_dead_results(
       tf.graph_util.extract_sub_graph(graph_def, list(output_node_names)), output_node_names)
   return fold.fold_masks(

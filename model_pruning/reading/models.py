@@ -122,9 +122,6 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
 def _needed(nodes: graphs.Nodes, output_node_names: Optional[Sequence[str]]) -> graphs.Nodes:
   if not output_node_names:
     return nodes
-  for name in output_node_names:
-    if name not in nodes:
-      raise errors.OutputNodeError('There is no operation %r in the graph%s' %
-                                   (name, errors.nearest(name, nodes)))
+  sources.check_outputs(list(nodes), list(output_node_names))
   return graphs.needed_for(nodes, output_node_names)
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and parses what models are stored in: checkpoints, GraphDefs, SavedModels."""
 
+import difflib
 import glob
 import os
 import re
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import SavedModel
@@ -51,15 +52,20 @@ def _prefix(path: str) -> str:
   return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
 
 
-def _latest(folder: str) -> Any:
+def _latest(folder: str) -> Optional[str]:
+  """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
   try:
-    path = tf.train.latest_checkpoint(folder)
+    state = tf.train.get_checkpoint_state(folder)
   except (tf.errors.OpError, OSError, ValueError):  # A damaged file of that name.
-    path = None
-  if path is None:  # The list of checkpoints does not always travel along.
-    found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
-    path = max(found, key=_age)[:-len('.index')] if found else None
-  return path
+    state = None
+  if state is not None and state.model_checkpoint_path:
+    recorded = state.model_checkpoint_path
+    for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
+      if tf.gfile.Exists(path + '.index'):
+        return path
+  # The list of checkpoints does not always travel along.
+  found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
+  return max(found, key=_age)[:-len('.index')] if found else None
 
 
 def _age(index_file: str) -> Tuple[int, float]:
@@ -120,3 +126,27 @@ def _content(path: str) -> bytes:
   except (tf.errors.OpError, OSError) as error:
     reason = getattr(error, 'strerror', None) or errors.first_line(error)
     raise errors.ModelFileError('%s cannot be read (%s); %s' % (path, reason, _EXPECTED)) from error
+
+
+def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> None:
+  """Raises errors.OutputNodeError unless all outputs are names of operations."""
+  if isinstance(output_node_names, str) or not output_node_names:
+    raise errors.OutputNodeError('output_node_names is %r; expected a list of operation names' %
+                                 (output_node_names,))
+  names = set(known)
+  for name in output_node_names:
+    if name not in names:
+      raise errors.OutputNodeError('There is no operation %r in the graph%s%s' % (
+          name, errors.nearest(name, known), _near(name, known)))
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+  """Returns '; ...' with names that may be meant, or, if there are none, with the last ones."""
+  leaf = name.split(':')[0].split('/')[-1].lower()
+  near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+  near += [other for other in known if leaf and leaf in other.split('/')[-1].lower()]
+  if near:
+    return '; there are: ' + ', '.join(list(dict.fromkeys(near))[:5])
+  # What a Saver adds comes last, and is nothing to ask for.
+  own = [other for other in known if not other.startswith('save')]
+  return '; it ends with: ' + ', '.join((own or list(known))[-5:])
