@@ -46,8 +46,7 @@ def guarded(main: Callable[[Any], None], args: Any, name: str = quiet.COMMAND) -
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
   except (errors.PruningError, OSError, MemoryError, tf.errors.OpError) as error:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    print('%s: error: %s' % (name, lines[0]), file=sys.stderr)
+    print('%s: error: %s' % (name, errors.first_line(error)), file=sys.stderr)
     return 1
   except KeyboardInterrupt:
     print('%s: interrupted; nothing was written' % name, file=sys.stderr)
@@ -95,7 +94,10 @@ def _shape(text: str) -> Any:
   """Reads images=28x28x1."""
   name, _, dims = text.rpartition('=')
   try:
-    return name, [int(dim) for dim in dims.split('x')] if dims else []
+    shape = [int(dim) for dim in dims.split('x')] if dims else []
+    if not name or any(dim < 1 for dim in shape):
+      raise ValueError(text)
+    return name, shape
   except ValueError:
     raise argparse.ArgumentTypeError(
         '%r is not NAME=SHAPE; write images=1x28x28x1' % text) from None
@@ -228,8 +230,8 @@ def _schedule(subparsers: Any) -> None:
 def _prune(subparsers: Any) -> None:
   parser = _command(
       subparsers, commands.prune, 'prune a dense checkpoint at once, without its code',
-      'writes a checkpoint\nwith masks, which training code with masks goes on from, and `strip` '
-      'takes.',
+      'writes a checkpoint\nwith masks, which training code with masks goes on from, and '
+      '`strip --to=checkpoint` takes.',
       'dense/ target_sparsity=0.8 --output=pruned/model.ckpt',
       'dense/model.ckpt-900 "target_sparsity=0.9,weight_sparsity_map=[conv1:0.5]" \\\n'
       '      --exclude=logits.* --output=pruned/model.ckpt')

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import re
+import shutil
+import sys
 import threading
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -79,7 +81,9 @@ def report(args: Any) -> None:
       result = events.read(args.model)
     else:
       result = reports.of(args.model, args.block, dict(args.input_shape), args.output_node_names)
-  _print(result, args)
+  # In a file or a pipe nothing is gained by a second table.
+  width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+  _print(result, args, width=width)
 
 
 def plot(args: Any) -> None:
@@ -119,9 +123,9 @@ def prune(args: Any) -> None:
 # ---- What they share. ----
 
 
-def _print(result: Any, args: Any) -> None:
+def _print(result: Any, args: Any, **width: int) -> None:
   print(result.to_json() if args.json else
-        result.to_csv().rstrip('\n') if args.csv else result.table())
+        result.to_csv().rstrip('\n') if args.csv else result.table(**width))
 
 
 @contextlib.contextmanager
@@ -192,8 +196,13 @@ def _placeholders(graph_def: Any) -> List[str]:
 
 
 def _by_op(names: Sequence[str]) -> Dict[str, str]:
-  """Returns tensors by the names of their operations, which callers of a signature use."""
-  return {name.split(':')[0].split('/')[-1]: name for name in names}
+  """Returns tensors by the names that callers of a signature use: those of their operations.
+
+  Without their scopes, where these are not needed to tell them apart.
+  """
+  short = [name.split(':')[0].split('/')[-1] for name in names]
+  unique = len(set(short)) == len(short)
+  return {(leaf if unique else name.replace(':0', '')): name for leaf, name in zip(short, names)}
 
 
 def _examples(path: str) -> Any:
@@ -201,8 +210,12 @@ def _examples(path: str) -> Any:
   try:
     arrays = np.load(path, allow_pickle=False)
     if not hasattr(arrays, 'files'):
+      if not arrays.ndim:
+        raise ValueError('it holds a single number')
       return list(arrays)
     columns = {name: arrays[name] for name in arrays.files}
+    if not columns or any(not column.ndim for column in columns.values()):
+      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
   except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
     raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
         path, errors.first_line(error))) from error

@@ -101,8 +101,12 @@ class MissingPackageError(PruningError, ImportError):
 
 
 def first_line(error: BaseException) -> str:
-  """Returns the first line of an error's message: TensorFlow adds pages of where."""
-  return (str(error).strip().splitlines() or [type(error).__name__])[0]
+  """Returns the line of an error's message that says what: TensorFlow adds pages of where."""
+  lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+  if lines and lines[0] == 'Graph execution error:':
+    nodes = [i for i, line in enumerate(lines) if line.startswith('Node:')]
+    lines = lines[nodes[-1] + 1 if nodes else 1:]
+  return lines[0] if lines else type(error).__name__
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def staging(folder: str) -> Iterator[str]:
   Raises:
     errors.WriteError: nothing can be written there.
   """
-  with _beside(os.path.join(folder, 'files')) as temporary:
+  with _beside(os.path.join(folder, 'files'), folder) as temporary:
     os.mkdir(temporary)
     yield temporary
     for name in sorted(os.listdir(temporary)):
@@ -75,18 +75,21 @@ def staging(folder: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _beside(path: str) -> Iterator[str]:
+def _beside(path: str, shown: str = '') -> Iterator[str]:
   """Yields a name in a temporary folder beside `path`, so that a rename does not copy."""
+  shown = shown or path
+  if not path:
+    raise errors.WriteError('The path to write is empty; give one')
   parent, name = os.path.split(os.path.abspath(path))
   try:
     os.makedirs(parent, exist_ok=True)
     folder = tempfile.mkdtemp(prefix='.%s.' % name, dir=parent)
   except OSError as error:
     raise errors.WriteError('Cannot write %s (%s); give a path in a folder you may write to' %
-                            (path, error.strerror or error)) from error
+                            (shown, error.strerror or error)) from error
   try:
     yield os.path.join(folder, name)
   except OSError as error:  # A full disk, say.
-    raise errors.WriteError('Cannot write %s (%s)' % (path, error.strerror or error)) from error
+    raise errors.WriteError('Cannot write %s (%s)' % (shown, error.strerror or error)) from error
   finally:
     shutil.rmtree(folder, ignore_errors=True)

@@ -36,8 +36,12 @@ def loading_tensorflow() -> Iterator[None]:
     return
   os.environ[_LEVEL] = '3'
   warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
-  with muted():
-    yield
+  try:
+    with muted():
+      yield
+  except KeyboardInterrupt:
+    print('%s: interrupted; nothing was written' % COMMAND, file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 @contextlib.contextmanager

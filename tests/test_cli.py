@@ -15,6 +15,7 @@ import pytest
 import model_pruning
 from model_pruning import cli
 from model_pruning import files
+from model_pruning import quiet
 from model_pruning.compat import tf
 from model_pruning.export import checkpoint
 
@@ -155,6 +156,22 @@ def test_prune(run_folder, tmp_path, capsys):
   assert checkpoint.Checkpoint(target).read('fc1/mask').mean() == 0.75
 
 
+def test_inputs_and_outputs_of_one_name_are_told_apart(tmp_path):
+  with tf.Graph().as_default(), tf.Session() as session:
+    for name in 'ab':
+      with tf.variable_scope(name), model_pruning.masked_scope():
+        x = tf.placeholder(tf.float32, [None, 2], 'x')
+        tf.matmul(x, tf.get_variable('kernel', [2, 2]), name='y')
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, str(tmp_path / 'run' / 'model.ckpt'))
+  assert not _main(['strip', str(tmp_path / 'run'), '--output_node_names=a/y,b/y',
+                    '--to=saved_model', '--output=%s' % (tmp_path / 'saved')])
+  with tf.Graph().as_default(), tf.Session() as session:
+    signature = tf.saved_model.load(
+        session, ['serve'], str(tmp_path / 'saved')).signature_def['serving_default']
+  assert sorted(signature.inputs) == ['a/x', 'b/x'] and sorted(signature.outputs) == ['a/y', 'b/y']
+
+
 # ---- Mistakes. ----
 
 
@@ -168,6 +185,10 @@ def test_prune(run_folder, tmp_path, capsys):
     ('strip RUN/truncated.pb --output_node_names=scores', 'is not a graph'),
     ('export RUN/pruned --output_node_names=scores --quantization=int8', 'examples'),
     ('export RUN/pruned --output_node_names=scores --examples=RUN/text', 'cannot be read as .npy'),
+    ('export RUN/pruned --output_node_names=scores --examples=RUN/number.npy', 'a single number'),
+    ('export RUN/pruned --output_node_names=scores --examples=RUN/empty.npz', 'it holds nothing'),
+    ('strip RUN/pruned --output_node_names=scores --meta_graph=RUN/x.meta', 'no RUN/x.meta'),
+    ('report RUN/pruned --output_node_names=score', 'did you mean scores?'),
     ('plot masks RUN/pruned --weights=zzz', "'zzz' is found in; there are: fc1/kernel"),
     ('plot sparsity RUN/dense', 'event'),
     ('schedule target_sparsty=0.9', 'did you mean target_sparsity'),
@@ -181,6 +202,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run_folder, tmp_path, capsys, 
     f.write('This is not a model.\n')
   with open(os.path.join(run_folder, 'truncated.pb'), 'wb') as f:
     f.write(tf.GraphDef(node=[tf.NodeDef(name='a' * 50, op='NoOp')]).SerializeToString()[:30])
+  np.save(os.path.join(run_folder, 'number.npy'), np.float32(3))
+  np.savez(os.path.join(run_folder, 'empty.npz'))
   output = tmp_path / 'new' / 'output'
   words = arguments.split()
   if words[0] not in ('schedule', 'report'):
@@ -207,6 +230,7 @@ def test_a_place_that_cannot_be_written_to(run_folder, tmp_path, capsys):
 
 @pytest.mark.parametrize('arguments', [
     [], ['sparsify'], ['strip', 'model'], ['report', 'model', '--block=16'],
+    ['report', 'model', '--input_shape=x=-1x64'], ['export', 'm', '--input_shape=4', '--output=x'],
     ['report', 'model', '--json', '--csv'], ['plot', 'pie', 'model', '--output=x']])
 def test_bad_usage(arguments, capsys):
   with pytest.raises(SystemExit) as caught:
@@ -267,3 +291,13 @@ def test_ctrl_c_is_one_line_too(tmp_path, capsys):
   assert cli.guarded(interrupted, str(output)) == 130
   assert capsys.readouterr().err == 'model-pruning: interrupted; nothing was written\n'
   assert not os.listdir(str(output.parent))
+
+
+def test_ctrl_c_while_tensorflow_is_loaded(monkeypatch, capsys):
+  monkeypatch.setattr(sys, 'argv', ['model-pruning'])
+  monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+  with pytest.raises(SystemExit) as caught:
+    with quiet.loading_tensorflow():
+      raise KeyboardInterrupt
+  assert caught.value.code == 130
+  assert capsys.readouterr().err == 'model-pruning: interrupted; nothing was written\n'

@@ -3,6 +3,7 @@
 """Tests of model_pruning.export.checkpoint: which mask is for which weight, and stripping."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -94,6 +95,35 @@ def test_a_mask_of_unknown_weight_is_an_error_that_says_so(tmp_path):
   assert not (tmp_path / 'out').exists()
 
 
+def test_a_mask_over_what_is_computed_is_refused(tmp_path):
+  with tf.Graph().as_default(), tf.Session() as session:
+    weight = tf.get_variable('fc/weights', [2, 2])
+    model_pruning.apply_mask(tf.transpose(weight), 'fc')
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, str(tmp_path / 'in' / 'model.ckpt'))
+  with pytest.raises(errors.CheckpointError, match='fc/mask is over .*transpose.*strip to a graph'):
+    checkpoint.strip_checkpoint(str(tmp_path / 'in'), str(tmp_path / 'out' / 'model.ckpt'))
+  assert not (tmp_path / 'out').exists()
+
+
+def test_moving_averages_are_masked_too(tmp_path):
+  checkpoint.write(str(tmp_path / 'in' / 'model.ckpt'), {
+      'a/weights': VALUES, 'a/mask': MASK, 'a/threshold': np.float32(1),
+      'a/weights/ExponentialMovingAverage': 2 * VALUES})
+  checkpoint.strip_checkpoint(str(tmp_path / 'in'), str(tmp_path / 'out' / 'model.ckpt'))
+  np.testing.assert_array_equal(checkpoint.Checkpoint(str(tmp_path / 'out')).read(
+      'a/weights/ExponentialMovingAverage'), 2 * VALUES * MASK)
+
+
+def test_a_copied_folder_is_read_where_it_is(tmp_path):
+  checkpoint.write(str(tmp_path / 'run' / 'model.ckpt'), {'a': VALUES})
+  shutil.copytree(str(tmp_path / 'run'), str(tmp_path / 'copy'))
+  checkpoint.write(str(tmp_path / 'run' / 'model.ckpt'), {'a': 2 * VALUES})
+  copy = checkpoint.Checkpoint(str(tmp_path / 'copy'))
+  assert copy.path == str(tmp_path / 'copy' / 'model.ckpt')
+  np.testing.assert_array_equal(copy.read('a'), VALUES)
+
+
 @pytest.mark.parametrize('dtype', ['float16', 'bfloat16', 'float64'])
 def test_any_dtype(tmp_path, dtype):
   dtype = tf.as_dtype(dtype).as_numpy_dtype
@@ -134,7 +164,16 @@ def test_a_truncated_checkpoint(tmp_path, suffix):
   assert not (tmp_path / 'out').exists()
 
 
-def test_a_folder_for_a_path(tmp_path):
+@pytest.mark.parametrize('name', ['out', 'new/'])
+def test_a_folder_for_a_path(tmp_path, name):
   (tmp_path / 'out').mkdir()
   with pytest.raises(errors.WriteError, match='is a folder; give the path of a checkpoint in it'):
-    checkpoint.write(str(tmp_path / 'out'), {'a': VALUES})
+    checkpoint.write(os.path.join(str(tmp_path), name), {'a': VALUES})
+
+
+def test_the_folder_of_another_run_is_left_alone(tmp_path):
+  checkpoint.write(str(tmp_path / 'model.ckpt-7'), {'a': VALUES})
+  with pytest.raises(errors.WriteError, match='has checkpoints already.*in place of model.ckpt-7'):
+    checkpoint.write(str(tmp_path / 'stripped'), {'a': VALUES})
+  checkpoint.write(str(tmp_path / 'model.ckpt-7'), {'a': 2 * VALUES})  # The same once more.
+  np.testing.assert_array_equal(checkpoint.Checkpoint(str(tmp_path)).read('a'), 2 * VALUES)

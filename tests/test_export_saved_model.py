@@ -4,6 +4,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,6 +84,56 @@ def test_tensorflow_2_loads_it(tmp_path):
     rows = function(words=tf.constant(WORDS))['rows']
     session.run(tf.tables_initializer())
     np.testing.assert_array_equal(session.run(rows), wanted)
+
+
+def test_variables_that_are_initialized_on_loading_become_constants(tmp_path):
+  source, target = str(tmp_path / 'source'), str(tmp_path / 'target')
+  with tf.Graph().as_default(), tf.Session() as session:
+    x = tf.placeholder(tf.float32, [None, 2], 'x')
+    scale = tf.get_variable('scale', initializer=3., trainable=False,
+                            collections=[tf.GraphKeys.LOCAL_VARIABLES])
+    tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope(), tf.variable_scope('fc'):
+      y = scale * tf.matmul(x, tf.get_variable('kernel', [2, 2]))
+    update = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5').mask_update_op()
+    session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+    session.run(update)
+    wanted = session.run(y, {x: np.ones([1, 2])})
+    tf.saved_model.simple_save(session, source, {'x': x}, {'y': y},
+                               legacy_init_op=tf.local_variables_initializer())
+  saved_model.strip_saved_model(source, target)
+  with tf.Graph().as_default(), tf.Session() as session:
+    signature = tf.saved_model.load(session, ['serve'], target).signature_def['serving_default']
+    np.testing.assert_array_equal(session.run(
+        signature.outputs['y'].name, {signature.inputs['x'].name: np.ones([1, 2])}), wanted)
+
+
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
+def test_a_model_of_tensorflow_2_with_functions_and_assets(tmp_path):
+  """Saved eagerly, by a program of its own: here graphs are built."""
+  program = """
+import sys, numpy as np, tensorflow as tf
+class Model(tf.Module):
+  def __init__(self):
+    self.weight = tf.Variable(np.arange(20, dtype=np.float32).reshape(4, 5) - 7.5)
+    self.mask = tf.Variable(np.float32(np.arange(20).reshape(4, 5) % 3 > 0))
+    self.table = tf.lookup.StaticVocabularyTable(tf.lookup.TextFileInitializer(
+        sys.argv[2], tf.string, -2, tf.int64, -1), 1)
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+  def rows(self, words):
+    return {'rows': tf.gather(self.weight * self.mask, self.table.lookup(words))}
+model = Model()
+tf.saved_model.save(model, sys.argv[1], signatures=model.rows)
+"""
+  source, words = str(tmp_path / 'source'), tmp_path / 'words.txt'
+  words.write_text('a\nb\nc\n')
+  subprocess.check_call([sys.executable, '-c', program, source, str(words)])
+  words.unlink()
+  assert saved_model.strip_saved_model(source, str(tmp_path / 'target'))
+  shutil.rmtree(source)
+  weight = WEIGHT * (np.arange(20).reshape(4, 5) % 3 > 0)
+  np.testing.assert_array_equal(
+      _serve(str(tmp_path / 'target'), 'serving_default', 'rows'), weight[[2, 3, 0]])
 
 
 def test_the_tags_of_its_graph(tmp_path):

@@ -90,16 +90,19 @@ class Checkpoint:
         tf.train.import_meta_graph(self.path + '.meta', clear_devices=True)
       except Exception as error:
         raise self._unreadable(error) from error
-      records = registry.masked_weights()
       result = []
-      for record in records:
-        if not variables.is_variable(record.weight):  # What is masked is computed: look at names.
-          return None
+      for record in registry.masked_weights():
+        if not variables.is_variable(record.weight):
+          raise errors.CheckpointError(
+              'In checkpoint %s the mask %s is over %s, which is computed and not a variable that '
+              'could be multiplied; strip to a graph or a SavedModel instead' % (
+                  self.path, variables.op_name(record.mask), record.weight.name))
         others = [variables.op_name(other) for other in (
             record.threshold, record.gradient, record.old_weight, record.old_old_weight)
                   if other is not None]
         result.append(MaskedNames(record.name, variables.op_name(record.mask), tuple(others)))
-    return result if all(names.mask in self.shapes for names in result) else None
+    # A graph that lost its collections on the way says nothing.
+    return result if result and all(names.mask in self.shapes for names in result) else None
 
   def _masked_by_names(self) -> List[MaskedNames]:
     result = []
@@ -128,7 +131,8 @@ class Checkpoint:
 def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
   """Writes a checkpoint without masks, its weights multiplied by them, for code that has none.
 
-  Everything else stays: biases, the global step, the state of optimizers.
+  So are their exponential moving averages. Everything else stays: biases, the global
+  step, the state of optimizers.
 
   Args:
     place: a checkpoint with masks, or a directory, whose latest one is taken.
@@ -149,6 +153,10 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
     raise errors.NoMaskedWeightsError(
         'Checkpoint %s has no masks; is it stripped already?' % source.path)
   weights = {names.weight: names.mask for names in masked}
+  for names in masked:  # Evaluation may run on averages, which were masked like the weight.
+    average = names.weight + '/ExponentialMovingAverage'
+    if source.shapes.get(average) == source.shapes[names.weight]:
+      weights[average] = names.mask
   gone = {name for names in masked for name in (names.mask,) + names.others}
 
   def values() -> Iterator[Tuple[str, np.ndarray]]:
@@ -186,9 +194,15 @@ def write(path: str, values: Mapping[str, np.ndarray]) -> None:
     errors.WriteError: nothing can be written there.
   """
   folder, name = os.path.split(os.path.abspath(path))
-  if not name or os.path.isdir(path):
+  if not path or path.endswith(os.sep) or os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a checkpoint in it: %s' %
                             (path, os.path.join(path, 'model.ckpt')))
+  state = tf.train.get_checkpoint_state(folder) if os.path.isdir(folder) else None
+  latest = os.path.basename(state.model_checkpoint_path) if state is not None else name
+  if latest != name:
+    raise errors.WriteError(
+        '%s has checkpoints already, and who trains there would resume from this one in place of '
+        '%s; give another folder' % (folder, latest))
   with files.staging(folder) as temporary:
     with tf.Graph().as_default(), tf.Session() as session:
       names = sorted(values)

@@ -4,6 +4,8 @@
 
 from typing import Any, Optional, Sequence
 
+import numpy as np
+
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export import fold
@@ -42,9 +44,24 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
   sources.check_outputs([op.name for op in session.graph.get_operations()], output_node_names)
   with session.graph.as_default():
     frozen = tf.graph_util.convert_variables_to_constants(
-        session, session.graph.as_graph_def(), list(output_node_names))
+        _ArraySession(session), session.graph.as_graph_def(), list(output_node_names))
   # TensorFlow 1 leaves the reads in functions, of variables that are none any more.
   return fold.fold_reads(frozen, output_node_names)
+
+
+class _ArraySession:
+  """A session that returns arrays: of a string variable TensorFlow returns bytes, and fails."""
+
+  def __init__(self, session: Any) -> None:
+    self._session = session
+
+  def __getattr__(self, name: str) -> Any:
+    return getattr(self._session, name)
+
+  def run(self, *args: Any, **kwargs: Any) -> Any:
+    values = self._session.run(*args, **kwargs)
+    return [np.array(value, object) if isinstance(value, (bytes, str)) else value
+            for value in values] if isinstance(values, list) else values
 
 
 def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
@@ -58,6 +75,10 @@ def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
   Raises:
     errors.CheckpointError: the checkpoint or its meta graph cannot be read.
   """
+  if not tf.gfile.Exists(meta_graph or path + '.meta'):
+    raise errors.CheckpointError(
+        'There is no %s, which would hold the graph; give that of another checkpoint of the model '
+        '(meta_graph=, --meta_graph), or save with it' % (meta_graph or path + '.meta'))
   try:
     saver = tf.train.import_meta_graph(meta_graph or path + '.meta', clear_devices=True)
     if saver is None:

@@ -67,14 +67,14 @@ def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
     found = [{key: graph.get_tensor_by_name(name if ':' in name else name + ':0')
               for key, name in tensors.items()} for tensors in (inputs, outputs)]
     definition = tf.saved_model.signature_def_utils.predict_signature_def(*found)
-  _write(export_dir, graph_def, {signature: definition}, _Kept(None, [], ''))
+  _write(export_dir, graph_def, {signature: definition}, _Kept([], [], ''))
 
 
 class _Kept:
   """What a SavedModel has besides graph and signatures: how it is initialized, and from what."""
 
-  def __init__(self, init_op: Optional[str], assets: List[Tuple[str, str]], folder: str) -> None:
-    self.init_op = init_op
+  def __init__(self, inits: List[str], assets: List[Tuple[str, str]], folder: str) -> None:
+    self.inits = inits  # Names of the operations that fill tables.
     self.assets = assets  # Name of the tensor with the path, and the file's name.
     self.folder = folder
 
@@ -109,13 +109,13 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
     if not outputs:
       raise errors.ModelFileError('The SavedModel in %s has no signatures to keep' %
                                   saved_model_dir)
-    init_op = _init_op(meta)
+    inits = _table_initializers(session.graph, _init_op(meta))
     assets = [(asset.tensor_info.name, asset.filename) for asset in _asset_files(meta)]
-    needed = outputs + ([init_op] if init_op else []) + [
-        name.split(':')[0] for name, _ in assets]
+    needed = outputs + inits + [name.split(':')[0] for name, _ in assets]
     frozen = freeze.graph_def_from_session(session, needed)
   stripped, folded = strip.strip(frozen, needed)
-  return stripped, signatures, _Kept(init_op, assets, saved_model_dir), folded
+  assets += _paths_in_constants(stripped, saved_model_dir, assets)
+  return stripped, signatures, _Kept(inits, assets, saved_model_dir), folded
 
 
 def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
@@ -144,6 +144,23 @@ def _asset_files(meta: Any) -> List[Any]:
   return found
 
 
+def _paths_in_constants(graph_def: Any, folder: str,
+                        assets: List[Tuple[str, str]]) -> List[Tuple[str, str]]:
+  """Returns constants with the paths of assets, which were variables that the loader filled."""
+  by_path = {os.path.abspath(os.path.join(folder, tf.saved_model.constants.ASSETS_DIRECTORY, file)):
+             file for _, file in assets}
+  found = []
+  for node in graph_def.node:
+    if node.op != 'Const' or node.attr['dtype'].type != tf.string.as_datatype_enum:
+      continue
+    tensor = node.attr['value'].tensor
+    path = tensor.string_val[0].decode('utf-8', 'replace') if len(tensor.string_val) == 1 else ''
+    if path and not tensor.tensor_shape.dim and os.path.abspath(path) in by_path \
+        and node.name + ':0' not in [name for name, _ in assets]:
+      found.append((node.name + ':0', by_path[os.path.abspath(path)]))
+  return found
+
+
 def _init_op(meta: Any) -> Optional[str]:
   """Returns the name of the operation that initializes tables, if there is one."""
   if _INIT in meta.signature_def:
@@ -155,14 +172,36 @@ def _init_op(meta: Any) -> Optional[str]:
   return None
 
 
+def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
+  """Returns the names of what fills tables, among all that initializes a SavedModel.
+
+  The variables that it may initialize as well are constants from now on.
+  """
+  if init_op is None:
+    return []
+  pending, seen = [graph.get_operation_by_name(init_op)], set()
+  while pending:
+    op = pending.pop()
+    if op.name not in seen:
+      seen.add(op.name)
+      pending.extend([*op.control_inputs, *(tensor.op for tensor in op.inputs)])
+  # TensorFlow 2 initializes in functions.
+  fills = ('InitializeTable', 'LookupTableImport', 'PartitionedCall', 'StatefulPartitionedCall')
+  return [name for name in sorted(seen)
+          if graph.get_operation_by_name(name).type.startswith(fills)]
+
+
 def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _Kept) -> None:
   for name, filename in kept.assets:
     # The builder copies the file that the tensor names. That was one where the model was
     # exported; the asset is the copy beside the model.
     for node in graph_def.node:
       if node.name == name.split(':')[0]:
-        node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(
-            os.path.join(kept.folder, tf.saved_model.constants.ASSETS_DIRECTORY, filename)))
+        path = os.path.join(kept.folder, tf.saved_model.constants.ASSETS_DIRECTORY, filename)
+        node.Clear()  # TensorFlow 2 has a placeholder there.
+        node.name, node.op = name.split(':')[0], 'Const'
+        node.attr['dtype'].type = tf.string.as_datatype_enum
+        node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))
   with files.new_folder(export_dir) as temporary, tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
     builder = tf.saved_model.builder.SavedModelBuilder(temporary)
@@ -172,6 +211,6 @@ def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _K
       builder.add_meta_graph_and_variables(
           session, [tf.saved_model.tag_constants.SERVING], signature_def_map=signatures,
           assets_collection=tf.get_collection(tf.GraphKeys.ASSET_FILEPATHS) or None,
-          main_op=graph.get_operation_by_name(kept.init_op) if kept.init_op else None,
+          main_op=tf.group(*map(graph.get_operation_by_name, kept.inits)) if kept.inits else None,
           strip_default_attrs=True)
     builder.save()
