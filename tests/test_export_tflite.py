@@ -14,6 +14,8 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.compat import tensorflow
 from model_pruning.export import tflite
+from model_pruning.export import tflite_check
+from model_pruning.export import tflite_sparse
 
 TF2 = not tensorflow.__version__.startswith('1.')
 sparse_only = pytest.mark.skipif(not TF2, reason='TensorFlow 1.15 has no sparse TFLite models')
@@ -339,6 +341,125 @@ def test_several_inputs_outputs_and_dtypes(tmp_path):
   assert made_up.examples == 100 and made_up.max_error < 1e-5
 
 
+# ---- Weights that the runtime's sparse kernels do not take ----
+
+
+def blocks(inputs, kept, height=16):
+  """A kernel with an output for each list of indices of blocks in `kept`."""
+  kernel = np.zeros([inputs // height, height, len(kept)], np.float32)
+  for column, rows in enumerate(kept):
+    kernel[rows, :, column] = samples(len(rows), height) / 16
+  return kernel.reshape(inputs, len(kept))
+
+
+WIDE = {
+    # Quantization, inputs, indices of the blocks kept by the outputs: why it is not fast.
+    'widest': ('dynamic', 4096,
+               [list(range(255)), list(range(1, 256))] + [[0, 255], [7], []] * 6, ''),
+    'too wide': ('dynamic', 4112, [[0, 100], [3, 256], [255], []] * 3,
+                 'int8 weights and float inputs takes at most 4096 inputs, this has 4112'),
+    'much too wide': ('dynamic', 8192, [[3, 300, 511], [128, 256], [0], [510]] * 3,
+                      'takes at most 4096 inputs, this has 8192'),
+    'a dense output': ('dynamic', 4096, [[5], list(range(256))] + [[7, 200]] * 10,
+                       'at most 255 blocks of 16x1 per output, this has one with 256'),
+    'int8': ('int8', 8192, [[3, 300, 511], list(range(20, 276)), [], list(range(250, 506))] +
+             [[5, 400]] * 40, ''),
+    'float': ('none', 65600 * 4, [[3, 300, 65599], list(range(256)), list(range(65300, 65556)),
+                                  [65535, 65536]], ''),
+}
+
+
+@sparse_only
+@pytest.mark.parametrize('name', WIDE)
+def test_wide_layers(tmp_path, name):
+  quantization, inputs, kept, why = WIDE[name]
+  kernel = blocks(inputs, kept, 4 if quantization == 'none' else 16)
+  graph_def = graph_of(lambda values: tf.matmul(values, constant('fc', kernel)), [1, inputs])
+  values = samples(10, 1, inputs)
+  path = tmp_path / 'model.tflite'
+  # The comparison would find it, too, where the outputs tell.
+  written = export(graph_def, path, quantization, examples=values)
+  one, = written.weights
+  assert one.fast == (one.stored.block is not None) == (not why)
+  assert why in one.why and bool(why) == bool(one.why)
+  assert not one.advice
+  for without_delegates in (False, True):
+    error = relative(run_file(path, values, without_delegates), run_graph(graph_def, values))
+    assert error < {'none': 1e-5, 'dynamic': 0.04, 'int8': 0.05}[quantization]
+  if why:
+    with pytest.raises(errors.ConversionError, match='All is to be stored sparse, but .*at most'):
+      export(graph_def, path, quantization, True, examples=values)
+
+
+def softmax_of(kernel):
+  return graph_of(lambda values: tf.nn.softmax(tf.matmul(values, constant('fc', kernel)) * 0.05),
+                  [1, kernel.shape[0]])
+
+
+@sparse_only
+def test_garbage_within_the_tolerance_is_found(tmp_path, monkeypatch):
+  """A softmax can hide it: here it is 0.089 of the scale on 2.15, and 0.1 is tolerated."""
+  monkeypatch.setattr(tflite_sparse, '_BYTE', 10**6)  # As if the kernel's limit were unknown.
+  generator = np.random.RandomState(0)
+  mask = np.kron(generator.rand(512, 64) >= 0.9, np.ones([16, 1]))
+  kernel = (generator.randn(8192, 64) * mask * 0.01).astype(np.float32)
+  path = tmp_path / 'model.tflite'
+  written = export(softmax_of(kernel), path, 'dynamic')
+  one, = written.weights
+  assert (one.fast, one.stored.block) == (False, None)
+  assert one.why == 'the runtime computes something else with it stored sparse'
+  assert written.max_error < 0.01
+  assert path.read_bytes() == _dense(softmax_of(kernel), tmp_path / 'dense.tflite', 'dynamic')
+  with pytest.raises(errors.ConversionError, match='but .*computes something else'):
+    export(softmax_of(kernel), path, 'dynamic', True)
+
+
+def _dense(graph_def, path, *args, **options):
+  export(graph_def, path, *args, sparse=False, **options)
+  return path.read_bytes()
+
+
+@sparse_only
+@pytest.mark.parametrize('quantization', tflite.QUANTIZATIONS)
+def test_only_the_weight_that_is_computed_wrong_is_stored_dense(
+    tmp_path, monkeypatch, quantization):
+  compress = tflite_sparse._compress
+
+  def wrong(values, block):
+    """Takes the outputs of the weight with 96 of them in another order."""
+    return compress(values[::-1] if len(values) == 96 else values, block)
+
+  monkeypatch.setattr(tflite_sparse, '_compress', wrong)
+  graph_def = dense_layers(weight([512, 512], (16, 1), 0.96875),
+                           weight([512, 96], (16, 1), 0.96875), weight([96, 64]))
+  values = samples(20, 1, 512)
+  path = tmp_path / 'model.tflite'
+  written = export(graph_def, path, quantization, examples=values, tolerance=1)
+  assert {name: one.fast for name, one in by_name(written.weights).items()} == {
+      'net/fc0/weights': True, 'net/fc1/weights': False, 'net/fc2/weights': False}
+  assert 'something else' in by_name(written.weights)['net/fc1/weights'].why
+  assert relative(run_file(path, values), run_graph(graph_def, values)) < 0.06
+
+
+@sparse_only
+@pytest.mark.parametrize('quantization, block', [('none', 4), ('dynamic', 16), ('int8', 16)])
+@pytest.mark.parametrize('classes', [False, True])
+def test_rounding_in_many_layers_is_not_taken_for_a_fault(
+    tmp_path, quantization, block, classes):
+  size = 32 * block  # One block is kept of 32.
+  kernels = [weight([size, size], (block, 1), 0.96875) for _ in range(12)]
+
+  def model(values):
+    for index, kernel in enumerate(kernels):
+      values = 1.4 * tf.nn.relu(tf.matmul(values, constant('net/fc%d' % index, kernel)))
+    return tf.argmax(values, 1, output_type=tf.int32) if classes else values
+
+  graph_def = graph_of(model, [1, size])
+  written = export(graph_def, tmp_path / 'model.tflite', quantization, examples=samples(50, size),
+                   tolerance=1)
+  assert len(written.weights) == 12 and all(one.fast for one in written.weights)
+
+
 # ---- Conversions that compute something else ----
 
 
@@ -398,9 +519,15 @@ def test_the_converters_own_sparse_models_are_checked(tmp_path, monkeypatch):
     export(graph_def, path, 'dynamic', False, examples=values)
   except errors.ConversionError as error:
     right = str(error).split('These settings are right: ')[1]
-    assert "'none', sparse='auto', runtime='default'" in right
-    assert "'dynamic', sparse=False, runtime='without_default_delegates'" in right
-    assert "'dynamic', sparse=False, runtime='default'" not in right
+    settings = [one.split(' (differs by')[0] for one in right.split('; ')]
+    # One only where the runtime makes it right, and none twice that is the same file.
+    assert settings == [
+        'quantization none, sparse auto',
+        'quantization none, all stored dense (sparse=False, --sparse=no)',
+        'quantization dynamic, sparse auto, in an interpreter without its default delegates',
+    ] + settings[3:] and all(one.startswith('quantization int8, ') for one in settings[3:])
+    assert str(error).startswith('The converted model (quantization dynamic, all stored dense '
+                                 '(sparse=False, --sparse=no)) does not compute')
     assert not os.listdir(str(tmp_path))
     written = export(graph_def, path, 'dynamic', False, examples=values,
                      runtime='without_default_delegates')
@@ -444,16 +571,28 @@ def test_a_graph_that_computes_nan_is_not_compared_with(tmp_path):
     (dict(runtime='gpu'), errors.ConversionError, "'gpu'.*'default'"),
     (dict(tolerance=-1), errors.ConversionError, 'at least 0'),
     (dict(tolerance=float('nan')), errors.ConversionError, 'at least 0'),
-    (dict(quantization='int8'), errors.ConversionError, 'needs examples='),
-    (dict(examples=[]), errors.ConversionError, 'examples is empty'),
+    (dict(quantization='int8'), errors.ConversionError,
+     r'^Quantization int8 needs examples \(examples=, --examples\): .* use quantization dynamic$'),
+    (dict(examples=[]), errors.ConversionError, r'^No examples are given \(examples=, --exam'),
     (dict(examples=[np.zeros(7)]), errors.ConversionError, r'shape \[7\]; expected \[1, 8\]'),
     (dict(examples=[(np.zeros(8), np.zeros(8))]), errors.ConversionError,
      'Example 0 has 2 values; there are 1 inputs: inputs'),
     (dict(examples=[{'images': np.zeros(8)}]), errors.ConversionError, 'values for images'),
     (dict(examples=[['a'] * 8]), errors.ConversionError, 'expected float32'),
-    (dict(input_shapes={'input': [1, 8]}), errors.ConversionError, "'input', which is no input"),
+    (dict(input_shapes={'input': [1, 8]}), errors.ConversionError,
+     r"\(input_shapes=, --input_shape\) for 'input', which is no input"),
     (dict(input_shapes={'inputs': [1, 9]}), errors.ConversionError, r'\[1, 9\]; the graph has'),
     (dict(input_shapes={'inputs': [0, 8]}), errors.ConversionError, r'\[0, 8\]'),
+    (dict(input_shapes={'inputs': [-1, 8]}), errors.ConversionError,
+     r"'inputs' \(input_shapes=, --input_shape\) is \[-1, 8\]; the graph has .*from 1 on$"),
+    (dict(input_shapes={'inputs': [None, 8]}), errors.ConversionError, r'\[None, 8\]; the graph'),
+    (dict(input_shapes={'inputs': [1.5, 8]}), errors.ConversionError, r'\[1.5, 8\]; the graph'),
+    (dict(input_shapes={'inputs': ['1', 8]}), errors.ConversionError, r"\['1', 8\]; the graph"),
+    (dict(input_shapes={'inputs': [8]}), errors.ConversionError, r'\[8\]; the graph'),
+    (dict(input_shapes={'inputs': 8}), errors.ConversionError, 'is 8; the graph'),
+    (dict(input_shapes={'inputs': [2**31, 8]}), errors.ConversionError,
+     r"'inputs' of shape \[2147483648, 8\] takes 68.7 GB; inputs of up to 2 GB"),
+    (dict(input_shapes={'inputs': [10**20, 8]}), errors.ConversionError, 'GB; inputs of up to'),
 ])
 def test_bad_arguments(tmp_path, options, error, message):
   arguments = dict(inputs='inputs', outputs='outputs', path=str(tmp_path / 'model.tflite'))
@@ -463,9 +602,24 @@ def test_bad_arguments(tmp_path, options, error, message):
   assert not os.listdir(str(tmp_path))
 
 
+def test_memory_for_made_up_examples(monkeypatch):
+  def fails(examples):
+    raise MemoryError
+
+  with pytest.raises(errors.ConversionError, match=r'not enough memory for inputs of \[2, 3\]'):
+    tflite_check.generated(fails, [[2, 3]], [np.float32], 0)
+  monkeypatch.setattr(tflite_check, '_MEMORY', 4 * 4 * 600)
+  for size, number in ((600, 4), (6000, 2), (6, 100)):
+    examples = tflite_check.generated(lambda examples: None, [[1, size]], [np.int32], 0)
+    assert len(examples) == number
+
+
 def test_bad_graphs(tmp_path):
   path = tmp_path / 'model.tflite'
-  with pytest.raises(errors.ConversionError, match='shape of input .* unknown'):
+  with pytest.raises(errors.ConversionError, match=r'of shape \(0, 4\) has no elements'):
+    export(graph_of(tf.nn.relu, [0, 4]), path)
+  with pytest.raises(errors.ConversionError,
+                     match=r"shape of input .* unknown.*\(input_shapes=.*, --input_shape inputs="):
     export(graph_of(tf.nn.relu, None), path)
   with pytest.raises(errors.ConversionError, match='give all of it'):
     export(graph_of(tf.nn.relu, [None, None]), path)

@@ -6,7 +6,7 @@ import dataclasses
 import gzip
 import json
 import textwrap
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -122,7 +122,9 @@ def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
               select_tf_ops: bool = False, seed: int = 0) -> TFLiteExport:
   """Converts a graph to TFLite, compares what the two compute, and writes the file.
 
-  Nothing is written where they differ by more than the tolerance.
+  Nothing is written where they differ by more than the tolerance. A weight that the runtime
+  computes something else with when it is stored sparse is stored dense: what the file computes is
+  compared with what the same model with dense weights does, too, and that closely.
 
   How weights are stored: with sparse='auto', a dense layer's weight is stored sparse where
   the runtime's sparse kernels take it and are faster: blocks of 4x1 and at least 85 % of
@@ -170,9 +172,9 @@ def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
     tflite_sparse.require()
   if quantization == 'int8' and (examples is None or not len(examples)):
     raise errors.ConversionError(
-        "quantization='int8' needs examples=: ranges of activations are measured on them, and "
-        'those of made-up inputs are wrong; give some 100 of your own, or use '
-        "quantization='dynamic'")
+        'Quantization int8 needs examples (examples=, --examples): ranges of activations are '
+        'measured on them, and those of made-up inputs are wrong; give some 100 of your own, or '
+        'use quantization dynamic')
   if tolerance is not None and not tolerance >= 0:
     raise errors.ConversionError('tolerance is %r; expected a number of at least 0' % (tolerance,))
   tolerances = {one: TOLERANCES[one] if tolerance is None else tolerance for one in QUANTIZATIONS}
@@ -183,14 +185,16 @@ def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
            if examples is not None else
            tflite_check.generated(model.run, model.shapes, model.dtypes, seed))
   expected = model.expected(feeds, given)
-  content, weights = _stored(model, model.convert(quantization, feeds), sparse)
+  dense = model.convert(quantization, feeds)
+  content, weights = _stored(model, dense, sparse, tflite_check.agreement(
+      dense, model.input_names, feeds, expected, runtime, tflite_sparse.AGREEMENT[quantization]))
   error, phrase = tflite_check.difference(content, model.input_names, feeds, expected, runtime)
   if not error <= tolerances[quantization]:
     raise errors.ConversionError(
-        'The converted model (quantization=%r, sparse=%r, runtime=%r) does not compute what the '
-        'graph does: %s on %d examples, tolerance %g. Nothing was written. %s' % (
-            quantization, sparse, runtime, phrase, len(feeds), tolerances[quantization],
-            _what_works(model, feeds, expected, given, tolerances)))
+        'The converted model (%s) does not compute what the graph does: %s on %d examples, '
+        'tolerance %g. Nothing was written. %s' % (
+            _setting(quantization, sparse, runtime), phrase, len(feeds), tolerances[quantization],
+            _what_works(model, feeds, expected, given, tolerances, runtime)))
   with files.replacing(path) as temporary:
     with open(temporary, 'wb') as handle:
       handle.write(content)
@@ -204,31 +208,50 @@ def _check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
                                  (name, value, ', '.join(map(repr, allowed))))
 
 
-def _stored(model: tflite_model.Model, content: bytes,
-            sparse: Union[str, bool]) -> Tuple[bytes, List[ExportedWeight]]:
-  """Returns a dense TFLite model with its weights stored well, and what became of them."""
+def _setting(quantization: str, sparse: Union[str, bool], runtime: str,
+             unsaid: str = 'default') -> str:
+  """Returns settings in words for Python and the command line; of `unsaid`, no runtime."""
+  stored = {'auto': 'sparse auto', True: 'all stored sparse (sparse=True, --sparse=yes)',
+            False: 'all stored dense (sparse=False, --sparse=no)'}[sparse]
+  where = {unsaid: ''}.get(runtime, {
+      'default': ', in the default interpreter',
+      'without_default_delegates': ', in an interpreter without its default delegates',
+  }[runtime])
+  return 'quantization %s, %s%s' % (quantization, stored, where)
+
+
+def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
+            agrees: Callable[[bytes], bool]) -> Tuple[bytes, List[ExportedWeight]]:
+  """Returns a dense TFLite model with its weights stored well, and what became of them.
+
+  Args:
+    model: the graph.
+    content: the dense model.
+    sparse: see to_tflite.
+    agrees: whether a model computes what `content` does.
+  """
   constants = flatbuffer.constants_of(content)
   can_write = tflite_sparse.can_write()
   choices = tflite_sparse.choose(constants, sparse, can_write)
+  found = tflite_names.origins(model.graph_def, constants)
+  names = {place: origin.name for place, origin in found.items()}
+  if can_write:
+    choices, content = _agreeing(content, choices, names, agrees)
   if sparse is True and not any(choice.block for choice in choices):
     raise errors.ConversionError(
-        "sparse=True, but no weight takes fewer bytes so, or faster: %s. Use sparse='auto'" % (
+        'All is to be stored sparse, but no weight takes fewer bytes so, or is faster: %s. Let it '
+        "be decided (sparse='auto', --sparse=auto)" % (
             '; '.join('%s: %s' % (choice.constant.name, choice.why or 'no gain')
                       for choice in choices) or 'the model has no weights'))
-  found = tflite_names.origins(model.graph_def, constants)
-  if can_write:
-    content = tflite_sparse.rewrite(
-        content, choices, {place: origin.name for place, origin in found.items()})
   stored = {(constant.subgraph, constant.tensor): constant.stored()
             for constant in flatbuffer.constants_of(content)}
-  names = [origin.name for origin in found.values()]
   weights = []
   for choice in choices:
     place = (choice.constant.subgraph, choice.constant.tensor)
     origin = found.get(place)
     advice = []
     if origin is not None:
-      key = tflite_names.map_key(origin.name, names)
+      key = tflite_names.map_key(origin.name, list(names.values()))
       if choice.wanted_block:
         block = '1x%d' if origin.transposed else '%dx1'
         advice.append('block_dims_map=[%s:%s]' % (key, block % choice.wanted_block))
@@ -240,10 +263,33 @@ def _stored(model: tflite_model.Model, content: bytes,
   return content, weights
 
 
+def _agreeing(content: bytes, choices: List[tflite_sparse.Choice],
+              names: Dict[Tuple[int, int], str], agrees: Callable[[bytes], bool]
+              ) -> Tuple[List[tflite_sparse.Choice], bytes]:
+  """Returns the choices less those that change what is computed, and the rewritten model."""
+  def rewritten(chosen: Sequence[tflite_sparse.Choice]) -> bytes:
+    return tflite_sparse.rewrite(content, chosen, names)
+
+  result = rewritten(choices)
+  if not any(choice.block for choice in choices) or agrees(result):
+    return choices, result
+  some = [choice if choice.block is None or agrees(rewritten([choice]))
+          else tflite_sparse.disagreeing(choice) for choice in choices]
+  result = rewritten(some)
+  if agrees(result):
+    return some, result
+  none = [choice if choice.block is None else tflite_sparse.disagreeing(choice)
+          for choice in choices]
+  return none, rewritten(none)
+
+
 def _what_works(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]],
-                expected: List[List[np.ndarray]], given: bool,
-                tolerances: Dict[str, float]) -> str:
-  """Says which other settings are right, by trying them."""
+                expected: List[List[np.ndarray]], given: bool, tolerances: Dict[str, float],
+                wanted: str) -> str:
+  """Says which other settings are right, by trying them.
+
+  Of a runtime other than the `wanted` one, only those that are not right in that one.
+  """
   right = []
   for quantization in QUANTIZATIONS:
     if quantization == 'int8' and not given:
@@ -252,13 +298,17 @@ def _what_works(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]]
       dense = model.convert(quantization, feeds)
     except errors.ConversionError:
       continue
-    for sparse in ('auto', False) if tflite_sparse.can_write() else (False,):
-      content, _ = _stored(model, dense, sparse)
-      for runtime in tflite_check.runtimes():
+    tried = set()
+    for sparse in ('auto', False):
+      for runtime in sorted(tflite_check.runtimes(), key=lambda one: one != wanted):
+        content, _ = _stored(model, dense, sparse, tflite_check.agreement(
+            dense, model.input_names, feeds, expected, runtime,
+            tflite_sparse.AGREEMENT[quantization]))
         error, _ = tflite_check.difference(content, model.input_names, feeds, expected, runtime)
-        if error <= tolerances[quantization]:
-          right.append('quantization=%r, sparse=%r, runtime=%r (differs by %.2g of %g)' % (
-              quantization, sparse, runtime, error, tolerances[quantization]))
+        if content not in tried and error <= tolerances[quantization]:
+          tried.add(content)
+          right.append('%s (differs by %.2g of %g)' % (
+              _setting(quantization, sparse, runtime, wanted), error, tolerances[quantization]))
   if not right:
     return 'No other setting computes it either; does the graph use something random?'
   return 'These settings are right: ' + '; '.join(right)

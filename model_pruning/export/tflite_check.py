@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparing what a TFLite model computes with what the graph it comes from does."""
 
+import functools
 import inspect
 import time
 import warnings
@@ -14,6 +15,7 @@ from model_pruning.compat import tf
 
 _MANY, _FEW = 100, 10
 _CHEAP = 0.05  # Seconds per example up to which many are run.
+_MEMORY = 2**30  # Bytes that examples made up take at most, if there are more than two.
 
 Feeds = Sequence[Sequence[np.ndarray]]
 
@@ -56,7 +58,8 @@ def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequen
           number, len(parts), len(names), ', '.join(names)))
     result.append([_array(number, *part) for part in zip(names, parts, shapes, dtypes)])
   if not result:
-    raise errors.ConversionError('examples is empty; give at least one, or None to generate some')
+    raise errors.ConversionError('No examples are given (examples=, --examples); give at least '
+                                 'one, or leave this out to have some made up')
   return result
 
 
@@ -78,20 +81,25 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
   """Returns examples made up from a seed: many, or few where `run` takes long on them."""
   for dtype in dtypes:
     if np.dtype(dtype).kind not in 'fiub':
-      raise errors.ConversionError('Inputs of %s cannot be made up; give examples=' %
-                                   np.dtype(dtype))
+      raise errors.ConversionError('Inputs of %s cannot be made up; give examples (examples=, '
+                                   '--examples)' % np.dtype(dtype))
   random = np.random.RandomState(seed)
 
   def one() -> List[np.ndarray]:
     return [random.randn(*shape).astype(dtype) if np.dtype(dtype).kind == 'f' else
             random.randint(0, 2, shape).astype(dtype) for shape, dtype in zip(shapes, dtypes)]
 
-  examples = [one(), one()]
-  run(examples[:1])  # Sessions and kernels are made.
-  start = time.perf_counter()
-  run(examples[1:])
-  number = _MANY if time.perf_counter() - start < _CHEAP else _FEW
-  return examples + [one() for _ in range(number - len(examples))]
+  try:
+    examples = [one(), one()]
+    run(examples[:1])  # Sessions and kernels are made.
+    start = time.perf_counter()
+    run(examples[1:])
+    number = _MANY if time.perf_counter() - start < _CHEAP else _FEW
+    number = min(number, _MEMORY // max(1, sum(part.nbytes for part in examples[0])))
+    return examples + [one() for _ in range(number - len(examples))]
+  except MemoryError as error:
+    raise errors.ConversionError('There is not enough memory for inputs of %s; make them smaller' %
+                                 ', '.join(map(str, shapes))) from error
 
 
 def interpreter(content: bytes, runtime: str = 'default') -> Any:
@@ -115,8 +123,8 @@ def interpreter(content: bytes, runtime: str = 'default') -> Any:
 
 
 def difference(content: bytes, names: Sequence[str], examples: Feeds,
-               expected: Sequence[Sequence[np.ndarray]],
-               runtime: str = 'default') -> Tuple[float, str]:
+               expected: Sequence[Sequence[np.ndarray]], runtime: str = 'default',
+               spare: int = 0) -> Tuple[float, str]:
   """Returns how far the outputs of a TFLite model are from those expected.
 
   Of each output: the largest difference as a share of the largest magnitude expected, over
@@ -130,6 +138,7 @@ def difference(content: bytes, names: Sequence[str], examples: Feeds,
     examples: for each example, an array for each input.
     expected: for each example, an array for each output.
     runtime: see interpreter().
+    spare: number of values of an output of no floats that may differ and do not count.
 
   Returns:
     The difference, and a phrase that tells it.
@@ -138,19 +147,55 @@ def difference(content: bytes, names: Sequence[str], examples: Feeds,
     actual = _outputs(content, names, examples, runtime)
   except (RuntimeError, ValueError) as error:
     return float('inf'), 'it cannot be run (%s)' % str(error).split('\n')[0]
+  return _difference(actual, expected, spare)
+
+
+def agreement(dense: bytes, names: Sequence[str], examples: Feeds,
+              expected: Sequence[Sequence[np.ndarray]], runtime: str,
+              least: float) -> Callable[[bytes], bool]:
+  """Returns what tells whether a model computes the same as one that differs in storage only.
+
+  Such models differ by their order of summation, and by the values that are rounded another
+  way for it, which is less than what quantization does: more than twice that, and `least`,
+  is a fault of a kernel.
+
+  Args:
+    dense: the model to agree with.
+    names, examples, expected, runtime: see difference().
+    least: difference of models of that quantization that is never too large.
+  """
+  @functools.lru_cache(maxsize=None)
+  def reference() -> Tuple[List[List[np.ndarray]], float]:
+    try:
+      outputs = _outputs(dense, names, examples, runtime)
+    except (RuntimeError, ValueError):
+      return [], float('inf')
+    return outputs, _difference(outputs, expected)[0]
+
+  def agrees(content: bytes) -> bool:
+    outputs, error = reference()
+    if error == float('inf'):
+      return True  # There is nothing to agree with.
+    return difference(content, names, examples, outputs, runtime, 1)[0] <= 2 * error + least
+
+  return agrees
+
+
+def _difference(actual: Sequence[Sequence[np.ndarray]], expected: Sequence[Sequence[np.ndarray]],
+                spare: int = 0) -> Tuple[float, str]:
   worst = 0.0
   for ours, theirs in zip(zip(*actual), zip(*expected)):
     if any(one.shape != other.shape for one, other in zip(ours, theirs)):
       return float('inf'), 'an output has shape %s instead of %s' % (ours[0].shape, theirs[0].shape)
-    worst = max(worst, _distance(np.stack(ours), np.stack(theirs)))
+    worst = max(worst, _distance(np.stack(ours), np.stack(theirs), spare))
   if worst == float('inf'):
     return worst, 'its outputs hold NaN or infinity'
   return worst, 'its outputs differ by %.2g of their scale' % worst
 
 
-def _distance(actual: np.ndarray, expected: np.ndarray) -> float:
+def _distance(actual: np.ndarray, expected: np.ndarray, spare: int) -> float:
   if expected.dtype.kind != 'f':
-    return float(np.mean(actual != expected)) if expected.size else 0.0
+    return max(0, np.count_nonzero(actual != expected) - spare) / max(1, expected.size)
   if not expected.size:
     return 0.0
   if not np.all(np.isfinite(actual)):

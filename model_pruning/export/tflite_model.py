@@ -3,6 +3,7 @@
 """The graph that is converted to TFLite: checked, with fixed shapes, and what it computes."""
 
 import contextlib
+import operator
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from model_pruning.export import tflite_lists
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+_LARGEST = 2**31 - 1  # Bytes of an input.
 
 
 class Model:
@@ -40,14 +42,15 @@ class Model:
               for name, shape in input_shapes.items()}
     for name in shapes:
       if name not in inputs:
-        raise errors.ConversionError('input_shapes has %r, which is no input; these are: %s' %
-                                     (name, ', '.join(inputs)))
+        raise errors.ConversionError(
+            'A shape is given (input_shapes=, --input_shape) for %r, which is no input; these '
+            'are: %s' % (name, ', '.join(inputs)))
     self.input_names, self.output_names = inputs, outputs
     self._select_tf_ops = select_tf_ops
     self.shapes, self.dtypes = [], []
     for name, tensor in zip(inputs, _import(graph_def, inputs)):
-      self.shapes.append(_shape(name, tensor.shape, shapes.get(name)))
       self.dtypes.append(tensor.dtype.base_dtype.as_numpy_dtype)
+      self.shapes.append(_shape(name, tensor.shape, shapes.get(name), self.dtypes[-1]))
     fixed = tf.GraphDef()
     fixed.CopyFrom(graph_def)
     for node in fixed.node:
@@ -74,8 +77,9 @@ class Model:
         tf.import_graph_def(self.graph_def, name='')
       except ValueError as error:
         raise errors.ConversionError(
-            'The graph does not fit inputs of %s (%s); see input_shapes' %
-            (', '.join(map(str, self.shapes)), errors.first_line(error))) from error
+            'The graph does not fit inputs of %s (%s); give shapes that it takes (input_shapes=, '
+            '--input_shape)' % (', '.join(map(str, self.shapes)),
+                                errors.first_line(error))) from error
 
   def _tensors(self) -> Tuple[List[Any], List[Any]]:
     try:
@@ -96,8 +100,9 @@ class Model:
         return [session.run(outputs, dict(zip(inputs, feed))) for feed in feeds]
       except tf.errors.OpError as error:
         raise errors.ConversionError(
-            'The graph itself fails on the examples (%s); give examples= that it takes, or its '
-            'input_shapes=' % errors.first_line(error)) from error
+            'The graph itself fails on the examples (%s); give examples that it takes (examples=, '
+            '--examples), or shapes of inputs (input_shapes=, --input_shape)' %
+            errors.first_line(error)) from error
 
   def expected(self, feeds: Sequence[Sequence[np.ndarray]], given: bool) -> List[List[np.ndarray]]:
     """Returns what the graph computes, once that is fit to be compared with."""
@@ -108,7 +113,8 @@ class Model:
             'The graph itself computes NaN or infinity for %r on %s examples; nothing can be '
             'compared with that: %s' % (
                 name, 'the given' if given else 'generated',
-                'the model may have diverged' if given else 'give examples= of real inputs'))
+                'the model may have diverged' if given else
+                'give examples of real inputs (examples=, --examples)'))
     return results
 
   def convert(self, quantization: str, feeds: Sequence[Sequence[np.ndarray]]) -> bytes:
@@ -137,11 +143,11 @@ class Model:
         needs = re.search(r'(?:TF Select ops|custom implementations): ([\w, ]+)', str(error))
         if needs or 'tensor list ops' in str(error):
           raise errors.ConversionError(
-              'TFLite has no kernels for some of the graph (%s); give select_tf_ops=True for those '
-              'of TensorFlow, which a runtime has to be built with' % (
+              'TFLite has no kernels for some of the graph (%s); let it use those of TensorFlow, '
+              'which a runtime has to be built with (select_tf_ops=True, --select_tf_ops)' % (
                   needs.group(1) if needs else lines[0].strip())) from error
         raise errors.ConversionError(
-            'TensorFlow %s cannot convert the graph with quantization=%r: %s' %
+            'TensorFlow %s cannot convert the graph with quantization %s: %s' %
             (tf.__version__, quantization, ' '.join(lines[:2]))) from error
 
 
@@ -170,32 +176,57 @@ def _placeholders(nodes: Any) -> List[str]:
   return [node.name for node in nodes if node.op in _PLACEHOLDERS]
 
 
-def _shape(name: str, known: Any, given: Optional[Sequence[int]]) -> List[int]:
+def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: Any) -> List[int]:
   """Returns the fixed shape of an input, of what the graph says and what the caller does."""
   if given is not None:
-    given = [int(dim) for dim in given]
-    if not known.is_compatible_with(given) or any(dim < 1 for dim in given):
-      raise errors.ConversionError('input_shapes of %r is %s; the graph has %s' %
-                                   (name, given, known))
-    return list(given)
-  if known.rank is None:
-    raise errors.ConversionError('The shape of input %r is unknown; give it as '
-                                 'input_shapes={%r: [...]}' % (name, name))
-  dims = known.as_list()
-  if dims and dims[0] is None:
-    dims[0] = 1
-  if None in dims:
-    raise errors.ConversionError('The shape of input %r is %s; give all of it as '
-                                 'input_shapes={%r: [...]}' % (name, known, name))
+    dims = _whole(given)
+    if dims is None or not _fits(dims, known):
+      raise errors.ConversionError(
+          'The shape given for input %r (input_shapes=, --input_shape) is %s; the graph has %s, '
+          'and dimensions are whole numbers from 1 on' % (name, given, known))
+  else:
+    setting = 'input_shapes={%r: [...]}, --input_shape %s=...' % (name, name)
+    if known.rank is None:
+      raise errors.ConversionError('The shape of input %r is unknown; give it (%s)' %
+                                   (name, setting))
+    dims = known.as_list()
+    if dims and dims[0] is None:
+      dims[0] = 1
+    if None in dims:
+      raise errors.ConversionError('The shape of input %r is %s; give all of it (%s)' %
+                                   (name, known, setting))
+    if 0 in dims:
+      raise errors.ConversionError('Input %r of shape %s has no elements; make the graph with '
+                                   'another, or an open, dimension' % (name, known))
+  size = np.dtype(dtype).itemsize
+  for dim in dims:
+    size *= dim
+  if size > _LARGEST:
+    raise errors.ConversionError('Input %r of shape %s takes %.3g GB; inputs of up to 2 GB can be '
+                                 'converted' % (name, dims, size / 1e9))
   return dims
+
+
+def _whole(numbers: Any) -> Optional[List[int]]:
+  """Returns whole numbers as such, or None if they are something else."""
+  try:
+    return [operator.index(number) for number in numbers]
+  except TypeError:
+    return None
+
+
+def _fits(dims: List[int], known: Any) -> bool:
+  return all(dim >= 1 for dim in dims) and (known.rank is None or len(dims) == known.rank and all(
+      one in (None, dim) for one, dim in zip(known.as_list(), dims)))
 
 
 def _check_nodes(nodes: Dict[str, Any], inputs: Sequence[str]) -> None:
   variables = [name for name, node in nodes.items() if node.op in _VARIABLE_OPS]
   if variables:
     raise errors.ConversionError(
-        'The graph has variables (%s); give what graph_def_from_checkpoint and '
-        'strip_pruning_vars_fn return, where they are constants' % ', '.join(variables[:3]))
+        'The graph has variables (%s), not constants; freeze it first: graph_def_from_checkpoint '
+        'and strip_pruning_vars_fn do, and so does the command line, given a checkpoint' %
+        ', '.join(variables[:3]))
   unused = [name for name in inputs if name not in nodes]
   if unused:
     raise errors.ConversionError('The outputs do not depend on inputs: %s; leave them out' %

@@ -29,6 +29,14 @@ _KERNELS: Dict[Tuple[str, str], Tuple[int, float]] = {
     ('int8', 'float32'): (16, 0.8),  # Quantization 'dynamic'.
     ('int8', 'int8'): (16, 0.95),
 }
+# The kernel of quantization 'dynamic' keeps a row's number of blocks, and their indices, in a
+# byte each; of more it computes garbage. The others were right with 70000 blocks in a row.
+_BYTES_KERNEL, _BYTE = ('int8', 'float32'), 255
+# Largest difference between outputs of models that differ in storage only, as a share of their
+# scale, that may come from the order of summation and from rounding (measured on 1 to 32 layers:
+# up to 2e-6 in float; 'dynamic' and 'int8' up to 0.3x and 1.2x of what quantization did, and
+# 'int8' at least a step or two of its outputs): see tflite_check.agreement.
+AGREEMENT = {'none': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
 # Ops whose weights may be made dense at loading, at no cost in latency. Not with quantized
 # weights and float inputs: TensorFlow 2.21's default delegate fails on such.
 _EXPANDING_OPS = ('FULLY_CONNECTED', 'CONV_2D', 'DEPTHWISE_CONV_2D')
@@ -89,10 +97,13 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
   kind = (constant.values.dtype.name, constant.uses[0][2] or '')
   fully_connected = {(op, index) for op, index, _ in constant.uses} == {('FULLY_CONNECTED', 1)}
   kernel = _KERNELS.get(kind) if fully_connected and len(constant.shape) == 2 else None
+  too_much = _too_much(constant, kernel[0]) if kernel and kind == _BYTES_KERNEL else ''
+  if too_much:
+    return Choice(constant, None, False, too_much)
   if kernel:
     block, least = kernel
     if constant.shape[1] % block == 0 and _zero_blocks(constant.values, block) >= least:
-      why = ('sparse=False' if sparse is False else
+      why = ('it is stored dense, as asked' if sparse is False else
              'sparse models need TensorFlow 2' if not can_write else
              'the file stores it once, for several tensors' if shared else '')
       return Choice(constant, None if why else block, not why, why)
@@ -102,6 +113,26 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
       or not {op for op, _, _ in constant.uses} <= set(_EXPANDING_OPS)):
     return dense
   return dataclasses.replace(dense, block=_smallest(constant.values, compressed=sparse == 'auto'))
+
+
+def _too_much(constant: flatbuffer.Constant, block: int) -> str:
+  """Says why a weight is beyond the kernel that counts blocks in bytes; '' if it is not."""
+  name = "the runtime's sparse kernel for int8 weights and float inputs takes at most "
+  outputs, inputs = constant.shape
+  if inputs > block * (_BYTE + 1):
+    return name + '%d inputs, this has %d' % (block * (_BYTE + 1), inputs)
+  if inputs == block * (_BYTE + 1):
+    kept = np.any(constant.values.reshape(outputs, -1, block) != 0, axis=2).sum(axis=1).max()
+    if kept > _BYTE:
+      return name + '%d blocks of %dx1 per output, this has one with %d' % (_BYTE, block, kept)
+  return ''
+
+
+def disagreeing(choice: Choice) -> Choice:
+  """Returns the choice to store dense what does not compute the same when stored sparse."""
+  why = ('the runtime computes something else with it stored sparse' if choice.fast
+         else choice.why)
+  return dataclasses.replace(choice, block=None, fast=False, why=why)
 
 
 def _why_no_kernel(constant: flatbuffer.Constant, kind: Tuple[str, str]) -> str:
@@ -189,8 +220,8 @@ def _schema() -> Any:
   schema = tflite_schema()
   if schema is None:
     raise errors.ConversionError(
-        'Sparse TFLite models need TensorFlow 2, this is %s; convert with sparse=False, or save '
-        'the stripped GraphDef and convert it there' % tf.__version__)
+        'Sparse TFLite models need TensorFlow 2, this is %s; have all stored dense (sparse=False, '
+        '--sparse=no), or save the stripped GraphDef and convert it there' % tf.__version__)
   return schema
 
 
@@ -213,7 +244,8 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
   if any((buffer.offset or 0) > 1 for buffer in model.buffers):
     if not any(choice.block for choice in choices):
       return content
-    raise errors.ConversionError('Models over 2 GB cannot be stored sparse; use sparse=False')
+    raise errors.ConversionError('Models over 2 GB cannot be stored sparse; have all stored dense '
+                                 '(sparse=False, --sparse=no)')
   for (subgraph, tensor), name in names.items():
     model.subgraphs[subgraph].tensors[tensor].name = name
   for choice in choices:
