@@ -6,6 +6,7 @@ from typing import Any, List, Sequence, Set
 
 from model_pruning.compat import is_stateful
 from model_pruning.export import bodies
+from model_pruning.export import signatures
 from model_pruning.export.bodies import Body
 from model_pruning.export.bodies import Call
 from model_pruning.export.bodies import producer
@@ -44,11 +45,11 @@ def _simplify(body: Body, kept: Sequence[str], changed: Set[int]) -> None:
           if index not in taken]
       if dead:
         for index in reversed(dead):
-          bodies.drop_result(body, call, index)
+          signatures.drop_result(body, call, index)
         for callee in call.bodies:
           callee.remove_unreachable()
         if not call.is_loop:
-          bodies.drop_arguments(body, call, kept, lambda op: False)
+          signatures.drop_arguments(body, call, kept, lambda op: False)
         body_changed = [*call.bodies, body]
         changed.update(map(id, body_changed))
     before = len(changed)

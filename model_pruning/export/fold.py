@@ -9,6 +9,7 @@ import numpy as np
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.export import bodies
+from model_pruning.export import signatures
 from model_pruning.export.bodies import Body
 from model_pruning.export.bodies import data_inputs
 from model_pruning.export.bodies import producer
@@ -241,7 +242,7 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
       body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
     for call in body.calls:
       if any([rewrite(callee, ()) for callee in call.bodies]):  # All of them, not up to the first.
-        bodies.drop_arguments(body, call, kept, _may_be_constant)
+        signatures.drop_arguments(body, call, kept, _may_be_constant)
         # What a loop or a branch passes to both is dropped from both.
         changed.update(id(callee) for callee in call.bodies)
         changed.add(id(body))
