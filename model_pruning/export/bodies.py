@@ -140,7 +140,7 @@ def data_inputs(node: Any) -> List[str]:
 
 
 def read(graph_def: Any) -> Body:
-  """Returns the body of a graph, with those of all its calls; the nodes are copies."""
+  """Returns the body of a graph, with those of all its calls; nodes that may change are copies."""
   library = {function.signature.name: function for function in graph_def.library.function}
   return _body(graph_def.node, None, library)
 
@@ -156,10 +156,8 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
   library = {function.signature.name: function for function in graph_def.library.function}
   _write_calls(body, changed, library)
   result = tf.GraphDef()
-  result.CopyFrom(graph_def)
-  del result.node[:]
+  result.versions.CopyFrom(graph_def.versions)
   result.node.extend(body.nodes.values())
-  result.library.Clear()
   needed = _reachable(result.node, library)
   result.library.function.extend(library[name] for name in library if name in needed)
   result.library.gradient.extend(
@@ -171,6 +169,9 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
 def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any]) -> Body:
   copies = {}
   for node in nodes:
+    if node.op == 'Const' and not node.input:
+      copies[node.name] = node  # Large, and nobody changes it.
+      continue
     copies[node.name] = tf.NodeDef()
     copies[node.name].CopyFrom(node)
   body = Body(copies, function, [])

@@ -5,6 +5,7 @@
 from typing import Any, List, Sequence, Set
 
 from model_pruning.compat import is_stateful
+from model_pruning.compat import tf
 from model_pruning.export import bodies
 from model_pruning.export import signatures
 from model_pruning.export.bodies import Body
@@ -30,7 +31,8 @@ def drop_dead_results(graph_def: Any, output_node_names: Sequence[str]) -> Any:
   body = bodies.read(graph_def)
   changed: Set[int] = set()
   _simplify(body, output_node_names, changed)
-  return bodies.write(body, graph_def, changed)
+  return tf.graph_util.extract_sub_graph(bodies.write(body, graph_def, changed),
+                                         list(output_node_names))
 
 
 def _simplify(body: Body, kept: Sequence[str], changed: Set[int]) -> None:

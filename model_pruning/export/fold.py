@@ -6,25 +6,15 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.export import bodies
 from model_pruning.export import signatures
 from model_pruning.export.bodies import Body
 from model_pruning.export.bodies import data_inputs
 from model_pruning.export.bodies import producer
-
-# What hands a constant on as it is, into loops and branches too. A read of a
-# constant is what freezing leaves in functions where TensorFlow 1 does not look.
-_PASS = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
-# What lies between variables and a mask: partitions are joined.
-_PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
-# What has no effects and yet is not to be computed beforehand.
-_NOT_CONSTANT = (
-    'Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'Merge', 'Exit', 'NextIteration',
-    'LoopCond', 'StatelessWhile', 'StatelessIf', 'StatelessCase', 'PartitionedCall')
-_SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Of these more than the first output counts.
-
+from model_pruning.export.constants import Constants
+from model_pruning.export.constants import may_be_constant
+from model_pruning.export.constants import port_of
 
 def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
   """Makes a constant of each product of a mask and a weight.
@@ -41,7 +31,7 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
     A GraphDef, and the names of the folded products.
   """
   body = bodies.read(graph_def)
-  constants = _Constants()
+  constants = Constants()
   known: Dict[int, Dict[str, str]] = {}
   plain: Dict[int, Set[str]] = {}
   products: List[Tuple[Body, Any, List[str]]] = []
@@ -51,7 +41,7 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
     known[id(body)], plain[id(body)] = found, stored
     for node in body.nodes.values():
       if node.op == 'Mul' and node.name in found:
-        products.append((body, node, [found[producer(ref)] + _port_of(
+        products.append((body, node, [found[producer(ref)] + port_of(
             body.nodes.get(producer(ref)), ref) for ref in data_inputs(node)]))
     _into_calls(body, found, stored, visit)
 
@@ -90,7 +80,7 @@ def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
              for node in function.node_def):
     return graph_def
   body = bodies.read(graph_def)
-  constants = _Constants()
+  constants = Constants()
   reads: List[Tuple[Body, str, str]] = []
 
   def visit(body: Body, bound: Dict[str, str], plain: Set[str]) -> None:
@@ -117,93 +107,6 @@ def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) 
             {arg for arg, source in sources.items() if source in plain})
 
 
-class _Constants:
-  """A graph of its own for all constant expressions, of whatever body, to run at once."""
-
-  def __init__(self) -> None:
-    self._graph_def = tf.GraphDef()
-
-  def add(self, body: Body, bound: Dict[str, str],
-          plain_arguments: Set[str]) -> Tuple[Dict[str, str], Set[str]]:
-    """Adds the constant expressions of a body.
-
-    Args:
-      body: where to look.
-      bound: for arguments that are constant, their names in this graph.
-      plain_arguments: those of them that are stored, not computed.
-
-    Returns:
-      By the name of a node or argument its name in this graph; and which of them
-      are stored.
-    """
-    found, plain = dict(bound), set(plain_arguments)
-    for node in _in_order(body):
-      sources = [producer(ref) for ref in data_inputs(node)]
-      # A Switch has its predicate, which is rarely constant, for a second input.
-      needed = sources[:1] if node.op in _PASS else sources
-      if any(source not in found for source in needed):
-        continue
-      if node.op in _PLAIN and all(source in plain for source in needed):
-        plain.add(node.name)
-      names = [found[source] + _port_of(body.nodes.get(source), ref)
-               for source, ref in zip(needed, data_inputs(node))]
-      if node.op in _PASS:
-        found[node.name] = names[0]
-        continue
-      copy = self._graph_def.node.add(name='constant_%d' % len(self._graph_def.node), op=node.op)
-      copy.input.extend(names)
-      for key, value in node.attr.items():
-        if not key.startswith('_'):
-          copy.attr[key].CopyFrom(value)
-      found[node.name] = copy.name
-    return found, plain
-
-  def evaluate(self, names: Set[str]) -> Dict[str, np.ndarray]:
-    """Returns the values of tensors of this graph, computed in one session run."""
-    if not names:
-      return {}
-    wanted = sorted(names)
-    with tf.Graph().as_default() as graph:
-      tf.import_graph_def(
-          tf.graph_util.extract_sub_graph(self._graph_def, [n.split(':')[0] for n in wanted]),
-          name='')
-      # As the model would compute them: on a CPU, and without rewriting.
-      config = tf.ConfigProto(device_count={'GPU': 0})
-      config.graph_options.rewrite_options.disable_meta_optimizer = True
-      config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
-      with tf.Session(graph=graph, config=config) as session:
-        return dict(zip(wanted, session.run([n if ':' in n else n + ':0' for n in wanted])))
-
-
-def _port_of(node: Any, ref: str) -> str:
-  """Returns which output of `node` an input is, as ':1', or '' for the first."""
-  port = ref.split(':')[-1]
-  return ':' + port if node is not None and node.op in _SEVERAL and port.isdigit() else ''
-
-
-def _in_order(body: Body) -> List[Any]:
-  """Returns the nodes that may be constant, each after what it depends on."""
-  order: List[Any] = []
-  done: Set[str] = set()
-  for start in body.nodes:  # Depth first, without recursion: graphs are deep.
-    stack = [start]
-    while stack:
-      node = body.nodes.get(stack[-1])
-      if node is None or node.name in done or not _may_be_constant(node.op):
-        stack.pop()
-        continue
-      pending = [name for name in map(producer, data_inputs(node))
-                 if name in body.nodes and name not in done
-                 and _may_be_constant(body.nodes[name].op)]
-      if pending:
-        stack.extend(pending)
-      else:
-        done.add(node.name)
-        order.append(node)
-        stack.pop()
-  return order
-
-
 def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
   if factors[0].shape != factors[1].shape:
     return False
@@ -217,11 +120,6 @@ def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
 
 def _is_mask(values: np.ndarray) -> bool:
   return bool(np.all((values == 0) | (values == 1)))
-
-
-def _may_be_constant(op: str) -> bool:
-  """Says whether an operation computes the same of the same inputs, and does nothing else."""
-  return op in _PASS or op not in _NOT_CONSTANT and not is_stateful(op)
 
 
 # ---- Constants in place of what was folded. ----
@@ -242,7 +140,7 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
       body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
     for call in body.calls:
       if any([rewrite(callee, ()) for callee in call.bodies]):  # All of them, not up to the first.
-        signatures.drop_arguments(body, call, kept, _may_be_constant)
+        signatures.drop_arguments(body, call, kept, may_be_constant)
         # What a loop or a branch passes to both is dropped from both.
         changed.update(id(callee) for callee in call.bodies)
         changed.add(id(body))

@@ -47,7 +47,5 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
     errors.OutputNodeError: an output is not in the graph.
   """
   sources.check_outputs([node.name for node in graph_def.node], output_node_names)
-  needed = dead.drop_dead_results(
-      tf.graph_util.extract_sub_graph(graph_def, list(output_node_names)), output_node_names)
-  return fold.fold_masks(
-      tf.graph_util.extract_sub_graph(needed, list(output_node_names)), output_node_names)
+  needed = tf.graph_util.extract_sub_graph(graph_def, list(output_node_names))
+  return fold.fold_masks(dead.drop_dead_results(needed, output_node_names), output_node_names)
