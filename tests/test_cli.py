@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: deps = //model_pruning:__main__ //model_pruning:strip_pruning_vars
 """Tests of the command line: what it writes and prints, and one line for each mistake."""
 
 import csv
