@@ -37,7 +37,7 @@ def init_from_dense_checkpoint(path: str) -> None:
   except (tf.errors.OpError, ValueError, RuntimeError) as error:
     raise errors.CheckpointError(
         'No checkpoint can be read at %s (%s); expected the path of a checkpoint or a directory '
-        'with one' % (path, str(error).split('\n')[0])) from error
+        'with one' % (path, errors.first_line(error))) from error
   records = registry.masked_weights()
   own = {shard.name for record in records for shard in record.mask_shards}
   own.update(record.threshold.name for record in records)

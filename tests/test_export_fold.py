@@ -194,6 +194,19 @@ def test_products_are_folded_wherever_they_are(model, use_resource, control_flow
              for mask in (MASK, OTHER_MASK))
 
 
+def test_shapes_of_arguments_go_with_them():
+  """Functions say the shapes of their arguments, which TensorFlow 2 counts when it reads them."""
+  frozen = _frozen(handed_over, True)
+  for function in frozen.library.function:
+    shapes = [tf.TensorShape([None, 4]).as_proto()] + [tf.TensorShape([4, 4]).as_proto()] * 2
+    function.attr['_input_shapes'].list.CopyFrom(tf.AttrValue.ListValue(shape=shapes))
+  stripped, _ = fold.fold_masks(frozen, ['outputs'])
+  for function in stripped.library.function:
+    assert len(function.signature.input_arg) == 1
+    left, = function.attr['_input_shapes'].list.shape
+    assert tf.TensorShape(left).as_list() == [None, 4]
+
+
 def _folded(*factors):
   with tf.Graph().as_default() as graph:
     inputs = tf.placeholder(tf.float32, [2], 'inputs')

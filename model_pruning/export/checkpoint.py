@@ -5,7 +5,7 @@
 import dataclasses
 import os
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -55,12 +55,7 @@ class Checkpoint:
           name: tf.as_dtype(dtype).base_dtype
           for name, dtype in self._reader.get_variable_to_dtype_map().items()}
     except Exception as error:  # Of the reader's C++; the class differs between versions.
-      raise self._unreadable(error) from error
-
-  def _unreadable(self, error: Exception) -> errors.CheckpointError:
-    return errors.CheckpointError(
-        'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
-        'again' % (self.path, errors.first_line(error)))
+      raise sources.unreadable(self.path, error) from error
 
   def read(self, name: str) -> np.ndarray:
     """Returns the value of a variable, whole where it is partitioned.
@@ -71,7 +66,7 @@ class Checkpoint:
     try:
       return np.asarray(self._reader.get_tensor(name))
     except Exception as error:
-      raise self._unreadable(error) from error
+      raise sources.unreadable(self.path, error) from error
 
   def masked(self) -> List[MaskedNames]:
     """Returns the masked weights: by its meta graph, or by the names where it has none.
@@ -89,7 +84,7 @@ class Checkpoint:
       try:
         tf.train.import_meta_graph(self.path + '.meta', clear_devices=True)
       except Exception as error:
-        raise self._unreadable(error) from error
+        raise sources.unreadable(self.path, error) from error
       result = []
       for record in registry.masked_weights():
         if not variables.is_variable(record.weight):
@@ -159,18 +154,14 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
       weights[average] = names.mask
   gone = {name for names in masked for name in (names.mask,) + names.others}
 
-  def values() -> Iterator[Tuple[str, np.ndarray]]:
-    for name in sorted(source.shapes):
-      if name in gone or name.rsplit('/', 1)[-1] in _STEPS:
-        continue
-      value = source.read(name)
-      if name in weights:
-        wide = np.float64 if value.dtype == np.float64 else np.float32
-        product = value.astype(wide) * source.read(weights[name]).astype(wide)
-        value = fold.zeros_alike(product).astype(value.dtype)
-      yield name, value
-
-  write(path, dict(values()))
+  values = {name: source.read(name) for name in source.shapes
+            if name not in gone and name.rsplit('/', 1)[-1] not in _STEPS}
+  for name, mask in weights.items():
+    value = values[name]
+    wide = np.float64 if value.dtype == np.float64 else np.float32
+    product = value.astype(wide) * source.read(mask).astype(wide)
+    values[name] = fold.zeros_alike(product).astype(value.dtype)
+  write(path, values)
   return masked
 
 

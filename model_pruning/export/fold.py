@@ -15,6 +15,7 @@ from model_pruning.export.bodies import producer
 from model_pruning.export.constants import Constants
 from model_pruning.export.constants import may_be_constant
 from model_pruning.export.constants import port_of
+from model_pruning.reading.stored import is_mask
 
 def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
   """Makes a constant of each product of a mask and a weight.
@@ -52,7 +53,7 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
   values = constants.evaluate({name for (_, _, factors), known_stored in zip(products, stored)
                                for name, is_stored in zip(factors, known_stored) if is_stored})
   chosen = [index for index, (_, _, factors) in enumerate(products) if any(
-      name in values and _is_mask(values[name]) for name in factors)]
+      name in values and is_mask(values[name]) for name in factors)]
   products, stored = [products[i] for i in chosen], [stored[i] for i in chosen]
   values = constants.evaluate({name for _, node, factors in products for name in factors} |
                               {known[id(owner)][node.name] for owner, node, _ in products})
@@ -111,15 +112,11 @@ def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
   if factors[0].shape != factors[1].shape:
     return False
   for mask, other in ((0, 1), (1, 0)):
-    if stored[mask] and _is_mask(factors[mask]):
+    if stored[mask] and is_mask(factors[mask]):
       hides = not np.all(factors[mask] == 1) and np.any(factors[mask] == 1)
       if stored[other] or hides:
         return True
   return False
-
-
-def _is_mask(values: np.ndarray) -> bool:
-  return bool(np.all((values == 0) | (values == 1)))
 
 
 # ---- Constants in place of what was folded. ----

@@ -26,7 +26,7 @@ def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[s
     errors.OutputNodeError: an output is not in the graph.
   """
   path = sources.checkpoint_path(checkpoint_dir)
-  with tf.Graph().as_default(), tf.Session(config=_on_any_machine()) as session:
+  with tf.Graph().as_default(), tf.Session(config=on_any_machine()) as session:
     restore(session, path, meta_graph)
     return graph_def_from_session(session, output_node_names)
 
@@ -90,6 +90,6 @@ def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error
 
 
-def _on_any_machine() -> Any:
+def on_any_machine() -> Any:
   """A session that runs what was placed on devices that are not here."""
   return tf.ConfigProto(allow_soft_placement=True)

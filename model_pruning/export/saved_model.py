@@ -95,8 +95,7 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
     errors.ModelFileError: there is no SavedModel, or not one with these tags.
   """
   wanted = _tags(saved_model_dir, tags)
-  with tf.Graph().as_default(), tf.Session(
-      config=tf.ConfigProto(allow_soft_placement=True)) as session:
+  with tf.Graph().as_default(), tf.Session(config=freeze.on_any_machine()) as session:
     try:
       meta = tf.saved_model.load(session, wanted, saved_model_dir)
     except (tf.errors.OpError, OSError, ValueError, RuntimeError, KeyError) as error:

@@ -146,7 +146,7 @@ def difference(content: bytes, names: Sequence[str], examples: Feeds,
   try:
     actual = _outputs(content, names, examples, runtime)
   except (RuntimeError, ValueError) as error:
-    return float('inf'), 'it cannot be run (%s)' % str(error).split('\n')[0]
+    return float('inf'), 'it cannot be run (%s)' % errors.first_line(error)
   return _difference(actual, expected, spare)
 
 

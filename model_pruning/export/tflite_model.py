@@ -15,6 +15,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export import tflite_lists
+from model_pruning.reading import sources
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
@@ -30,10 +31,7 @@ class Model:
     """Checks that these fit together; see to_tflite for the arguments and errors."""
     inputs, outputs = _names('inputs', inputs), _names('outputs', outputs)
     nodes = {node.name: node for node in graph_def.node}
-    for name in outputs:
-      if name.split(':')[0] not in nodes:
-        raise errors.OutputNodeError('There is no operation %r in the graph%s; it ends with: %s' % (
-            name, errors.nearest(name, nodes), ', '.join(list(nodes)[-5:])))
+    sources.check_outputs(list(nodes), [name.split(':')[0] for name in outputs])
     for name in inputs:
       if name not in nodes:
         raise errors.ConversionError('There is no input %r in the graph%s; its placeholders: %s' % (

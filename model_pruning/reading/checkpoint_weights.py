@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from model_pruning import errors
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading import sources
 from model_pruning.compat import tf
 from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import is_mask
@@ -35,25 +35,20 @@ def open_checkpoint(prefix: str) -> Variables:
   Raises:
     errors.CheckpointError: it is damaged; so does reading a variable.
   """
-  def damaged(error: Exception) -> errors.CheckpointError:
-    return errors.CheckpointError(
-        'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
-        'again' % (prefix, str(error).split('\n')[0]))
-
   # TensorFlow 2 makes an IndexError of what ends too early.
   failures = (tf.errors.OpError, OSError, ValueError, RuntimeError, IndexError)
   try:
     reader = tf.train.NewCheckpointReader(prefix)
     shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
   except failures as error:
-    raise damaged(error) from error
+    raise sources.unreadable(prefix, error) from error
   keys = {_name_of(key): key for key in shapes if '.OPTIMIZER_SLOT' not in key}
 
   def get(name: str) -> np.ndarray:
     try:
       return reader.get_tensor(keys[name])
     except failures as error:
-      raise damaged(error) from error
+      raise sources.unreadable(prefix, error) from error
 
   return Variables({name: tuple(shapes[key]) for name, key in keys.items()},
                     {name: tf.as_dtype(dtypes[key]) for name, key in keys.items()}, get)

@@ -48,6 +48,13 @@ def checkpoint_path(place: str) -> str:
   return path
 
 
+def unreadable(path: str, error: BaseException) -> errors.CheckpointError:
+  """Returns the error that says that a checkpoint is damaged."""
+  return errors.CheckpointError(
+      'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
+      'again' % (path, errors.first_line(error)))
+
+
 def _prefix(path: str) -> str:
   return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
 
