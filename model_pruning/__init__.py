@@ -23,7 +23,11 @@ from model_pruning.registry import get_old_weights as get_old_weights
 from model_pruning.registry import get_thresholds as get_thresholds
 from model_pruning.registry import get_weight_sparsity as get_weight_sparsity
 from model_pruning.registry import get_weights as get_weights
+from model_pruning.schedule_base import PruningSchedule as PruningSchedule
 from model_pruning.scope import masked_scope as masked_scope
+from model_pruning.sparsity_schedules import ConstantSparsity as ConstantSparsity
+from model_pruning.sparsity_schedules import PolynomialDecay as PolynomialDecay
+from model_pruning.sparsity_schedules import PolynomialDecaySchedule as PolynomialDecaySchedule
 from model_pruning.spec import get_pruning_hparams as get_pruning_hparams
 from model_pruning.spec import PruningSpec as PruningSpec
 from model_pruning.summaries import sparsity_table as sparsity_table

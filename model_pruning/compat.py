@@ -35,7 +35,15 @@ from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
 from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'is_stateful', 'tf', 'tflite_schema']
+try:
+  from tensorflow.python.eager.record import could_possibly_record
+except ImportError:
+  def could_possibly_record() -> bool:
+    """Says whether a gradient tape may be recording; where TensorFlow keeps that elsewhere."""
+    return True
+
+__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'could_possibly_record', 'is_stateful',
+           'tensorflow', 'tf', 'tflite_schema']
 
 
 def is_stateful(op: str) -> bool:

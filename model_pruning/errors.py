@@ -40,6 +40,10 @@ class SpecError(PruningError):
   """A hyperparameter has a value outside its range."""
 
 
+class ScheduleError(PruningError):
+  """A schedule of the sparsity was given a value, or a use, that it cannot have."""
+
+
 class MapError(PruningError):
   """An entry of a map of the hyperparameters is unusable."""
 
@@ -100,6 +104,10 @@ class MissingPackageError(PruningError, ImportError):
   """A package that only this feature needs is not installed."""
 
 
+class PolicyError(PruningError):
+  """A Keras model is not such as a pruning policy can serve."""
+
+
 def first_line(error: BaseException) -> str:
   """Returns the line of an error's message that says what: TensorFlow adds pages of where."""
   lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -114,3 +122,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
   import difflib  # Only ever needed on the way to an error.
   close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
   return ' (did you mean %s?)' % close[0] if close else ''
+
+
+class CloneError(PruningError):
+  """A Keras layer or model cannot be copied."""
+
+
+class MissingCallbackError(PruningError):
+  """A pruned Keras model is trained, and nothing updates its masks."""

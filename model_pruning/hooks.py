@@ -44,7 +44,8 @@ class PruningHook(tf.train.SessionRunHook):
   """
 
   def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
-               is_chief: Optional[bool] = None, summaries: bool = True) -> None:
+               is_chief: Optional[bool] = None, summaries: bool = True,
+               sparsity: Any = None) -> None:
     """Validates the spec; touches no graph.
 
     Args:
@@ -53,10 +54,17 @@ class PruningHook(tf.train.SessionRunHook):
       is_chief: whether this process updates the masks. By default what TF_CONFIG
         says, and True where there is none.
       summaries: whether to add pruning summaries to the graph.
+      sparsity: what replaces the spec's schedule, a PruningSchedule say, or a
+        function of the step; see Pruning.
 
     Raises:
       errors.PruningError: the spec is invalid.
+      errors.ScheduleError: both a Pruning object and a sparsity are given.
     """
+    if isinstance(spec, Pruning) and sparsity is not None:
+      raise errors.ScheduleError('sparsity=%r is given beside a Pruning object, which has its own; '
+                                 'give it to that: Pruning(spec, sparsity=...)' % (sparsity,))
+    self._sparsity = sparsity
     self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
     self._is_chief = _is_chief_by_tf_config() if is_chief is None else is_chief
     self._summaries = summaries
@@ -64,7 +72,8 @@ class PruningHook(tf.train.SessionRunHook):
     self._made: List[Tuple[Any, Any]] = []
     self._seen: Optional[int] = None
     self._stride = 1
-    self._next_update = 0
+    self._next_update: Optional[int] = 0  # None: there is none.
+    self._last_update = 0
 
   def begin(self) -> None:
     """Adds the pruning to the default graph, where it is not there yet.
@@ -81,7 +90,7 @@ class PruningHook(tf.train.SessionRunHook):
     if isinstance(self._given, Pruning):
       self._pruning = self._given
     else:
-      self._pruning = Pruning(self._given)
+      self._pruning = Pruning(self._given, sparsity=self._sparsity)
     self._update = self._pruning.conditional_mask_update_op()
     self._made = [(variable, variables.exempt_from_initialization(variable))
                   for variable in tf.global_variables() if variable.name not in known]
@@ -111,7 +120,7 @@ class PruningHook(tf.train.SessionRunHook):
     return tf.train.SessionRunArgs(self._pruning.global_step) if self._pruning else None
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
-    """Updates the masks if the spec says so for the step just trained.
+    """Updates the masks if the schedule says so for the step just trained.
 
     The conditional operation decides. As every session.run costs, it is left
     alone while the step, at the longest stride seen, is short of the next update;
@@ -124,16 +133,15 @@ class PruningHook(tf.train.SessionRunHook):
     if before is not None:
       # Steps move by more than one where others train too, or many steps make one run.
       self._stride = max(self._stride, seen - before)
-      if seen + self._stride < self._next_update:
+      if self._next_update is None or seen + self._stride < self._next_update:
         return
     self._run_update(run_context.session)
 
   def _run_update(self, session: Any) -> None:
     assert self._pruning is not None
     session.run(self._update)
-    last = int(session.run(self._pruning.last_mask_update_step))
-    spec = self._pruning.spec
-    self._next_update = max(spec.begin_pruning_step, last + spec.pruning_frequency)
+    self._last_update = int(session.run(self._pruning.last_mask_update_step))
+    self._next_update = self._pruning.next_update_step(self._last_update)
 
   def end(self, session: Any) -> None:
     """Logs asked and achieved sparsity, and warns of weights that ended short."""
@@ -144,12 +152,17 @@ class PruningHook(tf.train.SessionRunHook):
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
+    schedule, spec = self._pruning.schedule, self._pruning.spec
     for row in rows:
       if row.short:
         logging.warning(
-            '%s: %s ended at sparsity %.4f, short of the %.4f asked for; train on to a mask '
-            'update at or after sparsity_function_end_step=%d', self._pruning.spec.name, row.name,
-            row.achieved, row.asked, self._pruning.spec.sparsity_function_end_step)
+            '%s: %s ended at sparsity %.4f, short of the %.4f asked for, %s; train on to %s',
+            spec.name, row.name, row.achieved, row.asked,
+            'after a last mask update at step %d' % self._last_update if self._last_update else
+            'without a mask update after step 0',
+            'a mask update at or after sparsity_function_end_step=%d' %
+            spec.sparsity_function_end_step if schedule is None else
+            'the last mask update of %r' % schedule)
 
 
 def _save_update_of_last_step(session: Any, last_mask_update_step: Any) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
-import functools
 from typing import Any, Callable, List, Optional, Union
 
 from absl import logging
@@ -14,9 +13,11 @@ from model_pruning import schedules
 from model_pruning import selection
 from model_pruning import summaries
 from model_pruning import updates
+from model_pruning import weight_sparsity
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.placement import switches_and_merges
+from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
 
 
@@ -48,13 +49,17 @@ class Pruning:
       spec: an HParams, a string in its grammar, or None for the defaults.
       global_step: integer scalar variable or tensor; by default the global step
         of the graph.
-      sparsity: float32 scalar tensor or variable, a float, or a function of the
-        int32 step that returns one of these; replaces the spec's sparsity
-        function. A weight in weight_sparsity_map gets
-        sparsity * its own target / target_sparsity.
+      sparsity: what replaces the spec's sparsity function: a float32 scalar
+        tensor or variable, a float, or a function of the int32 step that returns
+        one of these; or a PruningSchedule, which then also says when, in place
+        of begin_pruning_step, end_pruning_step and pruning_frequency. A weight
+        in weight_sparsity_map gets sparsity * its own target / target_sparsity;
+        under a PolynomialDecaySchedule it goes to its own target.
 
     Raises:
       errors.PruningError: the spec is invalid.
+      errors.ScheduleError: the schedule takes a weight with a target of its own
+        to a sparsity outside [0, 1).
       errors.GlobalStepError: no global_step is given and the graph has none.
       errors.GraphMismatchError: global_step belongs to another graph.
       errors.EagerError: TensorFlow executes eagerly.
@@ -64,6 +69,9 @@ class Pruning:
     self._graph = tf.get_default_graph()
     self._global_step = self._find_global_step(global_step)
     self._sparsity = sparsity
+    self._schedule = sparsity if isinstance(sparsity, PruningSchedule) else None
+    warnings = ([schedules.shortfall(self.spec)] if sparsity is None else
+                weight_sparsity.remarks(self.spec, self._schedule) if self._schedule else [])
     kind = True if self.spec.use_tpu else None
     self._last_update_step = variables.step_variable(
         self.spec.name, registry.LAST_MASK_UPDATE_STEP, kind)
@@ -72,10 +80,8 @@ class Pruning:
         kind) if self.spec.uses_gradients else None
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
-    if sparsity is None:
-      shortfall = schedules.shortfall(self.spec)
-      if shortfall:
-        logging.warning('%s: %s', self.spec.name, shortfall)
+    for warning in filter(None, warnings):
+      logging.warning('%s: %s', self.spec.name, warning)
 
   @property
   def last_mask_update_step(self) -> Any:
@@ -86,6 +92,21 @@ class Pruning:
   def global_step(self) -> Any:
     """The variable or tensor that the schedule goes by."""
     return self._global_step
+
+  @property
+  def schedule(self) -> Optional[PruningSchedule]:
+    """The schedule object that takes the place of the spec's; None where there is none."""
+    return self._schedule
+
+  def next_update_step(self, last_update_step: int) -> Optional[int]:
+    """Returns a step before which no update is due; None if none ever is.
+
+    Args:
+      last_update_step: what last_mask_update_step holds.
+    """
+    if self._schedule is not None:
+      return self._schedule.next_update(last_update_step)
+    return max(self.spec.begin_pruning_step, last_update_step + self.spec.pruning_frequency)
 
   def mask_update_op(self) -> Any:
     """Returns an operation that updates all masks and thresholds, whatever the step.
@@ -100,7 +121,10 @@ class Pruning:
     return self._once('mask_update', self._update_masks)
 
   def conditional_mask_update_op(self) -> Any:
-    """Returns an operation that updates the masks if the spec says so for the current step.
+    """Returns an operation that updates the masks if the schedule says so for the current step.
+
+    That is the schedule object, if there is one, or else the spec. One of this
+    library also makes up for an update whose step was passed over.
 
     It reads the step when it runs, after the control dependencies under which
     this method was first called. Raises what mask_update_op raises.
@@ -108,7 +132,9 @@ class Pruning:
     def build() -> Any:
       self._plan()  # Makes variables, which must not come into being in a branch.
       step = self._step()
-      due = schedules.is_update_step(step, variables.read(self._last_update_step), self.spec)
+      last = variables.read(self._last_update_step)
+      due = (schedules.is_update_step(step, last, self.spec) if self._schedule is None else
+             self._schedule.is_due(step, last))
 
       def update() -> Any:
         with tf.control_dependencies([self._update_masks(step)]):
@@ -191,26 +217,36 @@ class Pruning:
     def build() -> Any:
       with tf.name_scope(self.spec.name + '_summaries/'):
         return summaries.scalar_summaries(
-            registry.masked_weights(), self._sparsity_at(self._step())(None)(tf.float32),
+            registry.masked_weights(), self._sparsities_at(self._step())(dtype=tf.float32),
             self._last_update_step, self._last_gradient_update_step)
 
     return self._once('summaries', build)
 
   def prepare_report(self) -> None:
     """Adds what sparsity_report needs to the graph, before that is finalized."""
-    self._once('report', lambda: [record.kept() for record in self._records()])
+    def build() -> Any:
+      kept = [record.kept() for record in self._records()]
+      if weight_sparsity.is_final_known(self.spec, self._schedule):
+        return kept, []
+      # Where a schedule ends is not known, its latest word is what can be asked for.
+      sparsity_for = self._sparsities_at(variables.read(self._last_update_step))
+      return kept, [sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
+                    for together in self._plan()]
+
+    self._once('report', build)
 
   def sparsity_report(self, session: Any) -> List[summaries.WeightSparsity]:
     """Returns asked and achieved sparsity of every masked weight, as they are in `session`."""
     self.prepare_report()
     plan = self._plan()
     # By the mask, as one weight may be masked twice.
+    counts, latest = session.run(self._ops['report'])
     zeros = {record.mask.name: record.size() - int(kept)
-             for record, kept in zip(self._records(), session.run(self._ops['report']))}
+             for record, kept in zip(self._records(), counts)}
     rows = {}
-    for together in plan:
-      own = together.own_target
-      asked = self.spec.target_sparsity if own is None else own
+    for index, together in enumerate(plan):
+      asked = (float(latest[index]) if latest else
+               weight_sparsity.final(self.spec, self._schedule, together.own_target))
       hidden = sum(zeros[record.mask.name] for record, _ in together.members)
       for record, _ in together.members:
         rows[record.mask.name] = summaries.WeightSparsity(
@@ -275,11 +311,11 @@ class Pruning:
     """Builds the update of all weights; `step` is written as that of the last update."""
     plan = self._plan()
     step = self._step() if step is None else step
-    sparsity_for = self._sparsity_at(step)
+    sparsity_for = self._sparsities_at(step)
     written: List[Any] = []
     for together in plan:
       with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops'):
-        asked = sparsity_for(together.own_target)(selection.sparsity_dtype(together.units))
+        asked = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
         written.extend(updates.update_masks(together, asked, self.spec))
     steps = [self._last_update_step]
     if self._last_gradient_update_step is not None:
@@ -307,31 +343,9 @@ class Pruning:
     with tf.control_dependencies(copies):
       return tf.no_op(name)
 
-  def _sparsity_at(self, step: Any) -> Callable[[Optional[float]], Callable[[Any], Any]]:
-    """Returns own target, or None -> (dtype -> the sparsity at `step`)."""
-    spec, external = self.spec, self._sparsity
-    if callable(external):
-      external = external(step)
-    elif external is not None:
+  def _sparsities_at(self, step: Any) -> Callable[..., Any]:
+    """Returns (own target or None, dtype) -> the sparsity at `step`."""
+    external = self._sparsity
+    if external is not None and not callable(external):
       external = variables.read(external)
-
-    @functools.lru_cache(maxsize=None)
-    def base(dtype: Any) -> Any:
-      if external is None:
-        return schedules.gradual_sparsity(step, spec, dtype=dtype)
-      return tf.cast(external, dtype)
-
-    def sparsity_for(own: Optional[float]) -> Callable[[Any], Any]:
-      def compute(dtype: Any) -> Any:
-        if own is None:
-          return base(dtype)
-        if external is None and (spec.initial_sparsity or not spec.target_sparsity):
-          return schedules.gradual_sparsity(step, spec, own, dtype)
-        if not spec.target_sparsity:
-          return tf.constant(own, dtype)
-        # From 0 this is the weight's own schedule, rounded as contrib rounded it.
-        return base(dtype) * (tf.constant(own, dtype) / tf.constant(spec.target_sparsity, dtype))
-
-      return compute
-
-    return sparsity_for
+    return weight_sparsity.sparsities_at(step, self.spec, external)

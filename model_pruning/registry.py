@@ -63,6 +63,11 @@ class MaskedWeight:
     return variables.op_name(self.weight)
 
   @property
+  def identity(self) -> Any:
+    """What no other record has; a weight may be masked twice, and have two."""
+    return self.mask.name
+
+  @property
   def layout(self) -> Layout:
     """How the weight is cut into shards."""
     return variables.layout_of(self.weight)

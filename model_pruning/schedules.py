@@ -38,17 +38,99 @@ def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = Non
   Returns:
     A float, a float64 array or a tensor of the step's shape.
   """
-  begin, end = spec.sparsity_function_begin_step, spec.sparsity_function_end_step
-  target = spec.target_sparsity if target is None else target
+  return polynomial(step, spec.sparsity_function_begin_step, spec.sparsity_function_end_step,
+                    spec.initial_sparsity, spec.target_sparsity if target is None else target,
+                    spec.sparsity_function_exponent, dtype)
+
+
+def polynomial(step: Any, begin: int, end: int, initial: float, target: float, exponent: float,
+               dtype: Any = None) -> Any:
+  """Returns target + (initial - target) * (1 - p) ** exponent, p the share of the span passed.
+
+  Args:
+    step, dtype: as those of gradual_sparsity, and so is what is returned.
+    begin, end: the steps of p = 0 and p = 1; end > begin.
+    initial, target: the sparsity there.
+    exponent: positive.
+  """
   if tf.is_tensor(step):
     dtype = dtype or tf.float32
     share = tf.cast(step - begin, dtype) / tf.cast(end - begin, dtype)
     left = 1 - tf.minimum(tf.constant(1, dtype), tf.maximum(tf.constant(0, dtype), share))
-    return (spec.initial_sparsity - target) * tf.pow(
-        left, tf.constant(spec.sparsity_function_exponent, dtype)) + target
+    return (initial - target) * tf.pow(left, tf.constant(exponent, dtype)) + target
   left = 1 - np.clip((np.asarray(step, np.float64) - begin) / (end - begin), 0, 1)
-  sparsity = target + (spec.initial_sparsity - target) * left**spec.sparsity_function_exponent
+  sparsity = target + (initial - target) * left**exponent
   return float(sparsity) if np.ndim(step) == 0 else sparsity
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+  """Updates at begin, every `frequency` steps from there, and at `end`, the last.
+
+  >>> [step for step in range(30) if Clock(begin=3, end=20, frequency=7).is_update(step)]
+  [3, 10, 17, 20]
+
+  Attributes:
+    begin: the step of the first update.
+    end: that of the last one, whether `frequency` divides the span or not; -1 for no end.
+    frequency: steps between two updates.
+  """
+  begin: int
+  end: int
+  frequency: int
+
+  def is_update(self, step: Any) -> Any:
+    """Says whether `step` is one with an update; a bool, an array or a tensor as `step` is."""
+    due = is_in_turn(step, self.begin, self.end, self.frequency)
+    return due if self.end < 0 else due | equal(step, self.end)
+
+  def is_due(self, step: Any, last_update_step: Any) -> Any:
+    """Says whether an update falls after last_update_step and not after `step`.
+
+    So one that was passed over, where steps move by more than one, is made up
+    for. As 0 is also what last_update_step is when there was none yet, an
+    update of step 0 is due whenever that is the step.
+    """
+    due = self._after(last_update_step) <= step
+    if self.end >= 0:
+      due &= last_update_step < self.end
+    return due | equal(step, 0) if self.begin == 0 else due
+
+  def is_over(self, step: Any) -> Any:
+    """Says whether no update falls after `step`."""
+    return step >= self.end if self.end >= 0 else step < step  # False, in the form of `step`.
+
+  def next_update(self, step: int) -> Optional[int]:
+    """Returns the first step after `step` with an update; None if there is none."""
+    return None if self.is_over(step) else self._after(step)
+
+  def _after(self, step: Any) -> Any:
+    """Returns the first step after `step` with an update, where it is not over."""
+    turns = (step - self.begin) // self.frequency + 1
+    if tf.is_tensor(step):
+      after = self.begin + tf.maximum(turns, 0) * self.frequency
+      return after if self.end < 0 else tf.minimum(after, self.end)
+    after = self.begin + max(turns, 0) * self.frequency
+    return after if self.end < 0 else min(after, self.end)
+
+
+def is_in_turn(step: Any, begin: Any, end: Any, frequency: Any) -> Any:
+  """Says whether begin <= step <= end and `frequency` divides step - begin.
+
+  Args:
+    step, begin, end, frequency: ints, arrays or tensors; a negative end is none.
+
+  Returns:
+    A bool, a bool array or a bool tensor.
+  """
+  inside = (step >= begin) & ((step <= end) | (end < 0))
+  return inside & equal((step - begin) % frequency, 0)
+
+
+def equal(a: Any, b: Any) -> Any:
+  """Returns a == b of numbers, arrays or tensors, element by element."""
+  # In graphs of TensorFlow 1 `==` asks whether two tensors are the same object.
+  return tf.equal(a, b) if tf.is_tensor(a) or tf.is_tensor(b) else a == b
 
 
 def is_inside(step: Any, spec: PruningSpec) -> Any:

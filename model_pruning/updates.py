@@ -67,11 +67,10 @@ def plan(records: Sequence[MaskedWeight], spec: PruningSpec) -> List[PrunedToget
     errors.BlockError: N of M cannot serve a weight.
   """
   spec.check_weights([record.name for record in records], [record.group for record in records])
-  plans: Dict[Tuple[Optional[str], Optional[str]], List[Member]] = {}
+  plans: Dict[Tuple[Optional[str], Any], List[Member]] = {}
   for record in records:
     group = spec.group_for(record.group)
-    # By the mask where it is alone: one weight may be masked twice.
-    key = (group, None) if group else (None, record.mask.name)
+    key = (group, None) if group else (None, record.identity)
     plans.setdefault(key, []).append(Member(record, _pattern_for(record, group, spec)))
   return [PrunedTogether(group or members[0].record.name,
                          spec.mapped_sparsity(members[0].record.name, group), tuple(members))
@@ -209,6 +208,26 @@ def _choose(spec: PruningSpec, shapes: Sequence[Tuple[Layout, Any]], reads: Sequ
   masks = [mask for units, (layout, pattern) in zip(chosen.masks, shapes)
            for mask in pattern.expand(units, layout)]
   return [chosen.threshold, *masks, *gradients]
+
+
+def choose_masks(together: PrunedTogether, weights: Sequence[Any], asked: Any, previous: Any,
+                 spec: PruningSpec) -> Tuple[Any, List[Any]]:
+  """Returns the threshold and the mask of each member, of weights that are in one piece.
+
+  Args:
+    together: what to prune, by the magnitude of its weights.
+    weights: per member, a float32 tensor of its shape.
+    asked, previous: scalar tensors; the sparsity, of selection.sparsity_dtype(together.units),
+      and the threshold before, float32.
+    spec: how to.
+
+  Returns:
+    A float32 scalar, and per member a bool tensor of its shape.
+  """
+  shapes = tuple((record.layout, pattern) for record, pattern in together.members)
+  reads = [_Reads([weight], [], [], []) for weight in weights]
+  threshold, *masks = _choose(spec, shapes, reads, asked, previous)
+  return threshold, masks
 
 
 def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Any]:

@@ -170,6 +170,68 @@ def test_takes_any_form_of_the_spec(make):
   assert np.mean(recorder['mask']) == 0.5
 
 
+SCHEDULES = [
+    (model_pruning.ConstantSparsity(0.5, begin_step=2, frequency=4), [2, 6, 10]),
+    (model_pruning.PolynomialDecay(0.0, 0.5, 3, 9, frequency=4), [3, 7, 9]),
+    (model_pruning.PolynomialDecaySchedule(2, 5, update_frequency=2), [2, 4, 6, 7]),
+]
+
+
+@pytest.mark.parametrize('schedule,steps', SCHEDULES, ids=str)
+@pytest.mark.parametrize('as_object', [False, True])
+def test_updates_at_exactly_the_steps_of_a_schedule_object(schedule, steps, as_object):
+  recorder = _Recorder()
+  with tf.Graph().as_default():
+    train_op = _train_op()
+    hook = (model_pruning.PruningHook(model_pruning.Pruning(sparsity=schedule)) if as_object else
+            model_pruning.PruningHook(sparsity=schedule))
+    with _session([hook, recorder]) as session:
+      for _ in range(12):
+        session.run(train_op)
+  assert recorder.update_steps == steps
+  assert np.mean(recorder['mask'][-1]) == 0.5
+
+
+@pytest.mark.parametrize('schedule,steps', SCHEDULES, ids=str)
+def test_asks_about_updates_only_where_the_schedule_object_may_have_one(schedule, steps,
+                                                                        monkeypatch):
+  asked = []
+  run = tf.Session.run
+
+  def counting(self, fetches, *args, **kwargs):
+    if getattr(fetches, 'name', '').endswith('conditional_mask_update'):
+      asked.append(fetches)
+    return run(self, fetches, *args, **kwargs)
+
+  monkeypatch.setattr(tf.Session, 'run', counting)
+  _train(40, model_pruning.PruningHook(sparsity=schedule))
+  updates = 10 if schedule.next_update(30) else len(steps)
+  # A run fetches its step or the one before, so the stride may seem to be 2, and three steps to be
+  # near enough to an update; and there are those at the start and the end.
+  assert updates <= len(asked) <= 3 * updates + 4
+
+
+def test_a_run_that_ends_before_its_schedule_object_does_is_warned_of(log):
+  schedule = model_pruning.PolynomialDecay(0.0, 0.75, 2, 8, power=1, frequency=3)
+  _train(7, model_pruning.PruningHook(sparsity=schedule))
+  warning, = [text for level, text in log if level == 'WARNING']
+  for part in ('layer/weights', 'sparsity 0.3750', 'the 0.7500', 'step 5', repr(schedule)):
+    assert part in warning
+
+
+def test_a_run_that_ends_before_any_update_is_warned_of(log):
+  _train(3, model_pruning.PruningHook(sparsity=model_pruning.ConstantSparsity(0.5, 9)))
+  warning, = [text for level, text in log if level == 'WARNING']
+  assert 'without a mask update' in warning and 'begin_step=9' in warning
+
+
+def test_a_sparsity_beside_a_pruning_object_is_refused():
+  with tf.Graph().as_default():
+    _train_op()
+    with pytest.raises(errors.ScheduleError, match='Pruning object'):
+      model_pruning.PruningHook(model_pruning.Pruning(HALF), sparsity=0.5)
+
+
 def test_without_a_spec_it_takes_the_defaults():
   recorder = _train(11, model_pruning.PruningHook())
   assert recorder.update_steps == [10]

@@ -21,8 +21,9 @@ LEVELS = {
     'errors': 0, 'version': 0, 'quiet': 0, 'compat': 0, 'files': 0, 'grammar': 0, 'hparam': 0,
     'maps': 0, 'placement': 0, 'tables': 0, 'figures': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
-    'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1,
+    'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1, 'schedule_base': 1,
     'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2, 'timeline': 2, 'events': 2,
+    'sparsity_schedules': 2, 'weight_sparsity': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3, 'core_layers': 3, 'layers': 3, 'reading': 3,
     'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4, 'one_shot': 4,
     'export': 4, 'keras': 4,
@@ -38,6 +39,7 @@ FLOOR = ('errors', 'version', 'compat')
 WITHIN_LEVEL = {
     ('hparam', 'grammar'): 'HParams are set by strings',
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
+    ('schedule_base', 'schedules'): 'a schedule object has a clock',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
     ('ties', 'counting'): 'it works on the same keys, chunk by chunk',
     ('estimate', 'counting'): 'it counts as the exact thresholds do',

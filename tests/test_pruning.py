@@ -12,6 +12,10 @@ import model_pruning
 from model_pruning import errors
 from model_pruning import schedules
 from model_pruning.compat import tf
+from model_pruning.sparsity_schedules import ConstantSparsity
+from model_pruning.sparsity_schedules import PolynomialDecay
+from model_pruning.sparsity_schedules import PolynomialDecaySchedule
+from model_pruning.sparsity_schedules import PruningSchedule
 from model_pruning.spec import PruningSpec
 from tests import oracle
 
@@ -153,6 +157,109 @@ def test_an_external_sparsity_replaces_the_schedule_and_scales_with_the_map(spar
     fc, conv = session.run([tf.convert_to_tensor(mask) for mask in model_pruning.get_masks()])
   assert fc.sum() == oracle.keep_count(FC.size, 0.6)
   assert conv.sum() == oracle.keep_count(CONV.size, 0.3)
+
+
+class Twice(PruningSchedule):
+  """A user's schedule: at steps 3 and 9, first 0.3 and then 0.6."""
+
+  def __call__(self, step):
+    return (step == 3) | (step == 9) if isinstance(step, int) else tf.logical_or(
+        tf.equal(step, 3), tf.equal(step, 9)), tf.where(
+            tf.less(step, 9), tf.constant(0.3), tf.constant(0.6))
+
+  def get_config(self):
+    return {'class_name': 'Twice', 'config': {}}
+
+
+@pytest.mark.parametrize('schedule, updates', [
+    (ConstantSparsity(0.5, begin_step=0, end_step=20, frequency=8),
+     {0: 0.5, 8: 0.5, 16: 0.5, 20: 0.5}),
+    (PolynomialDecay(0.2, 0.6, begin_step=4, end_step=14, power=1, frequency=4),
+     {4: 0.2, 8: 0.36, 12: 0.52, 14: 0.6}),
+    (PolynomialDecaySchedule(begin_step=4, total_iters=10, power=1, update_frequency=4),
+     {4: 0.0, 8: 0.4, 12: 0.8, 14: 0.8}),
+    (Twice(), {3: 0.3, 9: 0.6}),
+], ids=str)
+def test_a_schedule_object_says_when_and_how_sparse(schedule, updates, control_flow):
+  del control_flow
+  model = Model('target_sparsity=0.8,threshold_decay=0.5', sparsity=schedule)
+  with model.graph.as_default():
+    merged = model.pruning.add_pruning_summaries()
+  kept = [FC.size, CONV.size]
+  last = 0
+  for step in range(30):
+    masks = model.at(step)
+    if step in updates:
+      last, kept = step, [mask.sum() for mask in masks]
+      value, = [value.simple_value for value in
+                tf.Summary.FromString(model.session.run(merged)).value
+                if value.tag == 'model_pruning_summaries/sparsity']
+      assert value == pytest.approx(updates[step])
+    assert model.last_update() == last
+    assert [mask.sum() for mask in masks] == kept, 'nothing changes between updates'
+
+
+@pytest.mark.parametrize('schedule, expected', [
+    (ConstantSparsity(0.8, 0), {0: (0.8, 0.4), 100: (0.8, 0.4)}),
+    (PolynomialDecay(0.0, 0.8, 0, 100, 1, 50), {50: (0.4, 0.2), 100: (0.8, 0.4)}),
+    (PolynomialDecaySchedule(0, 100, 1.0, 0.2, 50), {0: (0.2, 0.2), 50: (0.8, 0.4)}),
+    (Twice(), {9: (0.6, 0.3)}),
+], ids=str)
+def test_under_a_schedule_object_a_map_gives_weights_their_own_target(schedule, expected):
+  model = Model('target_sparsity=0.8,weight_sparsity_map=[conv:0.4]', sparsity=schedule)
+  for step, sparsities in expected.items():
+    for mask, weight, sparsity in zip(model.at(step), (FC, CONV), sparsities):
+      np.testing.assert_array_equal(mask, oracle.mask(weight, sparsity)[0])
+
+
+def test_an_update_whose_step_is_passed_over_comes_at_the_next_one():
+  model = Model(sparsity=PolynomialDecay(0.0, 0.6, 4, 14, power=1, frequency=4))
+  found = []
+  for step in (1, 5, 7, 11, 11, 17, 40):
+    found.append((model.at(step)[0].sum(), model.last_update()))
+  assert found == [(oracle.keep_count(FC.size, sparsity), last) for sparsity, last in (
+      (0.0, 0), (0.06, 5), (0.06, 5), (0.42, 11), (0.42, 11), (0.6, 17), (0.6, 17))]
+
+
+def test_a_schedule_object_is_asked_twice_at_a_step_and_updates_once():
+  model = Model('threshold_decay=0.5', sparsity=Twice())
+  model.at(3)
+  thresholds = model.session.run(model.thresholds)
+  model.at(3)
+  assert model.session.run(model.thresholds) == thresholds
+
+
+def test_a_schedule_and_a_spec_that_do_not_agree_are_warned_of_once(monkeypatch):
+  lines = []
+  monkeypatch.setattr(logging, 'warning', lambda text, *args: lines.append(text % args))
+  Model('pruning_frequency=7,end_pruning_step=50', sparsity=ConstantSparsity(0.5, 0)).at(10)
+  assert len(lines) == 1 and 'pruning_frequency=7, end_pruning_step=50: not used' in lines[0]
+  Model('target_sparsity=0.7', sparsity=ConstantSparsity(0.5, 0)).at(10)
+  assert len(lines) == 1
+
+
+def test_a_schedule_that_takes_a_weight_beyond_1_is_refused():
+  with pytest.raises(errors.ScheduleError, match='set target_sparsity=0.9'):
+    Model('weight_sparsity_map=[conv:0.8]', sparsity=ConstantSparsity(0.9, 0))
+
+
+def test_the_report_goes_by_the_schedule_object():
+  model = Model('target_sparsity=0.8,weight_sparsity_map=[conv:0.4]',
+                sparsity=PolynomialDecay(0.0, 0.8, 0, 100))
+  with model.graph.as_default():
+    for step, short in ((0, True), (50, True), (100, False)):
+      model.at(step)
+      rows = model.pruning.sparsity_report(model.session)
+      assert [(row.short, row.asked) for row in rows] == [(short, 0.8), (short, 0.4)]
+
+
+def test_the_report_of_a_schedule_that_may_end_anywhere_goes_by_the_last_update():
+  model = Model('target_sparsity=0.9', sparsity=Twice())
+  with model.graph.as_default():
+    for step, asked in ((3, 0.3), (9, 0.6)):
+      model.at(step)
+      for row in model.pruning.sparsity_report(model.session):
+        assert row.asked == pytest.approx(asked) and not row.short
 
 
 def test_builders_give_the_same_operation_twice():
