@@ -8,7 +8,8 @@
 DEMO_FLAGS =
 BENCH_FLAGS =
 # build_time compares with tf.contrib where there is one: on TensorFlow 1.15.5.
-BENCH = mask_update groups patterns build_time inference
+# keras_update makes an environment with tfmot, to compare with it: no test needs that one.
+BENCH = mask_update groups patterns build_time inference keras_update
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20

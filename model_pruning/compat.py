@@ -6,8 +6,9 @@ TensorFlow is not a dependency of the package: naming it there would replace a
 user's tensorflow-cpu, -gpu or nightly build. So it is looked for here.
 """
 
+import inspect
 import re
-from typing import Any
+from typing import Any, Callable, Sequence
 
 from model_pruning import quiet
 
@@ -43,7 +44,7 @@ except ImportError:
     return True
 
 __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'could_possibly_record', 'is_stateful',
-           'tensorflow', 'tf', 'tflite_schema']
+           'not_inlined', 'tensorflow', 'tf', 'tflite_schema']
 
 
 def is_stateful(op: str) -> bool:
@@ -53,6 +54,18 @@ def is_stateful(op: str) -> bool:
   else:  # TensorFlow 1.
     found = op_def_registry.get_registered_ops().get(op)
   return found is None or bool(found.is_stateful)
+
+
+def not_inlined(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
+  """Returns the tf.function of a function that the runtime calls as one node.
+
+  Args:
+    function: takes tensors.
+    signature: their TensorSpecs.
+  """
+  attributes = {'experimental_attributes': {'_noinline': True}} if (
+      'experimental_attributes' in inspect.signature(tensorflow.function).parameters) else {}
+  return tensorflow.function(function, input_signature=signature, autograph=False, **attributes)
 
 
 def tflite_schema() -> Any:

@@ -9,6 +9,7 @@ from typing import (Any, Callable, ContextManager, Dict, Iterator, List, Mutable
 import weakref
 
 from model_pruning.compat import Defun
+from model_pruning.compat import not_inlined
 from model_pruning.compat import tf
 
 
@@ -92,7 +93,7 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
                shapes: Optional[Sequence[Any]] = None) -> Any:
   """Does what outlined does, also within the body of a function.
 
-  A body is built once per graph for all calls that are alike; building bodies is
+  A body is built once per graph, and once for all tf.functions, for all calls that are alike; building bodies is
   most of the time that it takes to build the update of a model. Calls are alike if
   their functions are the same, or partials of the same with equal arguments, and
   their tensors have the same dtypes and static shapes. Functions that close over
@@ -103,16 +104,23 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
     shapes: the static shapes that the tensors have in the body, where less is to be known of
       them than outside; so one body serves tensors of many sizes.
   """
-  if tf.executing_eagerly() or _building_tf_function():
+  if tf.executing_eagerly():
     return in_place(function, *tensors)
-  graph = tf.get_default_graph()
-  while hasattr(graph, '_outer_graph'):
-    graph = graph._outer_graph  # The bodies of all functions of a graph can call one another.
-  known = _bodies.setdefault(graph, {})
   identity = _identity(function)
   shapes = [tensor.shape for tensor in tensors] if shapes is None else [
       tf.TensorShape(shape) for shape in shapes]
   key = (identity, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
+  if _building_tf_function():
+    if identity is None:
+      return in_place(function, *tensors)
+    if key not in _functions:
+      _functions[key] = not_inlined(function, [
+          tf.TensorSpec(shape, tensor.dtype) for tensor, shape in zip(tensors, shapes)])
+    return in_place(_functions[key], *tensors)
+  graph = tf.get_default_graph()
+  while hasattr(graph, '_outer_graph'):
+    graph = graph._outer_graph  # The bodies of all functions of a graph can call one another.
+  known = _bodies.setdefault(graph, {})
   if identity is None or key not in known:
     known[key] = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors], shapes)
   with on_device_of(tensors[0]):
@@ -163,7 +171,8 @@ class _Body:
     return results
 
 
-# What has been outlined, by graph.
+# What has been outlined, by graph; and what for functions of TensorFlow 2, which have none.
+_functions: Dict[Any, Callable[..., Any]] = {}
 _bodies: MutableMapping[Any, Dict[Any, _Body]] = weakref.WeakKeyDictionary()
 _numbers: MutableMapping[Any, int] = weakref.WeakKeyDictionary()
 

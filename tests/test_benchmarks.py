@@ -1,7 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
-# bazel: deps = //benchmarks:inference //benchmarks:patterns
+# bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from model_pruning.compat import tensorflow
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 BENCHMARKS = {
@@ -18,6 +20,7 @@ BENCHMARKS = {
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
                   '--quantizations=none,dynamic'],
+    'keras_update': ['--nopeer', '--models=mlp', '--mlp=8,16,4', '--rounds=1', '--step_rounds=1'],
     'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
     'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
                  '--sort_rounds=1'],
@@ -26,6 +29,8 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
+  if name == 'keras_update' and tensorflow.__version__.startswith('1.'):
+    pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
   result = subprocess.run(
       [sys.executable, '-m', 'benchmarks.' + name, '--output=%s' % output] + BENCHMARKS[name],

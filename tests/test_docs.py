@@ -16,7 +16,7 @@ from model_pruning import schedules
 from model_pruning import spec
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md',
+PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/keras.md',
          'docs/migrating.md', 'docs/deploying.md', 'examples/README.md']
 
 
@@ -25,11 +25,26 @@ def text(page):
     return handle.read()
 
 
+def blocks(page):
+  """The Python code of a page, which knows the lines that it stands at."""
+  content = text(page)
+  for found in re.finditer(r'```python\n(.*?)```', content, re.DOTALL):
+    above = '\n' * content[:found.start(1)].count('\n')
+    yield compile(above + found.group(1), os.path.join(ROOT, page), 'exec')
+
+
 @pytest.mark.parametrize('page', PAGES)
 def test_links_lead_to_files(page):
-  for target in re.findall(r'\]\(([^)#]+)', text(page)):
+  for target, anchor in re.findall(r'\]\(([^)#]*)#?([^)]*)\)', text(page)):
     if '://' not in target:
-      assert os.path.exists(os.path.join(ROOT, os.path.dirname(page), target)), target
+      path = os.path.join(os.path.dirname(page), target) if target else page
+      assert os.path.exists(os.path.join(ROOT, path)), target
+      assert not anchor or anchor in anchors(path), anchor
+
+
+def anchors(page):
+  return [re.sub(r'[^a-z0-9_ -]', '', heading.lower()).replace(' ', '-')
+          for heading in re.findall(r'^#+ (.*)', text(page), re.MULTILINE)]
 
 
 def test_the_guide_names_every_hyperparameter():
@@ -41,12 +56,67 @@ def test_the_guide_names_every_hyperparameter():
 
 
 def test_the_code_in_the_readme_is_python_on_public_names():
-  block, = re.findall(r'```python\n(.*?)```', text('README.md'), re.DOTALL)
-  tree = ast.parse(block)
+  _, graph_door = re.findall(r'```python\n(.*?)```', text('README.md'), re.DOTALL)
+  tree = ast.parse(graph_door)
   import model_pruning
   used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
           and isinstance(node.value, ast.Name) and node.value.id == 'model_pruning'}
   assert used and all(hasattr(model_pruning, name) for name in used)
+
+
+def test_the_code_of_the_guide_runs():
+  import model_pruning
+  from model_pruning.compat import tf
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    names = {'model_pruning': model_pruning}
+    for block in blocks('docs/guide.md'):
+      exec(block, names)
+  assert names['should_prune'] and names['sparsity'] == pytest.approx(0.7)
+
+
+def _needs_keras():
+  from model_pruning.compat import tf
+  if tf.version.VERSION.startswith('1.'):
+    pytest.skip('Keras models are pruned on TensorFlow 2')
+
+
+@pytest.mark.legacy_keras
+def test_the_keras_code_in_the_readme_runs(tmp_path, monkeypatch):
+  _needs_keras()
+  import numpy as np
+  import tensorflow as tf
+  monkeypatch.chdir(tmp_path)
+  model = tf.keras.Sequential([tf.keras.Input((20,)), tf.keras.layers.Dense(8, name='hidden')])
+  names = {'model': model,  # And for 1000 steps:
+           'x': np.ones([3200, 20], np.float32), 'y': np.ones([3200, 8], np.float32)}
+  exec(next(blocks('README.md')), names)
+  saved = tf.keras.models.load_model('small.keras')
+  assert np.mean(saved.get_layer('hidden').get_weights()[0] == 0) == 0.9
+
+
+@pytest.mark.legacy_keras
+def test_the_code_for_users_of_keras_runs(tmp_path, monkeypatch):
+  _needs_keras()
+  monkeypatch.chdir(tmp_path)
+  names = {'__name__': 'docs_keras'}
+  for block in blocks('docs/keras.md'):
+    exec(block, names)  # Some say themselves what comes of it.
+  path, np, sparsity = names['path'], names['np'], names['sparsity']
+  stripped = names['keras'].models.load_model(path)
+  assert np.mean(stripped.get_layer('hidden').get_weights()[0] == 0) == 0.5
+  masks = {layer.name: len(layer.weights) for layer in names['pruned'].layers}
+  assert list(masks.values()) == [6]  # matrix and scale; the mask, threshold and steps of one.
+  assert sparsity.strip_pruning(names['pruned']).layers[0].get_config()['name'] in masks
+
+
+def test_the_page_on_keras_names_all_there_is():
+  _needs_keras()
+  import model_pruning.keras
+  page = text('docs/keras.md')
+  # The class of the policy skip_unknown.
+  for name in set(model_pruning.keras.__all__) - {'SkipUnknown'}:
+    assert name in page, name
 
 
 def test_the_code_for_those_who_migrate_from_contrib_runs():

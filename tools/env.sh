@@ -5,7 +5,7 @@
 # Makes the virtual environment of a leg, or finds it made, and prints the path of
 # its Python. Everything else goes to stderr.
 #
-#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | lint
+#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | lint
 #   tools/env.sh auto           the leg that fits the python3 on the PATH
 #   tools/env.sh --leg auto     only says which leg that is
 #
@@ -33,9 +33,9 @@ versions_of() {
     tf1.15) echo 3.7 ;;
     tf2.13) echo 3.8 ;;
     tf2.15) echo 3.11 3.10 3.9 ;;
-    tf2.21) echo 3.12 3.13 3.11 3.10 ;;
+    tf2.21 | tfmot) echo 3.12 3.13 3.11 3.10 ;;
     lint) echo 3.11 3.12 3.13 3.10 ;;
-    *) echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 lint auto)" >&2; return 2 ;;
+    *) echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tfmot lint auto)" >&2; return 2 ;;
   esac
 }
 
@@ -82,9 +82,9 @@ if [ -n "$only_leg" ]; then
 fi
 if [ -z "$python" ]; then
   # The python3 on the PATH serves if it can, otherwise any that can. The 2.21 leg
-  # prefers a Python that no other leg would use.
+  # prefers a Python that no other leg would use, and the peer the same one.
   default=$("$root/tools/find_python.sh" default 2>/dev/null) || default=
-  if [ -n "$default" ] && [ "$leg" != tf2.21 ]; then
+  if [ -n "$default" ] && [ "$leg" != tf2.21 ] && [ "$leg" != tfmot ]; then
     case " $versions " in
       *" $(minor_of "$default") "*) python=$default ;;
     esac

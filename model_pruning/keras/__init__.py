@@ -1,0 +1,31 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Pruning of Keras models, under the names of tfmot.sparsity.keras.
+
+    import model_pruning.keras as sparsity
+
+On Keras 3, and on Keras 2 where tf.keras is that (TensorFlow up to 2.15, or later with
+tf_keras and TF_USE_LEGACY_KERAS=1). Importing it lets Keras read pruned models.
+"""
+
+from model_pruning.keras.callbacks import UpdatePruningStep
+from model_pruning.keras.policies import PruneForLatencyOnXNNPack
+from model_pruning.keras.policies import PruningPolicy
+from model_pruning.keras.policies import skip_unknown
+from model_pruning.keras.policies import SkipUnknown
+from model_pruning.keras.prunable import PrunableLayer
+from model_pruning.keras.prunable import register_prunable_layer
+from model_pruning.keras.prune import prune_low_magnitude
+from model_pruning.keras.prune import prune_scope
+from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.summaries import PruningSummaries
+from model_pruning.sparsity_schedules import ConstantSparsity
+from model_pruning.sparsity_schedules import PolynomialDecay
+from model_pruning.sparsity_schedules import PolynomialDecaySchedule
+from model_pruning.sparsity_schedules import PruningSchedule
+
+__all__ = [
+    'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
+    'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'SkipUnknown',
+    'PruningSummaries', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope', 'register_prunable_layer',
+    'skip_unknown', 'strip_pruning']

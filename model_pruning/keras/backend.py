@@ -1,0 +1,199 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The Keras that TensorFlow has, and the few places where Keras 2 and Keras 3 differ.
+
+Which Keras is meant is what `tf.keras` means: Keras 2 up to TensorFlow 2.15, Keras 3
+from 2.16 on, and there tf_keras, the Keras 2 that lives on, if TF_USE_LEGACY_KERAS=1 is
+set. The only file that touches what either has under no public name.
+"""
+
+import contextlib
+import sys
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+
+from model_pruning.compat import could_possibly_record
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  raise ImportError(
+      'model_pruning.keras needs TensorFlow 2, and this is %s, whose Keras applies no constraints '
+      'in graphs of functions; prune its models in graph mode, with masked_scope() (see the '
+      'guide)' % tensorflow.__version__)
+
+keras = tensorflow.keras
+IS_KERAS_3 = int(getattr(keras, '__version__', '2').split('.')[0]) >= 3
+
+if IS_KERAS_3 and keras.backend.backend() != 'tensorflow':
+  raise ImportError(
+      'model_pruning.keras prunes Keras models that run on TensorFlow, and Keras runs on %r: set '
+      'KERAS_BACKEND=tensorflow in the environment, or "backend": "tensorflow" in '
+      '~/.keras/keras.json, before keras is imported' % keras.backend.backend())
+
+
+
+def is_layer(value: Any) -> bool:
+  """Says whether it is a layer (a model is one) of the Keras in use."""
+  return isinstance(value, keras.layers.Layer)
+
+
+def is_functional(model: Any) -> bool:
+  """Says whether a model is Sequential, or was made of inputs and outputs."""
+  if isinstance(model, keras.Sequential):
+    return True
+  if IS_KERAS_3:
+    # Of what Keras exports only models made of inputs and outputs have this.
+    return isinstance(model, keras.Model) and getattr(model, 'operations', None) is not None
+  return bool(getattr(model, '_is_graph_network', False))
+
+
+def is_keras_own(layer_class: type) -> bool:
+  """Says whether a class comes with Keras."""
+  return layer_class.__module__.split('.')[0] in ('keras', 'tf_keras', 'tensorflow')
+
+
+def layers_in(layer: Any) -> List[Any]:
+  """Returns the layer itself and all that it consists of, each once."""
+  found = {id(each): each for each in layer._flatten_layers()}
+  return list(found.values())
+
+
+def is_variable(value: Any) -> bool:
+  """Says whether it is a variable, whole as Keras makes it."""
+  return isinstance(value, keras.Variable if IS_KERAS_3 else tensorflow.Variable)
+
+
+def own_trainable_variables(layer: Any) -> List[Any]:
+  """Returns the variables made to be trained that are the layer's own, and not of layers in it."""
+  return list(layer._trainable_variables if IS_KERAS_3 else layer._trainable_weights)
+
+
+def variable_name(variable: Any) -> str:
+  """Returns the name that maps of regular expressions go by, such as dense/kernel."""
+  return variable.path if IS_KERAS_3 else variable.name.split(':')[0]
+
+
+def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str) -> Any:
+  """Adds a weight to a layer that is neither trained nor cast to the compute dtype."""
+  once_only = {'autocast': False} if IS_KERAS_3 else {'experimental_autocast': False}
+  with unlocked(layer):
+    return layer.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer,
+                            trainable=False, **once_only)
+
+
+@contextlib.contextmanager
+def uncompiled(model: Any) -> Iterator[None]:
+  """Has a model pass for one that is not compiled. Keras 3 compiles the copies of others."""
+  was_compiled = IS_KERAS_3 and model.compiled
+  if was_compiled:
+    model.compiled = False
+  try:
+    yield
+  finally:
+    if was_compiled:
+      model.compiled = True
+
+
+@contextlib.contextmanager
+def without(layer: Any, hidden: Sequence[Any]) -> Iterator[None]:
+  """Hides some of a layer's own variables that are not trained from the layer's methods."""
+  own = layer._non_trainable_variables if IS_KERAS_3 else layer._non_trainable_weights
+  everything, ids = list(own), set(map(id, hidden))
+  own[:] = [variable for variable in own if id(variable) not in ids]
+  try:
+    yield
+  finally:
+    own[:] = everything
+
+
+@contextlib.contextmanager
+def unlocked(layer: Any) -> Iterator[None]:
+  """Lets weights be added to a layer that is built, which Keras 3 forbids."""
+  tracker = getattr(layer, '_tracker', None) if IS_KERAS_3 else None
+  if tracker is None or not tracker.locked:
+    yield
+    return
+  tracker.unlock()
+  try:
+    yield
+  finally:
+    tracker.lock()
+
+
+def constraint_of(variable: Any) -> Optional[Callable[[Any], Any]]:
+  """Returns the constraint that optimizers apply to a variable after each step, or None."""
+  return variable.constraint
+
+
+def set_constraint(variable: Any, constraint: Callable[[Any], Any]) -> None:
+  """Has optimizers apply a constraint to a variable after each step."""
+  if IS_KERAS_3:
+    variable.constraint = constraint
+    return
+  # Keras 2 leaves it to TensorFlow's variables, whose constraint is given when they are made.
+  variable = getattr(variable, '_variable', variable)  # One that casts wraps another.
+  for replica in getattr(variable, 'values', None) or [variable]:
+    replica._constraint = constraint
+
+
+def average_of(optimizer: Any, variable: Any) -> Any:
+  """Returns the moving average that an optimizer keeps of a variable; None if it keeps none."""
+  optimizer = getattr(optimizer, 'inner_optimizer', optimizer)  # One that scales the loss.
+  if not getattr(optimizer, 'use_ema', False):
+    return None
+  averages = getattr(optimizer, '_model_variables_moving_average', None) or []
+  if IS_KERAS_3:
+    for trained, average in zip(optimizer._trainable_variables, averages):
+      if trained is variable:
+        return average
+    return None
+  index = getattr(optimizer, '_index_dict', {}).get(optimizer._var_key(variable))
+  return None if index is None or index >= len(averages) else averages[index]
+
+
+def strategy_of(variable: Any) -> Any:
+  """Returns the distribution strategy under which a variable was made."""
+  value = variable.value if IS_KERAS_3 else variable
+  value = getattr(value, '_variable', value)
+  return getattr(value, 'distribute_strategy', None) or tensorflow.distribute.get_strategy()
+
+
+def steps_per_execution(model: Any) -> int:
+  """Returns how many batches fit() trains on between two callbacks."""
+  # Keras 2 keeps it in a variable, which exists once a model is compiled.
+  steps = getattr(model, 'steps_per_execution' if IS_KERAS_3 else '_steps_per_execution', None)
+  return 1 if steps is None else int(steps)
+
+
+def iterations(model: Any) -> Optional[int]:
+  """Returns how many batches the optimizer of a model has seen; None if it cannot tell."""
+  optimizer = getattr(model, 'optimizer', None)
+  if not IS_KERAS_3 or optimizer is None or hasattr(optimizer, 'inner_optimizer'):
+    return None  # Scaling the loss leaves out batches whose gradients are not finite.
+  # Not `iterations`, which with accumulated gradients counts the updates.
+  return int(optimizer._iterations)
+
+
+def is_trained(layer: Any, training: Optional[bool]) -> bool:
+  """Says whether a call of a layer is the forward pass of a training step.
+
+  Args:
+    layer: what is called.
+    training: its argument of that name, if it is given one.
+  """
+  if training is None and IS_KERAS_3:
+    context = layer._get_call_context() if hasattr(layer, '_get_call_context') else None
+    get = getattr(context, 'get_value', lambda name: getattr(context, name, None))
+    training = get('training')
+  elif training is None:
+    training = sys.modules[keras.layers.Layer.__module__].base_layer_utils.call_context().training
+  # Predictions may be made as in training, for their spread under dropout.
+  return training is True and could_possibly_record()
+
+
+def in_function(error: ValueError) -> ValueError:
+  """Returns the error to raise where AutoGraph may be converting the caller.
+
+  That keeps the type of TensorFlow's and Python's own errors, and makes another of ours,
+  which is no ValueError.
+  """
+  return error if tensorflow.executing_eagerly() else ValueError(str(error))

@@ -1,0 +1,146 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What to pass to fit(): UpdatePruningStep updates the masks, PruningSummaries writes of them."""
+
+import os
+from typing import Any, Dict, Optional, Union
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
+from model_pruning.keras import backend
+from model_pruning.keras.backend import keras
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.updates import MaskUpdater
+
+
+class UpdatePruningStep(keras.callbacks.Callback):
+  """Counts the training batches, and updates the masks when the schedule says so.
+
+      model.fit(..., callbacks=[UpdatePruningStep()])
+
+  An update for step t is made once t batches are done, before the next begins; the
+  place among other callbacks makes no difference. With steps_per_execution=N masks are
+  updated between executions. The count is a weight of the model: another fit(), or one
+  of the model saved and read again, goes on where the last one ended.
+
+  In a training loop of your own, the same methods are called:
+
+      callback = UpdatePruningStep()
+      callback.set_model(model)
+      callback.on_train_begin()
+      for _ in range(epochs):
+        for x, y in batches:
+          callback.on_train_batch_begin(batch=-1)
+          ...  # model(x, training=True), the gradients, optimizer.apply_gradients
+        callback.on_epoch_end(batch=-1)
+      callback.on_train_end()
+  """
+
+  def __init__(self) -> None:
+    super().__init__()
+    self._updater: Any = None
+    self._step = 0  # Batches that are done.
+    self._begun: Optional[int] = None  # The number in its epoch of the batch that is not.
+    self._seen: Optional[int] = None  # Batches that the optimizer has seen before that.
+    self._says_ends = False  # Whether whoever trains calls on_train_batch_end.
+
+  def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Finds the pruned layers, and goes on from the step that they are at.
+
+    Raises:
+      errors.LayerError: the model has no pruned layers.
+      errors.MapError, errors.BlockError: the settings do not fit the weights there are.
+    """
+    del logs
+    self._updater = MaskUpdater(self.model)
+    self._step, self._begun, self._says_ends = self._updater.step, None, False
+    optimizer = getattr(self.model, 'optimizer', None)
+    if any(layer.pruning.failed for layer in self._updater.layers) and optimizer is not None:
+      # TensorFlow keeps what it had built of a function when that failed, and calls it whole.
+      self.model.make_train_function(force=True)
+    for layer in self._updater.layers:
+      layer.pruning.failed = False
+      layer.pruning.attend(True, optimizer)
+    self._updater.update_if_due(self._step)
+
+  def on_train_batch_begin(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Counts the batches that begin here, having made the update that is due before them."""
+    del logs
+    self._check_begun()
+    if self._begun is not None:  # Loops of one's own need not say that a batch has ended.
+      self._done(1)
+    self._begun = batch
+    batches = self._batches_from(batch)
+    if batches:
+      # Before they are done, so that what other callbacks save when they are says so.
+      self._updater.set_step(self._step + batches, everywhere=False)
+    else:
+      self._seen = backend.iterations(self.model)
+
+  def on_train_batch_end(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Makes the update that is due now."""
+    del logs
+    self._says_ends = True
+    begun = batch if self._begun is None else self._begun
+    done = self._batches_from(begun)
+    if not done:  # Keras 3 gives the number that the last one would have in a full execution.
+      now = None if self._seen is None else backend.iterations(self.model)
+      done = max(1, batch - begun + 1 if now is None else now - self._seen)
+    self._done(done)
+
+  def on_epoch_end(self, batch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Makes the update that is due now. (`batch` is tfmot's name for the epoch.)"""
+    del batch, logs
+    self._end_run()
+
+  def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Warns if the run ends short of its target sparsity."""
+    del logs
+    self._end_run()
+    self._updater.apply_masks()  # To averages that the optimizer wrote over the weights.
+    warned = set()
+    for layer in self._updater.layers:
+      pruning = layer.pruning
+      at = self._step, pruning.last_update
+      # What has reached its target may be trained on as it is.
+      pruning.attend(pruning.made and pruning.settings.is_reached(*at), pruning.optimizer)
+      shortfall = pruning.settings.shortfall(*at) if pruning.trainable else None
+      if shortfall and shortfall not in warned:
+        warned.add(shortfall)
+        logging.warning('%s: %s', self.model.name, shortfall)
+
+  def _batches_from(self, batch: Any) -> int:
+    """Returns how many batches are trained on before on_train_batch_end; 0 if there is no telling.
+
+    Of data whose size is not known Keras finds out that there is no further batch after it
+    has said that it begins.
+    """
+    if batch is None or batch < 0:
+      return 1
+    steps = (self.params or {}).get('steps')
+    if steps is None:
+      return 0
+    return max(1, min(backend.steps_per_execution(self.model), steps - batch))
+
+  def _done(self, batches: int) -> None:
+    self._begun = None
+    self._step += batches
+    self._updater.set_step(self._step, everywhere=False)
+    self._updater.update_if_due(self._step)
+
+  def _end_run(self) -> None:
+    """Settles what a batch was that began, and whose end nobody told of."""
+    self._check_begun()
+    if self._begun is not None and not self._says_ends:
+      self._done(1)
+    self._begun = None
+    self._updater.set_step(self._step, everywhere=True)
+
+  def _check_begun(self) -> None:
+    if self._updater is None:
+      raise errors.MissingCallbackError(
+          'UpdatePruningStep has not begun: call its set_model(model) and on_train_begin() before '
+          'the first batch, as fit() does')

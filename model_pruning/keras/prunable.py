@@ -1,0 +1,178 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which weights of which layers are pruned.
+
+Kernels and embeddings are; biases, norms and the depthwise kernels of convolutions,
+which hold few weights and lose much by each, are not. Layers that consist of layers
+(recurrent layers and their cells, attention, Bidirectional, custom blocks) are
+looked into. A subclass is pruned as the class it comes from.
+"""
+
+import abc
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning.keras import backend
+from model_pruning.keras.backend import keras
+
+_KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
+
+# By the names of Keras's classes; which of them there are depends on the version.
+_KERAS_LAYERS: Dict[str, Tuple[str, ...]] = {
+    'Conv1D': _KERNEL, 'Conv2D': _KERNEL, 'Conv3D': _KERNEL, 'Conv1DTranspose': _KERNEL,
+    'Conv2DTranspose': _KERNEL, 'Conv3DTranspose': _KERNEL, 'Dense': _KERNEL,
+    'DepthwiseConv1D': (), 'DepthwiseConv2D': (), 'EinsumDense': _KERNEL,
+    'Embedding': ('embeddings',), 'GRUCell': _RECURRENT, 'LSTMCell': _RECURRENT,
+    'LocallyConnected1D': _KERNEL, 'LocallyConnected2D': _KERNEL,
+    'SeparableConv1D': ('pointwise_kernel',), 'SeparableConv2D': ('pointwise_kernel',),
+    'SimpleRNNCell': _RECURRENT}
+
+_registered: Dict[type, Tuple[str, ...]] = {
+    getattr(keras.layers, name): weights for name, weights in _KERAS_LAYERS.items()
+    if hasattr(keras.layers, name)}
+
+
+class PrunableLayer(abc.ABC):
+  """Mixin for custom layers that say themselves which of their weights to prune.
+
+      class Scaled(keras.layers.Layer, PrunableLayer):
+        def get_prunable_weights(self):
+          return [self.kernel]
+
+  A layer with that method is taken for one without the mixin too.
+  """
+
+  @abc.abstractmethod
+  def get_prunable_weights(self) -> List[Any]:
+    """Returns the variables to prune; called once the layer is built."""
+
+
+def register_prunable_layer(layer_class: type, weight_names: Sequence[str]) -> None:
+  """Has the layers of a class pruned, and of classes that come from it.
+
+  Args:
+    layer_class: a subclass of keras.layers.Layer.
+    weight_names: the attributes that hold the variables to prune; none, for a
+      class that is passed through unpruned.
+
+  Raises:
+    errors.LayerError: layer_class is no class of layers, or weight_names a string.
+  """
+  if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
+    raise errors.LayerError('register_prunable_layer takes a subclass of keras.layers.Layer, and '
+                            'not %r' % (layer_class,))
+  if isinstance(weight_names, str):
+    raise errors.LayerError('weight_names is %r; it must be a list of attributes, such as [%r]' %
+                            (weight_names, weight_names))
+  _registered[layer_class] = tuple(weight_names)
+
+
+class Found(NamedTuple):
+  """A variable to prune, and the layer whose own it is."""
+  layer: Any
+  variable: Any
+
+
+def is_prunable_layer(layer: Any) -> bool:
+  """Says whether a layer tells itself what to prune."""
+  return callable(getattr(layer, 'get_prunable_weights', None))
+
+
+def is_known(layer: Any) -> bool:
+  """Says whether it is known which weights to prune of a layer, and of all that are in it."""
+  return not unknown_in(layer)
+
+
+def unknown_in(layer: Any) -> List[Any]:
+  """Returns the layers, of this one and those in it, that nobody knows what to prune of.
+
+  Unknown are custom layers with weights of their own that are matrices or more, or,
+  before they are built, with a build() that may make some.
+  """
+  return [each for each in _asked(layer)
+          if not is_prunable_layer(each) and _names(type(each)) is None
+          and not backend.is_keras_own(_foreign(type(each))) and _may_have_matrices(each)]
+
+
+def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
+  """Returns the error for a layer that nobody knows what to prune of; `whole` is what it is in."""
+  return errors.LayerError(
+      'Layer %s (%s)%s has weights, and nobody knows which of them to prune. Either give the class '
+      'a method get_prunable_weights() that returns them (see PrunableLayer), or register it by '
+      'register_prunable_layer(%s, [names of the weights]), or have it skipped by a policy: '
+      'pruning_policy=skip_unknown, or a PruningPolicy of your own' % (
+          unknown.name, type(unknown).__name__,
+          '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
+
+
+def may_be_pruned(layer: Any) -> bool:
+  """Says whether a layer has weights to prune, or may have some once it is built."""
+  return any(is_prunable_layer(each) or _names(type(each)) for each in _asked(layer)) or (
+      not layer.built and isinstance(layer, keras.Model))
+
+
+def prunable_weights(layer: Any) -> List[Found]:
+  """Returns the variables to prune of a layer that is built, those in it included.
+
+  Raises:
+    errors.LayerError: get_prunable_weights gives something else than variables.
+  """
+  found: Dict[int, Found] = {}
+  for each in _asked(layer):
+    for variable in _of(each):
+      found.setdefault(id(variable), Found(each, variable))
+  return list(found.values())
+
+
+def _asked(layer: Any) -> List[Any]:
+  """Returns the layers to ask for weights: not those in one that answers for all in it."""
+  if is_prunable_layer(layer):
+    return [layer]
+  answered = {id(inner) for each in backend.layers_in(layer) if is_prunable_layer(each)
+              for inner in backend.layers_in(each)[1:]}
+  return [each for each in backend.layers_in(layer) if id(each) not in answered]
+
+
+def _of(layer: Any) -> List[Any]:
+  if is_prunable_layer(layer):
+    weights = layer.get_prunable_weights()
+    for weight in weights:
+      if not backend.is_variable(weight):
+        raise errors.LayerError(
+            'get_prunable_weights() of layer %s (%s) gives %r, which is no variable; it must '
+            'return a list of weights of the layer' % (layer.name, type(layer).__name__, weight))
+    return list(weights)
+  found = []
+  for name in _names(type(layer)) or ():
+    variable = getattr(layer, name, None)
+    if not backend.is_variable(variable):
+      variable = getattr(layer, '_' + name, None)  # Where the name is a property, as with LoRA.
+    if backend.is_variable(variable):
+      found.append(variable)
+  return found
+
+
+def _names(layer_class: type) -> Optional[Tuple[str, ...]]:
+  """Returns the names of a class's weights to prune; None for a class that is not known."""
+  for base in layer_class.__mro__:
+    if base in _registered:
+      return _registered[base]
+    # Not exported by Keras, but a layer of its own.
+    if base.__name__ == 'ConvLSTMCell' and backend.is_keras_own(base):
+      return _RECURRENT
+  return None
+
+
+def _foreign(layer_class: type) -> type:
+  """Returns the class as its author wrote it, which pruning may have made another of."""
+  return next(base for base in layer_class.__mro__
+              if not base.__module__.startswith('model_pruning.'))
+
+
+def _may_have_matrices(layer: Any) -> bool:
+  if layer.built:
+    return any(len(variable.shape) >= 2 for variable in backend.own_trainable_variables(layer))
+  if isinstance(layer, keras.Model):
+    return False  # Consists of layers; what else it makes shows once it is built.
+  build = type(layer).build
+  return build is not keras.layers.Layer.build and not backend.layers_in(layer)[1:]

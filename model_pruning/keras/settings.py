@@ -1,0 +1,206 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How a layer is pruned, as its config keeps it, and what that means for a step."""
+
+import dataclasses
+import functools
+import json
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from model_pruning import errors
+from model_pruning import schedules
+from model_pruning.compat import tf
+from model_pruning.hparam import HParams
+from model_pruning.keras.backend import keras
+from model_pruning.sparsity_schedules import deserialize
+from model_pruning.sparsity_schedules import PruningSchedule
+from model_pruning.spec import get_pruning_hparams
+from model_pruning.spec import PruningSpec
+from model_pruning.weight_sparsity import sparsities_at
+
+# The step of the last mask update where there was none yet.
+NEVER = -1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Settings:
+  """How a layer is pruned. Layers with equal settings are pruned by one plan.
+
+  Attributes:
+    spec: targets, maps, blocks and the like; without a schedule also when.
+    schedule: when, and how sparse; None for what the spec says.
+  """
+  spec: PruningSpec
+  schedule: Optional[PruningSchedule] = None
+
+  @classmethod
+  def create(cls, schedule: Union[PruningSchedule, HParams, str], block_size: Sequence[int],
+             block_pooling_type: str, sparsity_m_by_n: Optional[Tuple[int, int]],
+             hparams: Union[HParams, str, None]) -> 'Settings':
+    """Returns the settings that arguments of prune_low_magnitude mean.
+
+    Raises:
+      errors.SpecError, errors.BlockError: they are impossible, or contradict one another.
+    """
+    if isinstance(schedule, (str, HParams, PruningSpec)):
+      for name, given in (('block_size', tuple(block_size) != (1, 1)),
+                          ('block_pooling_type', block_pooling_type != 'AVG'),
+                          ('sparsity_m_by_n', bool(sparsity_m_by_n)), ('hparams', bool(hparams))):
+        if given:
+          raise errors.SpecError('%s is given, and an HParams in the place of the schedule, which '
+                                 'says that itself: block_height, block_width, '
+                                 'block_pooling_function, intra_block_sparsity' % name)
+      spec = PruningSpec.create(schedule)
+      _check_door(spec)
+      return cls(spec)
+    if not isinstance(schedule, PruningSchedule):
+      raise errors.ScheduleError(
+          'pruning_schedule is %r; it must be a PruningSchedule of model_pruning.keras, such as '
+          'ConstantSparsity(0.5, begin_step=0), or an HParams string, such as '
+          "'target_sparsity=0.5'" % (schedule,))
+    values = _hparams(hparams)
+    if schedule.final_sparsity_target is not None:
+      values.setdefault('target_sparsity', schedule.final_sparsity_target)
+    if tuple(block_size) != (1, 1):
+      values['block_height'], values['block_width'] = _pair('block_size', block_size)
+    values['block_pooling_function'] = block_pooling_type
+    if sparsity_m_by_n:
+      m, n = _pair('sparsity_m_by_n', sparsity_m_by_n)
+      if tuple(block_size) != (1, 1):
+        raise errors.BlockError('block_size and sparsity_m_by_n are both given; a weight is pruned '
+                                'in blocks, or m of every n; leave one of them out')
+      if not 0 < m < n:
+        raise errors.BlockError('sparsity_m_by_n=(%d, %d) asks for %d zeros in every %d inputs; m '
+                                'must be at least 1 and less than n' % (m, n, m, n))
+      values.update(intra_block_sparsity=True, block_width=n, target_sparsity=m / n)
+    spec = PruningSpec.create(_override(values))
+    _check_door(spec)
+    return cls(spec, schedule)
+
+  def get_config(self) -> Dict[str, Any]:
+    """Returns what from_config takes, for JSON."""
+    schedule = None
+    if self.schedule is not None:
+      schedule = {**self.schedule.get_config(),
+                  'class_name': keras.utils.get_registered_name(type(self.schedule))}
+    return {'pruning_schedule': schedule, 'pruning_hparams': json.loads(self.spec.to_json())}
+
+  @classmethod
+  def from_config(cls, config: Mapping[str, Any]) -> 'Settings':
+    """Returns the settings in the config of a pruned layer."""
+    schedule = config['pruning_schedule']
+    if schedule is not None:
+      own = keras.utils.get_registered_object(schedule['class_name'])
+      schedule = deserialize(schedule, {schedule['class_name']: own} if own else {})
+    return cls(PruningSpec(**{name: _as_tuples(value)
+                              for name, value in config['pruning_hparams'].items()}), schedule)
+
+  @functools.cached_property
+  def _key(self) -> str:
+    # Schedules of users need not be comparable; their configs are.
+    return json.dumps(self.get_config(), sort_keys=True, default=str)
+
+  def __eq__(self, other: Any) -> bool:
+    return isinstance(other, Settings) and self._key == other._key
+
+  def __hash__(self) -> int:
+    return hash(self._key)
+
+  def is_due(self, step: int, last_update_step: int) -> bool:
+    """Says whether to update the masks once `step` batches are done.
+
+    Args:
+      step: number of batches.
+      last_update_step: that of the last update, or NEVER.
+    """
+    if step <= last_update_step:
+      return False
+    if self.schedule is None:
+      return bool(schedules.is_update_step(step, max(last_update_step, 0), self.spec))
+    return bool(self.schedule.is_due(step, last_update_step))
+
+  def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
+    """Returns the sparsity of a weight at `step`, a scalar tensor, as the graph door computes it.
+
+    Args:
+      step: number of batches done.
+      own_target: what a map gives the weight; None if it gives it nothing.
+      dtype: what selection needs for the size of the weight.
+    """
+    return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
+
+  @property
+  def _final_sparsity(self) -> Optional[float]:
+    """What the schedule ends at; None where a user's does not say."""
+    assert self.schedule is not None
+    return self.schedule.final_sparsity_for(self.spec.target_sparsity)
+
+  def is_reached(self, step: int, last_update_step: int) -> bool:
+    """Says whether the target is known to be reached. Args: see is_due."""
+    if self.schedule is not None and self._final_sparsity is None:
+      return bool(self.schedule.is_over(step))
+    return self.shortfall(step, last_update_step) is None
+
+  def shortfall(self, step: int, last_update_step: int) -> Optional[str]:
+    """Returns how training that ends at `step` misses the target; None if it does not.
+
+    Args: see is_due.
+    """
+    if self.schedule is None:
+      return schedules.shortfall(self.spec, step)
+    target = self._final_sparsity
+    if target is None:
+      return None
+    reached = 0.0 if last_update_step == NEVER else float(
+        self.schedule.sparsity_at(last_update_step, self.spec.target_sparsity))
+    if abs(reached - target) <= 1e-6 or not target:
+      return None
+    return ('training ended after %d batches, and the last mask update, %s, asked for a sparsity '
+            'of %.4f, not the target of %g: train longer, or let the schedule end earlier (%r)' % (
+                step, 'at batch %d' % last_update_step if last_update_step != NEVER else
+                'which never came', reached, target, self.schedule))
+
+
+def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
+  """Returns what a string or object sets of the hyperparameters."""
+  if hparams is None:
+    return {}
+  if isinstance(hparams, str):
+    hparams = get_pruning_hparams().parse(hparams)
+  if not isinstance(hparams, HParams):
+    raise errors.SpecError('hparams is %r; expected an HParams or a string of name=value clauses' %
+                           (hparams,))
+  defaults = get_pruning_hparams().values()
+  return {name: value for name, value in hparams.values().items()
+          if name not in defaults or value != defaults[name]}
+
+
+def _override(values: Dict[str, Any]) -> HParams:
+  hparams = get_pruning_hparams()
+  hparams.override_from_dict(values)
+  return hparams
+
+
+def _pair(name: str, pair: Any) -> Tuple[int, int]:
+  try:
+    first, second = pair
+    if isinstance(first, bool) or int(first) != first or int(second) != second:
+      raise ValueError
+    return int(first), int(second)
+  except (TypeError, ValueError):
+    raise errors.BlockError('%s is %r; it must be a pair of integers' % (name, pair)) from None
+
+
+def _check_door(spec: PruningSpec) -> None:
+  """Refuses what only the graph door has."""
+  if spec.uses_gradients:
+    raise errors.SpecError(
+        'prune_option=%s needs the history of weights that graphs keep; Keras models are pruned by '
+        "prune_option='weight'" % spec.prune_option)
+  if spec.group_pruning:
+    raise errors.SpecError('group_pruning=true goes by groups that scopes of graphs are made with; '
+                           'for Keras models there is global_pruning=true, one threshold over all')
+
+
+def _as_tuples(value: Any) -> Any:
+  return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,116 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""PruningSummaries: how sparse every weight is, for TensorBoard."""
+
+import importlib.util
+import os
+from typing import Any, Dict, List, Optional, Union
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
+from model_pruning.keras.backend import keras
+from model_pruning.keras.pruned import pruned_layers
+
+# As tf.summary.scalar marks its values, which from TensorFlow 2.21 on needs TensorBoard to do so.
+_SCALAR = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name='scalars'))
+
+
+class PruningSummaries(keras.callbacks.Callback):
+  """Writes the sparsity and the threshold of every pruned weight.
+
+      model.fit(..., callbacks=[UpdatePruningStep(), PruningSummaries(log_dir='logs')])
+
+  `<weight>/sparsity` and `<weight>/threshold`, by number of batches, go to
+  log_dir/metrics when an epoch begins and when training ends. Where TensorBoard is
+  installed, what keras.callbacks.TensorBoard writes goes to log_dir as well.
+  """
+
+  def __init__(self, log_dir: Union[str, 'os.PathLike[str]'], update_freq: Union[str, int] = 'epoch',
+               **kwargs: Any) -> None:
+    """Makes the callback.
+
+    Args:
+      log_dir: the folder to write to; made if need be.
+      update_freq, **kwargs: for keras.callbacks.TensorBoard.
+
+    Raises:
+      errors.WriteError: log_dir is no name of a folder.
+    """
+    super().__init__()
+    if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir):
+      raise errors.WriteError('log_dir is %r; it must be the name of a folder' % (log_dir,))
+    self._log_dir = os.fspath(log_dir)
+    self._writer: Any = None
+    self._others: List[Any] = []
+    if importlib.util.find_spec('tensorboard') is not None:
+      self._others.append(keras.callbacks.TensorBoard(
+          self._log_dir, update_freq=update_freq, **kwargs))
+
+  def set_params(self, params: Optional[Dict[str, Any]]) -> None:
+    super().set_params(params)
+    for other in self._others:
+      other.set_params(params)
+
+  def set_model(self, model: Any) -> None:
+    super().set_model(model)
+    for other in self._others:
+      other.set_model(model)
+
+  def on_epoch_begin(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Writes the sparsities and thresholds as they are now."""
+    # Loops of one's own call this with -1, and may call nothing else.
+    if epoch is not None and epoch >= 0:
+      for other in self._others:
+        other.on_epoch_begin(epoch, logs)
+    self._write()
+
+  def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Writes the sparsities and thresholds that training ends with."""
+    for other in self._others:
+      other.on_train_end(logs)
+    self._write()
+    self._writer.close()
+    self._writer = None
+
+  def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_train_begin(logs)
+
+  def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_epoch_end(epoch, logs)
+
+  def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_train_batch_begin(batch, logs)
+
+  def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_train_batch_end(batch, logs)
+
+  def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_test_begin(logs)
+
+  def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    for other in self._others:
+      other.on_test_end(logs)
+
+  def _write(self) -> None:
+    if self._writer is None:
+      self._writer = tensorflow.summary.create_file_writer(os.path.join(self._log_dir, 'metrics'))
+    made = [layer.pruning for layer in pruned_layers(self.model) if layer.pruning.made]
+    step = max([int(pruning.step.numpy()) for pruning in made], default=0)
+    with self._writer.as_default():
+      for weight in [weight for pruning in made for weight in pruning.weights]:
+        mask = np.asarray(weight.mask, np.float32)
+        self._scalar(weight.name + '/sparsity', 1 - np.count_nonzero(mask) / max(mask.size, 1), step)
+        self._scalar(weight.name + '/threshold', float(np.asarray(weight.threshold, np.float32)),
+                     step)
+    self._writer.flush()
+
+  def _scalar(self, tag: str, value: float, step: int) -> None:
+    tensorflow.summary.write(tag, tensorflow.constant(value, tensorflow.float32), step, _SCALAR)

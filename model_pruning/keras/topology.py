@@ -1,0 +1,104 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What feeds what in a Keras model made of inputs and outputs.
+
+Keras keeps this in nodes, one for every call of a layer, and exports no way to read
+them. Models inside a model are opened up: their layers appear as if they stood in
+the outer one.
+"""
+
+from typing import Any, Dict, List, Optional
+
+from model_pruning.keras.backend import keras
+
+
+class Call:
+  """One call of a layer, or of an operation of Keras 3 that is no layer.
+
+  Attributes:
+    layer: what is called.
+    producers: the calls whose outputs it takes, each once.
+    consumers: the calls that take its outputs, each once.
+    is_output: whether the model answers with one of its outputs.
+  """
+
+  def __init__(self, layer: Any) -> None:
+    self.layer = layer
+    self.producers: List['Call'] = []
+    self.consumers: List['Call'] = []
+    self.is_output = False
+
+
+def calls_of(model: Any) -> Optional[List[Call]]:
+  """Returns the calls a model consists of, producers before consumers; None if it has no graph.
+
+  The first ones are those of its InputLayers.
+  """
+  network = _network(model)
+  if network is None:
+    return None
+  calls: List[Call] = []
+  made_by: Dict[int, Call] = {}
+  _add_calls(network, made_by, calls)
+  for tensor in _tensors(network.outputs):
+    made_by[id(tensor)].is_output = True
+  return calls
+
+
+def _network(model: Any) -> Any:
+  """Returns what holds the nodes of a model: the model itself, or in Keras 3 what Sequential has.
+
+  None for a model without: of a class of its own, or not built yet.
+  """
+  if not isinstance(model, keras.Model):
+    return None
+  model = getattr(model, '_functional', None) or model
+  return model if getattr(model, '_nodes_by_depth', None) else None
+
+
+def _add_calls(network: Any, made_by: Dict[int, Call], calls: List[Call]) -> None:
+  """Appends the calls of a network.
+
+  Args:
+    network: as _network returns it.
+    made_by: {id of a symbolic tensor: the call whose output it is}; extended. Where it
+      has the network's inputs already, these are fed from outside.
+    calls: extended.
+  """
+  # Tensors of an inner model are the same for each of its calls: they must not be found here
+  # before this call of it has made them.
+  nodes = [node for depth in sorted(network._nodes_by_depth, reverse=True)
+           for node in network._nodes_by_depth[depth]]
+  fed = {id(tensor) for tensor in _tensors(network.inputs) if id(tensor) in made_by}
+  for node in nodes:
+    outputs = _tensors(node.output_tensors)
+    if all(id(tensor) in fed for tensor in outputs):
+      continue
+    layer = node.operation if hasattr(node, 'operation') else node.layer
+    # keras_inputs has those that are passed by keyword, too; Keras 3 has them all in one.
+    inputs = [] if node.is_input else _tensors(getattr(node, 'keras_inputs', node.input_tensors))
+    inner = _network(layer)
+    if inner is None:
+      call = Call(layer)
+      for tensor in inputs:
+        producer = made_by[id(tensor)]
+        if producer not in call.producers:
+          call.producers.append(producer)
+          producer.consumers.append(call)
+      calls.append(call)
+      made_by.update((id(tensor), call) for tensor in outputs)
+    else:
+      scope = {id(inside): made_by[id(outside)]
+               for inside, outside in zip(_tensors(inner.inputs), inputs)}
+      _add_calls(inner, scope, calls)
+      made_by.update((id(outside), scope[id(inside)])
+                     for inside, outside in zip(_tensors(inner.outputs), outputs))
+
+
+def _tensors(value: Any) -> List[Any]:
+  """Returns the symbolic tensors in a structure, in order."""
+  if isinstance(value, dict):
+    return [tensor for key in sorted(value) for tensor in _tensors(value[key])]
+  if isinstance(value, (list, tuple)):
+    return [tensor for each in value for tensor in _tensors(each)]
+  return [] if value is None else [value]

@@ -1,0 +1,187 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Mask updates of a whole model, made between batches."""
+
+import collections
+import contextlib
+import dataclasses
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning import selection
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
+from model_pruning.keras import backend
+from model_pruning.keras.pruned import masked
+from model_pruning.keras.pruned import PrunedWeight
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.settings import NEVER
+from model_pruning.keras.settings import Settings
+from model_pruning.updates import choose_masks
+from model_pruning.updates import plan
+from model_pruning.updates import PrunedTogether
+
+
+class MaskUpdater:
+  """Updates the masks of all pruned layers of a model.
+
+  Layers that are frozen (trainable=False) are left alone, until they are not.
+
+  Attributes:
+    layers: the pruned layers.
+  """
+
+  def __init__(self, model: Any) -> None:
+    """Finds the pruned layers of a model or layer.
+
+    Raises:
+      errors.LayerError: there are none.
+      errors.MapError, errors.BlockError: the settings do not fit the weights there are.
+    """
+    self.layers = pruned_layers(model)
+    if not self.layers:
+      raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
+                              getattr(model, 'name', model))
+    self._functions: Dict[Any, Callable[..., None]] = {}
+    self._is_checked = False
+    # As they are in the layers' variables, which take their time to read.
+    self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
+
+  def _made(self) -> List[Any]:
+    """Returns the layers that are built, so that there are masks to update."""
+    return [layer for layer in self.layers if layer.pruning.made]
+
+  @property
+  def step(self) -> int:
+    """Number of batches that the model was trained on, as its variables say."""
+    return max([int(layer.pruning.step.numpy()) for layer in self._made()], default=0)
+
+  def set_step(self, step: int, everywhere: bool) -> None:
+    """Writes the number of batches that the model was trained on.
+
+    Args:
+      step: the number.
+      everywhere: whether to all layers. That one says so is enough, and costs less.
+    """
+    made = self._made()
+    with self._scope():
+      for layer in made if everywhere else made[:1]:
+        layer.pruning.step.assign(step)
+
+  def update_if_due(self, step: int) -> bool:
+    """Updates the masks of the layers that are due once `step` batches are done.
+
+    Returns:
+      Whether there were any.
+    """
+    answers: Dict[Tuple[Settings, int], bool] = {}  # Mostly all layers have the same.
+    due = []
+    for layer in self._made():
+      question = layer.pruning.settings, self._last_updates.get(layer, NEVER)
+      if question not in answers:
+        answers[question] = question[0].is_due(step, question[1])
+      # What is frozen is due still when it no longer is.
+      if answers[question] and any(record.trainable for record in layer.pruning.weights):
+        due.append(layer)
+    self._update(due, step)
+    if due:
+      self.set_step(step, everywhere=True)
+    return bool(due)
+
+  def update(self, step: int) -> None:
+    """Updates the masks of all layers to the sparsity of `step`, due or not."""
+    self._update(self._made(), step)
+
+  def apply_masks(self) -> None:
+    """Sets to zero what the masks hide."""
+    with self._scope():
+      for layer in self.layers:
+        for record in layer.pruning.weights:
+          record.weight.assign(masked(record.weight, record.mask))
+
+  def _update(self, layers: Sequence[Any], step: int) -> None:
+    if not layers:
+      return
+    if not self._is_checked:
+      check_maps(self.layers)
+      self._is_checked = True
+    due = {record.identity for layer in layers for record in layer.pruning.weights
+           if record.trainable}
+    plans = []
+    for settings, together in _plans(self._made()):  # Of all, as maps are held against all.
+      members = tuple(member for member in together.members if member.record.identity in due)
+      if members:
+        plans.append((settings, dataclasses.replace(together, members=members)))
+    asked = [settings.sparsity(step, together.own_target, selection.sparsity_dtype(together.units))
+             for settings, together in plans]
+    averages = _averages(layers)
+    key = (tuple(id(record.mask) for _, together in plans for record, _ in together.members),
+           tuple(id(average) for average in averages.values()))
+    if key not in self._functions:
+      def update(asked: Sequence[Any]) -> None:
+        for (settings, together), sparsity in zip(plans, asked):
+          _update_masks(settings, together, sparsity, averages)
+
+      self._functions[key] = tensorflow.function(update)
+    with self._scope():
+      self._functions[key](asked)
+      for layer in layers:  # Last, so that a run that dies in between updates again.
+        layer.pruning.last_update = self._last_updates[layer] = step
+
+  @contextlib.contextmanager
+  def _scope(self) -> Iterator[None]:
+    made = self._made()
+    strategy = backend.strategy_of(made[0].pruning.step) if made else None
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+      yield  # Entering the default one takes its time, and does nothing.
+      return
+    with strategy.scope():
+      yield
+
+
+def _update_masks(settings: Settings, together: PrunedTogether, asked: Any,
+                  averages: Dict[int, Any]) -> None:
+  records: List[PrunedWeight] = [record for record, _ in together.members]
+  weights = [tf.convert_to_tensor(record.weight) for record in records]
+  previous = tf.cast(tf.convert_to_tensor(records[0].threshold), tf.float32)
+  threshold, masks = choose_masks(together, [tf.cast(weight, tf.float32) for weight in weights],
+                                  asked, previous, settings.spec)
+  for record, weight, mask in zip(records, weights, masks):
+    mask = tf.cast(mask, weight.dtype)
+    record.mask.assign(mask)
+    record.threshold.assign(tf.cast(threshold, weight.dtype))
+    record.weight.assign(masked(weight, mask))
+    average = averages.get(id(record.weight))
+    if average is not None:
+      average.assign(masked(average, tf.cast(mask, average.dtype)))
+
+
+def _averages(layers: Sequence[Any]) -> Dict[int, Any]:
+  """Returns the moving averages that optimizers keep of the weights, by the id of the weight."""
+  found = {}
+  for layer in layers:
+    for record in layer.pruning.weights:
+      average = backend.average_of(layer.pruning.optimizer, record.weight)
+      if average is not None:
+        found[id(record.weight)] = average
+  return found
+
+
+def _plans(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
+  """Returns what is pruned together, with its settings."""
+  records: Dict[Settings, List[PrunedWeight]] = collections.OrderedDict()
+  for layer in layers:
+    records.setdefault(layer.pruning.settings, []).extend(layer.pruning.weights)
+  return [(settings, together) for settings, same in records.items()
+          for together in plan(same, settings.spec)]
+
+
+def check_maps(layers: Sequence[Any]) -> None:
+  """Holds the settings of pruned layers against their weights, once all are built.
+
+  Raises:
+    errors.MapError: a key of a map matches no weight, or two match one.
+    errors.BlockError: m of n cannot serve a weight.
+  """
+  if all(layer.pruning.made for layer in layers):
+    _plans(layers)
