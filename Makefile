@@ -14,13 +14,14 @@ PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo test test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+.PHONY: help demo test test-slow test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
   bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
-	@echo "make test       the tests, on the TensorFlow that fits your python3"
-	@echo "make test-all   the tests on TensorFlow 1.15.5, 2.15.1 and 2.21"
+	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
+	@echo "make test-slow  the others: whole programs, real architectures"
+	@echo "make test-all   all of them on TensorFlow 1.15.5, 2.15.1 and 2.21"
 	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
@@ -36,8 +37,13 @@ help:
 demo:
 	@tools/with_env.sh auto -m examples.digits.train --output_dir=out/digits $(DEMO_FLAGS)
 
+# Without whole programs and real architectures, unless PYTEST_FLAGS say which tests to run.
+test: PYTEST_FLAGS += -m "not slow"
 test:
 	@tools/test.sh auto $(PYTEST_FLAGS)
+
+test-slow:
+	@NAME=slow tools/test.sh auto $(PYTEST_FLAGS) -m slow
 
 test-all: test-tf1.15 test-tf2.15 test-tf2.21
 

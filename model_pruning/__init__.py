@@ -62,6 +62,8 @@ if typing.TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> typing.Any:
+  if name == 'keras':  # A door of its own, with names of its own.
+    return importlib.import_module('model_pruning.keras')
   if name not in _LAZY:
     raise AttributeError('module %r has no attribute %r' % (__name__, name))
   value = getattr(importlib.import_module('model_pruning.' + _LAZY[name]), name)
@@ -70,4 +72,4 @@ def __getattr__(name: str) -> typing.Any:
 
 
 def __dir__() -> typing.List[str]:
-  return sorted([*globals(), *_LAZY])
+  return sorted({*globals(), *_LAZY, 'keras'})

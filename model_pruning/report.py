@@ -229,6 +229,19 @@ def of(path: str, block: Optional[BlockDims] = None,
   return Report(model.path, model.kind, tuple(weights), model.notes + layers.notes)
 
 
+def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
+               block: Optional[BlockDims] = None) -> Report:
+  """Reports on weights that are in memory.
+
+  Args:
+    name, kind: what they are the weights of; see Report.path and kind.
+    weights: the weights.
+    block: see `of`.
+  """
+  measure.check_block(block)
+  return Report(name, kind, tuple(_measure(weight, block) for weight in weights))
+
+
 def _measure(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
   values = weight.masked
   row = _row(weight.name, as_float(values) != 0, values, block)

@@ -26,8 +26,13 @@ from model_pruning.spec import PruningSpec
 
 
 class Member(NamedTuple):
-  """A weight and the pattern it is pruned in."""
-  record: MaskedWeight
+  """A weight and the pattern it is pruned in.
+
+  Attributes:
+    record: a MaskedWeight; or what has its name, identity, group and layout.
+    pattern: an Elementwise, a Block or a NofM.
+  """
+  record: Any
   pattern: Any
 
 
@@ -59,8 +64,8 @@ class PrunedTogether:
                             for size in pattern.unit_sizes(record.layout)], pruned)
 
 
-def plan(records: Sequence[MaskedWeight], spec: PruningSpec) -> List[PrunedTogether]:
-  """Returns what is pruned together, in order of registration.
+def plan(records: Sequence[Any], spec: PruningSpec) -> List[PrunedTogether]:
+  """Returns what is pruned together, in order of registration; see Member.record.
 
   Raises:
     errors.MapError, errors.GroupError: the maps and groups of the spec do not fit the weights.
@@ -77,7 +82,7 @@ def plan(records: Sequence[MaskedWeight], spec: PruningSpec) -> List[PrunedToget
           for (group, _), members in plans.items()]
 
 
-def _pattern_for(record: MaskedWeight, group: Optional[str], spec: PruningSpec) -> Any:
+def _pattern_for(record: Any, group: Optional[str], spec: PruningSpec) -> Any:
   dims = spec.block_dims_for(record.name, group)
   try:
     pattern = pattern_for(record.layout.shape, dims, spec.block_pooling_function,

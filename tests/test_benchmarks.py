@@ -13,6 +13,8 @@ import pytest
 
 from model_pruning.compat import tensorflow
 
+pytestmark = pytest.mark.slow
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 BENCHMARKS = {

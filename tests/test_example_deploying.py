@@ -17,6 +17,8 @@ import tensorflow.compat.v1 as tf
 
 from model_pruning.export import tflite
 
+pytestmark = pytest.mark.slow
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _TF2 = not tf.version.VERSION.startswith('1.')
 _FLAGS = ['--steps=%d' % (300 if _TF2 else 100), '--units=64', '--layers=2', '--rounds=3']

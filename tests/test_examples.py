@@ -18,6 +18,8 @@ import tensorflow.compat.v1 as tf
 import model_pruning
 from tools import py_imports
 
+pytestmark = pytest.mark.slow
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _KERNELS = ['conv1/kernel', 'conv2/kernel', 'dense/kernel', 'logits/kernel']
 _needs_estimator = pytest.mark.skipif(not hasattr(tf, 'estimator'),

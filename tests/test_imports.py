@@ -54,6 +54,7 @@ WITHIN_LEVEL = {
     ('layers', 'core_layers'): 'slim\'s functions run the layer objects',
     ('compat', 'quiet'): 'commands load TensorFlow without its remarks',
     ('report', 'export'): 'it reads the TFLite files that are written there',
+    ('keras', 'report'): 'a model in memory is reported on as one in a file is',
     ('one_shot', 'export'): 'it reads and writes checkpoints as stripping does',
     ('cli', 'commands'): 'it parses the arguments of the commands',
     ('strip_pruning_vars', 'cli'): 'it ends as the other commands do',

@@ -7,8 +7,10 @@ import gc
 import weakref
 
 import numpy as np
+import pytest
 
 from model_pruning import placement
+from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 
 
@@ -91,3 +93,31 @@ def test_conditionals_are_switches_and_control_flow_is_put_back():
   finally:
     if not enabled:
       tf.disable_control_flow_v2()
+
+
+_BUILT = []
+
+
+def _doubled(x):
+  _BUILT.append(x.shape)
+  return x * 2
+
+
+@pytest.mark.skipif(not hasattr(tensorflow, 'function') or tensorflow.__version__.startswith('1.'),
+                    reason='TensorFlow 2 has functions of its own')
+def test_within_functions_of_tensorflow_2_a_subroutine_is_built_once_for_all_of_them():
+  del _BUILT[:]
+
+  def twice(x, y):
+    return (placement.subroutine(_doubled, x, shapes=[[None]]),
+            placement.subroutine(_doubled, y, shapes=[[None]]))
+
+  functions = [tensorflow.function(twice, autograph=False) for _ in range(2)]
+  for function in functions:
+    found = function(tensorflow.constant([1.0]), tensorflow.constant([1.0, 2.0]))
+    assert [value.numpy().tolist() for value in found] == [[2], [2, 4]]
+  assert len(_BUILT) == 1
+  concrete = functions[0].get_concrete_function(
+      tensorflow.constant([1.0]), tensorflow.constant([1.0, 2.0]))
+  types = [op.type for op in concrete.graph.get_operations()]
+  assert types.count('PartitionedCall') == 2 and 'Mul' not in types

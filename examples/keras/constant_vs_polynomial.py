@@ -70,7 +70,8 @@ def schedules_of(sparsity: float, steps: int) -> Dict[str, Any]:
 
 def train_and_eval(data: data_lib.Data, schedule: Optional[Any] = None, epochs: int = 12,
                    batch_size: int = 32, seed: int = 0, label: str = 'training',
-                   path: Optional[str] = None) -> report.Result:
+                   path: Optional[str] = None,
+                   interrupt: Optional[terminal.Interrupt] = None) -> report.Result:
   """Trains a net, pruned by a schedule, and measures what is left without its masks.
 
   Args:
@@ -80,6 +81,10 @@ def train_and_eval(data: data_lib.Data, schedule: Optional[Any] = None, epochs: 
     seed: of initial weights, batches and dropout. Nets of one seed start as the same.
     label: what the progress bar is called.
     path: a file to save the net to, or None.
+    interrupt: one that listens for Ctrl-C, or None.
+
+  Raises:
+    KeyboardInterrupt: Ctrl-C was pressed.
   """
   import model_pruning.keras
   model = build(data.image_shape, seed)
@@ -89,16 +94,16 @@ def train_and_eval(data: data_lib.Data, schedule: Optional[Any] = None, epochs: 
     callbacks.append(model_pruning.keras.UpdatePruningStep())
   _compile(model)
   tf.keras.utils.set_random_seed(seed)  # The same batches, however many numbers were drawn so far.
-  watch = Watch(label, epochs * steps_per_epoch(data, batch_size))
+  watch = Watch(label, epochs * steps_per_epoch(data, batch_size),
+                interrupt or terminal.Interrupt())
   history = model.fit(
       data.train_images, data.train_labels, batch_size=batch_size, epochs=epochs, verbose=0,
       validation_data=(data.test_images, data.test_labels), callbacks=callbacks + [watch])
-  if schedule is not None:
-    model = model_pruning.keras.strip_pruning(model)
-    _compile(model)
-  loss, accuracy = model.evaluate(data.test_images, data.test_labels, verbose=0)
+  model = model_pruning.keras.strip_pruning(model)
   if path is not None:
-    model.save(path)
+    model.save(path)  # Without what the optimizer remembers: the copy has none yet.
+  _compile(model)
+  loss, accuracy = model.evaluate(data.test_images, data.test_labels, verbose=0)
   return report.Result.of(model, float(accuracy), float(loss), history.history['val_accuracy'],
                           watch.curve)
 
@@ -151,7 +156,7 @@ def main() -> None:
   try:
     _compare()
   except KeyboardInterrupt:  # There are no checkpoints to go on from, as in the other examples.
-    print('\nStopped. Nothing was written; the same command starts anew.', file=sys.stderr)
+    print('\nStopped. There are no results; the same command starts anew.', file=sys.stderr)
     sys.exit(130)
 
 
@@ -179,13 +184,15 @@ def _compare() -> None:
   results: Dict[int, Dict[str, report.Result]] = {}
   seeds = range(_FLAGS.seed, _FLAGS.seed + _FLAGS.seeds)
   width = len('seed %d' % seeds[-1])
-  for seed in seeds:
-    results[seed] = {}
-    for name, schedule in schedules.items():
-      path = os.path.join(out, name + '.keras') if seed == _FLAGS.seed else None
-      results[seed][name] = train_and_eval(
-          data, schedule, epochs, batch_size, seed,
-          '%-10s %-*s' % (name, width, 'seed %d' % seed), path)
+  interrupt = terminal.Interrupt()
+  with interrupt.listening():
+    for seed in seeds:
+      results[seed] = {}
+      for name, schedule in schedules.items():
+        path = os.path.join(out, name + '.keras') if seed == _FLAGS.seed else None
+        results[seed][name] = train_and_eval(
+            data, schedule, epochs, batch_size, seed,
+            '%-10s %-*s' % (name, width, 'seed %d' % seed), path, interrupt)
 
   print('\n' + report.text(results, data.name))
   report.draw(results, steps, 'Pruning at once and little by little: a ConvNet on ' + data.name,

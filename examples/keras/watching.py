@@ -5,6 +5,7 @@
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+from examples.digits import terminal
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -19,9 +20,17 @@ class Watch(tf.keras.callbacks.Callback):
     curve: share of zeros in all kernels by batches done, wherever it changed, and at the end.
   """
 
-  def __init__(self, label: str, steps: int) -> None:
-    """Takes the name of the bar, and the number of batches there will be."""
+  def __init__(self, label: str, steps: int, interrupt: terminal.Interrupt) -> None:
+    """Makes the callback.
+
+    Args:
+      label: what the bar is called.
+      steps: number of batches there will be.
+      interrupt: once that is requested, training ends after the batch by KeyboardInterrupt.
+        One that comes up in the midst of TensorFlow may be lost there.
+    """
     super().__init__()
+    self._interrupt = interrupt
     self._label, self._steps, self._done = label, steps, 0
     self._shown: Dict[str, float] = {}
     self._bar: Any = None
@@ -37,6 +46,9 @@ class Watch(tf.keras.callbacks.Callback):
     self._done += 1
     self._note_sparsity()
     self._bar.update()
+    if self._interrupt.requested:
+      self._bar.close()
+      raise KeyboardInterrupt
     if self._done % 10 == 0 and not self._bar.disable:
       self._show(loss=(logs or {}).get('loss'))
 

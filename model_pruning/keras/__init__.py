@@ -18,6 +18,7 @@ from model_pruning.keras.prunable import register_prunable_layer
 from model_pruning.keras.prune import prune_low_magnitude
 from model_pruning.keras.prune import prune_scope
 from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.reporting import report
 from model_pruning.keras.summaries import PruningSummaries
 from model_pruning.sparsity_schedules import ConstantSparsity
 from model_pruning.sparsity_schedules import PolynomialDecay
@@ -26,6 +27,6 @@ from model_pruning.sparsity_schedules import PruningSchedule
 
 __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
-    'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'SkipUnknown',
-    'PruningSummaries', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope', 'register_prunable_layer',
-    'skip_unknown', 'strip_pruning']
+    'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
+    'SkipUnknown', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope',
+    'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning']

@@ -8,6 +8,7 @@ set. The only file that touches what either has under no public name.
 """
 
 import contextlib
+import os
 import sys
 from typing import Any, Callable, Iterator, List, Optional, Sequence
 
@@ -20,15 +21,23 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
       'in graphs of functions; prune its models in graph mode, with masked_scope() (see the '
       'guide)' % tensorflow.__version__)
 
-keras = tensorflow.keras
+_OTHER_BACKEND = (
+    'model_pruning.keras prunes Keras models that run on TensorFlow, and Keras is set to run on %r: '
+    'set KERAS_BACKEND=tensorflow in the environment, or "backend": "tensorflow" in '
+    '~/.keras/keras.json, before keras is imported')
+
+try:
+  keras = tensorflow.keras
+  keras.layers  # noqa: B018  (what loads it)
+except ImportError as error:
+  if os.environ.get('KERAS_BACKEND', 'tensorflow') == 'tensorflow':
+    raise
+  raise ImportError(_OTHER_BACKEND % os.environ['KERAS_BACKEND']) from error
+
 IS_KERAS_3 = int(getattr(keras, '__version__', '2').split('.')[0]) >= 3
 
 if IS_KERAS_3 and keras.backend.backend() != 'tensorflow':
-  raise ImportError(
-      'model_pruning.keras prunes Keras models that run on TensorFlow, and Keras runs on %r: set '
-      'KERAS_BACKEND=tensorflow in the environment, or "backend": "tensorflow" in '
-      '~/.keras/keras.json, before keras is imported' % keras.backend.backend())
-
+  raise ImportError(_OTHER_BACKEND % keras.backend.backend())
 
 
 def is_layer(value: Any) -> bool:
@@ -76,8 +85,11 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
   """Adds a weight to a layer that is neither trained nor cast to the compute dtype."""
   once_only = {'autocast': False} if IS_KERAS_3 else {'experimental_autocast': False}
   with unlocked(layer):
-    return layer.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer,
-                            trainable=False, **once_only)
+    weight = layer.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer,
+                              trainable=False, **once_only)
+    if IS_KERAS_3:  # Where checkpoints of TensorFlow find weights by attributes alone.
+      setattr(layer, '_added_' + name, weight)
+    return weight
 
 
 @contextlib.contextmanager
@@ -91,6 +103,27 @@ def uncompiled(model: Any) -> Iterator[None]:
   finally:
     if was_compiled:
       model.compiled = True
+
+
+def note_build_config(layer: Any, config: Any) -> None:
+  """Has get_build_config() return what a layer was built by; Keras 2 may forget."""
+  if not IS_KERAS_3 and config and layer.get_build_config() is None:
+    layer._build_input_shape = config.get('input_shape')
+
+
+def inputs_like(model: Any) -> Any:
+  """Returns what clone_model takes as input_tensors for a copy with inputs of the same names.
+
+  None where it makes such itself.
+  """
+  if not IS_KERAS_3 or isinstance(model, keras.Sequential):
+    return None
+
+  def like(tensor: Any) -> Any:
+    layer = tensor._keras_history.operation
+    return type(layer).from_config(layer.get_config()).output
+
+  return keras.tree.map_structure(like, model.input)
 
 
 @contextlib.contextmanager
@@ -150,6 +183,17 @@ def average_of(optimizer: Any, variable: Any) -> Any:
   return None if index is None or index >= len(averages) else averages[index]
 
 
+def refuses_constraints(optimizer: Any, layer: Any) -> bool:
+  """Says whether an optimizer fails for want of a constraint's meaning to a layer's gradients.
+
+  The legacy ones of Keras 2 do where gradients are sparse, as those of embeddings are.
+  """
+  if IS_KERAS_3 or not isinstance(layer, keras.layers.Embedding):
+    return False
+  legacy = getattr(keras.optimizers, 'legacy', None)
+  return legacy is not None and isinstance(optimizer, legacy.Optimizer)
+
+
 def strategy_of(variable: Any) -> Any:
   """Returns the distribution strategy under which a variable was made."""
   value = variable.value if IS_KERAS_3 else variable
@@ -161,7 +205,7 @@ def steps_per_execution(model: Any) -> int:
   """Returns how many batches fit() trains on between two callbacks."""
   # Keras 2 keeps it in a variable, which exists once a model is compiled.
   steps = getattr(model, 'steps_per_execution' if IS_KERAS_3 else '_steps_per_execution', None)
-  return 1 if steps is None else int(steps)
+  return 1 if steps is None else int(steps.numpy() if is_variable(steps) else steps)
 
 
 def iterations(model: Any) -> Optional[int]:

@@ -2,17 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to pass to fit(): UpdatePruningStep updates the masks, PruningSummaries writes of them."""
 
-import os
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional
 
 from absl import logging
 
 from model_pruning import errors
-from model_pruning.compat import tensorflow
-from model_pruning.compat import tf
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
-from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
 
 
@@ -51,13 +47,22 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Finds the pruned layers, and goes on from the step that they are at.
 
     Raises:
-      errors.LayerError: the model has no pruned layers.
+      errors.LayerError: the model has no pruned layers, or the optimizer cannot train one.
       errors.MapError, errors.BlockError: the settings do not fit the weights there are.
     """
     del logs
     self._updater = MaskUpdater(self.model)
     self._step, self._begun, self._says_ends = self._updater.step, None, False
     optimizer = getattr(self.model, 'optimizer', None)
+    for layer in self._updater.layers:
+      for inner in backend.layers_in(layer):
+        if backend.refuses_constraints(optimizer, inner):
+          raise errors.LayerError(
+              'Layer %s (%s) is pruned, and optimizer %s, of keras.optimizers.legacy, trains no '
+              'embeddings that have a constraint, which keeps pruned weights at zero; compile with '
+              'tf.keras.optimizers.%s, or leave the layer out by a pruning_policy' % (
+                  inner.name, type(inner).__name__, type(optimizer).__name__,
+                  type(optimizer).__name__))
     if any(layer.pruning.failed for layer in self._updater.layers) and optimizer is not None:
       # TensorFlow keeps what it had built of a function when that failed, and calls it whole.
       self.model.make_train_function(force=True)
@@ -87,8 +92,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     begun = batch if self._begun is None else self._begun
     done = self._batches_from(begun)
     if not done:  # Keras 3 gives the number that the last one would have in a full execution.
-      now = None if self._seen is None else backend.iterations(self.model)
-      done = max(1, batch - begun + 1 if now is None else now - self._seen)
+      now = backend.iterations(self.model)
+      done = max(1, batch - begun + 1 if now is None or self._seen is None else now - self._seen)
     self._done(done)
 
   def on_epoch_end(self, batch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
@@ -120,7 +125,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """
     if batch is None or batch < 0:
       return 1
-    steps = (self.params or {}).get('steps')
+    steps = (getattr(self, 'params', None) or {}).get('steps')
     if steps is None:
       return 0
     return max(1, min(backend.steps_per_execution(self.model), steps - batch))

@@ -39,15 +39,15 @@ class Copy:
     return copy
 
   def _copy(self, layer: Any) -> Any:
+    if not backend.is_layer(layer):
+      return layer  # An operation of Keras 3, such as a slice of a tensor; it has no state.
     if id(layer) not in self._made:
       copy = None
       if backend.is_functional(layer):
         copy = self._copy_functional(layer)
       if copy is None:
         copy = self._copy_layer(layer)
-        self._made[id(layer)] = (layer, copy)
-      else:
-        self._made[id(layer)] = (layer, copy)
+      self._made[id(layer)] = (layer, copy)
     return self._made[id(layer)][1]
 
   def _copy_layer(self, layer: Any) -> Any:
@@ -58,14 +58,15 @@ class Copy:
     except (NotImplementedError, TypeError) as error:
       raise errors.CloneError(
           'Layer %s (%s) cannot be made anew from its config, which pruning and stripping do to '
-          'leave your model as it is (%s); give the class a get_config() that returns the '
-          'arguments of its constructor' % (
-              layer.name, type(layer).__name__, errors.first_line(error))) from error
+          'leave your model as it is; give the class a get_config() that returns the arguments of '
+          'its constructor, which Keras does not note of every class (%s)' % (
+              layer.name, type(layer).__name__, ' '.join(str(error).split()))) from error
 
   def _copy_functional(self, model: Any) -> Any:
     """Returns the copy of a model made of layers; None if its class has to be made by config."""
     with backend.uncompiled(model):
-      copy = keras.models.clone_model(model, clone_function=self._copy)
+      copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
+                                      clone_function=self._copy)
     if type(copy) is type(model):
       return copy
     if isinstance(model, keras.Sequential):
@@ -81,7 +82,8 @@ def _build_like(layer: Any, copy: Any) -> None:
   config = layer.get_build_config()
   if config:
     copy.build_from_config(config)
-  if not copy.built or len(plain_weights(copy)) != len(plain_weights(layer)):
+    backend.note_build_config(copy, config)
+  if len(plain_weights(copy)) != len(plain_weights(layer)):
     raise errors.CloneError(
         '%s (%s) has weights, and its copy cannot be built to hold them: prune it before it is '
         'called first, or give the class a build() that makes all its weights' % (
@@ -112,10 +114,11 @@ def _copy_weights(source: Any, target: Any) -> None:
   both_pruned = pruned_layers(source) and pruned_layers(target)
   weights = [list(each.weights) if both_pruned else plain_weights(each)
              for each in (source, target)]
-  if len(weights[0]) != len(weights[1]):
-    raise errors.CloneError('Layer %s (%s) has %d weights, and its copy %d; does its constructor '
-                            'or build() go by something else than its config?' % (
-                                source.name, type(source).__name__, *map(len, weights)))
+  shapes = [[tuple(weight.shape) for weight in each] for each in weights]
+  if shapes[0] != shapes[1]:
+    raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, and its copy %s; does its '
+                            'constructor or build() go by something else than its get_config()?' % (
+                                source.name, type(source).__name__, *shapes))
   for weight, copy in zip(*weights):
     mask = masks.get(id(weight))
     value = tf.convert_to_tensor(weight) if mask is None else masked(weight, mask)

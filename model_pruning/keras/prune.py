@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """prune_low_magnitude and strip_pruning: from a model to a pruned one, and back."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.hparam import HParams
@@ -19,13 +19,15 @@ from model_pruning.keras.updates import check_maps
 from model_pruning.sparsity_schedules import ConstantSparsity
 from model_pruning.sparsity_schedules import PruningSchedule
 
+_HALF = ConstantSparsity(0.5, begin_step=0)  # The default of tfmot.
+
 # What Keras 2 and tfmot's wrapper take for the first layer of a Sequential model.
 _LAYER_ARGUMENTS = ('batch_input_shape', 'dtype', 'input_shape', 'name', 'trainable')
 
 
 def prune_low_magnitude(
     to_prune: Any,
-    pruning_schedule: Union[PruningSchedule, HParams, str] = ConstantSparsity(0.5, 0),
+    pruning_schedule: Union[PruningSchedule, HParams, str] = _HALF,
     block_size: Sequence[int] = (1, 1), block_pooling_type: str = 'AVG',
     pruning_policy: Optional[PruningPolicy] = None,
     sparsity_m_by_n: Optional[Tuple[int, int]] = None, **kwargs: Any) -> Any:
@@ -74,7 +76,9 @@ def prune_low_magnitude(
                         ', '.join(_LAYER_ARGUMENTS)))
   settings = Settings.create(pruning_schedule, block_size, block_pooling_type, sparsity_m_by_n,
                              hparams)
-  if pruning_policy is not None and not callable(getattr(pruning_policy, 'allow_pruning', None)):
+  if pruning_policy is not None and (
+      isinstance(pruning_policy, type) or
+      not callable(getattr(pruning_policy, 'allow_pruning', None))):
     raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, such as '
                              'skip_unknown' % (pruning_policy,))
   layers = list(to_prune) if isinstance(to_prune, (list, tuple)) else [to_prune]

@@ -44,7 +44,9 @@ class PrunedWeight(NamedTuple):
   @property
   def name(self) -> str:
     """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
-    return backend.variable_name(self.weight)
+    name = backend.variable_name(self.weight)
+    # Keras 2 leaves the layer out where it builds one by its config.
+    return name if self.layer.name in name.split('/') else '%s/%s' % (self.layer.name, name)
 
   @property
   def identity(self) -> Any:
@@ -213,7 +215,8 @@ class PruneLowMagnitude:
 
   def get_config(self) -> Dict[str, Any]:
     """Returns the config of the layer as it was, and how it is pruned."""
-    plain = self.plain_class.from_config(super().get_config())  # type: ignore[misc, attr-defined]
+    config = self.plain_class.get_config(self)  # type: ignore[attr-defined]
+    plain = self.plain_class.from_config(config)  # type: ignore[attr-defined]
     return {'name': self.name, 'layer': keras.layers.serialize(plain),  # type: ignore[attr-defined]
             **self.pruning.settings.get_config()}
 
@@ -230,7 +233,7 @@ class PruneLowMagnitude:
     with backend.without(self, list(added.values())):
       super().save_own_variables(store)  # type: ignore[misc]
     for name, variable in added.items():
-      store[name] = np.asarray(variable)
+      store[name] = np.asarray(variable.numpy())
 
   def load_own_variables(self, store: Any) -> None:
     """Loads what save_own_variables saved, or the file of a layer that was not pruned."""
@@ -247,6 +250,10 @@ class PruneLowMagnitude:
       # JSON has lists in the place of tuples, which recurrent layers of Keras 2 take for several.
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
     super().build_from_config(config)  # type: ignore[misc]
+    # Keras 3 calls a model without a build(), which makes its weights, and does not note it.
+    if self.weights:  # type: ignore[attr-defined]
+      self.built = True
+    backend.note_build_config(self, config)
     self._make_masks()
 
   def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -258,7 +265,8 @@ class PruneLowMagnitude:
 
   def _make_masks(self) -> None:
     # While a layer is made it may build itself, before anyone can say how it is pruned.
-    if self.pruning is not None and not self.pruning.made and self.built and prunable.prunable_weights(self):  # type: ignore[attr-defined]
+    if self.pruning is not None and not self.pruning.made and self.built and (
+        prunable.prunable_weights(self)):
       with tf.init_scope():
         self.pruning.make()
 
@@ -271,8 +279,9 @@ def _as_shape(shape: Any) -> Any:
   return [_as_shape(each) for each in shape]
 
 
-# Configs name the class so; this is found wherever Keras reads one.
-keras.utils.get_custom_objects()['PruneLowMagnitude'] = PruneLowMagnitude
+# Configs name the class of any pruned layer so; this is found wherever Keras reads one.
+_register = keras.utils.register_keras_serializable('model_pruning', 'PruneLowMagnitude')
+_register(PruneLowMagnitude)
 
 _classes: Dict[type, type] = {}
 
@@ -286,12 +295,20 @@ def pruned_class(plain_class: type) -> type:
       plain_class.build(self, *args, **kwargs)  # type: ignore[attr-defined]
       self._make_masks()
 
-    def fill(namespace: Dict[str, Any]) -> None:
-      namespace.update(build=build, plain_class=plain_class, __module__=__name__,
-                       __doc__=plain_class.__doc__)
+    # That has no get_config() of its own if Keras says so; it then notes the arguments.
+    @functools.wraps(plain_class.get_config)  # type: ignore[attr-defined]
+    def get_config(self: Any) -> Dict[str, Any]:
+      return PruneLowMagnitude.get_config(self)
 
-    _classes[plain_class] = types.new_class(
-        'PruneLowMagnitude', (PruneLowMagnitude, plain_class), exec_body=fill)
+    def fill(namespace: Dict[str, Any]) -> None:
+      namespace.update(build=build, get_config=get_config, plain_class=plain_class,
+                       __module__=__name__, __doc__=plain_class.__doc__)
+
+    # Files of weights go by the names of classes; so those of a dense model can be read.
+    made = types.new_class(plain_class.__name__, (PruneLowMagnitude, plain_class), exec_body=fill)
+    _classes[plain_class] = made
+    _register(made)
+    _register(PruneLowMagnitude)  # What is read is made by this one, whatever came last.
   return _classes[plain_class]
 
 

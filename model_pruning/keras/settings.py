@@ -12,11 +12,16 @@ from model_pruning import schedules
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.keras.backend import keras
+from model_pruning.sparsity_schedules import ConstantSparsity
 from model_pruning.sparsity_schedules import deserialize
+from model_pruning.sparsity_schedules import PolynomialDecay
+from model_pruning.sparsity_schedules import PolynomialDecaySchedule
 from model_pruning.sparsity_schedules import PruningSchedule
 from model_pruning.spec import get_pruning_hparams
 from model_pruning.spec import PruningSpec
 from model_pruning.weight_sparsity import sparsities_at
+
+_OWN_SCHEDULES = (ConstantSparsity, PolynomialDecay, PolynomialDecaySchedule)
 
 # The step of the last mask update where there was none yet.
 NEVER = -1
@@ -43,7 +48,7 @@ class Settings:
       errors.SpecError, errors.BlockError: they are impossible, or contradict one another.
     """
     if isinstance(schedule, (str, HParams, PruningSpec)):
-      for name, given in (('block_size', tuple(block_size) != (1, 1)),
+      for name, given in (('block_size', _pair('block_size', block_size) != (1, 1)),
                           ('block_pooling_type', block_pooling_type != 'AVG'),
                           ('sparsity_m_by_n', bool(sparsity_m_by_n)), ('hparams', bool(hparams))):
         if given:
@@ -59,14 +64,15 @@ class Settings:
           'ConstantSparsity(0.5, begin_step=0), or an HParams string, such as '
           "'target_sparsity=0.5'" % (schedule,))
     values = _hparams(hparams)
+    block_size = _pair('block_size', block_size)
     if schedule.final_sparsity_target is not None:
       values.setdefault('target_sparsity', schedule.final_sparsity_target)
-    if tuple(block_size) != (1, 1):
-      values['block_height'], values['block_width'] = _pair('block_size', block_size)
+    if block_size != (1, 1):
+      values['block_height'], values['block_width'] = block_size
     values['block_pooling_function'] = block_pooling_type
     if sparsity_m_by_n:
       m, n = _pair('sparsity_m_by_n', sparsity_m_by_n)
-      if tuple(block_size) != (1, 1):
+      if block_size != (1, 1):
         raise errors.BlockError('block_size and sparsity_m_by_n are both given; a weight is pruned '
                                 'in blocks, or m of every n; leave one of them out')
       if not 0 < m < n:
@@ -127,6 +133,9 @@ class Settings:
       own_target: what a map gives the weight; None if it gives it nothing.
       dtype: what selection needs for the size of the weight.
     """
+    if self.schedule is not None and type(self.schedule) not in _OWN_SCHEDULES:
+      # That of a user may count in Python's numbers, and is asked with them when it is due, too.
+      return tf.cast(self.schedule.sparsity_at(step, self.spec.target_sparsity, own_target), dtype)
     return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
 
   @property

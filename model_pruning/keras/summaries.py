@@ -23,7 +23,7 @@ class PruningSummaries(keras.callbacks.Callback):
 
       model.fit(..., callbacks=[UpdatePruningStep(), PruningSummaries(log_dir='logs')])
 
-  `<weight>/sparsity` and `<weight>/threshold`, by number of batches, go to
+  `<weight>/mask/sparsity` and `<weight>/threshold/threshold`, by number of batches, go to
   log_dir/metrics when an epoch begins and when training ends. Where TensorBoard is
   installed, what keras.callbacks.TensorBoard writes goes to log_dir as well.
   """
@@ -106,10 +106,12 @@ class PruningSummaries(keras.callbacks.Callback):
     step = max([int(pruning.step.numpy()) for pruning in made], default=0)
     with self._writer.as_default():
       for weight in [weight for pruning in made for weight in pruning.weights]:
+        # Under the tags of the graph door's summaries, so that the same tools read both.
         mask = np.asarray(weight.mask, np.float32)
-        self._scalar(weight.name + '/sparsity', 1 - np.count_nonzero(mask) / max(mask.size, 1), step)
-        self._scalar(weight.name + '/threshold', float(np.asarray(weight.threshold, np.float32)),
-                     step)
+        self._scalar(weight.name + '/mask/sparsity',
+                     1 - np.count_nonzero(mask) / max(mask.size, 1), step)
+        self._scalar(weight.name + '/threshold/threshold',
+                     float(np.asarray(weight.threshold, np.float32)), step)
     self._writer.flush()
 
   def _scalar(self, tag: str, value: float, step: int) -> None:

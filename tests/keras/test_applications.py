@@ -14,7 +14,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 
-pytestmark = pytest.mark.legacy_keras
+pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
 
 
 @pytest.mark.parametrize('name, kernels', [

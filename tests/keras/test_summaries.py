@@ -15,6 +15,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 import model_pruning.keras as sparsity
 from model_pruning import errors
+from model_pruning import events
 from model_pruning.compat import tf
 from model_pruning.keras.pruned import pruned_layers
 from tests.keras import zoo
@@ -47,13 +48,23 @@ def test_sparsity_and_threshold_of_every_weight_are_written_each_epoch_and_at_th
   found = scalars(os.path.join(tmp_path, 'metrics'))
   weights = [weight for layer in pruned_layers(model) for weight in layer.pruning.weights]
   assert sorted(found) == sorted(weight.name + leaf for weight in weights
-                                 for leaf in ('/sparsity', '/threshold'))
+                                 for leaf in ('/mask/sparsity', '/threshold/threshold'))
   for weight in weights:
-    steps, values = zip(*found[weight.name + '/sparsity'])
+    steps, values = zip(*found[weight.name + '/mask/sparsity'])
     assert steps == (0, 4, 8)
     np.testing.assert_allclose(values, [0, 0.65625, 0.75], atol=0.02)
-    assert found[weight.name + '/threshold'][-1][1] == pytest.approx(
+    assert found[weight.name + '/threshold/threshold'][-1][1] == pytest.approx(
         float(np.asarray(weight.threshold)))
+
+
+def test_the_history_of_a_run_is_read_back(tmp_path):
+  model = pruned()
+  x, y = zoo.data_of('Dense', 32)
+  model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[
+      sparsity.UpdatePruningStep(), sparsity.PruningSummaries(tmp_path)])
+  history = events.read(str(tmp_path))
+  assert [weight.name.split('/')[-1] for weight in history.weights] == ['kernel', 'kernel']
+  assert [weight.sparsity.last for weight in history.weights] == pytest.approx([0.75] * 2, abs=0.02)
 
 
 def test_a_loop_of_ones_own_needs_to_call_on_epoch_begin_alone(tmp_path):

@@ -71,7 +71,7 @@ def masks(model):
 
 
 def step_of(model):
-  return {int(np.asarray(layer.pruning.step)) for layer in pruned_layers(model)}
+  return {int(layer.pruning.step.numpy()) for layer in pruned_layers(model)}
 
 
 def shares(model):
@@ -127,15 +127,15 @@ def loss_scaled(optimizer):
   return module.LossScaleOptimizer(optimizer)
 
 
-@pytest.mark.parametrize('place', ['before', 'after'])
 @pytest.mark.parametrize('optimizer', sorted(OPTIMIZERS))
-def test_hidden_weights_are_zero_after_every_batch(optimizer, place):
-  model, looks = pruned(optimizer=OPTIMIZERS[optimizer]()), Looks()
-  fit(model, [looks, Update()] if place == 'before' else [Update(), looks])
+def test_hidden_weights_are_zero_after_every_batch(optimizer):
+  model, before, after = pruned(optimizer=OPTIMIZERS[optimizer]()), Looks(), Looks()
+  fit(model, [before, Update(), after])
   assert shares(model) == [0.75, 0.75]
-  assert looks.at_end == [0.75, 0.75]
-  assert len(looks.shares) == 8 and looks.shares[-1] == 0.75
-  assert looks.steps == list(range(1, 9))
+  for looks in (before, after):
+    assert looks.at_end == [0.75, 0.75]
+    assert len(looks.shares) == 8 and looks.shares[-1] == 0.75
+    assert looks.steps == list(range(1, 9))
 
 
 @pytest.mark.parametrize('optimizer', ['averages', 'averages_overwriting'])
@@ -188,16 +188,27 @@ def embedding_model():
                            layers.Dense(4, name='logits')])
 
 
-@pytest.mark.parametrize('legacy', [False, pytest.param(True, marks=needs_keras_2)])
+def word_data():
+  return np.random.RandomState(1).randint(0, 20, (16, 5)), data()[1]
+
+
 @pytest.mark.parametrize('run_eagerly', [True, False])
-def test_sparse_gradients(legacy, run_eagerly):
-  made = keras.optimizers.legacy if legacy else keras.optimizers
-  model = pruned(embedding_model(), optimizer=made.Adam(0.05),
+def test_sparse_gradients(run_eagerly):
+  model = pruned(embedding_model(), optimizer=keras.optimizers.Adam(0.05),
                  compiling={'run_eagerly': run_eagerly})
-  xy = np.random.RandomState(1).randint(0, 20, (16, 5)), data()[1]
   looks = Looks()
-  fit(model, [Update(), looks], xy=xy)
+  fit(model, [Update(), looks], xy=word_data())
   assert looks.at_end == [0.75, 0.75]
+
+
+@needs_keras_2
+def test_legacy_optimizers_train_no_embeddings_and_say_so():
+  model = pruned(embedding_model(), optimizer=keras.optimizers.legacy.Adam(0.05))
+  with pytest.raises(errors.LayerError, match='table.*legacy.*tf.keras.optimizers.Adam'):
+    fit(model, xy=word_data())
+  zoo.compiled(model, keras.optimizers.Adam(0.05), run_eagerly=True)
+  fit(model, xy=word_data())
+  assert shares(model) == [0.75, 0.75]
 
 
 @pytest.mark.parametrize('run_eagerly', [True, False])
@@ -256,8 +267,11 @@ def dataset(kind, batches):
 @pytest.mark.parametrize('per_execution, batches, epochs', [(1, 4, 2), (3, 8, 1), (3, 8, 2)])
 def test_the_step_counts_batches_of_datasets(kind, per_execution, batches, epochs):
   model = pruned(compiling={'steps_per_execution': per_execution, 'run_eagerly': False})
-  looks = Looks()
-  model.fit(dataset(kind, batches), epochs=epochs, verbose=0, callbacks=[Update(), looks])
+  if kind == 'unknown' and per_execution > 1 and not backend.IS_KERAS_3:
+    with pytest.raises(ValueError, match='steps_per_execution'):  # Of Keras 2.
+      model.fit(dataset(kind, batches), verbose=0, callbacks=[Update()])
+    return
+  model.fit(dataset(kind, batches), epochs=epochs, verbose=0, callbacks=[Update()])
   assert step_of(model) == {batches * epochs}
   assert shares(model) == [0.75, 0.75]
 
@@ -389,10 +403,10 @@ def policy(request):
   set_policy('float32')
 
 
-@pytest.mark.parametrize('run_eagerly', [True, False])
-@pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16', 'float16', 'bfloat16',
-                                    'float64'], indirect=True)
-def test_policies(policy, run_eagerly, tmp_path):
+@pytest.mark.parametrize('policy, run_eagerly', [
+    ('mixed_float16', True), ('mixed_float16', False), ('mixed_bfloat16', True), ('float16', True),
+    ('float16', False), ('bfloat16', True), ('float64', True)], indirect=['policy'])
+def test_policies(policy, run_eagerly):
   optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
   model, looks = pruned(optimizer=optimizer, compiling={'run_eagerly': run_eagerly}), Looks()
   fit(model, [looks, Update()])
@@ -407,6 +421,7 @@ def test_policies(policy, run_eagerly, tmp_path):
                                 np.asarray(model(x), np.float32))
 
 
+@pytest.mark.slow
 def test_xla():
   model, eager = [pruned(compiling={'run_eagerly': eagerly, 'jit_compile': not eagerly})
                   for eagerly in (False, True)]
@@ -417,6 +432,8 @@ def test_xla():
 
 
 _MIRRORED = '''
+import os
+import tempfile
 import numpy as np
 from model_pruning.compat import tensorflow as tf
 cpu = tf.config.list_physical_devices('CPU')[0]
@@ -442,7 +459,8 @@ class Same(t.Looks):
         np.testing.assert_array_equal(first, second)
 
 with strategy.scope():
-  model = t.pruned(optimizer=keras.optimizers.Adam(0.01, **AVERAGES), compiling={'run_eagerly': False})
+  model = t.pruned(optimizer=keras.optimizers.Adam(0.01, **AVERAGES),
+                   compiling={'run_eagerly': False})
 same = Same()
 t.fit(model, [t.Update(), same])
 assert t.step_of(model) == {8}, t.step_of(model)
@@ -451,6 +469,12 @@ assert same.at_end == [0.75, 0.75], same.at_end
 plain = sparsity.strip_pruning(model)
 x, _ = t.data()
 np.testing.assert_allclose(plain.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+path = os.path.join(tempfile.mkdtemp(), 'model.keras')
+model.save(path)
+with strategy.scope():
+  read = keras.models.load_model(path)
+t.assert_equal([np.asarray(weight.numpy()) for weight in model.weights],
+               [np.asarray(weight.numpy()) for weight in read.weights])
 print('done')
 '''
 
@@ -603,8 +627,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize('optimizer', ['SGD', 'averages'])
-@pytest.mark.parametrize('other', sorted(OTHERS))
+@pytest.mark.parametrize('other, optimizer', [
+    ('EarlyStopping', 'SGD'), ('LearningRateScheduler', 'SGD'), ('ModelCheckpoint', 'SGD'),
+    ('ModelCheckpoint', 'averages'), ('SavesEveryBatch', 'averages')])
 def test_the_place_among_callbacks_makes_no_difference(other, optimizer, tmp_path):
   ends = []
   for name in ('first', 'last'):
@@ -630,15 +655,14 @@ def continued(path, done, total=8):
   return model
 
 
-@pytest.mark.parametrize('optimizer', ['SGD', 'Adam'])
-@pytest.mark.parametrize('place', ['first', 'last'])
+@pytest.mark.parametrize('place, optimizer', [('first', 'Adam'), ('last', 'SGD')])
 def test_what_is_saved_after_any_batch_goes_on_bit_for_bit(place, optimizer, tmp_path):
   model = pruned(optimizer=OPTIMIZERS[optimizer]())
   callbacks = [Update(), SavesEveryBatch(tmp_path)]
   fit(model, callbacks if place == 'first' else callbacks[::-1])
   assert_equal(zoo.values(model),
                zoo.values(keras.models.load_model(str(tmp_path / 'end.keras'))))
-  for done in (1, 2, 3, 4, 5, 7):
+  for done in (1, 2, 5):
     assert_equal(zoo.values(model), zoo.values(continued(tmp_path / ('%d.keras' % done), done)))
 
 
@@ -773,15 +797,15 @@ def test_schedules_of_ones_own(schedule, expected, warnings):
 
 
 def test_masks_only_change_when_the_schedule_says_so():
-  model, looks = pruned(schedule=sparsity.ConstantSparsity(0.5, 2, end_step=6, frequency=4)), Looks()
-  changed = []
+  model = pruned(schedule=sparsity.ConstantSparsity(0.5, 2, end_step=6, frequency=4))
+  looks, changed = Looks(), []
 
   class Watches(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
       changed.append(b''.join(mask.tobytes() for mask in masks(self.model)))
 
-  fit(model, [Update(), looks, Watches()], epochs=3,)
+  fit(model, [Update(), looks, Watches()], epochs=3)
   assert looks.shares == [0] + [0.5] * 11
   assert [i + 1 for i in range(1, 12) if changed[i] != changed[i - 1]][0] == 2
   assert set(i + 1 for i in range(1, 12) if changed[i] != changed[i - 1]) <= {2, 6}

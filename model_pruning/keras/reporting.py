@@ -1,0 +1,52 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What pruning came to in a model that is in memory."""
+
+from typing import Any, Iterator, Optional
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.keras import backend
+from model_pruning.keras.copying import plain_weights
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.reading.stored import StoredWeight
+from model_pruning.report import of_weights
+from model_pruning.report import Report
+from model_pruning.spec import BlockDims
+
+
+def report(model: Any, block: Optional[BlockDims] = None) -> Report:
+  """Returns sparsity and sizes of each weight of a model or layer, pruned or stripped.
+
+      print(report(model).table())
+
+  Args:
+    model: a Keras model or layer that is built.
+    block: (height, width) of the blocks of a matrix [inputs, outputs] to look for; -1
+      for its whole dimension. None finds those in which each weight is sparse.
+
+  Returns:
+    A model_pruning.report.Report, with the weights that have masks and other floats of
+    rank 2 or more; without FLOPs.
+
+  Raises:
+    errors.LayerError: it is no layer or model, or not built.
+    errors.BlockError: there are no blocks of that size.
+  """
+  if not backend.is_layer(model) or not model.built:
+    raise errors.LayerError('report() takes a Keras model or layer that is built, and not %r' %
+                            (model,))
+  return of_weights(model.name, 'Keras model', _weights(model), block)
+
+
+def _weights(model: Any) -> Iterator[StoredWeight]:
+  pruned = {id(record.weight): record
+            for layer in pruned_layers(model) for record in layer.pruning.weights}
+  for weight in plain_weights(model):
+    record, values = pruned.get(id(weight)), np.asarray(weight)
+    if record is not None:
+      yield StoredWeight(record.name, values, np.asarray(record.mask).astype(bool),
+                         float(np.asarray(record.threshold)))
+    elif values.ndim >= 2 and values.dtype.kind in 'fV':
+      yield StoredWeight(backend.variable_name(weight), values)
