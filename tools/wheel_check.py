@@ -34,6 +34,11 @@ def with_tensorflow(site: str) -> None:
     session.run(update)
     got = session.run(masked).tolist()
     assert got == [[0.0, 0.0], [3.0, -4.0]], got
+  if not tf.__version__.startswith('1.'):
+    import tensorflow
+    layer = model_pruning.keras.prune_low_magnitude(tensorflow.keras.layers.Dense(2))
+    layer.build((None, 3))
+    assert len(layer.pruning.weights) == 1, layer.weights
   print('with TensorFlow %s: %s %s prunes' % (
       tf.__version__, model_pruning.__name__, model_pruning.__version__))
 

@@ -22,8 +22,8 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
       'guide)' % tensorflow.__version__)
 
 _OTHER_BACKEND = (
-    'model_pruning.keras prunes Keras models that run on TensorFlow, and Keras is set to run on %r: '
-    'set KERAS_BACKEND=tensorflow in the environment, or "backend": "tensorflow" in '
+    'model_pruning.keras prunes Keras models that run on TensorFlow, and Keras is set to run on '
+    '%r: set KERAS_BACKEND=tensorflow in the environment, or "backend": "tensorflow" in '
     '~/.keras/keras.json, before keras is imported')
 
 try:
@@ -79,6 +79,12 @@ def own_trainable_variables(layer: Any) -> List[Any]:
 def variable_name(variable: Any) -> str:
   """Returns the name that maps of regular expressions go by, such as dense/kernel."""
   return variable.path if IS_KERAS_3 else variable.name.split(':')[0]
+
+
+def dtype_of(variable: Any) -> str:
+  """Returns the dtype that a variable is kept in, where it may be cast for use, too."""
+  dtype = variable._dtype if IS_KERAS_3 else getattr(variable, 'true_dtype', variable.dtype)
+  return tensorflow.as_dtype(dtype).base_dtype.name
 
 
 def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str) -> Any:

@@ -117,7 +117,7 @@ class Pruning:
     found = prunable.prunable_weights(layer)
     for number, (owner, weight) in enumerate(found):
       prefix = 'pruning_%d_' % number if len(found) > 1 else ''
-      dtype = tf.as_dtype(weight.dtype).base_dtype.name
+      dtype = backend.dtype_of(weight)
       if not tf.as_dtype(dtype).is_floating:
         raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
             backend.variable_name(weight), dtype))

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning:keras
+# bazel: deps = //model_pruning:keras/__init__
 """Which Keras the Keras door goes by, and what it says where there is none for it."""
 
 import os

@@ -439,6 +439,7 @@ from model_pruning.compat import tensorflow as tf
 cpu = tf.config.list_physical_devices('CPU')[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import model_pruning.keras as sparsity
+from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from tests.keras import test_training as t
 
@@ -446,8 +447,7 @@ strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
 assert strategy.num_replicas_in_sync == 2
 
 def replicas(variable):
-  variable = getattr(variable, 'value', variable)
-  variable = variable() if callable(variable) else variable
+  variable = variable.value if backend.IS_KERAS_3 else variable
   return [np.asarray(each) for each in strategy.experimental_local_results(variable)]
 
 class Same(t.Looks):
