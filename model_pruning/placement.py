@@ -93,11 +93,11 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
                shapes: Optional[Sequence[Any]] = None) -> Any:
   """Does what outlined does, also within the body of a function.
 
-  A body is built once per graph, and once for all tf.functions, for all calls that are alike; building bodies is
-  most of the time that it takes to build the update of a model. Calls are alike if
-  their functions are the same, or partials of the same with equal arguments, and
-  their tensors have the same dtypes and static shapes. Functions that close over
-  variables are like no other.
+  A body is built once per graph, and once for all tf.functions, for all calls that
+  are alike; building bodies is most of the time that it takes to build the update of
+  a model. Calls are alike if their functions are the same, or partials of the same
+  with equal arguments, and their tensors have the same dtypes and static shapes.
+  Functions that close over variables are like no other.
 
   Args:
     function, *tensors: see outlined.

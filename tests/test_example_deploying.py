@@ -13,6 +13,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
 
 from model_pruning.export import tflite

@@ -28,8 +28,8 @@ class PruningSummaries(keras.callbacks.Callback):
   installed, what keras.callbacks.TensorBoard writes goes to log_dir as well.
   """
 
-  def __init__(self, log_dir: Union[str, 'os.PathLike[str]'], update_freq: Union[str, int] = 'epoch',
-               **kwargs: Any) -> None:
+  def __init__(self, log_dir: Union[str, 'os.PathLike[str]'],
+               update_freq: Union[str, int] = 'epoch', **kwargs: Any) -> None:
     """Makes the callback.
 
     Args:

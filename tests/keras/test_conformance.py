@@ -88,9 +88,12 @@ def masks_of_the_keras_door(spec, dtype, steps):
           for record in pruned_layers(layer)[0].pruning.weights]
 
 
-@pytest.mark.parametrize('pattern, dtype', [(pattern, 'float32') for pattern in sorted(PATTERNS)] + [
+CASES = [(pattern, 'float32') for pattern in sorted(PATTERNS)] + [
     (pattern, dtype) for pattern in ('elementwise', 'blocks', 'n_of_m')
-    for dtype in ('float16', 'bfloat16', 'float64')])
+    for dtype in ('float16', 'bfloat16', 'float64')]
+
+
+@pytest.mark.parametrize('pattern, dtype', CASES)
 def test_masks_and_thresholds_are_equal(pattern, dtype):
   spec = PATTERNS[pattern] + 'target_sparsity=0.77,sparsity_function_end_step=100'
   expected = masks_of_the_graph_door(spec, dtype, [30, 70])
