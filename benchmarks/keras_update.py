@@ -42,7 +42,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list('models', ['resnet50', 'mlp'], 'Which models: resnet50, mlp.')
 flags.DEFINE_integer('image', 96, 'Height and width of the images of resnet50.', lower_bound=32)
 flags.DEFINE_integer('batch', 16, 'Batch size of resnet50.', lower_bound=1)
-flags.DEFINE_list('mlp', ['784', '4096', '4096', '1024', '10'], 'Sizes of the layers of the MLP.')
+flags.DEFINE_list('mlp', ['784', '4096', '4096', '1280', '10'], 'Sizes of the layers of the MLP.')
 flags.DEFINE_integer('mlp_batch', 128, 'Batch size of the MLP.', lower_bound=1)
 flags.DEFINE_integer('rounds', 5, 'Rounds of updates of each side.', lower_bound=0)
 flags.DEFINE_integer('step_rounds', 11, 'Pairs of steps of each side.', lower_bound=0)

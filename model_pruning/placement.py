@@ -4,6 +4,7 @@
 
 import contextlib
 import functools
+import threading
 from typing import (Any, Callable, ContextManager, Dict, Iterator, List, MutableMapping, Optional,
                     Sequence)
 import weakref
@@ -111,10 +112,11 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
       tf.TensorShape(shape) for shape in shapes]
   key = (identity, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
   if _building_tf_function():
-    if identity is None:
+    # In a body that is built once for all, a call of another would only cost time.
+    if identity is None or getattr(_building, 'body', False):
       return in_place(function, *tensors)
     if key not in _functions:
-      _functions[key] = not_inlined(function, [
+      _functions[key] = not_inlined(functools.partial(_as_body, function), [
           tf.TensorSpec(shape, tensor.dtype) for tensor, shape in zip(tensors, shapes)])
     return in_place(_functions[key], *tensors)
   graph = tf.get_default_graph()
@@ -125,6 +127,15 @@ def subroutine(function: Callable[..., Any], *tensors: Any,
     known[key] = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors], shapes)
   with on_device_of(tensors[0]):
     return known[key](*tensors)
+
+
+def _as_body(function: Callable[..., Any], *tensors: Any) -> Any:
+  """Calls a function, of which a body for functions of TensorFlow 2 is built."""
+  _building.body = True
+  try:
+    return function(*tensors)
+  finally:
+    _building.body = False
 
 
 def _unused_name(graph: Any) -> str:
@@ -170,6 +181,8 @@ class _Body:
         results if self._gives_tuple else (results,))]
     return results
 
+
+_building = threading.local()
 
 # What has been outlined, by graph; and what for functions of TensorFlow 2, which have none.
 _functions: Dict[Any, Callable[..., Any]] = {}

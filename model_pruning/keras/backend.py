@@ -10,7 +10,8 @@ set. The only file that touches what either has under no public name.
 import contextlib
 import os
 import sys
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+import types
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from model_pruning.compat import could_possibly_record
 from model_pruning.compat import tensorflow
@@ -55,9 +56,18 @@ def is_functional(model: Any) -> bool:
   return bool(getattr(model, '_is_graph_network', False))
 
 
-def is_keras_own(layer_class: type) -> bool:
-  """Says whether a class comes with Keras."""
-  return layer_class.__module__.split('.')[0] in ('keras', 'tf_keras', 'tensorflow')
+def is_keras_own(item: Any) -> bool:
+  """Says whether a class or a function comes with Keras."""
+  return item.__module__.split('.')[0] in ('keras', 'tf_keras', 'tensorflow')
+
+
+def functions_of(layer: Any) -> Dict[str, Any]:
+  """Returns the functions that a layer and those in it hold, such as activations, by name.
+
+  Keras finds those that are not its own by their names alone, where they are not registered.
+  """
+  return {value.__name__: value for each in layers_in(layer) for value in vars(each).values()
+          if isinstance(value, types.FunctionType) and not is_keras_own(value)}
 
 
 def layers_in(layer: Any) -> List[Any]:

@@ -38,7 +38,6 @@ class UpdatePruningStep(keras.callbacks.Callback):
   def __init__(self) -> None:
     super().__init__()
     self._updater: Any = None
-    self._step = 0  # Batches that are done.
     self._begun: Optional[int] = None  # The number in its epoch of the batch that is not.
     self._seen: Optional[int] = None  # Batches that the optimizer has seen before that.
     self._says_ends = False  # Whether whoever trains calls on_train_batch_end.
@@ -52,7 +51,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """
     del logs
     self._updater = MaskUpdater(self.model)
-    self._step, self._begun, self._says_ends = self._updater.step, None, False
+    self._begun, self._says_ends = None, False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
@@ -69,7 +68,15 @@ class UpdatePruningStep(keras.callbacks.Callback):
     for layer in self._updater.layers:
       layer.pruning.failed = False
       layer.pruning.attend(True, optimizer)
-    self._updater.update_if_due(self._step)
+    self._updater.update_if_due()
+
+  def on_epoch_begin(self, epoch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Goes on from what other callbacks may have restored since, such as BackupAndRestore."""
+    del epoch, logs
+    self._check_begun()
+    self._settle()
+    self._updater.reload()
+    self._updater.update_if_due()
 
   def on_train_batch_begin(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
     """Counts the batches that begin here, having made the update that is due before them."""
@@ -81,7 +88,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     batches = self._batches_from(batch)
     if batches:
       # Before they are done, so that what other callbacks save when they are says so.
-      self._updater.set_step(self._step + batches, everywhere=False)
+      self._updater.write_steps(ahead=batches)
     else:
       self._seen = backend.iterations(self.model)
 
@@ -99,23 +106,27 @@ class UpdatePruningStep(keras.callbacks.Callback):
   def on_epoch_end(self, batch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
     """Makes the update that is due now. (`batch` is tfmot's name for the epoch.)"""
     del batch, logs
-    self._end_run()
+    self._check_begun()
+    self._settle()
 
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
     """Warns if the run ends short of its target sparsity."""
     del logs
-    self._end_run()
+    self._check_begun()
+    self._settle()
+    self._updater.reload()
     self._updater.apply_masks()  # To averages that the optimizer wrote over the weights.
     warned = set()
     for layer in self._updater.layers:
       pruning = layer.pruning
-      at = self._step, pruning.last_update
+      at = self._updater.step_of(layer), pruning.last_update
       # What has reached its target may be trained on as it is.
       pruning.attend(pruning.made and pruning.settings.is_reached(*at), pruning.optimizer)
-      shortfall = pruning.settings.shortfall(*at) if pruning.trainable else None
+      shortfall = pruning.shortfall()
       if shortfall and shortfall not in warned:
         warned.add(shortfall)
         logging.warning('%s: %s', self.model.name, shortfall)
+    self._updater = None
 
   def _batches_from(self, batch: Any) -> int:
     """Returns how many batches are trained on before on_train_batch_end; 0 if there is no telling.
@@ -132,17 +143,15 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
   def _done(self, batches: int) -> None:
     self._begun = None
-    self._step += batches
-    self._updater.set_step(self._step, everywhere=False)
-    self._updater.update_if_due(self._step)
+    self._updater.advance(batches)
 
-  def _end_run(self) -> None:
+  def _settle(self) -> None:
     """Settles what a batch was that began, and whose end nobody told of."""
-    self._check_begun()
     if self._begun is not None and not self._says_ends:
       self._done(1)
-    self._begun = None
-    self._updater.set_step(self._step, everywhere=True)
+    elif self._begun is not None:
+      self._begun = None  # There was none.
+      self._updater.write_steps()
 
   def _check_begun(self) -> None:
     if self._updater is None:

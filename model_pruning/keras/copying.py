@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies of models, layer by layer, with other layers in the place of some."""
 
-from typing import Any, Callable, Dict, List, Tuple
+import inspect
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -54,12 +55,18 @@ class Copy:
     if hasattr(layer, 'adapt'):
       return layer  # Preprocessing: its state is not trained, and not all in its config.
     try:
-      return self._convert(layer)
-    except (NotImplementedError, TypeError) as error:
+      with keras.utils.custom_object_scope(backend.functions_of(layer)):
+        return self._convert(layer)
+    except errors.PruningError:
+      raise
+    except (NotImplementedError, TypeError, ValueError) as error:
+      if isinstance(layer, keras.layers.Lambda) and not layer.weights:
+        return layer  # It has no state, and functions without a name cannot be copied.
       raise errors.CloneError(
           'Layer %s (%s) cannot be made anew from its config, which pruning and stripping do to '
           'leave your model as it is; give the class a get_config() that returns the arguments of '
-          'its constructor, which Keras does not note of every class (%s)' % (
+          'its constructor, which Keras does not note of every class, and give functions of your '
+          'own a name (no lambda) under keras.saving.register_keras_serializable() (%s)' % (
               layer.name, type(layer).__name__, ' '.join(str(error).split()))) from error
 
   def _copy_functional(self, model: Any) -> Any:
@@ -67,14 +74,40 @@ class Copy:
     with backend.uncompiled(model):
       copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
                                       clone_function=self._copy)
-    if type(copy) is type(model):
+    own = None if isinstance(model, keras.Sequential) else _own_arguments(model)
+    if type(copy) is type(model) and not own:
       return copy
-    if isinstance(model, keras.Sequential):
+    if own is None:
       return None
     try:  # A class with a train_step of its own, made of inputs and outputs.
-      return type(model)(inputs=copy.input, outputs=copy.output, name=model.name)
+      return type(model)(inputs=copy.input, outputs=copy.output, name=model.name, **own)
     except TypeError:
       return None
+
+
+# What Keras gives the constructor of a model made of inputs and outputs.
+_FUNCTIONAL_ARGUMENTS = ('self', 'inputs', 'outputs', 'name', 'trainable', 'dtype')
+
+
+def _own_arguments(model: Any) -> Optional[Dict[str, Any]]:
+  """Returns what a model's constructor takes beside inputs and outputs; None if nobody knows.
+
+  From its config, or from attributes of the same names.
+  """
+  if backend.is_keras_own(type(model)):
+    return {}
+  config, found = model.get_config(), {}
+  for name, parameter in inspect.signature(type(model).__init__).parameters.items():
+    if name in _FUNCTIONAL_ARGUMENTS or parameter.kind in (
+        parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+      continue
+    if name in config:
+      found[name] = config[name]
+    elif name in vars(model):
+      found[name] = vars(model)[name]
+    elif parameter.default is parameter.empty:
+      return None
+  return found
 
 
 def _build_like(layer: Any, copy: Any) -> None:

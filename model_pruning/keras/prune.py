@@ -4,6 +4,8 @@
 
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
+from absl import logging
+
 from model_pruning import errors
 from model_pruning.hparam import HParams
 from model_pruning.keras import backend
@@ -93,7 +95,11 @@ def prune_low_magnitude(
   if isinstance(to_prune, keras.Model) and not pruned_layers(copies[0]):
     raise errors.LayerError('Nothing in model %s can be pruned%s' % (
         to_prune.name, ' under the policy' if pruning_policy is not None else ''))
-  check_maps([pruned for copy in copies for pruned in pruned_layers(copy)])
+  made = [pruned for copy in copies for pruned in pruned_layers(copy)]
+  if made and len(made) == sum(len(pruned_layers(layer)) for layer in layers):
+    logging.warning('%s is pruned already, and keeps the schedule that it has; strip_pruning() it '
+                    'first to prune it by another one', layers[0].name)
+  check_maps(made)
   return copies if isinstance(to_prune, (list, tuple)) else copies[0]
 
 
@@ -103,11 +109,17 @@ def strip_pruning(model: Any) -> Any:
   The copy consists of Keras's and your own classes alone, under the same names, and is
   not compiled. The model is left as it is.
 
+  Warns if the model is short of its target sparsity, as one is whose training ended early
+  or went back to weights of an earlier epoch.
+
   Raises:
     errors.LayerError: it is no layer or model.
     errors.CloneError: a layer cannot be made anew from its config.
   """
   _check_type(model)
+  shortfalls = [layer.pruning.shortfall() for layer in pruned_layers(model)]
+  for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):
+    logging.warning('%s: %s', model.name, shortfall)
   return Copy(_plain).of(model)
 
 

@@ -151,6 +151,12 @@ class Pruning:
   def last_update(self, step: int) -> None:
     self.last_update_step.assign(step)
 
+  def shortfall(self) -> Optional[str]:
+    """Returns how the layer misses its target sparsity; None if it does not, or is frozen."""
+    if not self.made or not self.trainable:
+      return None
+    return self.settings.shortfall(int(self.step.numpy()), self.last_update)
+
   def attend(self, attended: bool, optimizer: Any = None) -> None:
     """Notes whether an UpdatePruningStep looks after the layer."""
     self._attended = attended
@@ -216,7 +222,8 @@ class PruneLowMagnitude:
   def get_config(self) -> Dict[str, Any]:
     """Returns the config of the layer as it was, and how it is pruned."""
     config = self.plain_class.get_config(self)  # type: ignore[attr-defined]
-    plain = self.plain_class.from_config(config)  # type: ignore[attr-defined]
+    with keras.utils.custom_object_scope(backend.functions_of(self)):
+      plain = self.plain_class.from_config(config)  # type: ignore[attr-defined]
     return {'name': self.name, 'layer': keras.layers.serialize(plain),  # type: ignore[attr-defined]
             **self.pruning.settings.get_config()}
 

@@ -44,53 +44,66 @@ class MaskUpdater:
                               getattr(model, 'name', model))
     self._functions: Dict[Any, Callable[..., None]] = {}
     self._is_checked = False
-    # As they are in the layers' variables, which take their time to read.
+    self.reload()
+
+  def reload(self) -> None:
+    """Goes on from where the layers' variables say that they are."""
+    # Each layer counts for itself: one that is new may stand beside others, or be trained in
+    # turns with them. Kept here as well, since reading variables takes its time.
+    self._steps = {layer: int(layer.pruning.step.numpy()) for layer in self._made()}
     self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
 
   def _made(self) -> List[Any]:
     """Returns the layers that are built, so that there are masks to update."""
     return [layer for layer in self.layers if layer.pruning.made]
 
-  @property
-  def step(self) -> int:
-    """Number of batches that the model was trained on, as its variables say."""
-    return max([int(layer.pruning.step.numpy()) for layer in self._made()], default=0)
+  def step_of(self, layer: Any) -> int:
+    """Returns the number of batches that a layer was trained on."""
+    return self._steps.get(layer, 0)
 
-  def set_step(self, step: int, everywhere: bool) -> None:
-    """Writes the number of batches that the model was trained on.
+  def write_steps(self, ahead: int = 0) -> None:
+    """Writes the layers' steps to their variables.
 
     Args:
-      step: the number.
-      everywhere: whether to all layers. That one says so is enough, and costs less.
+      ahead: number of batches that are under way, and are to count as done in what is saved.
     """
     made = self._made()
+    key = ('steps', *map(id, made))
+    if key not in self._functions:
+      variables = [layer.pruning.step for layer in made]
+
+      def write(steps: Any) -> None:
+        for variable, step in zip(variables, tf.unstack(steps, num=len(variables))):
+          variable.assign(step)
+
+      self._functions[key] = tensorflow.function(write, autograph=False)
     with self._scope():
-      for layer in made if everywhere else made[:1]:
-        layer.pruning.step.assign(step)
+      self._functions[key](tf.constant([self.step_of(layer) + ahead for layer in made], tf.int64))
 
-  def update_if_due(self, step: int) -> bool:
-    """Updates the masks of the layers that are due once `step` batches are done.
+  def advance(self, batches: int) -> None:
+    """Counts batches that are done, and updates the masks that are due then."""
+    for layer in self._made():
+      self._steps[layer] = self.step_of(layer) + batches
+    self.write_steps()
+    self.update_if_due()
 
-    Returns:
-      Whether there were any.
-    """
-    answers: Dict[Tuple[Settings, int], bool] = {}  # Mostly all layers have the same.
+  def update_if_due(self) -> None:
+    """Updates the masks of the layers that are due at their steps."""
+    answers: Dict[Tuple[Settings, int, int], bool] = {}  # Mostly all layers have the same.
     due = []
     for layer in self._made():
-      question = layer.pruning.settings, self._last_updates.get(layer, NEVER)
+      question = (layer.pruning.settings, self.step_of(layer),
+                  self._last_updates.get(layer, NEVER))
       if question not in answers:
-        answers[question] = question[0].is_due(step, question[1])
+        answers[question] = question[0].is_due(*question[1:])
       # What is frozen is due still when it no longer is.
-      if answers[question] and any(record.trainable for record in layer.pruning.weights):
+      if answers[question] and layer.pruning.trainable:
         due.append(layer)
-    self._update(due, step)
-    if due:
-      self.set_step(step, everywhere=True)
-    return bool(due)
+    self._update({layer: self.step_of(layer) for layer in due})
 
   def update(self, step: int) -> None:
     """Updates the masks of all layers to the sparsity of `step`, due or not."""
-    self._update(self._made(), step)
+    self._update({layer: step for layer in self._made()})
 
   def apply_masks(self) -> None:
     """Sets to zero what the masks hide."""
@@ -99,22 +112,25 @@ class MaskUpdater:
         for record in layer.pruning.weights:
           record.weight.assign(masked(record.weight, record.mask))
 
-  def _update(self, layers: Sequence[Any], step: int) -> None:
-    if not layers:
+  def _update(self, steps: Dict[Any, int]) -> None:
+    """Updates the masks of layers, each to the sparsity of its step."""
+    if not steps:
       return
     if not self._is_checked:
       check_maps(self.layers)
       self._is_checked = True
-    due = {record.identity for layer in layers for record in layer.pruning.weights
-           if record.trainable}
-    plans = []
+    due = {record.identity: step for layer, step in steps.items()
+           for record in layer.pruning.weights if record.trainable}
+    plans, asked = [], []
     for settings, together in _plans(self._made()):  # Of all, as maps are held against all.
       members = tuple(member for member in together.members if member.record.identity in due)
       if members:
-        plans.append((settings, dataclasses.replace(together, members=members)))
-    asked = [settings.sparsity(step, together.own_target, selection.sparsity_dtype(together.units))
-             for settings, together in plans]
-    averages = _averages(layers)
+        together = dataclasses.replace(together, members=members)
+        plans.append((settings, together))
+        asked.append(settings.sparsity(max(due[record.identity] for record, _ in members),
+                                       together.own_target,
+                                       selection.sparsity_dtype(together.units)))
+    averages = _averages(list(steps))
     key = (tuple(id(record.mask) for _, together in plans for record, _ in together.members),
            tuple(id(average) for average in averages.values()))
     if key not in self._functions:
@@ -122,10 +138,10 @@ class MaskUpdater:
         for (settings, together), sparsity in zip(plans, asked):
           _update_masks(settings, together, sparsity, averages)
 
-      self._functions[key] = tensorflow.function(update)
+      self._functions[key] = tensorflow.function(update, autograph=False)
     with self._scope():
       self._functions[key](asked)
-      for layer in layers:  # Last, so that a run that dies in between updates again.
+      for layer, step in steps.items():  # Last, so that a run that dies before updates again.
         layer.pruning.last_update = self._last_updates[layer] = step
 
   @contextlib.contextmanager

@@ -300,6 +300,50 @@ def test_a_pruned_layer_in_a_model_of_ones_own(run_eagerly):
   assert training.shares(model) == [0.75] and training.step_of(model) == {8}
 
 
+@keras.utils.register_keras_serializable('tests')
+class Weighted(keras.Model):
+  """A functional model whose constructor takes something of its own."""
+
+  def __init__(self, *args, alpha=1.0, **kwargs):
+    super().__init__(*args, **kwargs)
+    self.alpha = alpha
+
+
+def test_arguments_of_a_functional_models_own_are_kept():
+  inputs = keras.Input((8,))
+  model = Weighted(inputs, layers.Dense(4)(inputs), alpha=5.0)
+  pruned = prune(model)
+  assert type(pruned) is type(model) and pruned.alpha == 5.0
+  assert sparsity.strip_pruning(pruned).alpha == 5.0
+
+
+def double(x):
+  return 2 * x
+
+
+def test_functions_that_nobody_registered_are_taken_along():
+  inputs = keras.Input((8,))
+  hidden = layers.Dense(6, activation=double)(inputs)
+  model = keras.Model(inputs, layers.Lambda(double)(hidden))
+  x = np.ones((2, 8), np.float32)
+  pruned = prune(model)
+  np.testing.assert_array_equal(pruned(x), model(x))
+  np.testing.assert_array_equal(sparsity.strip_pruning(pruned)(x), model(x))
+  assert pruned.get_config()
+
+
+def test_a_lambda_as_an_activation_is_refused_with_advice_or_taken_along():
+  inputs = keras.Input((8,))
+  model = keras.Model(inputs, layers.Dense(6, activation=lambda x: 2 * x)(inputs))
+  try:
+    pruned = prune(model)
+  except errors.CloneError as error:
+    assert 'no lambda' in str(error)
+  else:
+    x = np.ones((2, 8), np.float32)
+    np.testing.assert_array_equal(pruned(x), model(x))
+
+
 def test_pruning_twice_leaves_what_is_pruned():
   once = training.pruned()
   training.fit(once)
