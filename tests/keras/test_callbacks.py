@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""UpdatePruningStep beside callbacks that put a model back, and between models that share layers."""
+"""UpdatePruningStep beside callbacks that put a model back, and with layers of other models."""
 
 import copy
 
