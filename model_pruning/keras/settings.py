@@ -78,7 +78,12 @@ class Settings:
       if not 0 < m < n:
         raise errors.BlockError('sparsity_m_by_n=(%d, %d) asks for %d zeros in every %d inputs; m '
                                 'must be at least 1 and less than n' % (m, n, m, n))
-      values.update(intra_block_sparsity=True, block_width=n, target_sparsity=m / n)
+      values.update(intra_block_sparsity=True, block_width=n)
+      if schedule.final_sparsity_target:
+        # What the schedule ends at, whatever that is, is the m for every weight.
+        values['weight_sparsity_map'] = values.get('weight_sparsity_map') or ['.*:%r' % (m / n)]
+      else:
+        values['target_sparsity'] = m / n
     spec = PruningSpec.create(_override(values))
     _check_door(spec)
     return cls(spec, schedule)

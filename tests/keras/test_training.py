@@ -21,6 +21,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.updates import MaskUpdater
 from tests.keras import zoo
 
 pytestmark = pytest.mark.legacy_keras
@@ -667,6 +668,17 @@ def test_what_is_saved_after_any_batch_goes_on_bit_for_bit(place, optimizer, tmp
 
 
 # How sparse, and in which pattern.
+
+
+@pytest.mark.parametrize('final', [0.3, 0.5, 0.9])
+@pytest.mark.parametrize('m, n', [(1, 4), (2, 4), (3, 4)])
+def test_what_a_schedule_ends_at_is_m_of_n(m, n, final):
+  layer = sparsity.prune_low_magnitude(
+      layers.Dense(6), sparsity.ConstantSparsity(final, 0), sparsity_m_by_n=(m, n))
+  layer.build((None, 8))
+  MaskUpdater(layer).update_if_due()
+  zeros = np.sum(np.asarray(layer.kernel).reshape(2, 4, 6) == 0, axis=1)
+  assert np.all(zeros == m)
 
 
 def test_n_of_m_follows_the_schedule():
