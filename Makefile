@@ -20,7 +20,7 @@ SOAK = 20
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
-	@echo "make test-slow  the others: whole programs, real architectures"
+	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on TensorFlow 1.15.5, 2.15.1 and 2.21"
 	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
@@ -37,7 +37,7 @@ help:
 demo:
 	@tools/with_env.sh auto -m examples.digits.train --output_dir=out/digits $(DEMO_FLAGS)
 
-# Without whole programs and real architectures, unless PYTEST_FLAGS say which tests to run.
+# Without those that take long, unless PYTEST_FLAGS say which tests to run.
 test: PYTEST_FLAGS += -m "not slow"
 test:
 	@tools/test.sh auto $(PYTEST_FLAGS)

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+pytestmark = pytest.mark.slow
+
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NETS = ['baseline', 'constant', 'polynomial']
 _KERNELS = {'conv1/kernel': 9 * 32, 'conv2/kernel': 9 * 32 * 64, 'dense/kernel': 1600 * 256,

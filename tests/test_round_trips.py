@@ -17,6 +17,8 @@ from model_pruning.export import checkpoint
 from model_pruning.export import saved_model
 from model_pruning.export import tflite
 
+pytestmark = pytest.mark.slow
+
 SPEC = 'initial_sparsity=0.75,target_sparsity=0.75'
 
 

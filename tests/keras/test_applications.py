@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
 @pytest.mark.parametrize('name, kernels', [
     ('MobileNetV2', 36), ('ResNet50', 54), ('EfficientNetB0', 66), ('DenseNet121', 121)])
 def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name, kernels):
+  keras.utils.set_random_seed(7)
   model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=10)
   pruned = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.8, 0, frequency=1))
   # Eagerly: two steps take less time than building their graph.
@@ -30,15 +31,19 @@ def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name
 
   stripped = sparsity.strip_pruning(pruned)
   assert [weight.shape for weight in stripped.weights] == [weight.shape for weight in model.weights]
-  kept = {id(weight.weight) for layer in pruned_layers(pruned) for weight in layer.pruning.weights}
+  masks = {id(weight.weight): np.asarray(weight.mask) for layer in pruned_layers(pruned)
+           for weight in layer.pruning.weights}
   added = {id(variable) for layer in pruned_layers(pruned)
            for variable in layer.pruning.variables().values()}
-  assert len(kept) == kernels
+  assert len(masks) == kernels
   plain = [weight for weight in pruned.weights if id(weight) not in added]
   assert len(plain) == len(stripped.weights)
   for weight, copy in zip(plain, stripped.weights):
     value = np.asarray(copy)
     np.testing.assert_array_equal(value, np.asarray(weight))
-    if id(weight) in kept:
+    if id(weight) in masks:
       keep = max(1, int(np.rint(np.float32(value.size) * (np.float32(1) - np.float32(0.8)))))
-      assert np.count_nonzero(value) == keep, weight.name
+      # Of two million weights a step of training may well take one to zero that is kept.
+      assert np.count_nonzero(masks[id(weight)]) == keep, weight.name
+      assert keep - 3 <= np.count_nonzero(value) <= keep, weight.name
+      assert not np.any(value[masks[id(weight)] == 0]), weight.name

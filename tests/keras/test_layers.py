@@ -19,7 +19,7 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from tests.keras import zoo
 
-pytestmark = pytest.mark.legacy_keras
+pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
 
 # Four batches of 8 an epoch; the target of 0.75 is reached at batch 6, in the second.
 SCHEDULE = sparsity.PolynomialDecay(0.0, 0.75, begin_step=0, end_step=6, frequency=2)

@@ -19,7 +19,7 @@ from model_pruning.keras.pruned import pruned_layers
 from tests.keras import test_training as training
 from tests.keras import zoo
 
-pytestmark = pytest.mark.legacy_keras
+pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
 
 layers = keras.layers
 
