@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main program of every py_test: pytest, on the file named by the arguments.
 
-Tests marked slow are left to `make test`. A file in which nothing else is left fails
+Tests marked slow are left to `make test-slow`. A file in which nothing else is left fails
 here: give it the comment `# bazel: tags = manual`.
 """
 

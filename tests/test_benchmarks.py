@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 # bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""

@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 # bazel: size = large
 # bazel: deps = //examples:deploying/train
 """Runs the example that exports to TFLite as a user does, for a few steps."""

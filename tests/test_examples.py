@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 # bazel: size = large
 """Runs the examples as a user does, for a few steps."""
 # bazel: deps = //examples:digits/train //examples:estimator/train //examples:language_model/train

@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 """One model, whichever way it goes out: every form of it gives the same outputs."""
 
 import os

@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 """Real architectures are pruned, trained and stripped."""
 
 import numpy as np

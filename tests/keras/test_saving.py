@@ -1,5 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 """What a pruned model is after it was saved, in every way Keras saves, and read again."""
 
 import contextlib
