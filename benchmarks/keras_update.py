@@ -58,7 +58,18 @@ PEER, OURS = 'tfmot', 'model_pruning'
 FREQUENCY = 10 ** 6
 
 
-class _Tfmot:
+class _Library:
+  """What both libraries call alike; `_sparsity` is the module."""
+
+  def prune(self, model):
+    return self._sparsity.prune_low_magnitude(
+        model, self._sparsity.ConstantSparsity(FLAGS.sparsity, 0, frequency=FREQUENCY))
+
+  def callback(self):
+    return self._sparsity.UpdatePruningStep()
+
+
+class _Tfmot(_Library):
   """How tfmot prunes, and what it does at an update."""
 
   keeps_zeros = False  # From one step to the next.
@@ -69,13 +80,6 @@ class _Tfmot:
     self._wrapper = pruning_wrapper
     self._sparsity = sparsity
     self.keras = tensorflow.keras
-
-  def prune(self, model):
-    return self._sparsity.prune_low_magnitude(
-        model, self._sparsity.ConstantSparsity(FLAGS.sparsity, 0, frequency=FREQUENCY))
-
-  def callback(self):
-    return self._sparsity.UpdatePruningStep()
 
   def updater(self, model):
     """Returns (a function that updates and gives the seconds, what the forward pass then does)."""
@@ -104,7 +108,7 @@ class _Tfmot:
     return at_an_update(update), apply
 
 
-class _Ours:
+class _Ours(_Library):
   """The same of model_pruning.keras."""
 
   keeps_zeros = True
@@ -116,13 +120,6 @@ class _Ours:
     self._sparsity = sparsity
     self._updates = updates
     self.keras = keras
-
-  def prune(self, model):
-    return self._sparsity.prune_low_magnitude(
-        model, self._sparsity.ConstantSparsity(FLAGS.sparsity, 0, frequency=FREQUENCY))
-
-  def callback(self):
-    return self._sparsity.UpdatePruningStep()
 
   def updater(self, model):
     updater = self._updates.MaskUpdater(model)

@@ -4,7 +4,8 @@
 
 Which Keras is meant is what `tf.keras` means: Keras 2 up to TensorFlow 2.15, Keras 3
 from 2.16 on, and there tf_keras, the Keras 2 that lives on, if TF_USE_LEGACY_KERAS=1 is
-set. The only file that touches what either has under no public name.
+set. With topology.py, which reads the nodes of models, the only file that touches what
+either has under no public name.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What to pass to fit(): UpdatePruningStep updates the masks, PruningSummaries writes of them."""
+"""UpdatePruningStep: what to pass to fit(), so that masks are updated between batches."""
 
 from typing import Any, Dict, Optional
 

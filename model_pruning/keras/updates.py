@@ -42,8 +42,8 @@ class MaskUpdater:
     if not self.layers:
       raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
                               getattr(model, 'name', model))
+    check_maps(self.layers)  # Those that are built later are held against them at their update.
     self._functions: Dict[Any, Callable[..., None]] = {}
-    self._is_checked = False
     self.reload()
 
   def reload(self) -> None:
@@ -116,9 +116,6 @@ class MaskUpdater:
     """Updates the masks of layers, each to the sparsity of its step."""
     if not steps:
       return
-    if not self._is_checked:
-      check_maps(self.layers)
-      self._is_checked = True
     due = {record.identity: step for layer, step in steps.items()
            for record in layer.pruning.weights if record.trainable}
     plans, asked = [], []
