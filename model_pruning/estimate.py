@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The threshold as tf.contrib.model_pruning estimated it up to TensorFlow 1.12."""
 
-from typing import Any, Callable
+from typing import Any, Callable, Tuple
 
 from model_pruning.compat import tf
 from model_pruning.counting import count_digits
@@ -10,6 +10,7 @@ from model_pruning.counting import count_dtype
 from model_pruning.counting import over_chunks
 from model_pruning.counting import Shards
 from model_pruning.counting import total_of
+from model_pruning.placement import in_place
 
 _INFINITY = 0x7f800000  # The key of it; those of NaN are larger.
 
@@ -25,17 +26,37 @@ def estimate(shards: Shards, units: int, sparsity: Any, nbins: int, use_tpu: boo
   """
   largest = tf.bitcast(tf.reduce_max(tf.stack(
       [apply(_largest_finite, shard) for shard in shards])), tf.float32)
+  dtype = count_dtype(units)
 
-  def cumulative(keys: Any, largest: Any) -> Any:
-    bins = _linear_bins(keys, largest, nbins)
-    if not use_tpu:
-      return tf.cumsum(over_chunks(count_digits(tf.identity, nbins, bins)))
-    return tf.map_fn(lambda edge: tf.reduce_sum(tf.cast(bins <= edge, tf.int32)), tf.range(nbins))
+  def is_below(counts: Any) -> Any:
+    return tf.cast(counts, tf.float32) / tf.cast(units, tf.float32) < sparsity
 
-  counts = total_of([apply(cumulative, shard, largest) for shard in shards], count_dtype(units))
-  share = tf.cast(counts, tf.float32) / tf.cast(units, tf.float32)
-  below = tf.reduce_sum(tf.cast(share < sparsity, tf.float32))
-  return below / float(nbins) * largest
+  if use_tpu:
+    bins = [in_place(_linear_bins, shard, largest, nbins) for shard in shards]
+    below = _below_by_bisection(bins, nbins, dtype, is_below)
+  else:
+    def cumulative(keys: Any, largest: Any) -> Any:
+      return tf.cumsum(over_chunks(count_digits(tf.identity, nbins,
+                                                _linear_bins(keys, largest, nbins))))
+    counts = total_of([apply(cumulative, shard, largest) for shard in shards], dtype)
+    below = tf.reduce_sum(tf.cast(is_below(counts), tf.int32))
+  return tf.cast(below, tf.float32) / float(nbins) * largest
+
+
+def _below_by_bisection(bins: Shards, nbins: int, dtype: Any,
+                        is_below: Callable[[Any], Any]) -> Any:
+  """Returns how many bins have a cumulative count that is_below; counts do not decrease."""
+
+  def step(bit: Any, below: Any) -> Tuple[Any, Any]:
+    candidate = below + tf.bitwise.left_shift(1, bit)
+    count = total_of([in_place(
+        lambda shard: tf.reduce_sum(tf.cast(shard < candidate, tf.int32)), shard)
+                      for shard in bins], dtype)
+    return bit - 1, tf.where((candidate <= nbins) & is_below(count), candidate, below)
+
+  _, below = tf.while_loop(lambda bit, _: bit >= 0, step,
+                           (tf.constant(nbins.bit_length() - 1), tf.constant(0)))
+  return below
 
 
 def _largest_finite(keys: Any) -> Any:

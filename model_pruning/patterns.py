@@ -66,11 +66,12 @@ class Elementwise:
     return [(1, self.units(layout))]
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
-    rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64)) if len(shards) > 1 else 1
-    return [tf.reshape(shard, [rows, -1]) for shard in shards]
+    # Of a whole weight the last dimension stays: TPUs keep it in tiles, and would copy to reshape.
+    before = layout.shape[:layout.axis if len(shards) > 1 else -1]
+    return [_reshaped(shard, [int(np.prod(before, dtype=np.int64)), -1]) for shard in shards]
 
   def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
-    return [tf.reshape(mask, layout.shard_shape(index)) for index, mask in enumerate(masks)]
+    return [_reshaped(mask, layout.shard_shape(index)) for index, mask in enumerate(masks)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Block:
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
     layout = layout.squeezed()
-    shards = [tf.reshape(shard, layout.shard_shape(index)) for index, shard in enumerate(shards)]
+    shards = [_reshaped(shard, layout.shard_shape(index)) for index, shard in enumerate(shards)]
     units = []
     for owner, (begin, end) in zip(shards, self._owned(layout)):
       with on_device_of(owner):
@@ -113,7 +114,7 @@ class Block:
     unit_spans = [(-(-begin // size), -(-end // size)) for begin, end in self._owned(squeezed)]
     if squeezed.axis == 0:
       across = -(-squeezed.shape[1] // self.width)
-      masks = [tf.reshape(mask, [end - begin, across])
+      masks = [_reshaped(mask, [end - begin, across])
                for mask, (begin, end) in zip(masks, unit_spans)]
     result = []
     for index, (begin, end) in enumerate(squeezed.spans):
@@ -189,7 +190,7 @@ class NofM:
     return [(length, number) for length, number in lengths if length and number]
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
-    whole = [tf.reshape(shard, self._shape(layout, layout.sizes[index]))
+    whole = [_reshaped(shard, self._shape(layout, layout.sizes[index]))
              for index, shard in enumerate(shards)]
     if not self._is_cut(layout):
       return whole
@@ -306,6 +307,12 @@ def _pairwise_sum(blocks: Any, axis: int) -> Any:
       blocks = tf.reduce_sum(tf.reshape(blocks, shape), axis=axis)
     size = half
   return blocks
+
+
+def _reshaped(shard: Any, shape: Sequence[int]) -> Any:
+  """Returns the shard in another shape, where it lives: nothing else says where a reshape goes."""
+  with on_device_of(shard):
+    return tf.reshape(shard, shape)
 
 
 def _range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: int, begin: int,

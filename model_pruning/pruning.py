@@ -74,10 +74,10 @@ class Pruning:
                 weight_sparsity.remarks(self.spec, self._schedule) if self._schedule else [])
     kind = True if self.spec.use_tpu else None
     self._last_update_step = variables.step_variable(
-        self.spec.name, registry.LAST_MASK_UPDATE_STEP, kind)
+        self.spec.name, registry.LAST_MASK_UPDATE_STEP, kind, self._global_step)
     self._last_gradient_update_step = variables.step_variable(
-        self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP,
-        kind) if self.spec.uses_gradients else None
+        self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP, kind,
+        self._global_step) if self.spec.uses_gradients else None
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
     for warning in filter(None, warnings):
@@ -312,11 +312,20 @@ class Pruning:
     plan = self._plan()
     step = self._step() if step is None else step
     sparsity_for = self._sparsities_at(step)
-    written: List[Any] = []
+    scopes, chosen = [], []
     for together in plan:
-      with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops'):
+      with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops') as scope:
         asked = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
-        written.extend(updates.update_masks(together, asked, self.spec))
+        scopes.append(scope)
+        chosen.append(updates.choose(together, asked, self.spec))
+    # All are chosen before one is written: a server that dies while they are leaves the masks of
+    # one update, and who reads while they are written has but that moment to read between.
+    written: List[Any] = []
+    with tf.control_dependencies([tf.group(*(update.values for update in chosen),
+                                           name='masks_chosen')]):
+      for scope, update in zip(scopes, chosen):
+        with tf.name_scope(scope):
+          written.extend(updates.write(update))
     steps = [self._last_update_step]
     if self._last_gradient_update_step is not None:
       steps.append(self._last_gradient_update_step)

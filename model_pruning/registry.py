@@ -18,6 +18,7 @@ from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.patterns import Layout
 from model_pruning.placement import on_device_of
+from model_pruning.products import masked_product
 from model_pruning.spec import check_prune_option
 from model_pruning.spec import UNGROUPED_GROUP_NAME
 
@@ -237,9 +238,10 @@ def apply_mask(x: Any, scope: Any = '', prune_option: str = 'weight') -> Any:
   """Masks a weight, and registers it for pruning.
 
   Makes the variables <scope>/mask (ones) and <scope>/threshold (zero), neither
-  trainable, of the weight's dtype, and with its partitioning and kind (resource
-  or ref). Applying a mask again where the variables are reused registers nothing
-  new.
+  trainable, of the weight's dtype, and with its partitioning, devices and kind
+  (resource or ref); but on a server a mask is always a resource variable, which
+  other tasks never see half written. Applying a mask again where the variables
+  are reused registers nothing new.
 
   Args:
     x: the weight: a variable, a PartitionedVariable or a tensor, of floating
@@ -311,18 +313,22 @@ class PruningVariables(NamedTuple):
 
 def create_variables(weight: Any, layout: Layout, create: Callable[..., Any],
                      prune_option: str) -> PruningVariables:
-  """Makes the variables of a weight.
+  """Makes the variables of a weight, each part of them where that part of the weight lives.
 
   Args:
     weight: the weight.
     layout: its layout.
     create: takes the last part of a name, a shape (empty for scalars, else the
-      weight's), and what get_variable takes as dtype, initializer and trainable.
+      weight's), and what get_variable takes as dtype, initializer and trainable, and
+      use_resource where that is not to be as the weight is.
     prune_option: see apply_mask.
   """
-  options = dict(dtype=variables.dtype_of(weight), trainable=False)
-  made = [create('mask', layout.shape, initializer=tf.ones_initializer(), **options),
-          create('threshold', (), initializer=tf.zeros_initializer(), **options)]
+  dtype = variables.dtype_of(weight)
+  # TensorFlow replaces the value of a resource variable as a whole, and copies into a ref one
+  # while others read it. On a server there are others.
+  kind = {'use_resource': True} if variables.is_remote(weight) else {}
+  made = [_create(weight, create, 'mask', layout.shape, tf.ones_initializer(), dtype, **kind),
+          _create(weight, create, 'threshold', (), tf.zeros_initializer(), dtype)]
   if prune_option != 'weight':
     made += _create_history(weight, layout, create)
   return PruningVariables(*made)
@@ -334,9 +340,14 @@ def _create_history(weight: Any, layout: Layout, create: Callable[..., Any]) -> 
     dtype = variables.dtype_of(weight)
     if leaf == 'gradient' and dtype.size < tf.float32.size:
       dtype = tf.float32  # Half precision would round away what an update adds to the average.
-    made.append(create(leaf, layout.shape, initializer=tf.zeros_initializer(), dtype=dtype,
-                       trainable=False))
+    made.append(_create(weight, create, leaf, layout.shape, tf.zeros_initializer(), dtype))
   return made
+
+
+def _create(weight: Any, create: Callable[..., Any], leaf: str, shape: Tuple[int, ...],
+            initializer: Any, dtype: Any, **kind: bool) -> Any:
+  with variables.beside(weight, leaf if shape else ''):
+    return create(leaf, shape, initializer=initializer, dtype=dtype, trainable=False, **kind)
 
 
 def register(weight: Any, made: PruningVariables, group_name: Optional[str] = None) -> Any:
@@ -345,8 +356,7 @@ def register(weight: Any, made: PruningVariables, group_name: Optional[str] = No
   # In the body of a loop, where RNN cells are built, multiply once, not in every round.
   lift = variables.is_variable(weight) and _in_control_flow()
   with tf.init_scope() if lift else contextlib.nullcontext():
-    masked = tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight),
-                         name=MASKED_WEIGHT_NAME)
+    masked = masked_product(weight, mask, MASKED_WEIGHT_NAME)
   # By name: reuse makes new objects of partitioned variables.
   if mask.name not in [known.name for known in get_masks()]:
     _collect(None, mask, made.threshold, masked, weight)
@@ -370,25 +380,12 @@ def make_history(record: MaskedWeight) -> None:
                             partitioner=variables.partitioner_like(record.mask),
                             use_resource=variables.use_resource_of(record.mask))
     with tf.init_scope(), tf.variable_scope(root, auxiliary_name_scope=False):
-      name = _sibling(record.mask, leaf)
-      with tf.device(_beside(record.mask, name)):
-        return tf.get_variable(name, shape, **options)
+      return tf.get_variable(_sibling(record.mask, leaf), shape, **options)
 
-  made = _create_history(record.weight, record.layout, create)
+  made = _create_history(record.mask, record.layout, create)
   for group in {None, record.group}:
     for key, variable in zip(_HISTORY_COLLECTIONS, made):
       tf.add_to_collection(_of_group(key, group), variable)
-
-
-def _beside(mask: Any, name: str) -> Callable[[Any], str]:
-  """Returns a device function that puts the variable `name` where the mask is, part by part."""
-  devices = [shard.device for shard in variables.shards_of(mask)]
-
-  def device(op: Any) -> str:
-    part = re.match(re.escape(name) + r'/part_(\d+)(/|$)', op.name)
-    return devices[int(part.group(1)) if part else 0] or op.device
-
-  return device
 
 
 def _collect(group_name: Optional[str], mask: Any, threshold: Any, masked: Any,

@@ -115,8 +115,9 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Ca
              if key in kwargs}
 
   def create(own_leaf: str, shape: Tuple[int, ...], **what: Any) -> Any:
-    arguments = dict(what, shape=shape, use_resource=variables.use_resource_of(variable),
-                     partitioner=variables.partitioner_like(variable) if shape else None, **options)
+    what.setdefault('use_resource', variables.use_resource_of(variable))
+    arguments = dict(what, shape=shape, partitioner=variables.partitioner_like(
+        variable) if shape else None, **options)
     made = get(prefix + own_leaf, **arguments)
     if variables.is_variable(made):
       return made

@@ -109,7 +109,7 @@ def select(weights: Sequence[Shards], sparsity: Any,
   units = unit_count(weights)
   if not units:
     raise errors.WeightError('There are no weights to select from: all shards are empty')
-  keys = [[tf.bitcast(shard, tf.int32) for shard in shards] for shards in weights]
+  keys = [[in_place(_as_keys, shard) for shard in shards] for shards in weights]
   every = [shard for shards in keys for shard in shards if size_of(shard)]
   # XLA, on the way to a TPU, compiles a graph and not calls out of it.
   apply = in_place if use_tpu else outlined
@@ -139,6 +139,10 @@ def select(weights: Sequence[Shards], sparsity: Any,
   lowest_kept = tf.minimum(lowest_kept, largest)
   return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
                               for shards in keys])
+
+
+def _as_keys(scores: Any) -> Any:
+  return tf.bitcast(scores, tf.int32)
 
 
 def _select_of_one(keys: Any, sparsity: Any) -> Tuple[Any, Any]:

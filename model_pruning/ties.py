@@ -147,24 +147,30 @@ def _keep_some(flat: Any, key: Any, kept: Any) -> Any:
 
 
 def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
-  """As keep_first, with static shapes."""
-  flat = tf.reshape(keys, [-1])
+  """As keep_first, with static shapes, and in the shape of the keys: TPUs would copy to reshape."""
 
   def some() -> Any:
-    end = _position_by_bisection(tf.equal(flat, key), tf.cast(kept, tf.int32))
-    return (flat > key) | (tf.equal(flat, key) & (tf.range(size_of(keys)) < end))
+    end = _position_by_bisection(keys, key, tf.cast(kept, tf.int32))
+    return (keys > key) | (tf.equal(keys, key) & (_flat_index(keys) < end))
 
-  return tf.reshape(tf.cond(kept >= ties[0], lambda: flat >= key, some), keys.shape)
+  return tf.cond(kept >= ties[0], lambda: keys >= key, some)
 
 
-def _position_by_bisection(flags: Any, wanted: Any) -> Any:
-  """Returns the length of the longest prefix of `flags` with at most `wanted` true."""
-  size = size_of(flags)
-  index, ones = tf.range(size), tf.cast(flags, tf.int32)
+def _flat_index(keys: Any) -> Any:
+  """Returns the index that each of the keys [rows, columns] has in flat order."""
+  rows, columns = keys.shape.as_list()
+  return tf.reshape(tf.range(rows) * columns, [rows, 1]) + tf.reshape(tf.range(columns), [1, columns])
+
+
+def _position_by_bisection(keys: Any, key: Any, wanted: Any) -> Any:
+  """Returns the length of the longest prefix of `keys` in which at most `wanted` equal `key`."""
+  size = size_of(keys)
 
   def step(bit: Any, length: Any) -> Tuple[Any, Any]:
     candidate = length + tf.bitwise.left_shift(1, bit)
-    inside = tf.reduce_sum(ones * tf.cast(index < candidate, tf.int32))
+    # Compared here, and not before the loop, so that nothing but the keys is kept for it.
+    equal = tf.equal(keys, key) & (_flat_index(keys) < candidate)
+    inside = tf.reduce_sum(tf.cast(equal, tf.int32))
     return bit - 1, tf.where((candidate <= size) & (inside <= wanted), candidate, length)
 
   _, length = tf.while_loop(lambda bit, _: bit >= 0, step,

@@ -163,8 +163,21 @@ def _call_flat(function: Callable[..., Any], form: Sequence[Sequence[int]],
   return tuple(function(reads, *remaining))
 
 
-def update_masks(together: PrunedTogether, asked: Any, spec: PruningSpec) -> List[Any]:
-  """Builds the assignments of masks and thresholds, and of the history where there is one.
+class Update(NamedTuple):
+  """What an update is about to write.
+
+  Attributes:
+    records: the weights.
+    reads: what was read of each.
+    values: the threshold, the masks of every shard, and then the gradients if there are any.
+  """
+  records: List[MaskedWeight]
+  reads: List[_Reads]
+  values: List[Any]
+
+
+def choose(together: PrunedTogether, asked: Any, spec: PruningSpec) -> Update:
+  """Builds the choice of masks and thresholds, of one reading of the weights.
 
   Args:
     together: what to prune.
@@ -177,17 +190,22 @@ def update_masks(together: PrunedTogether, asked: Any, spec: PruningSpec) -> Lis
   previous = (variables.read(records[0].threshold, tf.float32) if spec.threshold_decay
               else tf.constant(0.0))
   shapes = tuple((record.layout, pattern) for record, pattern in together.members)
-  values = _call(functools.partial(_choose, spec, shapes), reads, [asked, previous], spec)
-  threshold, remaining = values[0], iter(values[1:])
-  updates = []
-  for record in records:
-    updates.append(variables.assign(record.threshold, threshold))
-    updates.extend(variables.assign_shards(
+  return Update(records, reads, _call(
+      functools.partial(_choose, spec, shapes), reads, [asked, previous], spec))
+
+
+def write(update: Update) -> List[Any]:
+  """Builds the assignments of masks and thresholds, and of the history where there is one."""
+  threshold, remaining = update.values[0], iter(update.values[1:])
+  written = []
+  for record in update.records:
+    written.append(variables.assign(record.threshold, threshold))
+    written.extend(variables.assign_shards(
         record.mask, [next(remaining) for _ in record.mask_shards]))
-  if spec.uses_gradients:
-    for record, member in zip(records, reads):
-      updates.extend(_remember(record, member, [next(remaining) for _ in record.mask_shards]))
-  return updates
+  for record, reads in zip(update.records, update.reads):
+    if reads.gradient:
+      written.extend(_remember(record, reads, [next(remaining) for _ in record.mask_shards]))
+  return written
 
 
 def _choose(spec: PruningSpec, shapes: Sequence[Tuple[Layout, Any]], reads: Sequence[_Reads],

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Variables of every kind, ref and resource, whole and partitioned, read and written alike."""
 
-from typing import Any, Callable, List, Optional
+import contextlib
+import re
+from typing import Any, Callable, Iterator, List, Optional
 
 from model_pruning import errors
 from model_pruning.compat import BaseSaverBuilder
@@ -62,21 +64,63 @@ def assign(variable: Any, value: Any) -> Any:
                      name=variable.op.name.split('/')[-1] + '_assign').op
 
 
-def step_variable(name: str, leaf: str, use_resource: Optional[bool]) -> Any:
+def chosen_devices(variable: Any) -> List[str]:
+  """Returns the device of each shard of a variable; none where TensorFlow is to choose them.
+
+  Strategies of tf.distribute choose the devices of the variables they make, of all alike.
+  """
+  if not is_variable(variable) or tf.distribute.has_strategy():
+    return []
+  devices = [shard.device for shard in shards_of(variable)]
+  return devices if all(devices) else []
+
+
+def is_remote(variable: Any) -> bool:
+  """Returns whether a variable was placed in a job of a cluster, where several tasks may use it."""
+  return any(tf.DeviceSpec.from_string(device).job for device in chosen_devices(variable))
+
+
+@contextlib.contextmanager
+def beside(variable: Any, leaf: str = '') -> Iterator[None]:
+  """Has a variable made where another one lives, part by part, if its devices were chosen.
+
+  Whatever else would choose a device is not asked: a replica_device_setter that deals
+  out variables in turn deals out the others as it would without these.
+
+  Args:
+    variable: whole or partitioned.
+    leaf: the last part of the name of what is made, if that is partitioned likewise.
+  """
+  devices = chosen_devices(variable)
+  if not devices:
+    yield
+    return
+
+  def device(op: Any) -> str:
+    part = re.match('.*%s/part_([0-9]+)(/|$)' % re.escape(leaf), op.name)  # The last one.
+    return devices[int(part.group(1)) if part else 0]
+
+  with tf.device(None), tf.device(device if leaf and len(devices) > 1 else devices[0]):
+    yield
+
+
+def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Any) -> Any:
   """Returns the variable <name>/<leaf>, an int32 scalar; makes it, as zero, if need be.
 
   Args:
     name: the name of the spec.
     leaf: LAST_MASK_UPDATE_STEP or LAST_GRADIENT_UPDATE_STEP.
     use_resource: its kind; None for that of the variable scope.
+    step: the global step, beside which it is made: where that survives a task, it does.
   """
   with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
     for variable in saved_variables():
       if variable.op.name == scope.name + '/' + leaf:
         return variable  # From a meta graph, whose variables get_variable does not know.
     scope.set_partitioner(None)
-    return tf.get_variable(leaf, [], dtype=tf.int32, trainable=False,
-                           initializer=tf.zeros_initializer())
+    with beside(step):
+      return tf.get_variable(leaf, [], dtype=tf.int32, trainable=False,
+                             initializer=tf.zeros_initializer())
 
 
 def saved_variables() -> List[Any]:

@@ -59,7 +59,8 @@ class _Recorder(tf.train.SessionRunHook):
                      'weights': record.weight.read_value(), 'mask': record.mask.read_value(),
                      'threshold': record.threshold.read_value()}
     if self._name:
-      last = variables.step_variable(self._name, registry.LAST_MASK_UPDATE_STEP, None)
+      last = variables.step_variable(self._name, registry.LAST_MASK_UPDATE_STEP, None,
+                                     tf.train.get_global_step())
       self._tensors['last'] = last.read_value()
 
   def after_run(self, run_context, run_values):
