@@ -34,26 +34,36 @@ _COLUMNS = 1000
 
 
 class Cluster:
-  """Servers of this process that know one another by loopback addresses: ps tasks and a chief."""
+  """Servers of this process that know one another by loopback addresses: ps tasks and a chief.
 
-  def __init__(self, servers):
+  Attributes:
+    spec: the tf.train.ClusterSpec.
+  """
+
+  def __init__(self, servers, workers=0):
     # All ports are held while they are chosen, so that no two are the same.
     with contextlib.ExitStack() as stack:
       sockets = [stack.enter_context(contextlib.closing(socket.socket()))
-                 for _ in range(servers + 1)]
+                 for _ in range(servers + 1 + workers)]
       for each in sockets:
         each.bind(('127.0.0.1', 0))
       addresses = ['127.0.0.1:%d' % each.getsockname()[1] for each in sockets]
-    self.spec = tf.train.ClusterSpec({'ps': addresses[:-1], 'chief': addresses[-1:]})
-    self._servers = [tf.distribute.Server(self.spec, 'ps', index) for index in range(servers)]
-    self._chief = tf.distribute.Server(self.spec, 'chief', 0)
+    jobs = {'ps': addresses[:servers], 'chief': [addresses[servers]],
+            'worker': addresses[servers + 1:]}
+    self.spec = tf.train.ClusterSpec({job: tasks for job, tasks in jobs.items() if tasks})
+    self._servers = {(job, index): tf.distribute.Server(self.spec, job, index)
+                     for job in self.spec.jobs for index in range(len(jobs[job]))}
+
+  def target(self, job='chief', index=0):
+    """Returns what sessions of a task connect to."""
+    return self._servers[job, index].target
 
   def session(self):
-    return tf.Session(self._chief.target)
+    return tf.Session(self.target())
 
-  def setter(self):
-    """Returns the device function of a model on this cluster."""
-    return tf.train.replica_device_setter(cluster=self.spec, worker_device='/job:chief/task:0')
+  def setter(self, task='/job:chief/task:0'):
+    """Returns the device function of a task's model on this cluster."""
+    return tf.train.replica_device_setter(cluster=self.spec, worker_device=task)
 
 
 def received(session, operation):

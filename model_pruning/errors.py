@@ -72,6 +72,14 @@ class NoMaskedWeightsError(PruningError):
   """A mask update was asked for in a graph without masked weights."""
 
 
+class ChiefError(PruningError):
+  """More than one task of a cluster updates the masks."""
+
+
+class SpecMismatchError(PruningError):
+  """The tasks of a cluster were given different hyperparameters."""
+
+
 class EagerError(PruningError):
   """What builds a graph was called where TensorFlow executes eagerly."""
 

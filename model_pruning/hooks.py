@@ -4,17 +4,22 @@
 
 import json
 import os
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
 from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.coordination import Claim
+from model_pruning.coordination import own_task
+from model_pruning.coordination import Task
 from model_pruning.hparam import HParams
 from model_pruning.pruning import Pruning
+from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
 from model_pruning.summaries import sparsity_table
+from model_pruning.waiting import Watch
 
 
 class PruningHook(tf.train.SessionRunHook):
@@ -40,22 +45,26 @@ class PruningHook(tf.train.SessionRunHook):
   checkpoints with the masks of their step, give this hook to
   MonitoredTrainingSession(chief_only_hooks=...).
 
-  Only the chief updates: masks are shared, like weights.
+  Only the chief updates: masks are shared, like weights. Give the hook to all tasks alike; on
+  parameter servers those that do not update compare their hyperparameters with the chief's.
   """
 
   def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
                is_chief: Optional[bool] = None, summaries: bool = True,
-               sparsity: Any = None) -> None:
+               sparsity: Any = None, cluster: Any = None) -> None:
     """Validates the spec; touches no graph.
 
     Args:
       spec: an HParams string, an HParams, a PruningSpec, None for the defaults;
         or a Pruning object of the graph that is trained.
       is_chief: whether this process updates the masks. By default what TF_CONFIG
-        says, and True where there is none.
+        says; where there is none, False in a graph that a replica_device_setter
+        placed on another worker than the first, and True otherwise.
       summaries: whether to add pruning summaries to the graph.
       sparsity: what replaces the spec's schedule, a PruningSchedule say, or a
         function of the step; see Pruning.
+      cluster: what tf.train.ClusterSpec takes, by default the cluster of TF_CONFIG:
+        while the session waits, tasks of it that do not answer are logged.
 
     Raises:
       errors.PruningError: the spec is invalid.
@@ -66,9 +75,19 @@ class PruningHook(tf.train.SessionRunHook):
                                  'give it to that: Pruning(spec, sparsity=...)' % (sparsity,))
     self._sparsity = sparsity
     self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
-    self._is_chief = _is_chief_by_tf_config() if is_chief is None else is_chief
+    try:
+      config = _TFConfig.read()
+    except errors.SpecError:
+      if is_chief is None:
+        raise
+      config = _TFConfig(None, None)
+    self._is_chief = config.is_chief if is_chief is None else is_chief
+    self._cluster = config.cluster if cluster is None else cluster
     self._summaries = summaries
     self._pruning: Optional[Pruning] = None
+    self._claim: Optional[Claim] = None
+    self._compared = False
+    self._watch: Optional[Watch] = None
     self._made: List[Tuple[Any, Any]] = []
     self._seen: Optional[int] = None
     self._stride = 1
@@ -82,7 +101,15 @@ class PruningHook(tf.train.SessionRunHook):
       errors.NoMaskedWeightsError, errors.MapError, errors.GlobalStepError,
       errors.GraphMismatchError: the graph is not one that the spec can prune.
     """
-    if not self._is_chief:
+    if self._watch is None and self._cluster:
+      self._watch = Watch(self._cluster)
+    self._wait_for('the session')
+    self._pruning, self._claim, self._compared = None, None, False
+    step = self._given.global_step if isinstance(
+        self._given, Pruning) else tf.train.get_global_step()
+    if step is not None and variables.is_remote(step):
+      self._claim = Claim(step, self._settings())
+    if not (_is_built_for_chief() if self._is_chief is None else self._is_chief):
       logging.info('PruningHook: not the chief, which is the one that updates the masks')
       return
     self._made = []
@@ -105,8 +132,12 @@ class PruningHook(tf.train.SessionRunHook):
     before it, as the hook that saves runs first. The update then is still due.
     """
     del coord
+    self._wait_for(None)
+    self._compared = False
     if self._pruning is None:
       return
+    if self._claim is not None:
+      self._claim.make(session)
     if self._made:
       done = session.run([is_initialized for _, is_initialized in self._made])
       session.run([variable.initializer
@@ -115,9 +146,15 @@ class PruningHook(tf.train.SessionRunHook):
     self._run_update(session)
 
   def before_run(self, run_context: Any) -> Any:
-    """Asks for the global step, before or after this run's increment."""
+    """Asks for the global step, before or after this run's increment; or for what the chief says.
+    """
     del run_context
-    return tf.train.SessionRunArgs(self._pruning.global_step) if self._pruning else None
+    self._wait_for('a training step')
+    if self._pruning is not None:
+      return tf.train.SessionRunArgs(self._pruning.global_step)
+    if self._claim is not None and not self._compared:
+      return tf.train.SessionRunArgs(self._claim.current)
+    return None
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
     """Updates the masks if the schedule says so for the step just trained.
@@ -125,8 +162,15 @@ class PruningHook(tf.train.SessionRunHook):
     The conditional operation decides. As every session.run costs, it is left
     alone while the step, at the longest stride seen, is short of the next update;
     a longer one makes the update late, but end() makes it up.
+
+    Raises:
+      errors.SpecMismatchError: the chief prunes by another spec than this task was given.
+      errors.ChiefError: another task has taken over the updates.
     """
+    self._wait_for(None)
     if self._pruning is None:
+      if self._claim is not None and not self._compared:
+        self._compared = self._claim.check_same(run_values.results)
       return
     seen, before = int(run_values.results), self._seen
     self._seen = seen
@@ -137,14 +181,37 @@ class PruningHook(tf.train.SessionRunHook):
         return
     self._run_update(run_context.session)
 
+  def _settings(self) -> Dict[str, Any]:
+    """Returns how this task prunes, or would, as JSON can hold it."""
+    given = isinstance(self._given, Pruning)
+    spec = self._given.spec if given else self._given
+    schedule = self._given.schedule if given else self._sparsity
+    settings = json.loads(spec.to_json())
+    if isinstance(schedule, PruningSchedule):
+      settings['sparsity'] = repr(schedule)
+    return settings
+
+  def _wait_for(self, what: Optional[str]) -> None:
+    """Has the watch, if there is one, look whether the tasks answer while `what` takes long."""
+    if self._watch is not None:
+      if what is None:
+        self._watch.done()
+      else:
+        self._watch.waiting(what)
+
   def _run_update(self, session: Any) -> None:
     assert self._pruning is not None
+    if self._claim is not None:
+      self._claim.check_own(session)
     session.run(self._update)
     self._last_update = int(session.run(self._pruning.last_mask_update_step))
     self._next_update = self._pruning.next_update_step(self._last_update)
 
   def end(self, session: Any) -> None:
     """Logs asked and achieved sparsity, and warns of weights that ended short."""
+    if self._watch is not None:
+      self._watch.close()
+      self._watch = None
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.
@@ -179,18 +246,34 @@ def _save_update_of_last_step(session: Any, last_mask_update_step: Any) -> None:
       saver.save(session, prefix, global_step=step)
 
 
-def _is_chief_by_tf_config() -> bool:
-  """Returns whether TF_CONFIG makes this process the chief; True without one."""
-  text = os.environ.get('TF_CONFIG') or '{}'
-  try:
-    config = json.loads(text)
-    task = config.get('task', {})
-    kind, index = task.get('type'), int(task.get('index', 0))
-    cluster = config.get('cluster', {})
-  except (ValueError, AttributeError, TypeError) as error:
-    raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
-                           'mend it, or pass is_chief=' % (error, text)) from error
-  if kind is None or kind in ('chief', 'master'):
-    return True
-  has_chief = 'chief' in cluster or 'master' in cluster
-  return kind == 'worker' and index == 0 and not has_chief
+def _is_built_for_chief() -> bool:
+  """Returns whether the default graph may be the chief's, by where it was placed."""
+  task = own_task()
+  return task is None or task.job != 'worker' or task.is_chief
+
+
+class _TFConfig(NamedTuple):
+  """What TF_CONFIG says.
+
+  Attributes:
+    is_chief: whether this process is the chief; None without a TF_CONFIG that names a task.
+    cluster: job -> addresses, or None.
+  """
+  is_chief: Optional[bool]
+  cluster: Optional[Dict[str, Any]]
+
+  @classmethod
+  def read(cls) -> '_TFConfig':
+    text = os.environ.get('TF_CONFIG') or '{}'
+    try:
+      config = json.loads(text)
+      task = config.get('task', {})
+      kind, index = task.get('type'), int(task.get('index', 0))
+      cluster = config.get('cluster', {})
+      has_chief = 'chief' in cluster or 'master' in cluster
+    except (ValueError, AttributeError, TypeError) as error:
+      raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
+                             'mend it, or pass is_chief=' % (error, text)) from error
+    if kind is None:
+      return cls(None, cluster or None)
+    return cls(Task(kind, index).is_chief and not (kind == 'worker' and has_chief), cluster or None)

@@ -66,9 +66,12 @@ class Elementwise:
     return [(1, self.units(layout))]
 
   def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
-    # Of a whole weight the last dimension stays: TPUs keep it in tiles, and would copy to reshape.
-    before = layout.shape[:layout.axis if len(shards) > 1 else -1]
-    return [_reshaped(shard, [int(np.prod(before, dtype=np.int64)), -1]) for shard in shards]
+    if len(shards) > 1:
+      rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64))
+      return [_reshaped(shard, [rows, -1]) for shard in shards]
+    # The last dimension stays: TPUs keep it in tiles, and would copy to reshape it.
+    *before, columns = layout.shape or (1,)
+    return [_reshaped(shards[0], [int(np.prod(before, dtype=np.int64)), columns])]
 
   def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
     return [_reshaped(mask, layout.shard_shape(index)) for index, mask in enumerate(masks)]
@@ -85,10 +88,13 @@ class Block:
   Attributes:
     height, width: size in elements, both positive.
     pooling: 'AVG' or 'MAX' of the scores of the elements covered.
+    use_tpu: go about it by rows alone. TPUs keep the last dimension in tiles of 128, and would
+      fill up one as short as a block is wide.
   """
   height: int
   width: int
   pooling: str
+  use_tpu: bool = False
 
   def units(self, layout: Layout) -> int:
     rows, columns = layout.squeezed().shape
@@ -105,7 +111,8 @@ class Block:
     for owner, (begin, end) in zip(shards, self._owned(layout)):
       with on_device_of(owner):
         blocks = self._pool(_range(shards, layout.spans, layout.axis, begin, end))
-        units.append(tf.reshape(blocks, [1, -1]) if layout.axis == 0 else blocks)
+        flat = layout.axis == 0 and len(shards) > 1
+        units.append(tf.reshape(blocks, [1, -1]) if flat else blocks)
     return units
 
   def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
@@ -141,21 +148,39 @@ class Block:
       # As integers: the maximum of floats treats NaN differently from one
       # TensorFlow version to the next.
       scores = tf.bitcast(scores, tf.int32)
-    blocks = tf.reshape(tf.pad(scores, padding), [down, self.height, across, self.width])
+    scores = tf.pad(scores, padding)
+    if self.use_tpu:
+      pooled = tf.transpose(self._pool_rows(scores, self.height))
+      total = tf.transpose(self._pool_rows(pooled, self.width))
+    else:
+      blocks = tf.reshape(scores, [down, self.height, across, self.width])
+      if self.pooling == 'MAX':
+        total = tf.reduce_max(blocks, axis=[1, 3])
+      else:
+        # Whole rows first: they lie together in memory, and leave less to go over.
+        total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 1), 3), [down, across])
     if self.pooling == 'MAX':
-      return tf.bitcast(tf.reduce_max(blocks, axis=[1, 3]), tf.float32)
-    # Whole rows first: they lie together in memory, and leave less to go over.
-    total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 1), 3), [down, across])
+      return tf.bitcast(total, tf.float32)
     # Multiplied by the reciprocal, since the graph optimizer does so with some divisions, and
     # rounds differently then. The sign is for NaN, which may come out of a sum as negative.
     share = np.float32(1) / self._covered(rows, columns).astype(np.float32)
     return tf.abs(total * share)
+
+  def _pool_rows(self, matrix: Any, size: int) -> Any:
+    """Returns the maximum or the sum of each `size` consecutive rows."""
+    rows, columns = matrix.shape.as_list()
+    runs = tf.reshape(matrix, [rows // size, size, columns])
+    if self.pooling == 'MAX':
+      return tf.reduce_max(runs, axis=1)
+    return tf.reshape(_pairwise_sum(runs, 1), [rows // size, columns])
 
   def _covered(self, rows: int, columns: int) -> np.ndarray:
     """Returns the number of elements that each block of a matrix covers."""
     return np.outer(_covered(rows, self.height), _covered(columns, self.width))
 
   def _tile(self, units: Any) -> Any:
+    if self.use_tpu:
+      return _repeat_rows(tf.transpose(_repeat_rows(tf.transpose(units), self.width)), self.height)
     down, across = units.shape.as_list()
     # One dimension after the other, which takes half as long as both at once.
     rows = tf.reshape(tf.tile(tf.reshape(units, [down * across, 1]), [1, self.width]),
@@ -222,7 +247,8 @@ class NofM:
     return _whole_units(layout, self.m)
 
 
-def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str, n_of_m: bool = False) -> Any:
+def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str, n_of_m: bool = False,
+                use_tpu: bool = False) -> Any:
   """Returns the pattern for a weight of that shape.
 
   Args:
@@ -230,6 +256,7 @@ def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str, n_of_m: boo
     dims: (height, width) of a block; -1 is the whole dimension of this weight.
     pooling: 'AVG' or 'MAX'.
     n_of_m: prune width-long runs of the input channels, instead of blocks.
+    use_tpu: see Block.
 
   Returns:
     A Block; with n_of_m a NofM; or Elementwise for 1x1 blocks, and for weights
@@ -261,7 +288,8 @@ def pattern_for(shape: Sequence[int], dims: BlockDims, pooling: str, n_of_m: boo
   if len(squeezed) != 2:
     return Elementwise()
   height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(dims, squeezed))
-  return Elementwise() if (height, width) == (1, 1) else Block(height, width, pooling)
+  return (Elementwise() if (height, width) == (1, 1) else
+          Block(height, width, pooling, use_tpu))
 
 
 def fewest_elements(sizes: Sequence[Tuple[int, int]], units: int) -> int:
@@ -292,21 +320,32 @@ def _pairwise_sum(blocks: Any, axis: int) -> Any:
   rounds differently; these additions round the same everywhere. The fixed tree
   is also more accurate than adding one by one.
   """
-  size = int(blocks.shape[axis])
+  size, reduced = int(blocks.shape[axis]), False
+  last = axis == blocks.shape.rank - 1
   while size > 1:
     half = (size + 1) // 2
-    if size % 2:
-      lower, upper = tf.split(blocks, [half, size - half], axis=axis)
-      padding = [[0, 0] for _ in range(4)]
-      padding[axis][1] = 1
-      blocks = lower + tf.pad(upper, padding)
-    else:
-      # Of two there is only one order.
+    if last and size % 2 == 0 and not reduced:
+      # Of two there is only one order. XLA would make one reduction, in an order of its own, of
+      # two in a row.
       shape = blocks.shape.as_list()
       shape[axis:axis + 1] = [2, half]
-      blocks = tf.reduce_sum(tf.reshape(blocks, shape), axis=axis)
+      blocks, reduced = tf.reduce_sum(tf.reshape(blocks, shape), axis=axis), True
+    else:
+      lower, upper = tf.split(blocks, [half, size - half], axis=axis)
+      if size % 2:
+        padding = [[0, 0] for _ in range(blocks.shape.rank)]
+        padding[axis][1] = 1
+        upper = tf.pad(upper, padding)
+      blocks, reduced = lower + upper, False
     size = half
   return blocks
+
+
+def _repeat_rows(matrix: Any, times: int) -> Any:
+  """Returns each row of a matrix so many times in a row."""
+  rows, columns = matrix.shape.as_list()
+  return tf.reshape(tf.tile(tf.reshape(matrix, [rows, 1, columns]), [1, times, 1]),
+                    [rows * times, columns])
 
 
 def _reshaped(shard: Any, shape: Sequence[int]) -> Any:
