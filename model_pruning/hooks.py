@@ -140,8 +140,8 @@ class PruningHook(tf.train.SessionRunHook):
       self._claim.make(session)
     if self._made:
       done = session.run([is_initialized for _, is_initialized in self._made])
-      session.run([variable.initializer
-                   for (variable, _), is_done in zip(self._made, done) if not is_done])
+      session.run([copy.initializer for (variable, _), is_done in zip(self._made, done)
+                   if not is_done for copy in variables.copies_of(variable)])
     self._seen, self._stride = None, 1
     self._run_update(session)
 
@@ -151,7 +151,7 @@ class PruningHook(tf.train.SessionRunHook):
     del run_context
     self._wait_for('a training step')
     if self._pruning is not None:
-      return tf.train.SessionRunArgs(self._pruning.global_step)
+      return tf.train.SessionRunArgs(variables.copies_of(self._pruning.global_step)[0])
     if self._claim is not None and not self._compared:
       return tf.train.SessionRunArgs(self._claim.current)
     return None
@@ -204,7 +204,8 @@ class PruningHook(tf.train.SessionRunHook):
     if self._claim is not None:
       self._claim.check_own(session)
     session.run(self._update)
-    self._last_update = int(session.run(self._pruning.last_mask_update_step))
+    self._last_update = int(session.run(
+        variables.copies_of(self._pruning.last_mask_update_step)[0]))
     self._next_update = self._pruning.next_update_step(self._last_update)
 
   def end(self, session: Any) -> None:
@@ -215,7 +216,7 @@ class PruningHook(tf.train.SessionRunHook):
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.
-    _save_update_of_last_step(session, self._pruning.last_mask_update_step)
+    _save_update_of_last_step(session, variables.copies_of(self._pruning.last_mask_update_step)[0])
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))

@@ -47,6 +47,16 @@ def switches_and_merges() -> Iterator[None]:
     tf.enable_control_flow_v2()
 
 
+def once_for_all_replicas(build: Callable[[], Any]) -> Any:
+  """Calls build() once, also where a model is built by a strategy, once for each of its replicas.
+
+  Replicas that each did the same might do it at other times, with other weights.
+  """
+  if not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context():
+    return build()
+  return tf.distribute.get_replica_context().merge_call(lambda strategy: build())
+
+
 def in_place(function: Callable[..., Any], *tensors: Any) -> Any:
   """Calls function(*tensors) where the first tensor lives."""
   with on_device_of(tensors[0]):

@@ -16,6 +16,7 @@ from model_pruning import updates
 from model_pruning import weight_sparsity
 from model_pruning.compat import tf
 from model_pruning.hparam import HParams
+from model_pruning.placement import once_for_all_replicas
 from model_pruning.placement import switches_and_merges
 from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
@@ -269,7 +270,7 @@ class Pruning:
     if key not in self._ops:
       # With the slash it is the scope of that name, however often it was entered before.
       with switches_and_merges(), tf.name_scope(self.spec.name + '/'):
-        self._ops[key] = build()
+        self._ops[key] = once_for_all_replicas(build)
     return self._ops[key]
 
   def _find_global_step(self, global_step: Any) -> Any:

@@ -85,7 +85,7 @@ class MaskedWeight:
     """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
     counts = []
     for shard in self.mask_shards:
-      with on_device_of(shard):
+      with on_device_of(variables.copies_of(shard)[0]):
         counts.append(tf.math.count_nonzero(variables.read(shard), dtype=tf.int64))
     return tf.add_n(counts)
 

@@ -4,7 +4,7 @@
 
 import contextlib
 import re
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from model_pruning import errors
 from model_pruning.compat import BaseSaverBuilder
@@ -26,6 +26,7 @@ def read(variable: Any, dtype: Any = None) -> Any:
       the graph optimizer moves a cast ahead of the read of a ref variable, and so
       ahead of what the read waits for.
   """
+  variable = copies_of(variable)[0]
   if not hasattr(variable, 'read_value'):
     value = tf.convert_to_tensor(variable)
     return value if dtype is None else tf.cast(value, dtype)
@@ -45,6 +46,7 @@ def read_shards(variable: Any, copy: bool = False) -> List[Any]:
   """
   values = []
   for shard in shards_of(variable):
+    shard = copies_of(shard)[0]
     with on_device_of(shard):
       value = read(shard, tf.float32)
       values.append(tf.raw_ops.DeepCopy(x=value) if copy and use_resource_of(shard) is False
@@ -59,9 +61,12 @@ def assign_shards(variable: Any, values: List[Any]) -> List[Any]:
 
 def assign(variable: Any, value: Any) -> Any:
   """Returns the operation that assigns `value`, cast to the variable's dtype, where that lives."""
-  with on_device_of(variable):
-    return tf.assign(variable, tf.cast(value, dtype_of(variable)),
-                     name=variable.op.name.split('/')[-1] + '_assign').op
+  written = []
+  for copy in copies_of(variable):
+    with on_device_of(copy):
+      written.append(tf.assign(copy, tf.cast(value, dtype_of(copy)),
+                               name=copy.op.name.split('/')[-1] + '_assign').op)
+  return written[0] if len(written) == 1 else tf.group(*written)
 
 
 def chosen_devices(variable: Any) -> List[str]:
@@ -69,7 +74,7 @@ def chosen_devices(variable: Any) -> List[str]:
 
   Strategies of tf.distribute choose the devices of the variables they make, of all alike.
   """
-  if not is_variable(variable) or tf.distribute.has_strategy():
+  if not is_variable(variable) or is_replicated(variable) or tf.distribute.has_strategy():
     return []
   devices = [shard.device for shard in shards_of(variable)]
   return devices if all(devices) else []
@@ -77,7 +82,8 @@ def chosen_devices(variable: Any) -> List[str]:
 
 def is_remote(variable: Any) -> bool:
   """Returns whether a variable was placed in a job of a cluster, where several tasks may use it."""
-  return any(tf.DeviceSpec.from_string(device).job for device in chosen_devices(variable))
+  jobs = {tf.DeviceSpec.from_string(device).job for device in chosen_devices(variable)}
+  return bool(jobs - {None, 'localhost'})
 
 
 @contextlib.contextmanager
@@ -146,9 +152,10 @@ def exempt_from_initialization(variable: Any) -> Any:
   variables[:] = [known for known in variables if known is not variable]
   # A collection of variables that a meta graph keeps, and that nobody waits for.
   tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
-  with switches_and_merges(), tf.device(variable.device):
-    initialized = tf.is_variable_initialized(variable)
-    value = tf.cond(initialized, variable.read_value,
+  copies = copies_of(variable)
+  with switches_and_merges(), tf.device(copies[0].device):
+    initialized = tf.reduce_all(tf.stack([tf.is_variable_initialized(copy) for copy in copies]))
+    value = tf.cond(initialized, copies[0].read_value,
                     lambda: tf.zeros(variable.shape, dtype_of(variable)))
   tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
   return initialized
@@ -165,7 +172,7 @@ class _Saveable(BaseSaverBuilder.SaveableObject):
 
   def restore(self, restored_tensors: Any, restored_shapes: Any) -> Any:
     del restored_shapes
-    return tf.assign(self.op, restored_tensors[0])
+    return tf.group(*(tf.assign(copy, restored_tensors[0]) for copy in copies_of(self.op)))
 
 
 def layout_of(weight: Any) -> Layout:
@@ -194,10 +201,24 @@ def shards_of(variable: Any) -> List[Any]:
   return list(variable) if is_partitioned(variable) else [variable]
 
 
+def copies_of(variable: Any) -> Sequence[Any]:
+  """Returns the copies of a variable that a strategy of tf.distribute keeps on several replicas.
+
+  All hold the same value. What is no such variable is its own only copy.
+  """
+  return variable.values if is_replicated(variable) else [variable]
+
+
+def is_replicated(variable: Any) -> bool:
+  """Returns whether a strategy of tf.distribute keeps copies of a variable."""
+  return hasattr(variable, 'values') and hasattr(variable, 'distribute_strategy')
+
+
 def is_partitioned(variable: Any) -> bool:
   """Returns whether it is a PartitionedVariable."""
   # TensorFlow 2 lists the class under another module; the method is its own in both.
-  return hasattr(variable, '_get_variable_list')
+  # What a replicated variable lacks itself it looks for in a read of it, which it adds to the graph.
+  return not is_replicated(variable) and hasattr(variable, '_get_variable_list')
 
 
 def op_name(variable: Any) -> str:
@@ -217,7 +238,7 @@ def is_variable(weight: Any) -> bool:
 
 def use_resource_of(weight: Any) -> Optional[bool]:
   """Returns whether the weight is a resource variable; None, the scope's choice, for a tensor."""
-  first = shards_of(weight)[0]
+  first = copies_of(shards_of(weight)[0])[0]
   if hasattr(first, 'handle') and first.handle.dtype == tf.resource:
     return True
   return False if is_variable(weight) else None
