@@ -10,8 +10,10 @@ The loop is that of tf_slim, or of tf.contrib.slim where there is no tf_slim.
 """
 
 from concurrent import futures
+import contextlib
 import importlib
-from typing import Any, Callable, Optional, Tuple
+import threading
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 from model_pruning import slim
 from model_pruning.compat import tf
@@ -90,13 +92,39 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
                        'tf.compat.v1.disable_eager_execution() at the start of the program' % (
                            logdir,))
 
+  updating = threading.Lock()
+
   def step_and_prune(sess: Any, train_op: Any, global_step: Any,
                      train_step_kwargs: Any) -> Tuple[Any, Any]:
     total_loss, should_stop = train_step_fn(sess, train_op, global_step, train_step_kwargs)
-    sess.run(mask_update_op)
+    with updating:
+      sess.run(mask_update_op)
     return total_loss, should_stop
 
-  return _slim().learning.train(train_op, logdir, train_step_fn=step_and_prune, **given)
+  learning = _slim().learning
+  with (graph or tf.get_default_graph()).as_default():
+    if saver is None:
+      if global_step is None:
+        tf.train.get_or_create_global_step()  # Which slim makes, too, before its saver.
+      given['saver'] = saver = tf.train.Saver()
+    with _saving_under(updating, saver):
+      return learning.train(train_op, logdir, train_step_fn=step_and_prune, **given)
+
+
+@contextlib.contextmanager
+def _saving_under(lock: Any, saver: Any) -> Iterator[None]:
+  """Has a saver wait for a lock: slim saves in a thread, which could see half of an update."""
+  save = saver.save
+
+  def save_under_lock(*args: Any, **kwargs: Any) -> Any:
+    with lock:
+      return save(*args, **kwargs)
+
+  saver.save = save_under_lock
+  try:
+    yield
+  finally:
+    del saver.save
 
 
 def _threads_are_eager() -> bool:

@@ -231,7 +231,7 @@ def iterations(model: Any) -> Optional[int]:
   if not IS_KERAS_3 or optimizer is None or hasattr(optimizer, 'inner_optimizer'):
     return None  # Scaling the loss leaves out batches whose gradients are not finite.
   # Not `iterations`, which with accumulated gradients counts the updates.
-  return int(optimizer._iterations)
+  return int(optimizer._iterations.numpy())
 
 
 def is_trained(layer: Any, training: Optional[bool]) -> bool:
