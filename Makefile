@@ -9,19 +9,20 @@ DEMO_FLAGS =
 BENCH_FLAGS =
 # build_time compares with tf.contrib where there is one: on TensorFlow 1.15.5.
 # keras_update makes an environment with tfmot, to compare with it: no test needs that one.
-BENCH = mask_update groups patterns build_time inference keras_update
+BENCH = mask_update groups patterns build_time inference keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
 .PHONY: help demo test test-slow test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
-  bench soak lint typecheck build-check wheel-test bazel-test clean distclean
+  test-tpu bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on TensorFlow 1.15.5, 2.15.1 and 2.21"
+	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
@@ -62,6 +63,10 @@ test-legacy-keras:
 	else \
 	  echo "no test bears the marker legacy_keras"; \
 	fi
+
+# TensorFlow lowers in the environment of the leg, libtpu compiles in one of its own.
+test-tpu:
+	@NAME=tpu tools/test.sh auto -s -m tpu tests/tpu/test_compile.py
 
 bench:
 	@for name in $(BENCH); do \

@@ -14,11 +14,12 @@ from zero where the processor flushes them, and does so on every device.
 """
 
 import functools
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.placement import in_place
+from model_pruning.placement import on_device_of
 from model_pruning.placement import outlined
 from model_pruning.placement import subroutine
 
@@ -57,9 +58,21 @@ def count_dtype(units: int) -> Any:
 
 
 def total_of(counts: Sequence[Any], dtype: Any) -> Any:
-  """Adds up the counts of all shards, in an integer wide enough for all units."""
-  counts = [tf.cast(count, dtype) for count in counts]
-  return counts[0] if len(counts) == 1 else tf.add_n(counts)
+  """Adds up the counts of all shards, in an integer wide enough for all units.
+
+  Those from one device are added up there first: a server with many shards of a group then
+  sends no more than one with a single shard.
+  """
+  by_device: Dict[str, List[Any]] = {}
+  for count in counts:
+    by_device.setdefault(count.device, []).append(count)
+  sums = []
+  for alike in by_device.values():
+    if len(alike) > 1:
+      with on_device_of(alike[0]):
+        alike = [tf.add_n([tf.cast(count, dtype) for count in alike])]
+    sums.append(tf.cast(alike[0], dtype))
+  return sums[0] if len(sums) == 1 else tf.add_n(sums)
 
 
 def digits_for(size: int) -> Tuple[int, ...]:

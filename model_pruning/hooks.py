@@ -216,7 +216,7 @@ class PruningHook(tf.train.SessionRunHook):
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.
-    _save_update_of_last_step(session, variables.copies_of(self._pruning.last_mask_update_step)[0])
+    _save_last_update(session, self._pruning)
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
@@ -233,18 +233,54 @@ class PruningHook(tf.train.SessionRunHook):
             'the last mask update of %r' % schedule)
 
 
-def _save_update_of_last_step(session: Any, last_mask_update_step: Any) -> None:
-  """Saves again where the checkpoint of the last step is from before its mask update."""
-  name, step = last_mask_update_step.op.name, session.run(last_mask_update_step)
+def _save_last_update(session: Any, pruning: Pruning) -> None:
+  """Saves again where the last checkpoint is from before the last mask update."""
+  last = variables.copies_of(pruning.last_mask_update_step)[0]
+  update, step = session.run([last, variables.copies_of(pruning.global_step)[0]])
   for saver in session.graph.get_collection(tf.GraphKeys.SAVERS):
     path = (saver.last_checkpoints or [''])[-1]
     prefix, _, suffix = path.rpartition('-')
-    if suffix != str(step):
+    if not suffix.isdigit():
       continue
     reader = tf.train.load_checkpoint(path)
     # A saver made before the hook began does not save the step; then there is no telling.
-    if not reader.has_tensor(name) or reader.get_tensor(name) != step:
+    if not reader.has_tensor(last.op.name) or reader.get_tensor(last.op.name) == update:
+      continue
+    if suffix == str(step):
+      _replace_checkpoint(session, saver, path)
+    else:  # Others have trained since.
       saver.save(session, prefix, global_step=step)
+
+
+def _replace_checkpoint(session: Any, saver: Any, path: str) -> None:
+  """Saves in place of the last checkpoint.
+
+  Whenever this is interrupted, or the disk is full, the folder's state names a whole
+  one: first that which was there, then the new one in a folder of its own, then the copy.
+  """
+  folder, name = os.path.split(path)
+  beside = os.path.join(folder, 'replacing_' + name)
+  new = os.path.join(beside, name)
+  tf.gfile.MakeDirs(beside)
+  try:
+    saver.save(session, new, write_meta_graph=False, write_state=False)
+  except BaseException:
+    tf.gfile.DeleteRecursively(beside)
+    raise
+  _name_latest(folder, new)
+  for file in tf.gfile.ListDirectory(beside):
+    tf.gfile.Copy(os.path.join(beside, file), os.path.join(folder, file), overwrite=True)
+  _name_latest(folder, path)
+  tf.gfile.DeleteRecursively(beside)
+
+
+def _name_latest(folder: str, path: str) -> None:
+  """Has the state of a folder of checkpoints name one as the latest."""
+  state = tf.train.get_checkpoint_state(folder)
+  if state is not None:
+    known = [each for each in state.all_model_checkpoint_paths
+             if os.path.basename(each) != os.path.basename(path)]
+    tf.train.update_checkpoint_state(folder, path, known + [path])
 
 
 def _is_built_for_chief() -> bool:

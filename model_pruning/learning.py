@@ -103,6 +103,8 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
 
   learning = _slim().learning
   with (graph or tf.get_default_graph()).as_default():
+    if logdir is None:
+      return learning.train(train_op, logdir, train_step_fn=step_and_prune, **given)
     if saver is None:
       if global_step is None:
         tf.train.get_or_create_global_step()  # Which slim makes, too, before its saver.

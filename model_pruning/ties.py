@@ -159,7 +159,8 @@ def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
 def _flat_index(keys: Any) -> Any:
   """Returns the index that each of the keys [rows, columns] has in flat order."""
   rows, columns = keys.shape.as_list()
-  return tf.reshape(tf.range(rows) * columns, [rows, 1]) + tf.reshape(tf.range(columns), [1, columns])
+  before = tf.reshape(tf.range(rows) * columns, [rows, 1])
+  return before + tf.reshape(tf.range(columns), [1, columns])
 
 
 def _position_by_bisection(keys: Any, key: Any, wanted: Any) -> Any:

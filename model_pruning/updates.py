@@ -86,7 +86,7 @@ def _pattern_for(record: Any, group: Optional[str], spec: PruningSpec) -> Any:
   dims = spec.block_dims_for(record.name, group)
   try:
     pattern = pattern_for(record.layout.shape, dims, spec.block_pooling_function,
-                          spec.intra_block_sparsity)
+                          spec.intra_block_sparsity, spec.use_tpu)
   except errors.BlockError as error:
     raise errors.BlockError('Weight %s: %s' % (record.name, error)) from error
   target = spec.target_for(record.name, group)
