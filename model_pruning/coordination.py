@@ -7,7 +7,6 @@ The task that updates says so in a variable beside the global step, where all se
 
 import json
 import os
-import re
 import socket
 from typing import Any, Dict, NamedTuple, Optional
 
@@ -24,7 +23,7 @@ _NAME = 'model_pruning_claim'
 class Task(NamedTuple):
   """A task of a cluster: its job, and its number in that."""
   job: str
-  index: int
+  number: int
 
   def __str__(self) -> str:
     return '/job:%s/task:%d' % self
@@ -33,7 +32,7 @@ class Task(NamedTuple):
   def is_chief(self) -> bool:
     """Whether TensorFlow's conventions make it the chief, in a cluster without a job of that name.
     """
-    return self.job in _CHIEFS or self.job == 'worker' and self.index == 0
+    return self.job in _CHIEFS or self.job == 'worker' and self.number == 0
 
 
 def own_task() -> Optional[Task]:

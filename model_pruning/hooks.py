@@ -183,9 +183,10 @@ class PruningHook(tf.train.SessionRunHook):
 
   def _settings(self) -> Dict[str, Any]:
     """Returns how this task prunes, or would, as JSON can hold it."""
-    given = isinstance(self._given, Pruning)
-    spec = self._given.spec if given else self._given
-    schedule = self._given.schedule if given else self._sparsity
+    if isinstance(self._given, Pruning):
+      spec, schedule = self._given.spec, self._given.schedule
+    else:
+      spec, schedule = self._given, self._sparsity
     settings = json.loads(spec.to_json())
     if isinstance(schedule, PruningSchedule):
       settings['sparsity'] = repr(schedule)

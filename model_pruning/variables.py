@@ -217,7 +217,7 @@ def is_replicated(variable: Any) -> bool:
 def is_partitioned(variable: Any) -> bool:
   """Returns whether it is a PartitionedVariable."""
   # TensorFlow 2 lists the class under another module; the method is its own in both.
-  # What a replicated variable lacks itself it looks for in a read of it, which it adds to the graph.
+  # What a replicated variable lacks it looks for in a read of it, which it adds to the graph.
   return not is_replicated(variable) and hasattr(variable, '_get_variable_list')
 
 

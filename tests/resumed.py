@@ -31,6 +31,7 @@ def build(use_resource=True, partitions=None):
           'one/kernel', [8, 12], initializer=tf.random_uniform_initializer(-1, 1, seed=1))))
       outputs = tf.matmul(hidden, tf.get_variable(
           'two/kernel', [12, 8], initializer=tf.random_uniform_initializer(-1, 1, seed=2)))
+  outputs = tf.identity(outputs, 'outputs')
   loss = tf.reduce_mean(tf.square(outputs - features))
   return tf.train.AdamOptimizer(0.05).minimize(loss, global_step=step)
 

@@ -23,7 +23,8 @@ SPECS = {
     'exact': '', 'decay': ',threshold_decay=0.5', 'blocks': ',block_height=2,block_width=2',
     'n_of_m': ',intra_block_sparsity=true,block_width=4', 'group': ',global_pruning=true',
     'first_order': ',prune_option=first_order_gradient',
-    'second_order': ',prune_option=second_order_gradient', 'estimate': ',threshold_method=histogram',
+    'second_order': ',prune_option=second_order_gradient',
+    'estimate': ',threshold_method=histogram',
 }
 SOAK = int(os.environ.get('MODEL_PRUNING_SOAK', '1'))
 

@@ -15,6 +15,7 @@ from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.export import fold
+from model_pruning.export import writing
 from model_pruning.reading import sources
 
 _HISTORY = ('gradient', 'old_weight', 'old_old_weight')
@@ -194,7 +195,7 @@ def write(path: str, values: Mapping[str, np.ndarray]) -> None:
     raise errors.WriteError(
         '%s has checkpoints already, and who trains there would resume from this one in place of '
         '%s; give another folder' % (folder, latest))
-  with files.staging(folder) as temporary:
+  with writing.by_tensorflow(path), files.staging(folder) as temporary:
     with tf.Graph().as_default(), tf.Session() as session:
       names = sorted(values)
       # Fed, not built in: a graph may hold no more than 2 GB.

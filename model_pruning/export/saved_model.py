@@ -10,6 +10,7 @@ from model_pruning import files
 from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
+from model_pruning.export import writing
 from model_pruning.reading import sources
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -201,7 +202,8 @@ def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _K
         node.name, node.op = name.split(':')[0], 'Const'
         node.attr['dtype'].type = tf.string.as_datatype_enum
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))
-  with files.new_folder(export_dir) as temporary, tf.Graph().as_default() as graph:
+  with writing.by_tensorflow(export_dir), files.new_folder(
+      export_dir) as temporary, tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
     builder = tf.saved_model.builder.SavedModelBuilder(temporary)
     for name, _ in kept.assets:

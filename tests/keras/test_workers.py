@@ -101,7 +101,8 @@ def test_two_workers_have_the_same_masks_after_every_update(in_a_loop, tmp_path)
     config = json.dumps({'cluster': cluster, 'task': {'type': 'worker', 'index': index}})
     with open(str(log), 'w') as handle:
       workers.append(subprocess.Popen(
-          [sys.executable, '-c', _WORKER.replace('IN_A_LOOP', str(in_a_loop)), path], stdout=handle, stderr=subprocess.STDOUT,
+          [sys.executable, '-c', _WORKER.replace('IN_A_LOOP', str(in_a_loop)), path],
+          stdout=handle, stderr=subprocess.STDOUT,
           env={**os.environ, 'TF_CONFIG': config, 'CUDA_VISIBLE_DEVICES': '',
                'PYTHONPATH': os.pathsep.join([os.getcwd()] + sys.path)}))
   try:
