@@ -51,6 +51,39 @@ def _task_of(device: str) -> Optional[Task]:
   return Task(spec.job, spec.task) if spec.job and spec.task is not None else None
 
 
+def is_built_for_chief() -> bool:
+  """Returns whether the default graph may be the chief's, by where it was placed."""
+  task = own_task()
+  return task is None or task.job != 'worker' or task.is_chief
+
+
+class TFConfig(NamedTuple):
+  """What TF_CONFIG says.
+
+  Attributes:
+    is_chief: whether this process is the chief; None without a TF_CONFIG that names a task.
+    cluster: job -> addresses, or None.
+  """
+  is_chief: Optional[bool]
+  cluster: Optional[Dict[str, Any]]
+
+  @classmethod
+  def read(cls) -> 'TFConfig':
+    text = os.environ.get('TF_CONFIG') or '{}'
+    try:
+      config = json.loads(text)
+      task = config.get('task', {})
+      kind, index = task.get('type'), int(task.get('index', 0))
+      cluster = config.get('cluster', {})
+      has_chief = 'chief' in cluster or 'master' in cluster
+    except (ValueError, AttributeError, TypeError) as error:
+      raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
+                             'mend it, or pass is_chief=' % (error, text)) from error
+    if kind is None:
+      return cls(None, cluster or None)
+    return cls(Task(kind, index).is_chief and not (kind == 'worker' and has_chief), cluster or None)
+
+
 class Claim:
   """Who updates the masks, and how, as told by the one who does to all who share the variables."""
 

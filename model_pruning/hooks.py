@@ -3,17 +3,17 @@
 """PruningHook: pruning for Estimator and MonitoredTrainingSession."""
 
 import json
-import os
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import last_checkpoint
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.coordination import Claim
-from model_pruning.coordination import own_task
-from model_pruning.coordination import Task
+from model_pruning.coordination import is_built_for_chief
+from model_pruning.coordination import TFConfig
 from model_pruning.hparam import HParams
 from model_pruning.pruning import Pruning
 from model_pruning.schedule_base import PruningSchedule
@@ -76,11 +76,11 @@ class PruningHook(tf.train.SessionRunHook):
     self._sparsity = sparsity
     self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
     try:
-      config = _TFConfig.read()
+      config = TFConfig.read()
     except errors.SpecError:
       if is_chief is None:
         raise
-      config = _TFConfig(None, None)
+      config = TFConfig(None, None)
     self._is_chief = config.is_chief if is_chief is None else is_chief
     self._cluster = config.cluster if cluster is None else cluster
     self._summaries = summaries
@@ -109,7 +109,7 @@ class PruningHook(tf.train.SessionRunHook):
         self._given, Pruning) else tf.train.get_global_step()
     if step is not None and variables.is_remote(step):
       self._claim = Claim(step, self._settings())
-    if not (_is_built_for_chief() if self._is_chief is None else self._is_chief):
+    if not (is_built_for_chief() if self._is_chief is None else self._is_chief):
       logging.info('PruningHook: not the chief, which is the one that updates the masks')
       return
     self._made = []
@@ -217,7 +217,8 @@ class PruningHook(tf.train.SessionRunHook):
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.
-    _save_last_update(session, self._pruning)
+    last_checkpoint.save_last_update(session, self._pruning.last_mask_update_step,
+                                     self._pruning.global_step)
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
@@ -232,86 +233,3 @@ class PruningHook(tf.train.SessionRunHook):
             'a mask update at or after sparsity_function_end_step=%d' %
             spec.sparsity_function_end_step if schedule is None else
             'the last mask update of %r' % schedule)
-
-
-def _save_last_update(session: Any, pruning: Pruning) -> None:
-  """Saves again where the last checkpoint is from before the last mask update."""
-  last = variables.copies_of(pruning.last_mask_update_step)[0]
-  update, step = session.run([last, variables.copies_of(pruning.global_step)[0]])
-  for saver in session.graph.get_collection(tf.GraphKeys.SAVERS):
-    path = (saver.last_checkpoints or [''])[-1]
-    prefix, _, suffix = path.rpartition('-')
-    if not suffix.isdigit():
-      continue
-    reader = tf.train.load_checkpoint(path)
-    # A saver made before the hook began does not save the step; then there is no telling.
-    if not reader.has_tensor(last.op.name) or reader.get_tensor(last.op.name) == update:
-      continue
-    if suffix == str(step):
-      _replace_checkpoint(session, saver, path)
-    else:  # Others have trained since.
-      saver.save(session, prefix, global_step=step)
-
-
-def _replace_checkpoint(session: Any, saver: Any, path: str) -> None:
-  """Saves in place of the last checkpoint.
-
-  Whenever this is interrupted, or the disk is full, the folder's state names a whole
-  one: first that which was there, then the new one in a folder of its own, then the copy.
-  """
-  folder, name = os.path.split(path)
-  beside = os.path.join(folder, 'replacing_' + name)
-  new = os.path.join(beside, name)
-  tf.gfile.MakeDirs(beside)
-  try:
-    saver.save(session, new, write_meta_graph=False, write_state=False)
-  except BaseException:
-    tf.gfile.DeleteRecursively(beside)
-    raise
-  _name_latest(folder, new)
-  for file in tf.gfile.ListDirectory(beside):
-    tf.gfile.Copy(os.path.join(beside, file), os.path.join(folder, file), overwrite=True)
-  _name_latest(folder, path)
-  tf.gfile.DeleteRecursively(beside)
-
-
-def _name_latest(folder: str, path: str) -> None:
-  """Has the state of a folder of checkpoints name one as the latest."""
-  state = tf.train.get_checkpoint_state(folder)
-  if state is not None:
-    known = [each for each in state.all_model_checkpoint_paths
-             if os.path.basename(each) != os.path.basename(path)]
-    tf.train.update_checkpoint_state(folder, path, known + [path])
-
-
-def _is_built_for_chief() -> bool:
-  """Returns whether the default graph may be the chief's, by where it was placed."""
-  task = own_task()
-  return task is None or task.job != 'worker' or task.is_chief
-
-
-class _TFConfig(NamedTuple):
-  """What TF_CONFIG says.
-
-  Attributes:
-    is_chief: whether this process is the chief; None without a TF_CONFIG that names a task.
-    cluster: job -> addresses, or None.
-  """
-  is_chief: Optional[bool]
-  cluster: Optional[Dict[str, Any]]
-
-  @classmethod
-  def read(cls) -> '_TFConfig':
-    text = os.environ.get('TF_CONFIG') or '{}'
-    try:
-      config = json.loads(text)
-      task = config.get('task', {})
-      kind, index = task.get('type'), int(task.get('index', 0))
-      cluster = config.get('cluster', {})
-      has_chief = 'chief' in cluster or 'master' in cluster
-    except (ValueError, AttributeError, TypeError) as error:
-      raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
-                             'mend it, or pass is_chief=' % (error, text)) from error
-    if kind is None:
-      return cls(None, cluster or None)
-    return cls(Task(kind, index).is_chief and not (kind == 'worker' and has_chief), cluster or None)

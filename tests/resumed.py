@@ -55,7 +55,7 @@ class _Interrupt(tf.train.SessionRunHook):
 
 
 def train(folder, spec, use_resource=True, partitions=None, save_steps=1, hook_first=False,
-          at_step=None, ahead=False, what=None, steps=STEPS):
+          at_step=None, ahead=False, what=None, steps=STEPS, relative_paths=False):
   """Trains, from the checkpoint in the folder if there is one, up to `steps` or until stopped.
 
   Args:
@@ -66,6 +66,7 @@ def train(folder, spec, use_resource=True, partitions=None, save_steps=1, hook_f
     hook_first: whether the PruningHook comes ahead of TensorFlow's saver.
     at_step, what, ahead: what to call, after which step, and whether ahead of the PruningHook.
     steps: the step to stop at.
+    relative_paths: whether the state of the folder names its checkpoints so.
 
   Returns:
     The values of all variables by name.
@@ -77,8 +78,13 @@ def train(folder, spec, use_resource=True, partitions=None, save_steps=1, hook_f
   config.graph_options.rewrite_options.disable_meta_optimizer = True
   with tf.Graph().as_default():
     train_op, read_step = build(use_resource, partitions), tf.train.get_global_step()
+    saver = None
+    if relative_paths:
+      saver = tf.train.Saver(defer_build=True, save_relative_paths=True)
+      tf.add_to_collection(tf.GraphKeys.SAVERS, saver)
+    scaffold = tf.train.Scaffold(saver=saver)
     with tf.train.MonitoredTrainingSession(
-        checkpoint_dir=folder, chief_only_hooks=[hook] if hook_first else [],
+        checkpoint_dir=folder, scaffold=scaffold, chief_only_hooks=[hook] if hook_first else [],
         hooks=(others + hooks if ahead else hooks + others) +
         [tf.train.StopAtStepHook(last_step=steps)],
         save_checkpoint_steps=save_steps, save_summaries_steps=None, save_summaries_secs=None,

@@ -16,7 +16,7 @@ import pytest
 
 from model_pruning import cli
 from model_pruning import errors
-from model_pruning import hooks
+from model_pruning import last_checkpoint
 from model_pruning.compat import tf
 from model_pruning.export.saved_model import to_saved_model
 from model_pruning.export.tflite import to_tflite
@@ -98,15 +98,15 @@ def test_a_last_checkpoint_whose_replacement_is_interrupted_is_whole(stop_at, tm
     return call
 
   folder = str(tmp_path / 'model')
-  replace = hooks._replace_checkpoint
+  replace = last_checkpoint.replace
 
   def replace_and_stop(*args):
     for owner, name in ((tf.gfile, 'Copy'), (tf.gfile, 'DeleteRecursively'),
-                        (tf.train, 'update_checkpoint_state')):
+                        (tf.gfile, 'Rename')):
       monkeypatch.setattr(owner, name, stopping(getattr(owner, name)))
     replace(*args)
 
-  monkeypatch.setattr(hooks, '_replace_checkpoint', replace_and_stop)
+  monkeypatch.setattr(last_checkpoint, 'replace', replace_and_stop)
   with contextlib.suppress(_Stopped):
     resumed.train(folder, SPEC)
   monkeypatch.undo()
@@ -119,9 +119,14 @@ def test_a_last_checkpoint_whose_replacement_is_interrupted_is_whole(stop_at, tm
   assert again['model_pruning/last_mask_update_step'] == resumed.STEPS
 
 
-def test_one_last_checkpoint_is_left_and_named(tmp_path):
+@pytest.mark.parametrize('relative', [False, True])
+def test_one_last_checkpoint_is_left_and_named(relative, tmp_path):
   folder = str(tmp_path / 'model')
-  resumed.train(folder, SPEC)
+  resumed.train(folder, SPEC, relative_paths=relative)
+  if relative:
+    os.rename(folder, folder + '_moved')
+    folder += '_moved'
+    assert resumed.values(folder)['model/one/mask'].sum() == 24
   state = tf.train.get_checkpoint_state(folder)
   assert os.path.basename(state.model_checkpoint_path) == 'model.ckpt-%d' % resumed.STEPS
   assert len(state.all_model_checkpoint_paths) == 5

@@ -25,6 +25,7 @@ LEVELS = {
     'waiting': 1,
     'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2, 'timeline': 2, 'events': 2,
     'sparsity_schedules': 2, 'weight_sparsity': 2, 'products': 2, 'coordination': 2,
+    'last_checkpoint': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3, 'core_layers': 3, 'layers': 3, 'reading': 3,
     'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4, 'one_shot': 4,
     'export': 4, 'keras': 4,
