@@ -3,6 +3,7 @@
 # bazel: tags = manual
 # bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
+# bazel: deps = //benchmarks:scaling //benchmarks:traffic
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -27,6 +28,9 @@ BENCHMARKS = {
     'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
     'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
                  '--sort_rounds=1'],
+    'scaling': ['--sizes=1e3,1e4', '--rounds=1', '--parts=2,3', '--memory=one',
+                '--memory_scale=1e-4'],
+    'traffic': ['--sizes=1000,2000'],
 }
 
 
