@@ -48,6 +48,9 @@ test-slow:
 
 test-all: test-tf1.15 test-tf2.15 test-tf2.21
 
+# Those that take minutes, and do not depend on the version, run once: in test-slow.
+test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
+
 test-tf1.15 test-tf2.13 test-tf2.15:
 	@tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
 

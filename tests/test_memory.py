@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.skipif(
     not os.path.exists('/proc/self/status'), reason='needs /proc of Linux')]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -62,6 +62,7 @@ def test_a_run_that_is_interrupted_and_resumed_ends_the_same(spec, use_resource,
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize('ahead', [False, True], ids=['after_update', 'before_update'])
 @pytest.mark.parametrize('hook_first', [False, True], ids=['saved_before', 'saved_after'])
 @pytest.mark.parametrize('save_steps', [1, 4])
@@ -73,6 +74,7 @@ def test_interrupted_at_any_step(save_steps, hook_first, ahead, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_random_moments_and_started_again(tmp_path):
   """With kill -9, wherever it hits: in a step, in an update, or while a checkpoint is written."""
   options = dict(save_steps=1)

@@ -6,11 +6,9 @@ import glob
 import json
 import os
 import random
-import subprocess
 import time
 
 import numpy as np
-import pytest
 
 from examples.cluster.cluster import CHIEF
 from examples.cluster.cluster import Cluster
@@ -20,20 +18,6 @@ SIZES = {'hidden1': 64 * 256, 'hidden2': 256 * 256, 'logits': 256 * 10}
 # Steps that training goes on for after the last step of Run.spec, so that it ends at the target:
 # the step may jump by some between two updates of the chief.
 REST = 60
-
-
-def _is_default_leg():
-  """Says whether this is the TensorFlow that `make test` takes."""
-  root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-  said = subprocess.run([os.path.join(root, 'tools', 'env.sh'), '--leg', 'auto'], check=False,
-                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
-  return said.stdout.strip() in ('', 'tf' + '.'.join(tf.version.VERSION.split('.')[:2]))
-
-
-# What takes minutes; CI runs it once, and the rest on each TensorFlow.
-on_default_leg = pytest.mark.skipif(
-    'MODEL_PRUNING_SOAK' not in os.environ and not _is_default_leg(),
-    reason='takes minutes: MODEL_PRUNING_SOAK=1 runs it on this TensorFlow too')
 
 
 class Run:

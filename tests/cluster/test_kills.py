@@ -20,7 +20,7 @@ _KILLS = 20  # In one training.
 
 
 @pytest.mark.parametrize(
-    'mode', ['async', pytest.param('sync', marks=harness.on_default_leg)])
+    'mode', ['async', pytest.param('sync', marks=pytest.mark.long)])
 def test_one_kill_of_each_kind(mode, tmp_path):
   flags = ['--sync'] if mode == 'sync' else []
   with harness.Run(tmp_path, 700, '--pace=0.02', '--save_steps=20', '--keep_checkpoints=0',
@@ -38,7 +38,7 @@ def test_one_kill_of_each_kind(mode, tmp_path):
   assert run.check() > 10
 
 
-@harness.on_default_leg
+@pytest.mark.long
 @pytest.mark.parametrize('round', range(max(1, oracle.soak(10) // _KILLS)))
 def test_random_kills(round, tmp_path):
   # A sync one in `make soak`, where there are more rounds than one.

@@ -36,7 +36,7 @@ def _runs_of(values):
 
 
 @pytest.mark.parametrize(
-    'mode', [pytest.param('async', marks=harness.on_default_leg), 'sync'])
+    'mode', [pytest.param('async', marks=pytest.mark.long), 'sync'])
 def test_the_chief_updates_masks_and_all_read_the_same(mode, tmp_path):
   flags = ['--sync'] if mode == 'sync' else []
   with harness.Run(tmp_path, 400, '--pace=0.01', '--save_steps=20', '--keep_checkpoints=0',
@@ -135,7 +135,7 @@ def _assert_all_gone(pids, seconds=5):
     time.sleep(0.1)
 
 
-@harness.on_default_leg
+@pytest.mark.long
 def test_the_example_survives_a_kill_and_reports(tmp_path):
   process = _start(tmp_path, '--steps=600', '--restarts=1')
   pids = _pids(process)
@@ -151,7 +151,7 @@ def test_the_example_survives_a_kill_and_reports(tmp_path):
   _assert_all_gone(pids)
 
 
-@harness.on_default_leg
+@pytest.mark.long
 @pytest.mark.parametrize('how,code', [('ctrl-c', 130), ('kill -9', -9), ('a task dies', 1)])
 def test_no_task_outlives_the_example(how, code, tmp_path):
   process = _start(tmp_path, '--steps=100000')
