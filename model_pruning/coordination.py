@@ -8,7 +8,8 @@ The task that updates says so in a variable beside the global step, where all se
 import json
 import os
 import socket
-from typing import Any, Dict, NamedTuple, Optional
+import time
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from model_pruning import errors
 from model_pruning import variables
@@ -18,6 +19,9 @@ from model_pruning.placement import switches_and_merges
 
 _CHIEFS = ('chief', 'master')
 _NAME = 'model_pruning_claim'
+
+# For so long a claim that disagrees may be what a job left that used the servers before.
+_PATIENCE_SECONDS = 30.0
 
 
 class Task(NamedTuple):
@@ -49,12 +53,6 @@ def own_task() -> Optional[Task]:
 def _task_of(device: str) -> Optional[Task]:
   spec = tf.DeviceSpec.from_string(device or '')
   return Task(spec.job, spec.task) if spec.job and spec.task is not None else None
-
-
-def is_built_for_chief() -> bool:
-  """Returns whether the default graph may be the chief's, by where it was placed."""
-  task = own_task()
-  return task is None or task.job != 'worker' or task.is_chief
 
 
 class TFConfig(NamedTuple):
@@ -94,7 +92,9 @@ class Claim:
       step: the global step, a variable on a server.
       settings: how this task prunes, or would; what JSON can hold.
     """
+    self.graph = tf.get_default_graph()
     self._settings = settings
+    self._disagrees: Tuple[bytes, float] = (b'', 0.0)
     self._owner = '%s, process %d on %s' % (own_task() or 'a task', os.getpid(),
                                             socket.gethostname())
     # Not among the variables that are saved, or waited for. Absolute, as its name is what makes
@@ -117,6 +117,10 @@ class Claim:
     session.run(self._write, {self._text: json.dumps(
         {'owner': self._owner, 'settings': self._settings})})
 
+  def withdraw(self, session: Any) -> None:
+    """Says that this task updates no longer."""
+    session.run(self._write, {self._text: ''})
+
   def check_own(self, session: Any) -> None:
     """Raises errors.ChiefError if another task has claimed the updates since this one did."""
     text = session.run(self.current)
@@ -137,25 +141,30 @@ class Claim:
       text: the value of `current`.
 
     Returns:
-      Whether the chief has said anything yet.
+      Whether the chief has said what this task was given, too.
 
     Raises:
-      errors.SpecMismatchError: the settings differ; the message names the differences.
+      errors.SpecMismatchError: the settings have differed for a while; the message names the
+        differences.
     """
     if not text:
       return False
     claim = json.loads(text.decode())
     theirs = claim['settings']
-    differences = ['%s is %s here and %s there' % (
-        name, _shown(self._settings, name), _shown(theirs, name))
-                   for name in sorted(set(theirs) | set(self._settings))
-                   if theirs.get(name) != self._settings.get(name)]
-    if differences:
+    names = [name for name in sorted(set(theirs) | set(self._settings))
+             if theirs.get(name) != self._settings.get(name)]
+    if not names:
+      return True
+    now = time.monotonic()
+    if self._disagrees[0] != text:
+      self._disagrees = text, now
+    if now - self._disagrees[1] >= _PATIENCE_SECONDS:
       raise errors.SpecMismatchError(
           'This task (%s) was given other pruning hyperparameters than the one that updates the '
           'masks (%s): %s. Start all tasks with the same ones' % (
-              self._owner, claim['owner'], '; '.join(differences)))
-    return True
+              self._owner, claim['owner'], '; '.join('%s is %s here and %s there' % (
+                  name, _shown(self._settings, name), _shown(theirs, name)) for name in names)))
+    return False
 
 
 def _shown(settings: Dict[str, Any], name: str) -> str:

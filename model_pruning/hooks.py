@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """PruningHook: pruning for Estimator and MonitoredTrainingSession."""
 
+import inspect
 import json
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import last_checkpoint
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.coordination import Claim
-from model_pruning.coordination import is_built_for_chief
 from model_pruning.coordination import TFConfig
 from model_pruning.hparam import HParams
+from model_pruning.last_checkpoint import save_last_update
+from model_pruning.last_checkpoint import UpdateBeforeSaving
 from model_pruning.pruning import Pruning
 from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
@@ -40,10 +41,9 @@ class PruningHook(tf.train.SessionRunHook):
   what gradient saliency remembers), and a run resumed from its checkpoints updates
   the masks as it starts.
 
-  The checkpoint of a step is written before the masks are updated for that step, as
-  TensorFlow calls its own hooks first; a run resumed from it makes up for that. For
-  checkpoints with the masks of their step, give this hook to
-  MonitoredTrainingSession(chief_only_hooks=...).
+  Checkpoints that TensorFlow's CheckpointSaverHook writes hold the masks of their step: an
+  update that is due comes before. One that something else saves may hold those from before;
+  a run resumed from it makes up for that.
 
   Only the chief updates: masks are shared, like weights. Give the hook to all tasks alike; on
   parameter servers those that do not update compare their hyperparameters with the chief's.
@@ -58,8 +58,8 @@ class PruningHook(tf.train.SessionRunHook):
       spec: an HParams string, an HParams, a PruningSpec, None for the defaults;
         or a Pruning object of the graph that is trained.
       is_chief: whether this process updates the masks. By default what TF_CONFIG
-        says; where there is none, False in a graph that a replica_device_setter
-        placed on another worker than the first, and True otherwise.
+        says; where there is none, False in a session that waits for a chief
+        (MonitoredTrainingSession(is_chief=False)), and True otherwise.
       summaries: whether to add pruning summaries to the graph.
       sparsity: what replaces the spec's schedule, a PruningSchedule say, or a
         function of the step; see Pruning.
@@ -88,7 +88,11 @@ class PruningHook(tf.train.SessionRunHook):
     self._claim: Optional[Claim] = None
     self._compared = False
     self._watch: Optional[Watch] = None
+    self._graph: Any = None
+    self._servers: Set[Optional[str]] = set()
     self._made: List[Tuple[Any, Any]] = []
+    self._listener = UpdateBeforeSaving(self._update_before_saving)
+    self._is_running = False
     self._seen: Optional[int] = None
     self._stride = 1
     self._next_update: Optional[int] = 0  # None: there is none.
@@ -103,34 +107,40 @@ class PruningHook(tf.train.SessionRunHook):
     """
     if self._watch is None and self._cluster:
       self._watch = Watch(self._cluster)
+    self._servers = {variables.job_of(variable) for variable in tf.global_variables()}
     self._wait_for('the session')
-    self._pruning, self._claim, self._compared = None, None, False
+    creator, hooks = _session_around()
+    if self._graph is not tf.get_default_graph():
+      self._graph, self._made, self._claim = tf.get_default_graph(), [], None
+    self._pruning, self._compared, self._is_running = None, False, False
     step = self._given.global_step if isinstance(
         self._given, Pruning) else tf.train.get_global_step()
-    if step is not None and variables.is_remote(step):
+    if self._claim is None and step is not None and variables.is_remote(step):
       self._claim = Claim(step, self._settings())
-    if not (is_built_for_chief() if self._is_chief is None else self._is_chief):
+    if not self._is_chief and (self._is_chief is not None or
+                               isinstance(creator, tf.train.WorkerSessionCreator)):
       logging.info('PruningHook: not the chief, which is the one that updates the masks')
       return
-    self._made = []
+    for hook in hooks:
+      # TensorFlow takes listeners where the hook is made, which MonitoredTrainingSession does.
+      listeners = getattr(hook, '_listeners', None)
+      if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
+          self._listener not in listeners):
+        listeners.insert(0, self._listener)
     known = {variable.name for variable in tf.global_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
     else:
       self._pruning = Pruning(self._given, sparsity=self._sparsity)
     self._update = self._pruning.conditional_mask_update_op()
-    self._made = [(variable, variables.exempt_from_initialization(variable))
-                  for variable in tf.global_variables() if variable.name not in known]
+    self._made += [(variable, variables.exempt_from_initialization(variable))
+                   for variable in tf.global_variables() if variable.name not in known]
     self._pruning.prepare_report()
     if self._summaries:
       self._pruning.add_pruning_summaries()
 
   def after_create_session(self, session: Any, coord: Any) -> None:
-    """Initializes what nothing else did, and makes up for a missed update.
-
-    A checkpoint that was saved at the step of an update may hold the masks from
-    before it, as the hook that saves runs first. The update then is still due.
-    """
+    """Initializes what nothing else did, and makes up for a missed update."""
     del coord
     self._wait_for(None)
     self._compared = False
@@ -140,9 +150,14 @@ class PruningHook(tf.train.SessionRunHook):
       self._claim.make(session)
     if self._made:
       done = session.run([is_initialized for _, is_initialized in self._made])
-      session.run([copy.initializer for (variable, _), is_done in zip(self._made, done)
-                   if not is_done for copy in variables.copies_of(variable)])
+      self._initialize(session, [variable for (variable, _), is_done in zip(self._made, done)
+                                 if not is_done])
+      last, step = session.run([variables.copies_of(variable)[0] for variable in (
+          self._pruning.last_mask_update_step, self._pruning.global_step)])
+      if last > step:  # Of a job that used the same servers before.
+        self._initialize(session, [variable for variable, _ in self._made])
     self._seen, self._stride = None, 1
+    self._is_running = True
     self._run_update(session)
 
   def before_run(self, run_context: Any) -> Any:
@@ -181,6 +196,13 @@ class PruningHook(tf.train.SessionRunHook):
         return
     self._run_update(run_context.session)
 
+  def _initialize(self, session: Any, made: Sequence[Any]) -> None:
+    session.run([copy.initializer for variable in made for copy in variables.copies_of(variable)])
+
+  def _update_before_saving(self, session: Any) -> None:
+    if self._is_running:
+      self._run_update(session)
+
   def _settings(self) -> Dict[str, Any]:
     """Returns how this task prunes, or would, as JSON can hold it."""
     if isinstance(self._given, Pruning):
@@ -189,7 +211,10 @@ class PruningHook(tf.train.SessionRunHook):
       spec, schedule = self._given, self._sparsity
     settings = json.loads(spec.to_json())
     if isinstance(schedule, PruningSchedule):
-      settings['sparsity'] = repr(schedule)
+      config = schedule.get_config().get('config', {})
+      settings['sparsity'] = '%s(%s)' % (type(schedule).__name__, ', '.join(
+          '%s=%r' % item for item in sorted(config.items())
+          if isinstance(item[1], (bool, int, float, str))))  # Of others it may be where they lie.
     return settings
 
   def _wait_for(self, what: Optional[str]) -> None:
@@ -198,7 +223,7 @@ class PruningHook(tf.train.SessionRunHook):
       if what is None:
         self._watch.done()
       else:
-        self._watch.waiting(what)
+        self._watch.waiting(what, None if what == 'the session' else self._servers)
 
   def _run_update(self, session: Any) -> None:
     assert self._pruning is not None
@@ -217,8 +242,10 @@ class PruningHook(tf.train.SessionRunHook):
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.
-    last_checkpoint.save_last_update(session, self._pruning.last_mask_update_step,
-                                     self._pruning.global_step)
+    save_last_update(session, self._pruning.last_mask_update_step, self._pruning.global_step)
+    if self._claim is not None:
+      self._claim.withdraw(session)
+    self._is_running = False
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
@@ -233,3 +260,18 @@ class PruningHook(tf.train.SessionRunHook):
             'a mask update at or after sparsity_function_end_step=%d' %
             spec.sparsity_function_end_step if schedule is None else
             'the last mask update of %r' % schedule)
+
+
+def _session_around() -> Tuple[Any, Sequence[Any]]:
+  """Returns session creator and hooks of the MonitoredSession that is being made; or (None, []).
+
+  Who the chief is, and who saves, is known to what calls begin(), and to no one whom a
+  hook could ask.
+  """
+  frame = inspect.currentframe()
+  while frame is not None:
+    if frame.f_code.co_name == '__init__' and {'session_creator', 'hooks'} <= set(
+        frame.f_code.co_varnames):
+      return frame.f_locals['session_creator'], frame.f_locals['hooks'] or []
+    frame = frame.f_back
+  return None, []

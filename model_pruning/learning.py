@@ -53,7 +53,7 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
     log_every_n_steps: how often, in steps, to log the loss.
     graph: the graph to train; None for the default one.
     master: address of the TensorFlow server; '' for this process.
-    is_chief: whether this is the replica that initializes and saves.
+    is_chief: whether this is the replica that initializes, saves, and updates the masks.
     global_step: the step tensor; None for that of the graph, made if need be.
     number_of_steps: the global step to stop at; None for never.
     init_op, local_init_op, ready_op, summary_op, summary_writer: as the Supervisor
@@ -97,8 +97,9 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
   def step_and_prune(sess: Any, train_op: Any, global_step: Any,
                      train_step_kwargs: Any) -> Tuple[Any, Any]:
     total_loss, should_stop = train_step_fn(sess, train_op, global_step, train_step_kwargs)
-    with updating:
-      sess.run(mask_update_op)
+    if is_chief:  # Masks are shared; two who update them would mix theirs.
+      with updating:
+        sess.run(mask_update_op)
     return total_loss, should_stop
 
   learning = _slim().learning
@@ -116,7 +117,7 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
 @contextlib.contextmanager
 def _saving_under(lock: Any, saver: Any) -> Iterator[None]:
   """Has a saver wait for a lock: slim saves in a thread, which could see half of an update."""
-  save = saver.save
+  save, own = saver.save, vars(saver).get('save')
 
   def save_under_lock(*args: Any, **kwargs: Any) -> Any:
     with lock:
@@ -126,7 +127,10 @@ def _saving_under(lock: Any, saver: Any) -> Iterator[None]:
   try:
     yield
   finally:
-    del saver.save
+    if own is None:
+      del saver.save
+    else:
+      saver.save = own
 
 
 def _threads_are_eager() -> bool:

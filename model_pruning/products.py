@@ -14,19 +14,19 @@ _GRADIENT = 'ModelPruningMaskedWeight'
 def masked_product(weight: Any, mask: Any, name: str) -> Any:
   """Returns the tensor mask * weight.
 
-  Where the weight's device was chosen, on a parameter server say, each shard is multiplied
-  there, and so is the gradient on its way back. A training step elsewhere then moves
-  the product and its gradient, which is what it would move of the weight without a mask;
-  the mask stays where it is.
+  On a parameter server each shard is multiplied there, and so is the gradient on its way
+  back. A training step elsewhere then moves the product and its gradient, which is what it
+  would move of the weight without a mask; the mask stays where it is. (Gradients of such a graph
+  can be built only where this package is imported.)
 
   Args:
     weight: variable, PartitionedVariable or tensor.
     mask: variable of its shape and partitioning.
     name: of the operation that has the product as its output.
   """
-  devices = variables.chosen_devices(weight)
-  if not devices:
+  if not variables.is_remote(weight):
     return _multiply(mask, weight, name)
+  devices = variables.chosen_devices(weight)
   shards = list(zip(variables.shards_of(mask), variables.shards_of(weight), devices))
   if len(shards) == 1:
     return _multiply_on(*shards[0], name)

@@ -82,8 +82,16 @@ def chosen_devices(variable: Any) -> List[str]:
 
 def is_remote(variable: Any) -> bool:
   """Returns whether a variable was placed in a job of a cluster, where several tasks may use it."""
-  jobs = {tf.DeviceSpec.from_string(device).job for device in chosen_devices(variable)}
-  return bool(jobs - {None, 'localhost'})
+  return job_of(variable) is not None
+
+
+def job_of(variable: Any) -> Optional[str]:
+  """Returns the job of a cluster that a variable was placed in; None for none."""
+  for device in chosen_devices(variable):
+    job = tf.DeviceSpec.from_string(device).job
+    if job not in (None, 'localhost'):
+      return job
+  return None
 
 
 @contextlib.contextmanager

@@ -24,11 +24,11 @@ HALF = 'initial_sparsity=0.5,target_sparsity=0.5,pruning_frequency=1'
 class _Task:
   """A task's own graph, and its session when it is entered."""
 
-  def __init__(self, cluster, job='chief', index=0, spec=HALF, **options):
+  def __init__(self, cluster, job='chief', index=0, spec=HALF, session_of_chief=None, **options):
     self.graph = tf.Graph()
     self._hook = model_pruning.PruningHook(spec, **options)
     self._target = cluster.target(job, index)
-    self._is_chief = job == 'chief'
+    self._is_chief = job == 'chief' if session_of_chief is None else session_of_chief
     with self.graph.as_default():
       with tf.device(cluster.setter('/job:%s/task:%d' % (job, index))):
         step = tf.train.get_or_create_global_step()
@@ -76,8 +76,71 @@ def test_all_tasks_read_the_masks_that_the_chief_updates():
       assert not [v for v in variables.saved_variables() if 'last_mask_update_step' in v.name]
 
 
+@pytest.fixture
+def no_patience(monkeypatch):
+  monkeypatch.setattr(coordination, '_PATIENCE_SECONDS', 0.0)
+
+
+@pytest.mark.parametrize('job,index', [('worker', 0), ('worker', 1), ('chief', 0)])
+def test_who_initializes_the_model_is_the_chief_wherever_it_runs(job, index):
+  cluster = traffic.Cluster(2, workers=2)
+  lone = _Task(cluster, job, index, session_of_chief=True)
+  with lone.training() as session:
+    lone.step(session)
+    assert lone.mask(session).sum() == 12
+
+
+def test_a_job_on_servers_that_another_one_has_used_prunes_from_its_start():
+  cluster = traffic.Cluster(2)
+  for steps, spec, kept in ((20, HALF, 12), (3, HALF.replace('0.5', '0.75'), 6)):
+    task = _Task(cluster, spec=spec)
+    with task.training() as session:
+      for _ in range(steps):  # The second ends long before the last update of the first.
+        task.step(session)
+      assert task.mask(session).sum() == kept
+
+
+def test_what_another_job_said_on_the_same_servers_stops_nobody(no_patience):
+  cluster = traffic.Cluster(2, workers=1)
+  before = _Task(cluster, spec=HALF + ',nbins=7')
+  with before.training() as session:
+    before.step(session)
+  chief, worker = _Task(cluster), _Task(cluster, 'worker', 0)
+  with worker.training() as other:  # All variables are there, so it does not wait.
+    worker.step(other)
+    with chief.training() as session:
+      chief.step(session)
+      worker.step(other)
+
+
+def test_what_a_dead_job_said_stops_nobody_at_once():
+  cluster = traffic.Cluster(2, workers=1)
+  before = _Task(cluster, spec=HALF + ',nbins=7')
+  with pytest.raises(RuntimeError):
+    with before.training() as session:
+      before.step(session)
+      raise RuntimeError('nobody withdraws the claim')
+  worker = _Task(cluster, 'worker', 0)
+  with worker.training() as other:
+    worker.step(other)
+
+
+def test_schedules_with_functions_in_them_are_not_told_apart_by_where_they_lie(no_patience):
+  class Mine(model_pruning.ConstantSparsity):
+    def get_config(self):
+      return {'class_name': 'Mine', 'config': {'sparsity': 0.5, 'of': lambda step: step}}
+
+  cluster = traffic.Cluster(2, workers=1)
+  chief, worker = (_Task(cluster, sparsity=Mine(0.5, 0, frequency=1)),
+                   _Task(cluster, 'worker', 0, sparsity=Mine(0.5, 0, frequency=1)))
+  with chief.training() as session:
+    chief.step(session)
+    with worker.training() as other:
+      worker.step(other)
+
+
 @pytest.mark.parametrize('index', [0, 1])
-def test_a_worker_with_another_spec_stops_and_names_the_difference(index):
+def test_a_worker_with_another_spec_stops_and_names_the_difference(index, no_patience):
   cluster = traffic.Cluster(2, workers=2)
   chief = _Task(cluster)
   other = _Task(cluster, 'worker', index, is_chief=False,
@@ -95,7 +158,7 @@ def test_a_worker_with_another_spec_stops_and_names_the_difference(index):
   assert 'initial_sparsity' not in str(caught.value)
 
 
-def test_a_worker_with_another_schedule_stops_and_names_it():
+def test_a_worker_with_another_schedule_stops_and_names_it(no_patience):
   cluster = traffic.Cluster(2, workers=1)
   chief = _Task(cluster, sparsity=model_pruning.ConstantSparsity(0.5, 0))
   other = _Task(cluster, 'worker', 0, is_chief=False)

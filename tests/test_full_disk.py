@@ -16,7 +16,7 @@ import pytest
 
 from model_pruning import cli
 from model_pruning import errors
-from model_pruning import last_checkpoint
+from model_pruning import hooks
 from model_pruning.compat import tf
 from model_pruning.export.saved_model import to_saved_model
 from model_pruning.export.tflite import to_tflite
@@ -54,22 +54,22 @@ def _files(folder):
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(at_step, tmp_path):
   whole = resumed.train(str(tmp_path / 'whole'), SPEC)
   folder = str(tmp_path / 'full')
-  with contextlib.ExitStack() as stack:
-    with pytest.raises((tf.errors.OpError, OSError)):
-      resumed.train(folder, SPEC, at_step=at_step, what=_fill(stack))
+  # The error of a file that is too large is one that ends a session as the end of inputs does;
+  # that of a full disk is not.
+  with contextlib.ExitStack() as stack, contextlib.suppress(tf.errors.OpError, OSError):
+    resumed.train(folder, SPEC, at_step=at_step, what=_fill(stack))
   assert resumed.values(folder)['global_step'] == at_step
   again = resumed.train(folder, SPEC)
   for name in whole:
     np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
 
 
-def test_the_masks_of_the_last_step_cannot_be_saved(tmp_path):
-  """The checkpoint of the last step is there, and is to be replaced by one with its update."""
+def test_the_masks_of_the_last_step_cannot_be_saved(tmp_path, monkeypatch):
+  """Where something else saves, the last checkpoint may be from before the last update."""
+  monkeypatch.setattr(hooks, '_session_around', lambda: (None, []))
   folder = str(tmp_path / 'full')
-  with contextlib.ExitStack() as stack:
-    with pytest.raises((tf.errors.OpError, OSError)):
-      resumed.train(folder, SPEC, at_step=resumed.STEPS, ahead=True, what=_fill(stack))
-    assert sorted(os.listdir(folder))[0] == 'checkpoint'
+  with contextlib.ExitStack() as stack, contextlib.suppress(tf.errors.OpError, OSError):
+    resumed.train(folder, SPEC, at_step=resumed.STEPS, ahead=True, what=_fill(stack))
   values = resumed.values(folder)
   assert values['global_step'] == resumed.STEPS
   assert values['model_pruning/last_mask_update_step'] == resumed.STEPS - 2
@@ -77,61 +77,6 @@ def test_the_masks_of_the_last_step_cannot_be_saved(tmp_path):
   again = resumed.train(folder, SPEC)  # Has no step to train, and an update to make up for.
   for name in whole:
     np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
-
-
-class _Stopped(Exception):
-  pass
-
-
-@pytest.mark.parametrize('stop_at', range(6))
-def test_a_last_checkpoint_whose_replacement_is_interrupted_is_whole(stop_at, tmp_path,
-                                                                     monkeypatch):
-  """Stops before each of the calls that change files, as kill -9 may."""
-  calls = []
-
-  def stopping(function):
-    def call(*args, **kwargs):
-      if len(calls) == stop_at:
-        raise _Stopped
-      calls.append(function)
-      return function(*args, **kwargs)
-    return call
-
-  folder = str(tmp_path / 'model')
-  replace = last_checkpoint.replace
-
-  def replace_and_stop(*args):
-    for owner, name in ((tf.gfile, 'Copy'), (tf.gfile, 'DeleteRecursively'),
-                        (tf.gfile, 'Rename')):
-      monkeypatch.setattr(owner, name, stopping(getattr(owner, name)))
-    replace(*args)
-
-  monkeypatch.setattr(last_checkpoint, 'replace', replace_and_stop)
-  with contextlib.suppress(_Stopped):
-    resumed.train(folder, SPEC)
-  monkeypatch.undo()
-  values = resumed.values(folder)
-  assert values['global_step'] == resumed.STEPS
-  assert values['model_pruning/last_mask_update_step'] == (
-      resumed.STEPS if stop_at else resumed.STEPS - 2)
-  assert values['model/one/mask'].sum() == 24
-  again = resumed.train(folder, SPEC)
-  assert again['model_pruning/last_mask_update_step'] == resumed.STEPS
-
-
-@pytest.mark.parametrize('relative', [False, True])
-def test_one_last_checkpoint_is_left_and_named(relative, tmp_path):
-  folder = str(tmp_path / 'model')
-  resumed.train(folder, SPEC, relative_paths=relative)
-  if relative:
-    os.rename(folder, folder + '_moved')
-    folder += '_moved'
-    assert resumed.values(folder)['model/one/mask'].sum() == 24
-  state = tf.train.get_checkpoint_state(folder)
-  assert os.path.basename(state.model_checkpoint_path) == 'model.ckpt-%d' % resumed.STEPS
-  assert len(state.all_model_checkpoint_paths) == 5
-  assert all(tf.train.checkpoint_exists(path) for path in state.all_model_checkpoint_paths)
-  assert not [name for name in os.listdir(folder) if name.startswith('replacing')]
 
 
 # ---- Exports. ----

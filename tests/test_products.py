@@ -1,10 +1,12 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
 """Masked products where the weight lives, and where masks live."""
 
 import numpy as np
 import pytest
 
+from benchmarks import traffic
 import model_pruning
 from model_pruning import registry
 from model_pruning import variables
@@ -18,9 +20,9 @@ def test_gradients_through_a_mask_on_a_server_are_those_of_the_product(use_resou
   values = np.linspace(-1, 1, 12).reshape(4, 3).astype(np.float32)
   for axis in (None, 0, 1):
     partitioner = None if axis is None else tf.fixed_size_partitioner(2, axis)
-    with tf.Graph().as_default(), tf.Session() as session:
-      # One device that was chosen, where there is one.
-      with tf.device('/cpu:0'), tf.variable_scope('fc', partitioner=partitioner,
+    cluster = traffic.Cluster(2)
+    with tf.Graph().as_default(), cluster.session() as session:
+      with tf.device(cluster.setter()), tf.variable_scope('fc', partitioner=partitioner,
                                                   use_resource=use_resource) as scope:
         weights = tf.get_variable('weights', [4, 3], initializer=tf.random_uniform_initializer())
         masked, mask = model_pruning.registry.apply_mask_and_return(weights, scope)
@@ -46,8 +48,9 @@ def test_gradients_through_a_mask_on_a_server_are_those_of_the_product(use_resou
 @pytest.mark.parametrize('axis', [None, 0])
 def test_slices_and_second_gradients_go_through_a_product_on_a_server(axis, use_resource):
   partitioner = None if axis is None else tf.fixed_size_partitioner(2, axis)
-  with tf.Graph().as_default(), tf.Session() as session:
-    with tf.device('/cpu:0'), tf.variable_scope('embedding', partitioner=partitioner,
+  cluster = traffic.Cluster(2)
+  with tf.Graph().as_default(), cluster.session() as session:
+    with tf.device(cluster.setter()), tf.variable_scope('embedding', partitioner=partitioner,
                                                 use_resource=use_resource) as scope:
       weights = tf.get_variable('weights', [6, 3], initializer=tf.random_uniform_initializer())
       masked, mask = registry.apply_mask_and_return(weights, scope)

@@ -46,12 +46,12 @@ def _wait_until(condition, seconds=20):
 
 def test_tasks_that_do_not_answer_are_named_with_their_address():
   with _cluster() as (cluster, address):
-    (task, found, why), = waiting.missing_tasks(tf.train.ClusterSpec(cluster))
+    (task, found, why), = waiting.missing_tasks(tf.train.ClusterSpec(cluster), ['ps'])
     assert (task, found) == ('/job:ps/task:1', address) and 'refused' in why
 
 
 def test_an_address_that_is_none_is_named_too():
-  missing = waiting.missing_tasks(tf.train.ClusterSpec({'ps': ['nowhere']}))
+  missing = waiting.missing_tasks(tf.train.ClusterSpec({'ps': ['nowhere']}), ['ps'])
   assert missing == [('/job:ps/task:0', 'nowhere', 'no host:port')]
 
 
@@ -69,6 +69,25 @@ def test_a_wait_is_explained_and_again_until_it_is_over(warnings):
     for part in ('the session', '/job:ps/task:1 at ' + address, '1 do not answer', 'of 2 tasks'):
       assert part in warnings[0]
     assert '/job:ps/task:0' not in warnings[0]
+
+
+def test_tasks_that_are_not_needed_are_not_missed(warnings):
+  with _cluster() as (cluster, _):
+    watch = waiting.Watch({'worker': cluster['ps']}, first_seconds=0.2)
+    watch.waiting('a training step', ['ps'])
+    time.sleep(2.2)
+    watch.close()
+  assert not warnings
+
+
+def test_it_stops_to_warn_of_what_nobody_mends(warnings, monkeypatch):
+  monkeypatch.setattr(waiting, '_MOST_WARNINGS', 1)
+  with _cluster() as (cluster, _):
+    watch = waiting.Watch(cluster, first_seconds=0.1, again_seconds=0.1)
+    watch.waiting('a training step')
+    time.sleep(3.3)
+    watch.close()
+  assert len(warnings) == 1
 
 
 def test_who_does_not_wait_long_is_told_nothing(warnings):
