@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The product of a weight and its mask, and its gradient, computed where the weight lives."""
 
-from typing import Any, List
+import re
+from typing import Any, List, Sequence
 
 from model_pruning import variables
 from model_pruning.compat import tf
@@ -33,6 +34,12 @@ def masked_product(weight: Any, mask: Any, name: str) -> Any:
   parts = [_multiply_on(*shard, '%s/part_%d' % (name, index))
            for index, shard in enumerate(shards)]
   return tf.concat(parts, axis=variables.layout_of(weight).axis, name=name)
+
+
+def whole_names(names: Sequence[str]) -> List[str]:
+  """Returns the names of products, with that of the whole once in place of those of its parts."""
+  part = re.compile('(/masked_weight(_[0-9]+)?)/part_[0-9]+$')
+  return list(dict.fromkeys(part.sub(r'\1', name) for name in names))
 
 
 def _multiply(mask: Any, weight: Any, name: str) -> Any:

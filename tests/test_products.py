@@ -11,6 +11,7 @@ import model_pruning
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.export import strip
 
 both_kinds = pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 
@@ -111,3 +112,26 @@ def test_weights_are_dealt_out_to_servers_as_without_masks():
           tf.get_variable('bias', [4])
       devices.append([variable.device for variable in tf.trainable_variables()])
   assert devices[0] == devices[1]
+
+
+def test_a_partitioned_product_on_servers_is_stripped_as_one(tmp_path):
+  cluster = traffic.Cluster(2)
+  with tf.Graph().as_default() as graph, cluster.session() as session:
+    with tf.device(cluster.setter()), tf.variable_scope(
+        'fc', partitioner=tf.fixed_size_partitioner(2)) as scope:
+      masked, mask = registry.apply_mask_and_return(tf.get_variable('weights', [4, 3]), scope)
+    tf.matmul(tf.ones([1, 4], name='inputs'), masked, name='outputs')
+    session.run(tf.global_variables_initializer())
+    session.run([part.assign(tf.constant([[1., 0, 0], [0, 1, 1]]))
+                 for part in variables.shards_of(mask)])
+    expected = session.run('outputs:0')
+    frozen = tf.graph_util.convert_variables_to_constants(
+        session, graph.as_graph_def(), ['outputs'])
+  stripped, folded = strip.strip(frozen, ['outputs'])
+  assert folded == ['fc/weights/masked_weight']
+  assert not [node.name for node in stripped.node if 'mask' in node.name and node.op == 'Mul']
+  for node in stripped.node:
+    node.device = ''
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.import_graph_def(stripped, name='')
+    np.testing.assert_array_equal(session.run('outputs:0'), expected)

@@ -4,6 +4,7 @@
 
 from typing import Any, List, Sequence, Tuple
 
+from model_pruning import products
 from model_pruning.compat import tf
 from model_pruning.export import dead
 from model_pruning.export import fold
@@ -48,4 +49,6 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
   """
   sources.check_outputs([node.name for node in graph_def.node], output_node_names)
   needed = tf.graph_util.extract_sub_graph(graph_def, list(output_node_names))
-  return fold.fold_masks(dead.drop_dead_results(needed, output_node_names), output_node_names)
+  stripped, folded = fold.fold_masks(dead.drop_dead_results(needed, output_node_names),
+                                     output_node_names)
+  return stripped, products.whole_names(folded)
