@@ -3,6 +3,8 @@
 # bazel: tags = manual
 """Masked products where the weight lives, and where masks live."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,34 @@ def test_a_partitioned_product_on_servers_is_stripped_as_one(tmp_path):
   with tf.Graph().as_default(), tf.Session() as session:
     tf.import_graph_def(stripped, name='')
     np.testing.assert_array_equal(session.run('outputs:0'), expected)
+
+
+@both_kinds
+def test_who_reads_a_mask_on_a_server_while_it_is_written_sees_one_of_the_two(use_resource):
+  """Of a ref variable, which TensorFlow copies into, every sixth reader here sees some of both."""
+  cluster = traffic.Cluster(1)
+  with tf.Graph().as_default(), cluster.session() as session:
+    with tf.device(cluster.setter()), tf.variable_scope('fc', use_resource=use_resource) as scope:
+      weights = tf.get_variable('weights', [2000, 2000], initializer=tf.ones_initializer())
+      _, mask = registry.apply_mask_and_return(weights, scope)
+    value = tf.placeholder(tf.float32, [])
+    record, = registry.masked_weights()
+    with tf.device(record.weight.device):
+      write = variables.assign(mask, tf.fill([2000, 2000], value))
+      read = variables.read(mask)
+      seen = tf.stack([tf.reduce_min(read), tf.reduce_max(read)])
+    session.run(tf.global_variables_initializer())
+    done, pairs = threading.Event(), []
+
+    def reader():
+      while not done.is_set():
+        pairs.append(tuple(session.run(seen)))
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    for index in range(60):
+      session.run(write, {value: index % 2})
+    done.set()
+    thread.join()
+    assert len(pairs) > 10 and {low for low, _ in pairs} == {0, 1}
+    assert all(low == high for low, high in pairs)
