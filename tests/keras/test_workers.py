@@ -13,6 +13,11 @@ import sys
 import numpy as np
 import pytest
 
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
 from model_pruning.keras import backend
 
 pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
