@@ -14,7 +14,7 @@ import pytest
 from tests import oracle
 from tests.cluster import harness
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('cluster')]  # Of many processes each.
 
 _KILLS = 20  # In one training.
 

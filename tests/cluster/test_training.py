@@ -18,7 +18,7 @@ from examples.cluster.cluster import CHIEF
 from model_pruning.compat import tf
 from tests.cluster import harness
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('cluster')]  # Of many processes each.
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _TRAINERS = [CHIEF, 'worker/0', 'worker/1']
