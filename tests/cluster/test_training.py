@@ -39,10 +39,11 @@ def _runs_of(values):
     'mode', [pytest.param('async', marks=pytest.mark.long), 'sync'])
 def test_the_chief_updates_masks_and_all_read_the_same(mode, tmp_path):
   flags = ['--sync'] if mode == 'sync' else []
-  # An asynchronous chief takes a step while the workers take several.
-  steps = 400 if mode == 'sync' else 1000
-  with harness.Run(tmp_path, steps, '--pace=0.01', '--save_steps=20', '--keep_checkpoints=0',
-                   *flags, frequency=20) as run:
+  # An asynchronous chief takes a step while the workers take several. Where it saves, it may make
+  # two updates between two of its own steps, and would not see the first.
+  steps, save_steps = (400, 20) if mode == 'sync' else (1000, 200)
+  with harness.Run(tmp_path, steps, '--pace=0.01', '--save_steps=%d' % save_steps,
+                   '--keep_checkpoints=0', *flags, frequency=20) as run:
     run.wait_for_step(60)
     if mode == 'async':
       # With the chief asleep workers train past several steps of the schedule, and change nothing.
@@ -58,7 +59,8 @@ def test_the_chief_updates_masks_and_all_read_the_same(mode, tmp_path):
     run.finish()
     assert run.cluster.wait(_TRAINERS, 15), run.logs()
     assert run.restarts == 0
-  assert run.check() > 3
+  checkpoints = run.check()
+  assert checkpoints > 3
 
   chief = run.watched(CHIEF)
   made = {row['masks'] for row in chief}
@@ -68,10 +70,11 @@ def test_the_chief_updates_masks_and_all_read_the_same(mode, tmp_path):
     if before['last'] == after['last']:
       assert before['masks'] == after['masks']
   for task in _TRAINERS[1:]:
-    seen = [masks for masks, times in _runs_of(row['masks'] for row in run.watched(task))
+    runs = _runs_of(row['masks'] for row in run.watched(task))
+    seen = [masks for masks, times in runs[:-1]  # The chief has its last step behind it.
             if times > 2]  # Not what is read while the chief writes.
     assert len(set(seen)) > 3
-    assert set(seen) <= made
+    assert len(set(seen) - made) <= (0 if mode == 'sync' else checkpoints)
     assert run.cluster.exit_code(task) == 0
 
 
@@ -100,7 +103,9 @@ def _start(folder, *flags):
   return subprocess.Popen(
       [sys.executable, '-m', 'examples.cluster.train', '--output_dir=%s' % folder] + list(flags),
       cwd=_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-      universal_newlines=True)
+      universal_newlines=True,
+      # Who runs the tests in the background of a shell ignores Ctrl-C, and hands that down.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
 def _pids(process):
@@ -144,7 +149,10 @@ def test_the_example_survives_a_kill_and_reports(tmp_path):
   pids = _pids(process)
   _read_until(process, 'chief/0 .*step')
   os.kill(pids['ps/0'], signal.SIGKILL)
-  out, err = process.communicate(timeout=200)
+  try:
+    out, err = process.communicate(timeout=200)
+  finally:
+    process.kill()
   assert process.returncode == 0, err
   assert err == ''
   assert 'ps/0 was killed by SIGKILL; started again' in out
@@ -164,7 +172,10 @@ def test_no_task_outlives_the_example(how, code, tmp_path):
     os.kill(pids['worker/0'], signal.SIGKILL)
   else:
     process.send_signal(signal.SIGINT if how == 'ctrl-c' else signal.SIGKILL)
-  out, err = process.communicate(timeout=60)
+  try:
+    out, err = process.communicate(timeout=60)
+  finally:
+    process.kill()  # And its tasks with it.
   assert process.returncode == code, err
   _assert_all_gone(pids)
   if how == 'ctrl-c':
