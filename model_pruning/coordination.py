@@ -92,7 +92,6 @@ class Claim:
       step: the global step, a variable on a server.
       settings: how this task prunes, or would; what JSON can hold.
     """
-    self.graph = tf.get_default_graph()
     self._settings = settings
     self._disagrees: Tuple[bytes, float] = (b'', 0.0)
     self._owner = '%s, process %d on %s' % (own_task() or 'a task', os.getpid(),
