@@ -8,6 +8,9 @@ from typing import Any, Callable, Iterable, Sequence, Tuple
 from model_pruning import errors
 
 BlockDims = Tuple[int, int]
+
+# A dimension of a weight is an int32 on most devices.
+LARGEST_BLOCK_DIM = 2**31 - 1
 Entries = Sequence[Tuple[str, Any]]
 
 
@@ -54,9 +57,14 @@ def parse_block_dims(text: str) -> BlockDims:
   except ValueError as error:
     raise ValueError('block dimensions %r are not two integers' % text) from error
   for dim in (height, width):
-    if dim == 0 or dim < -1:
-      raise ValueError('block dimension %d is neither positive nor -1' % dim)
+    if not is_block_dim(dim):
+      raise ValueError('block dimension %d is neither 1 to %d nor -1' % (dim, LARGEST_BLOCK_DIM))
   return height, width
+
+
+def is_block_dim(dim: int) -> bool:
+  """Returns whether a block may have that height or width; -1 is the whole dimension."""
+  return dim == -1 or 1 <= dim <= LARGEST_BLOCK_DIM
 
 
 def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> Any:

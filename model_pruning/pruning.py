@@ -19,6 +19,7 @@ from model_pruning.hparam import HParams
 from model_pruning.placement import once_for_all_replicas
 from model_pruning.placement import switches_and_merges
 from model_pruning.schedule_base import PruningSchedule
+from model_pruning.spec import LARGEST_STEP
 from model_pruning.spec import PruningSpec
 
 
@@ -107,7 +108,18 @@ class Pruning:
     """
     if self._schedule is not None:
       return self._schedule.next_update(last_update_step)
-    return max(self.spec.begin_pruning_step, last_update_step + self.spec.pruning_frequency)
+    return schedules.next_update_step(last_update_step, self.spec)
+
+  def last_update_until(self, step: int) -> int:
+    """Returns the step of the latest update that the schedule has up to `step`; 0 for none."""
+    if self._schedule is not None:
+      return self._schedule.last_update(step)
+    return schedules.last_update_step(step, self.spec)
+
+  def own_variables(self) -> List[Any]:
+    """Returns the variables that this object made: the steps of its last updates."""
+    return [variable for variable in (self._last_update_step, self._last_gradient_update_step)
+            if variable is not None]
 
   def mask_update_op(self) -> Any:
     """Returns an operation that updates all masks and thresholds, whatever the step.
@@ -287,7 +299,9 @@ class Pruning:
     return global_step
 
   def _step(self) -> Any:
-    return variables.read(self._global_step, tf.int32)
+    # Beyond the last step that an int32 holds it stands still, and no update is due any more.
+    step = tf.minimum(variables.read(self._global_step, tf.int64), LARGEST_STEP)
+    return tf.cast(step, tf.int32)
 
   def _make_history(self) -> None:
     """Makes the variables that the saliency needs, of weights that lack them."""
@@ -327,12 +341,10 @@ class Pruning:
       for scope, update in zip(scopes, chosen):
         with tf.name_scope(scope):
           written.extend(updates.write(update))
-    steps = [self._last_update_step]
-    if self._last_gradient_update_step is not None:
-      steps.append(self._last_gradient_update_step)
     # Last, so that a run that dies in between updates again.
     with tf.control_dependencies(written):
-      with tf.control_dependencies([variables.assign(variable, step) for variable in steps]):
+      with tf.control_dependencies([variables.assign(variable, step)
+                                    for variable in self.own_variables()]):
         return tf.no_op('mask_update')
 
   def _update_gradients(self, step: Any = None) -> Any:

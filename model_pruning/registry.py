@@ -450,8 +450,8 @@ def check(weight: Any) -> Layout:
   if variables.dtype_of(weight) not in _MASKABLE:
     raise errors.WeightError('Weight %s has dtype %s; only %s weights can be masked' % (
         name, variables.dtype_of(weight).name, ', '.join(dtype.name for dtype in _MASKABLE)))
-  graph = variables.shards_of(weight)[0].graph
-  if graph is not tf.get_default_graph() and not hasattr(
+  graph = getattr(variables.shards_of(weight)[0], 'graph', None)
+  if graph not in (None, tf.get_default_graph()) and not hasattr(
       tf.get_default_graph(), 'outer_graph'):
     raise errors.GraphMismatchError(
         'Weight %s belongs to another graph than the default one; mask it in a `with '
