@@ -3,6 +3,7 @@
 """What the commands of the command line do, given their parsed arguments."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -35,6 +36,7 @@ from model_pruning.summaries import sparsity_table
 def strip(args: Any) -> None:
   """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
   to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
+  warnings = _warnings(args)
   if to == 'checkpoint':
     with _stage('writing'):
       folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
@@ -52,8 +54,9 @@ def strip(args: Any) -> None:
       with files.replacing(args.output) as temporary, open(temporary, 'wb') as f:
         f.write(graph_def.SerializeToString(deterministic=True))
   if args.json:
-    print(json.dumps({'output': args.output, 'to': to, 'folded': folded,
-                      'bytes': _size(args.output)}, indent=2))
+    print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
+                           'bytes': _size(args.output)},
+                          **{'warnings': warnings} if warnings else {}), indent=2))
   else:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
         len(folded), '' if len(folded) == 1 else 's', args.output,
@@ -63,6 +66,7 @@ def strip(args: Any) -> None:
 def export(args: Any) -> None:
   """Writes a TFLite model."""
   examples = None if args.examples is None else _examples(args.examples)
+  warnings = _warnings(args)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
     result = tflite.to_tflite(
@@ -70,6 +74,7 @@ def export(args: Any) -> None:
         sparse={'yes': True, 'no': False}.get(args.sparse, 'auto'), examples=examples,
         input_shapes=dict(args.input_shape), tolerance=args.tolerance,
         select_tf_ops=args.select_tf_ops)
+  result = dataclasses.replace(result, warnings=tuple(warnings))
   print(result.to_json() if args.json else result.table())
 
 
@@ -173,6 +178,18 @@ def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
       frozen = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
     graph_def, folded = strip_lib.strip(frozen, outputs)
   return graph_def, inputs or _placeholders(graph_def), outputs, folded
+
+
+def _warnings(args: Any) -> List[str]:
+  """Returns warnings about the model that a command reads, after printing them to stderr."""
+  try:
+    with _stage('reading'):
+      warnings = models.load(args.model).warnings()
+  except errors.PruningError:
+    return []  # The command itself is about to say why the model cannot be read.
+  for warning in warnings:
+    print('%s: warning: %s' % (quiet.COMMAND, warning), file=sys.stderr)
+  return warnings
 
 
 def _weights(path: str, pattern: Optional[str]) -> List[Any]:

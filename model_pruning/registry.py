@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which weights are masked, and with what: mask and threshold variables, and their collections.
 
-The only file that knows the names of variables and collections. They are those
-of tf.contrib.model_pruning, so checkpoints, and tools that look at the graph,
-keep working. The collections are the state: a graph imported from a meta graph,
-or built by contrib, is understood as well as one built here.
+The collections are the state: a graph imported from a meta graph, or built by contrib,
+is understood as well as one built here. Names are in names.py.
 """
 
 import contextlib
@@ -16,22 +14,23 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from model_pruning import errors
 from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.names import HISTORY as _HISTORY
+from model_pruning.names import HISTORY_COLLECTIONS as _HISTORY_COLLECTIONS
+from model_pruning.names import LAST_GRADIENT_UPDATE_STEP as LAST_GRADIENT_UPDATE_STEP
+from model_pruning.names import LAST_MASK_UPDATE_STEP as LAST_MASK_UPDATE_STEP
+from model_pruning.names import MASK_COLLECTION as MASK_COLLECTION
+from model_pruning.names import MASKED_WEIGHT_COLLECTION as MASKED_WEIGHT_COLLECTION
+from model_pruning.names import MASKED_WEIGHT_NAME as MASKED_WEIGHT_NAME
+from model_pruning.names import OLD_OLD_WEIGHT_COLLECTION as OLD_OLD_WEIGHT_COLLECTION
+from model_pruning.names import OLD_WEIGHT_COLLECTION as OLD_WEIGHT_COLLECTION
+from model_pruning.names import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
+from model_pruning.names import WEIGHT_COLLECTION as WEIGHT_COLLECTION
+from model_pruning.names import WEIGHT_GRADIENT_COLLECTION as WEIGHT_GRADIENT_COLLECTION
 from model_pruning.patterns import Layout
 from model_pruning.placement import on_device_of
 from model_pruning.products import masked_product
 from model_pruning.spec import check_prune_option
 from model_pruning.spec import UNGROUPED_GROUP_NAME
-
-MASK_COLLECTION = 'masks'
-THRESHOLD_COLLECTION = 'thresholds'
-MASKED_WEIGHT_COLLECTION = 'masked_weights'
-WEIGHT_COLLECTION = 'kernel'
-WEIGHT_GRADIENT_COLLECTION = 'gradient_weights'
-OLD_WEIGHT_COLLECTION = 'old_weights'
-OLD_OLD_WEIGHT_COLLECTION = 'old_old_weights'
-MASKED_WEIGHT_NAME = 'weights/masked_weight'
-LAST_MASK_UPDATE_STEP = 'last_mask_update_step'
-LAST_GRADIENT_UPDATE_STEP = 'last_gradient_update_step'
 
 _MASKABLE = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
@@ -121,11 +120,6 @@ def masked_weights() -> List[MaskedWeight]:
   return [MaskedWeight(weight, mask, threshold, masked, groups.get(mask.name), **{
       leaf: found.get(_sibling(mask, leaf)) for leaf, found in histories.items()})
           for weight, mask, threshold, masked in rows]
-
-
-_HISTORY = ('gradient', 'old_weight', 'old_old_weight')
-_HISTORY_COLLECTIONS = (WEIGHT_GRADIENT_COLLECTION, OLD_WEIGHT_COLLECTION,
-                        OLD_OLD_WEIGHT_COLLECTION)
 
 
 def _sibling(mask: Any, leaf: str) -> str:

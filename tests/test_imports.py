@@ -19,7 +19,7 @@ PACKAGE = 'model_pruning'
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
     'errors': 0, 'version': 0, 'quiet': 0, 'compat': 0, 'files': 0, 'grammar': 0, 'hparam': 0,
-    'maps': 0, 'placement': 0, 'tables': 0, 'figures': 0,
+    'maps': 0, 'names': 0, 'placement': 0, 'tables': 0, 'figures': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
     'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1, 'schedule_base': 1,
     'waiting': 1,
@@ -35,7 +35,7 @@ LEVELS = {
 }
 
 # The floor: these import nothing of the package, and anything may import them.
-FLOOR = ('errors', 'version', 'compat')
+FLOOR = ('errors', 'version', 'compat', 'names')
 
 # Imports within a level, each with its reason.
 WITHIN_LEVEL = {
@@ -64,7 +64,7 @@ WITHIN_LEVEL = {
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
 
-NO_TENSORFLOW = ('errors', 'files', 'version', 'grammar', 'hparam', 'maps', 'spec')
+NO_TENSORFLOW = ('errors', 'files', 'version', 'grammar', 'hparam', 'maps', 'names', 'spec')
 
 
 def unit(path):

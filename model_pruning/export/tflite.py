@@ -62,6 +62,7 @@ class TFLiteExport:
     runtime: the setting of the interpreter that it was compared with: 'default', or
       'without_default_delegates' (OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES).
     weights: every weight, in the order of the file.
+    warnings: what else there is to know; a sentence each.
   """
   path: str
   quantization: str
@@ -72,6 +73,7 @@ class TFLiteExport:
   tolerance: float
   runtime: str
   weights: Tuple[ExportedWeight, ...]
+  warnings: Tuple[str, ...] = ()
 
   @property
   def sparse(self) -> bool:
