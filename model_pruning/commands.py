@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -28,6 +27,7 @@ from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
+from model_pruning.maps import expression
 from model_pruning.reading import models
 from model_pruning.reading import sources
 from model_pruning.summaries import sparsity_table
@@ -194,11 +194,7 @@ def _warnings(args: Any) -> List[str]:
 
 def _weights(path: str, pattern: Optional[str]) -> List[Any]:
   """Returns the weights in a model whose names `pattern` is found in."""
-  try:
-    wanted = re.compile(pattern or '')
-  except re.error as error:
-    raise errors.MapError('--weights=%s is not a regular expression (%s)' %
-                          (pattern, error)) from error
+  wanted = expression('--weights', pattern or '')
   found = list(models.load(path).weights())
   weights = [weight for weight in found if wanted.search(weight.name)]
   if not weights:

@@ -10,6 +10,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning import names as names_lib
+from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.coordination import Claim
@@ -133,6 +134,10 @@ class PruningHook(tf.train.SessionRunHook):
       self._pruning = self._given
     else:
       self._pruning = Pruning(self._given, sparsity=self._sparsity)
+    if not registry.masked_weights():
+      raise errors.NoMaskedWeightsError(
+          'The graph has no masked weights for PruningHook to update: build the model in a '
+          'masked_scope(), or call apply_mask on its weights')
     self._update = self._pruning.conditional_mask_update_op()
     own = [variable.name for variable in self._pruning.own_variables()]
     self._made += [(variable, variables.exempt_from_initialization(variable))
