@@ -71,10 +71,10 @@ def export(args: Any) -> None:
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,
-        sparse={'yes': True, 'no': False}.get(args.sparse, 'auto'), examples=examples,
+        sparse=_choice(args.sparse), litert=_choice(args.litert), examples=examples,
         input_shapes=dict(args.input_shape), tolerance=args.tolerance,
         select_tf_ops=args.select_tf_ops)
-  result = dataclasses.replace(result, warnings=tuple(warnings))
+  result = dataclasses.replace(result, warnings=tuple(warnings) + result.warnings)
   print(result.to_json() if args.json else result.table())
 
 
@@ -206,6 +206,11 @@ def _weights(path: str, pattern: Optional[str]) -> List[Any]:
 
 def _placeholders(graph_def: Any) -> List[str]:
   return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
+
+
+def _choice(text: str) -> Any:
+  """Returns True, False or 'auto' for yes, no and auto."""
+  return {'yes': True, 'no': False}.get(text, text)
 
 
 def _by_op(names: Sequence[str]) -> Dict[str, str]:
