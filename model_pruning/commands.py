@@ -17,6 +17,7 @@ import tqdm
 from model_pruning import errors
 from model_pruning import events
 from model_pruning import files
+from model_pruning import inputs
 from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
@@ -35,6 +36,8 @@ from model_pruning.summaries import sparsity_table
 def strip(args: Any) -> None:
   """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
   to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
+  if to != 'checkpoint':  # That looks further, at what training would resume from.
+    files.check_output(args.output, [args.model, args.meta_graph])
   if to == 'checkpoint':
     with _stage('writing'):
       folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
@@ -49,7 +52,8 @@ def strip(args: Any) -> None:
     if to == 'saved_model':
       saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
     else:
-      with files.replacing(args.output) as temporary, open(temporary, 'wb') as f:
+      given = [args.model, args.meta_graph]
+      with files.replacing(args.output, given) as temporary, open(temporary, 'wb') as f:
         f.write(graph_def.SerializeToString(deterministic=True))
   if args.json:
     print(json.dumps({'output': args.output, 'to': to, 'folded': folded,
@@ -62,6 +66,7 @@ def strip(args: Any) -> None:
 
 def export(args: Any) -> None:
   """Writes a TFLite model."""
+  files.check_output(args.output, [args.model, args.meta_graph, args.examples])
   examples = None if args.examples is None else _examples(args.examples)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
@@ -88,13 +93,14 @@ def report(args: Any) -> None:
 
 def plot(args: Any) -> None:
   """Draws a run or a model."""
+  files.check_output(args.output, [args.model])
   with _stage('drawing'):
     if args.kind == 'sparsity':
       figure = plots.sparsity(events.read(args.model), args.thresholds)
     else:
       draw = plots.magnitudes if args.kind == 'weights' else plots.masks
       figure = draw(_weights(args.model, args.weights))
-    plots.save(figure, args.output)
+    plots.save(figure, args.output, [args.model])
   print('Written to %s' % args.output)
 
 
@@ -208,6 +214,7 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
 def _examples(path: str) -> Any:
   """Returns the inputs in a .npy or .npz file, an example each."""
   try:
+    inputs.check(path)
     arrays = np.load(path, allow_pickle=False)
     if not hasattr(arrays, 'files'):
       if not arrays.ndim:

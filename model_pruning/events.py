@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning import tables
 from model_pruning.compat import tf
 
@@ -127,7 +128,7 @@ def _text(step: Optional[int]) -> str:
   return '-' if step is None else '%d' % step
 
 
-def read(path: str) -> History:
+def read(path: Any) -> History:
   """Reads the summaries of a run, also of one that is still going on.
 
   Args:
@@ -138,6 +139,7 @@ def read(path: str) -> History:
   Raises:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
   """
+  path = inputs.check(path)
   runs = _event_files(path)
   if not runs:
     raise errors.ModelFileError(
@@ -145,8 +147,8 @@ def read(path: str) -> History:
         'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
   tags: List[str] = []
   found: Dict[str, Dict[str, Dict[int, float]]] = {}
-  for run, files in runs.items():
-    values = _merged(files)
+  for run, parts in runs.items():
+    values = _merged(parts)
     tags += [tag for tag in values if tag not in tags]
     if any(_TAG.fullmatch(tag) for tag in values):
       found[run] = values

@@ -28,15 +28,23 @@ _CELLS = 128  # Of a picture of a mask, in each direction.
 _BINS = 60
 
 
-def save(figure: Any, path: str) -> None:
+def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
   """Writes a figure as a PNG, whole or not at all.
 
+  Args:
+    figure: from one of the functions below.
+    path: the file to write.
+    inputs: paths of what the figure was made of, which are not overwritten.
+
   Raises:
-    errors.WriteError: nothing can be written there, or `path` does not end in .png.
+    errors.WriteError: nothing can be written there, `path` does not end in .png, or it is
+      one of the inputs.
+    errors.PathError: `path` is not a path.
   """
+  path = files.as_path(path)
   if not path.endswith('.png'):
     raise errors.WriteError('%s: pictures are written as PNG; give a path that ends in .png' % path)
-  with files.replacing(path) as temporary, figures.style():
+  with files.replacing(path, inputs) as temporary, figures.style():
     figure.savefig(temporary, dpi=figures.DPI, format='png')
 
 

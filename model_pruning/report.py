@@ -11,6 +11,7 @@ import numpy as np
 from model_pruning.reading import flops
 from model_pruning.reading import measure
 from model_pruning.reading import models
+from model_pruning import inputs
 from model_pruning import tables
 from model_pruning.compat import tf
 from model_pruning.export import flatbuffer
@@ -191,7 +192,7 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
           for name, value in values.items()}
 
 
-def of(path: str, block: Optional[BlockDims] = None,
+def of(path: Any, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
        output_node_names: Optional[Sequence[str]] = None) -> Report:
   """Reports on a checkpoint, a frozen graph, a SavedModel or a TFLite model.
@@ -218,6 +219,7 @@ def of(path: str, block: Optional[BlockDims] = None,
     errors.BlockError: there are no blocks of that size.
   """
   measure.check_block(block)
+  path = inputs.check(path)
   if is_tflite(path):
     return Report(path, TFLITE, tuple(_tflite_weights(path, block)),
                   ('FLOPs of TFLite models are not counted.',))

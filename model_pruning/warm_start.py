@@ -7,12 +7,13 @@ from typing import Any, Dict, List
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
 
 
-def init_from_dense_checkpoint(path: str) -> None:
+def init_from_dense_checkpoint(path: Any) -> None:
   """Has the variables of the default graph start from a checkpoint without masks.
 
   Call it when the model is built, before the session is made; initializing the
@@ -32,6 +33,7 @@ def init_from_dense_checkpoint(path: str) -> None:
     errors.CheckpointError: there is no checkpoint, it cannot be read, it lacks a
       masked weight, or has one of another shape.
   """
+  path = inputs.check(path)
   try:
     known = tf.train.load_checkpoint(path).get_variable_to_shape_map()
   except (tf.errors.OpError, ValueError, RuntimeError) as error:

@@ -5,7 +5,7 @@
 import dataclasses
 import os
 import re
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class MaskedNames:
 class Checkpoint:
   """The variables in a checkpoint, read when asked for."""
 
-  def __init__(self, place: str) -> None:
+  def __init__(self, place: Any) -> None:
     """Opens a checkpoint.
 
     Args:
@@ -124,7 +124,7 @@ class Checkpoint:
     return result
 
 
-def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
+def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
   """Writes a checkpoint without masks, its weights multiplied by them, for code that has none.
 
   So are their exponential moving averages. Everything else stays: biases, the global
@@ -143,7 +143,7 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
     errors.WriteError: nothing can be written there.
   """
   source = Checkpoint(place)
-  check_elsewhere(source, path)
+  path = check_elsewhere(source, path)
   masked = source.masked()
   if not masked:
     raise errors.NoMaskedWeightsError(
@@ -162,29 +162,37 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
     wide = np.float64 if value.dtype == np.float64 else np.float32
     product = value.astype(wide) * source.read(mask).astype(wide)
     values[name] = fold.zeros_alike(product).astype(value.dtype)
-  write(path, values)
+  write(path, values, [source.path])
   return masked
 
 
-def check_elsewhere(source: Checkpoint, path: str) -> None:
-  """Raises errors.WriteError if `path` is in the folder that training resumes from."""
+def check_elsewhere(source: Checkpoint, path: Any) -> str:
+  """Returns the path to write, as a string.
+
+  Raises:
+    errors.WriteError: it is in the folder that training resumes from; see files.check_output.
+  """
+  path = files.check_output(path)
   folder = os.path.dirname(os.path.abspath(path))
   if os.path.realpath(folder) == os.path.realpath(os.path.dirname(os.path.abspath(source.path))):
     raise errors.WriteError(
         '%s is in the folder of the checkpoint it is made of, where training would resume from it; '
         'give another folder' % path)
+  return path
 
 
-def write(path: str, values: Mapping[str, np.ndarray]) -> None:
+def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = ()) -> None:
   """Writes a checkpoint of variables by their names, and makes it the latest of its folder.
 
   Args:
     path: its path, without a suffix.
     values: what to save.
+    inputs: see files.check_output.
 
   Raises:
     errors.WriteError: nothing can be written there.
   """
+  path = files.check_output(path)
   folder, name = os.path.split(os.path.abspath(path))
   if not path or path.endswith(os.sep) or os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a checkpoint in it: %s' %
@@ -195,12 +203,12 @@ def write(path: str, values: Mapping[str, np.ndarray]) -> None:
     raise errors.WriteError(
         '%s has checkpoints already, and who trains there would resume from this one in place of '
         '%s; give another folder' % (folder, latest))
-  with writing.by_tensorflow(path), files.staging(folder) as temporary:
+  with writing.by_tensorflow(path), files.staging(folder, inputs) as temporary:
     with tf.Graph().as_default(), tf.Session() as session:
       names = sorted(values)
       # Fed, not built in: a graph may hold no more than 2 GB.
-      inputs = [tf.placeholder(values[key].dtype) for key in names]
+      placeholders = [tf.placeholder(values[key].dtype) for key in names]
       save = tf.raw_ops.SaveV2(prefix=os.path.join(temporary, name), tensor_names=names,
-                               shape_and_slices=[''] * len(names), tensors=inputs)
-      session.run(save, {tensor: values[key] for tensor, key in zip(inputs, names)})
-  tf.train.update_checkpoint_state(folder, os.path.join(folder, name))
+                               shape_and_slices=[''] * len(names), tensors=placeholders)
+      session.run(save, {tensor: values[key] for tensor, key in zip(placeholders, names)})
+    tf.train.update_checkpoint_state(temporary, os.path.join(folder, name))

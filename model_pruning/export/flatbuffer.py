@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import inputs
 
 _IDENTIFIER = b'TFL3'
 _DTYPES = {0: np.float32, 1: np.float16, 3: np.uint8, 7: np.int16, 9: np.int8, 10: np.float64}
@@ -144,9 +145,9 @@ def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]
   if isinstance(model, (bytes, bytearray)):
     content, source = bytes(model), 'The given bytes'
   else:
-    source = str(model)
+    source = inputs.check(model)
     try:
-      with open(model, 'rb') as handle:
+      with open(source, 'rb') as handle:
         content = handle.read()
     except OSError as error:
       raise errors.ModelFileError('Cannot read %s (%s); give the path of a .tflite file' %

@@ -18,7 +18,7 @@ _INIT = '__saved_model_init_op'  # Signature with the initialization, since Tens
 _NOT_CALLED = (_INIT, '__saved_model_train_op')
 
 
-def strip_saved_model(saved_model_dir: str, export_dir: str,
+def strip_saved_model(saved_model_dir: Any, export_dir: Any,
                       tags: Optional[Sequence[str]] = None) -> List[str]:
   """Writes a SavedModel without masks and variables, with the signatures of another.
 
@@ -37,6 +37,8 @@ def strip_saved_model(saved_model_dir: str, export_dir: str,
     errors.NoMaskedWeightsError: it has no masks.
     errors.WriteError: the folder has something in it, or cannot be written.
   """
+  saved_model_dir = files.as_path(saved_model_dir)
+  export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept, folded = read_stripped(saved_model_dir, tags)
   if not folded:
     raise errors.NoMaskedWeightsError(
@@ -45,7 +47,7 @@ def strip_saved_model(saved_model_dir: str, export_dir: str,
   return folded
 
 
-def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
+def to_saved_model(graph_def: Any, export_dir: Any, inputs: Mapping[str, str],
                    outputs: Mapping[str, str], signature: str = SERVING) -> None:
   """Writes a graph of constants as a SavedModel with one signature.
 
@@ -60,6 +62,7 @@ def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
     errors.OutputNodeError: a tensor is not in the graph.
     errors.WriteError: the folder has something in it, or cannot be written.
   """
+  export_dir = files.check_output(export_dir)
   known = [node.name for node in graph_def.node]
   for tensors in (inputs, outputs):
     sources.check_outputs(known, [name.split(':')[0] for name in tensors.values()])
@@ -80,7 +83,7 @@ class _Kept:
     self.folder = folder
 
 
-def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
+def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
                   ) -> Tuple[Any, Dict[str, Any], _Kept, List[str]]:
   """Reads a SavedModel as a stripped GraphDef.
 
@@ -95,6 +98,7 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
   Raises:
     errors.ModelFileError: there is no SavedModel, or not one with these tags.
   """
+  saved_model_dir = files.as_path(saved_model_dir)
   wanted = _tags(saved_model_dir, tags)
   with tf.Graph().as_default(), tf.Session(config=freeze.on_any_machine()) as session:
     try:
@@ -203,7 +207,7 @@ def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _K
         node.attr['dtype'].type = tf.string.as_datatype_enum
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))
   with writing.by_tensorflow(export_dir), files.new_folder(
-      export_dir) as temporary, tf.Graph().as_default() as graph:
+      export_dir, [kept.folder or None]) as temporary, tf.Graph().as_default() as graph:
     tf.import_graph_def(graph_def, name='')
     builder = tf.saved_model.builder.SavedModelBuilder(temporary)
     for name, _ in kept.assets:

@@ -114,7 +114,7 @@ def _storage(stored: flatbuffer.StoredWeight) -> str:
   return text + ' (in the file only)' if stored.expanded else text
 
 
-def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
+def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
               outputs: Union[str, Sequence[str]], quantization: str = 'none',
               sparse: Union[str, bool] = 'auto', examples: Optional[Sequence[Any]] = None,
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
@@ -166,6 +166,7 @@ def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
       settings are right.
     errors.WriteError: `path` cannot be written.
   """
+  path = files.check_output(path)
   _check_choice('quantization', quantization, QUANTIZATIONS)
   _check_choice('sparse', sparse, SPARSE)
   if sparse is True:

@@ -7,11 +7,12 @@ Read from the files, without a session and without building the graph.
 
 import dataclasses
 import os
-from typing import Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
 
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import sources
 from model_pruning.reading.checkpoint_weights import open_checkpoint
@@ -50,7 +51,7 @@ class StoredModel:
     return self.read()
 
 
-def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
+def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
   """Opens a checkpoint, a frozen graph or a SavedModel.
 
   Args:
@@ -64,6 +65,7 @@ def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> Stored
     errors.ModelFileError: the file holds no model, or is damaged.
     errors.OutputNodeError: an output is not in the graph.
   """
+  path = inputs.check(path)
   if os.path.basename(path) == 'saved_model.pb':
     path = os.path.dirname(path) or '.'
   if sources.is_saved_model(path):

@@ -9,6 +9,7 @@ import re
 from typing import Any, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
 
@@ -16,19 +17,21 @@ _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel,
              'a .tflite file')
 
 
-def is_saved_model(path: str) -> bool:
-  """Says whether `path` is the folder of a SavedModel."""
+def is_saved_model(path: Any) -> bool:
+  """Whether `path` is the folder of a SavedModel."""
+  path = inputs.check(path)
   return bool(tf.gfile.Exists(os.path.join(path, 'saved_model.pb')))
 
 
-def is_graph_file(path: str) -> bool:
-  """Says whether `path` is a file of its own, or is called like one, and no checkpoint's."""
+def is_graph_file(path: Any) -> bool:
+  """Whether `path` is a file of its own, or is called like one, and no checkpoint's."""
+  path = inputs.check(path)
   return path.endswith(('.pb', '.pbtxt')) or bool(
       tf.gfile.Exists(path) and not tf.gfile.IsDirectory(path)
       and not tf.gfile.Exists(_prefix(path) + '.index'))
 
 
-def checkpoint_path(place: str) -> str:
+def checkpoint_path(place: Any) -> str:
   """Returns the prefix of a checkpoint.
 
   Args:
@@ -37,6 +40,7 @@ def checkpoint_path(place: str) -> str:
   Raises:
     errors.CheckpointError: there is none.
   """
+  place = inputs.check(place)
   prefix = _prefix(place)
   if prefix and tf.gfile.Exists(prefix + '.index'):
     return prefix
@@ -80,12 +84,13 @@ def _age(index_file: str) -> Tuple[int, float]:
   return (int(step.group(1)) if step else -1, os.path.getmtime(index_file))
 
 
-def graph_def(path: str) -> Any:
+def graph_def(path: Any) -> Any:
   """Returns the GraphDef in a file, binary or text (.pbtxt).
 
   Raises:
     errors.ModelFileError: there is no such file, or it holds no graph.
   """
+  path = inputs.check(path)
   content = _content(path)
   result = tf.GraphDef()
   reason = 'it has no nodes'
@@ -104,12 +109,13 @@ def graph_def(path: str) -> Any:
   return result
 
 
-def meta_graphs(folder: str) -> List[Any]:
+def meta_graphs(folder: Any) -> List[Any]:
   """Returns the MetaGraphDefs of a SavedModel, at least one.
 
   Raises:
     errors.ModelFileError: there is no SavedModel, or it is damaged.
   """
+  folder = inputs.check(folder)
   path = os.path.join(folder, 'saved_model.pb')
   if not tf.gfile.Exists(path):
     raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' % folder)
