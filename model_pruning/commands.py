@@ -22,6 +22,7 @@ from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
 from model_pruning import report as reports
+from model_pruning import tables
 from model_pruning import timeline
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
@@ -60,7 +61,7 @@ def strip(args: Any) -> None:
                       'bytes': _size(args.output)}, indent=2))
   else:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
-        len(folded), '' if len(folded) == 1 else 's', args.output,
+        len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
         '{:,}'.format(_size(args.output))))
 
 
@@ -101,7 +102,7 @@ def plot(args: Any) -> None:
       draw = plots.magnitudes if args.kind == 'weights' else plots.masks
       figure = draw(_weights(args.model, args.weights))
     plots.save(figure, args.output, [args.model])
-  print('Written to %s' % args.output)
+  print('Written to %s' % tables.printable(args.output))
 
 
 def schedule(args: Any) -> None:
@@ -123,15 +124,19 @@ def prune(args: Any) -> None:
          'zeros': row.zeros} for row in rows]}, indent=2))
   else:
     print(sparsity_table(rows))
-    print('\nWritten to %s' % args.output)
+    print('\nWritten to %s' % tables.printable(args.output))
 
 
 # ---- What they share. ----
 
 
 def _print(result: Any, args: Any, **width: int) -> None:
-  print(result.to_json() if args.json else
-        result.to_csv().rstrip('\n') if args.csv else result.table(**width))
+  if args.csv:
+    lines = result.to_csv().rstrip('\n')
+    # A file or a program gets names to the byte.
+    print('\n'.join(map(tables.printable, lines.split('\n'))) if sys.stdout.isatty() else lines)
+  else:
+    print(result.to_json() if args.json else result.table(**width))
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
   groups = _alike(history.weights)
   lines = groups[:MOST_LINES]
   number = 2 if thresholds else 1
-  names = tables.elided([weight.name for weight in history.weights], 34)
+  names = _labels([weight.name for weight in history.weights], 34)
   label_of = dict(zip([weight.name for weight in history.weights], names))
   with figures.style():
     entries = min(MOST_LINES, len(history.weights) if thresholds else len(lines))
@@ -86,6 +86,11 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
     top.set_title('Sparsity of %d weight%s' % (
         len(history.weights), 's' * (len(history.weights) != 1)), loc='left')
   return figure
+
+
+def _labels(names: Sequence[str], width: int) -> List[str]:
+  """Returns names to draw, of at most `width` characters where that can be."""
+  return [figures.plain(name) for name in tables.elided(names, width)]
 
 
 def _heading(more: int) -> str:
@@ -129,7 +134,7 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
   shown, note = _largest(panels)
   with figures.style():
     figure, axes = figures.grid(len(shown), 3.1, 2.3)
-    names = tables.elided([panel[0].name for panel in shown], 36)
+    names = _labels([panel[0].name for panel in shown], 36)
     for axis, name, (weight, edges, counts, zeros) in zip(axes, names, shown):
       for part, color, label in ((counts[0], _PRUNED, 'pruned'), (counts[1], _KEPT, 'kept')):
         heights = np.append(part, part[-1])
@@ -168,7 +173,7 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
     from matplotlib import colors
     figure, axes = figures.grid(len(shown), 3.1, 3.1)
     image = None
-    names = tables.elided([panel[0].name for panel in shown], 36)
+    names = _labels([panel[0].name for panel in shown], 36)
     for axis, name, (weight, shape, cell, shares, zeros) in zip(axes, names, shown):
       # Dark even where few are kept, so that what is dead stands out.
       image = axis.imshow(shares, cmap='gray_r', norm=colors.PowerNorm(0.5, 0, 1), aspect='auto',
@@ -218,7 +223,7 @@ def schedule(timeline: timeline_lib.Timeline) -> Any:
   end = max(timeline.num_steps, spec.sparsity_function_end_step, spec.end_pruning_step)
   with figures.style():
     figure, (axis,) = figures.rows(9, 4.6, 1)
-    names = tables.elided([course.name for course in courses], 28)
+    names = _labels([course.name for course in courses], 28)
     for index, (name, course) in enumerate(zip(names, courses)):
       line = figures.line(index, len(courses))
       # The masks are of ones before the first update, and stay after the last.

@@ -134,10 +134,10 @@ class Report:
     Raises:
       errors.MissingPackageError: tabulate is not installed.
     """
-    lines = ['%s: %s' % (self.kind, self.path), '']
+    lines = ['%s: %s' % (self.kind, tables.printable(self.path)), '']
     if not self.weights:
       return '\n'.join(lines + ['no weights: nothing is masked, and no float has rank 2 or more'] +
-                       list(self.notes))
+                       [tables.printable(note) for note in self.notes])
     cells = [_cells(weight) for weight in self.weights]
     totals = self.totals()
     total = dict.fromkeys(cells[0], '')
@@ -159,7 +159,7 @@ class Report:
                                left=2 if 'shape' in group else 1), '']
     if 'FLOP' in shown:
       lines.append('FLOP: per example, two per multiply-add; kept: without those by zeros.')
-    lines += self.notes
+    lines += [tables.printable(note) for note in self.notes]
     return '\n'.join(lines).rstrip()
 
 
@@ -168,7 +168,7 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
   in_blocks = weight.block != (1, 1) and weight.block_sparsity is not None
   short = {'float32': '', 'float16': ' f16', 'bfloat16': ' bf16', 'float64': ' f64'}
   return {
-      'weight': weight.name,
+      'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
       'sparsity': tables.share(weight.sparsity),
       'block': tables.shape_text(weight.block) if in_blocks else '-',

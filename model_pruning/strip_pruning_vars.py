@@ -13,6 +13,7 @@ from absl.flags import argparse_flags
 from model_pruning import cli
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import tables
 from model_pruning.export.freeze import graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn
 
@@ -59,8 +60,8 @@ def _parse(argv: Any) -> Any:
 
 
 def _main(args: Any) -> None:
-  print('Written to %s' % strip_pruning_vars(
-      args.checkpoint_dir, args.output_node_names, args.output_dir, args.filename))
+  print('Written to %s' % tables.printable(strip_pruning_vars(
+      args.checkpoint_dir, args.output_node_names, args.output_dir, args.filename)))
 
 
 if __name__ == '__main__':

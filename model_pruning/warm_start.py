@@ -9,6 +9,7 @@ from absl import logging
 from model_pruning import errors
 from model_pruning import inputs
 from model_pruning import registry
+from model_pruning import tables
 from model_pruning import variables
 from model_pruning.compat import tf
 
@@ -62,6 +63,7 @@ def init_from_dense_checkpoint(path: Any) -> None:
     else:
       missing.append(name)
   if missing:
-    logging.info('Not in %s, and initialized as usual: %s', path, ', '.join(missing))
+    logging.info('Not in %s, and initialized as usual: %s', tables.printable(path),
+                 tables.printable(', '.join(missing)))
   tf.train.init_from_checkpoint(path, {
       name: parts[0] if len(parts) == 1 else parts for name, parts in found.items()})

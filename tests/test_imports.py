@@ -43,6 +43,7 @@ WITHIN_LEVEL = {
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
     ('schedule_base', 'schedules'): 'a schedule object has a clock',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
+    ('figures', 'tables'): 'names are drawn as tables show them',
     ('ties', 'counting'): 'it works on the same keys, chunk by chunk',
     ('estimate', 'counting'): 'it counts as the exact thresholds do',
     ('selection', 'counting'): 'it counts, and then makes the masks',

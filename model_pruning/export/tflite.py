@@ -96,12 +96,13 @@ class TFLiteExport:
     lines = [tables.aligned(
         ['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'dense', 'skips zeros'], rows, left=3)]
     for (why, advice), names in reasons.items():
-      text = 'Zeros of %s are not skipped: %s%s.' % (
-          ', '.join(names), why, '; train with ' + advice if advice else '')
+      text = tables.printable('Zeros of %s are not skipped: %s%s.' % (
+          ', '.join(names), why, '; train with ' + advice if advice else ''))
       lines += [''] + textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
     return '\n'.join(lines + [
         '',
-        '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) % self.path,
+        '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
+        tables.printable(self.path),
         'quantization: %s; differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
             self.quantization, self.max_error, self.examples, self.tolerance),
         'interpreter: %s' % self.runtime])
