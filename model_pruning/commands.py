@@ -11,13 +11,11 @@ import sys
 import threading
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import numpy as np
 import tqdm
 
 from model_pruning import errors
 from model_pruning import events
 from model_pruning import files
-from model_pruning import inputs
 from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
@@ -29,6 +27,7 @@ from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
+from model_pruning.reading import examples as examples_lib
 from model_pruning.reading import models
 from model_pruning.reading import sources
 from model_pruning.summaries import sparsity_table
@@ -68,7 +67,7 @@ def strip(args: Any) -> None:
 def export(args: Any) -> None:
   """Writes a TFLite model."""
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
-  examples = None if args.examples is None else _examples(args.examples)
+  examples = None if args.examples is None else examples_lib.read(args.examples)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
     result = tflite.to_tflite(
@@ -214,29 +213,6 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
   short = [name.split(':')[0].split('/')[-1] for name in names]
   unique = len(set(short)) == len(short)
   return {(leaf if unique else name.replace(':0', '')): name for leaf, name in zip(short, names)}
-
-
-def _examples(path: str) -> Any:
-  """Returns the inputs in a .npy or .npz file, an example each."""
-  try:
-    inputs.check(path)
-    arrays = np.load(path, allow_pickle=False)
-    if not hasattr(arrays, 'files'):
-      if not arrays.ndim:
-        raise ValueError('it holds a single number')
-      return list(arrays)
-    columns = {name: arrays[name] for name in arrays.files}
-    if not columns or any(not column.ndim for column in columns.values()):
-      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
-  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
-    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
-        path, errors.first_line(error))) from error
-  lengths = {name: len(column) for name, column in columns.items()}
-  if len(set(lengths.values())) != 1:
-    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
-        path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
-  return [{name: column[i] for name, column in columns.items()}
-          for i in range(next(iter(lengths.values())))]
 
 
 def _size(path: str) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning import inputs
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning.compat import tf
 
 # What summaries.py and contrib write: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
@@ -231,9 +232,13 @@ def _scalar(value: Any) -> Optional[float]:
   kind = value.WhichOneof('value')
   if kind == 'simple_value':
     return float(value.simple_value)
-  if kind == 'tensor' and not value.tensor.tensor_shape.dim and tf.as_dtype(
-      value.tensor.dtype).is_floating:
-    return float(tf.make_ndarray(value.tensor))  # The summaries of TensorFlow 2.
+  if kind == 'tensor' and not value.tensor.tensor_shape.dim:  # The summaries of TensorFlow 2.
+    try:
+      _, dtype, present = tensors.check(value.tensor, value.tag)
+      if dtype.is_floating and present:
+        return float(tensors.to_array(value.tensor, value.tag))
+    except errors.ModelFileError:
+      return None  # Another program's, or damaged.
   return None
 
 

@@ -16,8 +16,10 @@ from model_pruning import figures
 from model_pruning import files
 from model_pruning.reading import measure
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning import timeline as timeline_lib
 from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 
 MOST_WEIGHTS = 40  # In one picture.
@@ -122,12 +124,16 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
   """
   panels = []
   for weight in weights:
-    values = np.abs(as_float(weight.values).astype(np.float64)).ravel()
-    kept = values != 0 if weight.kept is None else weight.kept.ravel()
+    stored, hidden, times = weight.values, weight.kept, 1
+    if tensors.is_repeated(stored) and (hidden is None or tensors.is_repeated(hidden)):
+      times, stored = stored.size, tensors.distinct(stored)
+      hidden = None if hidden is None else tensors.distinct(hidden)
+    values = np.abs(as_float(stored).astype(np.float64)).ravel()
+    kept = values != 0 if hidden is None else hidden.ravel()
     finite = np.isfinite(values)
     edges = np.linspace(0, max(float(np.max(values[finite])) if finite.any() else 0, 1e-30),
                         _BINS + 1)
-    counts = [np.histogram(values[finite & part], edges)[0] for part in (~kept, kept)]
+    counts = [times * np.histogram(values[finite & part], edges)[0] for part in (~kept, kept)]
     panels.append((weight, edges, counts, 1 - np.count_nonzero(kept) / max(kept.size, 1)))
     # Only the counts are needed from here on.
     panels[-1] = (_without_values(weight),) + panels[-1][1:]
@@ -165,7 +171,7 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
   """
   panels = []
   for weight in weights:
-    matrix = measure.as_matrix(as_float(weight.values) != 0 if weight.kept is None else weight.kept)
+    matrix = measure.as_matrix(nonzero(weight.values) if weight.kept is None else weight.kept)
     panels.append((_without_values(weight), matrix.shape, _cell(matrix.shape), _shares(matrix),
                    1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
   shown, note = _largest(panels)
@@ -208,6 +214,9 @@ def _cell(shape: Tuple[int, ...]) -> Tuple[int, int]:
 
 def _shares(matrix: np.ndarray) -> np.ndarray:
   """Returns the share of True in each cell of a matrix."""
+  if tensors.is_repeated(matrix):
+    sizes = zip(matrix.shape, _cell(matrix.shape))
+    return np.full([-(-size // cell) for size, cell in sizes], float(matrix[0, 0]), np.float32)
   values: Any = matrix.astype(np.float32)
   for axis, size in enumerate(_cell(matrix.shape)):
     begins = np.arange(0, values.shape[axis], size)

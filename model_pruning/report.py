@@ -13,10 +13,11 @@ from model_pruning.reading import measure
 from model_pruning.reading import models
 from model_pruning import inputs
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.export import flatbuffer
 from model_pruning.spec import BlockDims
-from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 
 TFLITE = 'TFLite model'
@@ -246,7 +247,7 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
 
 def _measure(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
   values = weight.masked
-  row = _row(weight.name, as_float(values) != 0, values, block)
+  row = _row(weight.name, nonzero(values), values, block)
   return dataclasses.replace(row, masked=weight.kept is not None, threshold=weight.threshold)
 
 
@@ -262,15 +263,23 @@ def _row(name: str, kept: np.ndarray, values: np.ndarray,
   """
   shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
   kept = measure.as_matrix(kept)
-  found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
-  blocks = measure.blocks_of(kept, found)
+  repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
+  if repeated:  # It takes no memory, and has none taken for it here.
+    alive = bool(kept[0, 0])
+    blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)
+    zeros = 0 if alive else kept.size
+  else:
+    found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
+    blocks = measure.blocks_of(kept, found)
+    zeros = int(kept.size - np.count_nonzero(kept))
   return WeightReport(
       name=name, shape=shape, dtype=tf.as_dtype(values.dtype).name, masked=False,
-      zeros=int(kept.size - np.count_nonzero(kept)), block=(blocks.height, blocks.width),
+      zeros=zeros, block=(blocks.height, blocks.width),
       block_sparsity=blocks.sparsity if is_matrix or block is None else None, threshold=None,
       bytes_dense=values.nbytes,
       bytes_sparse=min(values.nbytes, measure.bytes_sparse(blocks, kept.shape, values.itemsize)),
-      bytes_gzipped=measure.bytes_gzipped(values.tobytes()))
+      bytes_gzipped=measure.bytes_gzipped_repeated(tensors.distinct(values).tobytes(), values.size)
+      if repeated else measure.bytes_gzipped(values.tobytes()))
 
 
 def _layers_by(made_of: Iterable[str], layers: Sequence[flops.Layer]) -> List[flops.Layer]:

@@ -16,6 +16,7 @@ from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.export import fold
 from model_pruning.export import writing
+from model_pruning.reading import bundle
 from model_pruning.reading import sources
 
 _HISTORY = ('gradient', 'old_weight', 'old_old_weight')
@@ -49,6 +50,7 @@ class Checkpoint:
       errors.CheckpointError: there is no checkpoint, or it cannot be read.
     """
     self.path = sources.checkpoint_path(place)
+    bundle.check(self.path)
     try:
       self._reader = tf.train.NewCheckpointReader(self.path)
       self.shapes: Dict[str, List[int]] = self._reader.get_variable_to_shape_map()
@@ -83,7 +85,7 @@ class Checkpoint:
       return None
     with tf.Graph().as_default():
       try:
-        tf.train.import_meta_graph(self.path + '.meta', clear_devices=True)
+        tf.train.import_meta_graph(sources.meta_graph(self.path + '.meta'), clear_devices=True)
       except Exception as error:
         raise sources.unreadable(self.path, error) from error
       result = []
@@ -197,7 +199,7 @@ def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = (
   if not path or path.endswith(os.sep) or os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a checkpoint in it: %s' %
                             (path, os.path.join(path, 'model.ckpt')))
-  state = tf.train.get_checkpoint_state(folder) if os.path.isdir(folder) else None
+  state = sources.checkpoint_state(folder) if os.path.isdir(folder) else None
   latest = os.path.basename(state.model_checkpoint_path) if state is not None else name
   if latest != name:
     raise errors.WriteError(

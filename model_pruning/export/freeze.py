@@ -10,6 +10,7 @@ from model_pruning import errors
 from model_pruning import inputs
 from model_pruning.compat import tf
 from model_pruning.export import fold
+from model_pruning.reading import bundle
 from model_pruning.reading import sources
 
 
@@ -81,12 +82,15 @@ def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
     raise errors.CheckpointError(
         'There is no %s, which would hold the graph; give the one of another checkpoint of the '
         'model (meta_graph=, --meta_graph), or save with it' % meta_graph)
+  bundle.check(path)
   try:
-    saver = tf.train.import_meta_graph(meta_graph, clear_devices=True)
+    saver = tf.train.import_meta_graph(sources.meta_graph(meta_graph), clear_devices=True)
     if saver is None:
       raise ValueError('its meta graph has no variables')
     saver.restore(session, path)
-  except (tf.errors.OpError, OSError, ValueError) as error:
+  except MemoryError:
+    raise
+  except Exception as error:  # Of TensorFlow, in classes of all kinds.
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error

@@ -8,11 +8,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from model_pruning.reading import bundle
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import sources
 from model_pruning.compat import tf
-from model_pruning.reading.stored import as_float
+from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.stored import is_mask
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 
@@ -37,6 +39,7 @@ def open_checkpoint(prefix: str) -> Variables:
   """
   # TensorFlow 2 makes an IndexError of what ends too early.
   failures = (tf.errors.OpError, OSError, ValueError, RuntimeError, IndexError)
+  bundle.check(prefix)
   try:
     reader = tf.train.NewCheckpointReader(prefix)
     shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
@@ -82,7 +85,7 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes
       kept = threshold = None
       if name in masks:
         mask, remembered = masks[name]
-        kept = as_float(variables.get(mask)) != 0
+        kept = nonzero(variables.get(mask))
         threshold = float(variables.get(remembered)) if remembered else None
       yield StoredWeight(_display(name, made_of.get(name, ()), nodes), variables.get(name), kept,
                          threshold, tuple(made_of.get(name, ())))
@@ -93,7 +96,7 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes
 def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
   """Returns what a variable is called in its graph, where a checkpoint of objects has a path."""
   for node in made_of:
-    shared = nodes[node].definition.attr['shared_name'].s.decode()
+    shared = nodes[node].definition.attr['shared_name'].s.decode('utf-8', 'replace')
     if shared and nodes[node].op == 'VarHandleOp':
       return without_part(shared)
   return name
@@ -102,17 +105,18 @@ def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
 def _saved_under(nodes: graphs.Nodes, shapes: Mapping[str, Any]) -> Dict[str, str]:
   """Returns the names in the checkpoint of the variables of a graph, by that of their node."""
   found = {}
+  constants = ConstantValues(nodes)
   for node in nodes.values():
     if node.op in graphs.VARIABLE_OPS:
       name = without_part(node.name)
       found[node.name] = name if name in shapes else ''
   for node in nodes.values():  # Savers may rename.
     if node.op == 'SaveV2' and len(node.inputs) > 3:
-      keys = (graphs.constant(nodes, node.inputs[1]).tolist()
-              if graphs.is_constant(nodes, node.inputs[1]) else [])
+      keys = (constants.value(node.inputs[1]).ravel().tolist()
+              if constants.has(node.inputs[1]) else [])
       for key, ref in zip(keys, node.inputs[3:]):
         for source in graphs.sources(nodes, ref):
-          name = _name_of(key.decode())
+          name = _name_of(key.decode('utf-8', 'replace') if isinstance(key, bytes) else '')
           if not found.get(source.name) and name in shapes and source.op != 'Const':
             found[source.name] = name
   return {node: name for node, name in found.items() if name}
@@ -171,7 +175,8 @@ def _weights_among(variables: Variables, masks: Mapping[str, Tuple[str, str]]) -
             # <variable>/Adam, <variable>/ExponentialMovingAverage and the like.
             not any('/'.join(parts[:end]) in shapes for end in range(1, len(parts))))
 
-  return [name for name in shapes if name in masks or is_other_kernel(name)]
+  return [name for name in shapes
+          if 0 not in shapes[name] and (name in masks or is_other_kernel(name))]
 
 
 def _natural(name: str) -> List[Any]:

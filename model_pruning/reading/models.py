@@ -77,15 +77,16 @@ def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> Stored
 
 def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   variables, notes, meta = open_checkpoint(prefix), [], tf.MetaGraphDef()
-  try:
-    with open(prefix + '.meta', 'rb') as f:
-      meta.ParseFromString(f.read())
-  except OSError:
+  nodes: graphs.Nodes = {}
+  if not tf.gfile.Exists(prefix + '.meta'):
     notes.append('FLOPs are unknown: the checkpoint has no .meta file, which holds the graph.')
-  except Exception as error:  # Each version of protobuf has its own.
-    meta = tf.MetaGraphDef()
-    notes.append('FLOPs are unknown: %s.meta is damaged (%s).' % (prefix, errors.first_line(error)))
-  nodes = graphs.flatten(meta.graph_def)
+  else:
+    try:
+      meta = sources.meta_graph(prefix + '.meta')
+      nodes = graphs.flatten(meta.graph_def)
+    except errors.ModelFileError as error:
+      meta = tf.MetaGraphDef()
+      notes.append('FLOPs are unknown: %s.' % str(error).rstrip('.'))
   return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names), tuple(notes),
                      checkpoint_weights.weights_of(variables, meta, nodes))
 

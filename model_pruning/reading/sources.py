@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and parses what models are stored in: checkpoints, GraphDefs, SavedModels."""
 
+import contextlib
 import difflib
 import glob
 import os
 import re
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning import inputs
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
+from model_pruning.reading import validation
 
 _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel, or, for a report, '
              'a .tflite file')
@@ -63,12 +65,17 @@ def _prefix(path: str) -> str:
   return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
 
 
+def checkpoint_state(folder: str) -> Any:
+  """Returns the CheckpointState of a folder; None where there is none, or it is damaged."""
+  try:
+    return tf.train.get_checkpoint_state(folder)
+  except (tf.errors.OpError, OSError, ValueError):
+    return None
+
+
 def _latest(folder: str) -> Optional[str]:
   """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
-  try:
-    state = tf.train.get_checkpoint_state(folder)
-  except (tf.errors.OpError, OSError, ValueError):  # A damaged file of that name.
-    state = None
+  state = checkpoint_state(folder)
   if state is not None and state.model_checkpoint_path:
     recorded = state.model_checkpoint_path
     for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
@@ -106,6 +113,7 @@ def graph_def(path: Any) -> Any:
   if not result.node or not all(node.name and node.op for node in result.node):
     raise errors.ModelFileError('%s is not a graph, or is damaged (%s); %s' %
                                 (path, reason, _EXPECTED))
+  validation.check(result, path)
   return result
 
 
@@ -129,7 +137,41 @@ def meta_graphs(folder: Any) -> List[Any]:
                                 (path, errors.first_line(error))) from error
   if not model.meta_graphs:
     raise errors.ModelFileError('%s is not a SavedModel, or is damaged; export it again' % path)
+  for meta in model.meta_graphs:
+    validation.check(meta.graph_def, path)
   return list(model.meta_graphs)
+
+
+def meta_graph(path: str) -> Any:
+  """Returns the MetaGraphDef in the .meta file of a checkpoint.
+
+  Raises:
+    errors.ModelFileError: there is no such file, or it is damaged.
+  """
+  meta = tf.MetaGraphDef()
+  try:
+    meta.ParseFromString(_content(path))
+  except errors.ModelFileError:
+    raise
+  except Exception as error:  # Each version of protobuf has its own.
+    raise errors.ModelFileError('%s is damaged (%s); save the checkpoint again' % (
+        path, errors.first_line(error))) from error
+  validation.check(meta.graph_def, path)
+  return meta
+
+
+@contextlib.contextmanager
+def by_tensorflow(what: str) -> Iterator[None]:
+  """Raises errors.ModelFileError where TensorFlow fails on `what`, in whichever class of error."""
+  try:
+    yield
+  except (errors.PruningError, MemoryError):
+    raise
+  except Exception as error:
+    raise errors.ModelFileError(
+        'TensorFlow %s cannot use %s (%s); it may be damaged, or need operations that are not in '
+        'this TensorFlow: make it again, or import what defines them' % (
+            tf.__version__, what, errors.first_line(error))) from error
 
 
 def _content(path: str) -> bytes:
