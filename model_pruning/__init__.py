@@ -6,6 +6,7 @@
 import importlib
 import typing
 
+from model_pruning import quiet as _quiet  # First: from here on Ctrl-C is one line.
 from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
 from model_pruning.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams

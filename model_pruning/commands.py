@@ -11,7 +11,6 @@ import sys
 import threading
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import numpy as np
 import tqdm
 
 from model_pruning import errors
@@ -21,6 +20,7 @@ from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
 from model_pruning import report as reports
+from model_pruning import tables
 from model_pruning import timeline
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
@@ -28,6 +28,7 @@ from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
 from model_pruning.maps import expression
+from model_pruning.reading import examples as examples_lib
 from model_pruning.reading import models
 from model_pruning.reading import sources
 from model_pruning.summaries import sparsity_table
@@ -36,6 +37,8 @@ from model_pruning.summaries import sparsity_table
 def strip(args: Any) -> None:
   """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
   to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
+  if to != 'checkpoint':  # That looks further, at what training would resume from.
+    files.check_output(args.output, [args.model, args.meta_graph])
   warnings = _warnings(args)
   if to == 'checkpoint':
     with _stage('writing'):
@@ -51,7 +54,8 @@ def strip(args: Any) -> None:
     if to == 'saved_model':
       saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
     else:
-      with files.replacing(args.output) as temporary, open(temporary, 'wb') as f:
+      given = [args.model, args.meta_graph]
+      with files.replacing(args.output, given) as temporary, open(temporary, 'wb') as f:
         f.write(graph_def.SerializeToString(deterministic=True))
   if args.json:
     print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
@@ -59,13 +63,14 @@ def strip(args: Any) -> None:
                           **{'warnings': warnings} if warnings else {}), indent=2))
   else:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
-        len(folded), '' if len(folded) == 1 else 's', args.output,
+        len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
         '{:,}'.format(_size(args.output))))
 
 
 def export(args: Any) -> None:
   """Writes a TFLite model."""
-  examples = None if args.examples is None else _examples(args.examples)
+  files.check_output(args.output, [args.model, args.meta_graph, args.examples])
+  examples = None if args.examples is None else examples_lib.read(args.examples)
   warnings = _warnings(args)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
@@ -93,14 +98,15 @@ def report(args: Any) -> None:
 
 def plot(args: Any) -> None:
   """Draws a run or a model."""
+  files.check_output(args.output, [args.model])
   with _stage('drawing'):
     if args.kind == 'sparsity':
       figure = plots.sparsity(events.read(args.model), args.thresholds)
     else:
       draw = plots.magnitudes if args.kind == 'weights' else plots.masks
       figure = draw(_weights(args.model, args.weights))
-    plots.save(figure, args.output)
-  print('Written to %s' % args.output)
+    plots.save(figure, args.output, [args.model])
+  print('Written to %s' % tables.printable(args.output))
 
 
 def schedule(args: Any) -> None:
@@ -122,15 +128,19 @@ def prune(args: Any) -> None:
          'zeros': row.zeros} for row in rows]}, indent=2))
   else:
     print(sparsity_table(rows))
-    print('\nWritten to %s' % args.output)
+    print('\nWritten to %s' % tables.printable(args.output))
 
 
 # ---- What they share. ----
 
 
 def _print(result: Any, args: Any, **width: int) -> None:
-  print(result.to_json() if args.json else
-        result.to_csv().rstrip('\n') if args.csv else result.table(**width))
+  if args.csv:
+    lines = result.to_csv().rstrip('\n')
+    # A file or a program gets names to the byte.
+    print('\n'.join(map(tables.printable, lines.split('\n'))) if sys.stdout.isatty() else lines)
+  else:
+    print(result.to_json() if args.json else result.table(**width))
 
 
 @contextlib.contextmanager
@@ -221,28 +231,6 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
   short = [name.split(':')[0].split('/')[-1] for name in names]
   unique = len(set(short)) == len(short)
   return {(leaf if unique else name.replace(':0', '')): name for leaf, name in zip(short, names)}
-
-
-def _examples(path: str) -> Any:
-  """Returns the inputs in a .npy or .npz file, an example each."""
-  try:
-    arrays = np.load(path, allow_pickle=False)
-    if not hasattr(arrays, 'files'):
-      if not arrays.ndim:
-        raise ValueError('it holds a single number')
-      return list(arrays)
-    columns = {name: arrays[name] for name in arrays.files}
-    if not columns or any(not column.ndim for column in columns.values()):
-      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
-  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
-    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
-        path, errors.first_line(error))) from error
-  lengths = {name: len(column) for name, column in columns.items()}
-  if len(set(lengths.values())) != 1:
-    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
-        path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
-  return [{name: column[i] for name, column in columns.items()}
-          for i in range(next(iter(lengths.values())))]
 
 
 def _size(path: str) -> int:

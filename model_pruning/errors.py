@@ -108,6 +108,10 @@ class WriteError(PruningError):
   """A file or folder cannot be written where it was asked for."""
 
 
+class PathError(PruningError, TypeError):
+  """A path is not one, or is one that TensorFlow cannot open."""
+
+
 class ConversionError(PruningError):
   """A model cannot be converted, or computes something else once it is."""
 

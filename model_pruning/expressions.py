@@ -151,7 +151,7 @@ class _Automaton:
         continue
       letter = text[index]
       current = {following for number in current
-                 if self._states[number].takes is not None and self._states[number].takes(letter)
+                 for takes in [self._states[number].takes] if takes is not None and takes(letter)
                  for following in self._states[number].following}
     return False
 

@@ -52,8 +52,9 @@ class HParams(object):
     if not name.startswith('_') and name not in self._hparam_types and not hasattr(
         type(self), name):
       if name not in self._ignored:
-        raise grammar.unknown("Unknown hyperparameter '%s', assigned as an attribute; add a new one "
-                              'with add_hparam()' % grammar.shown(name), name, self._hparam_types)
+        raise grammar.unknown(
+            "Unknown hyperparameter '%s', assigned as an attribute; add a new one with "
+            'add_hparam()' % grammar.shown(name), name, self._hparam_types)
       self._warn_of_ignored([name])
       return
     object.__setattr__(self, name, value)

@@ -21,7 +21,7 @@ INCLUDE = '.*(kernel|weights)$'
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
-def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE,
+def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE,
                      exclude: Optional[str] = None) -> List[WeightSparsity]:
   """Writes a checkpoint with masks over the weights of one without.
 
@@ -50,7 +50,7 @@ def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE
   """
   spec = _at_once(PruningSpec.create(hparams))
   source = checkpoint.Checkpoint(place)
-  checkpoint.check_elsewhere(source, path)
+  path = checkpoint.check_elsewhere(source, path)
   if source.masked():
     raise errors.CheckpointError(
         'Checkpoint %s has masks already (%s, ...); strip it first, or go on training it' %
@@ -70,7 +70,7 @@ def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE
     last = pruning.last_mask_update_step
     values[last.op.name] = np.array(values.get(tf.GraphKeys.GLOBAL_STEP, 0), np.int32)
     rows = pruning.sparsity_report(session)
-  checkpoint.write(path, values)
+  checkpoint.write(path, values, [source.path])
   return rows
 
 

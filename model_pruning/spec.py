@@ -366,11 +366,12 @@ def _whole(name: str, value: Any) -> Any:
   """
   if not isinstance(value, numbers.Real) or isinstance(value, (bool, numbers.Integral)):
     return value
-  if not float(value).is_integer():
+  number = float(value)
+  if not number.is_integer():
     raise errors.HParamTypeError(
         "Could not cast hparam '%s' of type '%s' from value %r; allowed: a whole number; round it "
         'first, with int(...) or round(...)' % (name, int, value))
-  return int(value)
+  return int(number)
 
 
 def check_prune_option(option: str) -> None:

@@ -52,7 +52,7 @@ class Pruning(_Pruning):
   """
 
   @property
-  def spec(self) -> PruningSpec:  # type: ignore[override]
+  def spec(self) -> PruningSpec:
     """The PruningSpec it follows: what _spec says now."""
     return PruningSpec.from_hparams(self._spec)
 

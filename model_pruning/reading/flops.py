@@ -136,7 +136,7 @@ def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
 
 
 def _einsum_flops(node: graphs.Node, shapes: '_Shapes') -> Optional[int]:
-  equation = node.definition.attr['equation'].s.decode().replace(' ', '')
+  equation = node.definition.attr['equation'].s.decode('utf-8', 'replace').replace(' ', '')
   terms = equation.split('->')[0].split(',')
   dims: Dict[str, Optional[int]] = {}
   for term, ref in zip(terms, node.inputs):

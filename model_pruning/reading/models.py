@@ -7,11 +7,12 @@ Read from the files, without a session and without building the graph.
 
 import dataclasses
 import os
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import sources
 from model_pruning.reading import updated
@@ -63,7 +64,7 @@ class StoredModel:
             else [])
 
 
-def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
+def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
   """Opens a checkpoint, a frozen graph or a SavedModel.
 
   Args:
@@ -77,6 +78,7 @@ def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> Stored
     errors.ModelFileError: the file holds no model, or is damaged.
     errors.OutputNodeError: an output is not in the graph.
   """
+  path = inputs.check(path)
   if os.path.basename(path) == 'saved_model.pb':
     path = os.path.dirname(path) or '.'
   if sources.is_saved_model(path):
@@ -88,15 +90,16 @@ def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> Stored
 
 def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   variables, notes, meta = open_checkpoint(prefix), [], tf.MetaGraphDef()
-  try:
-    with open(prefix + '.meta', 'rb') as f:
-      meta.ParseFromString(f.read())
-  except OSError:
+  nodes: graphs.Nodes = {}
+  if not tf.gfile.Exists(prefix + '.meta'):
     notes.append('FLOPs are unknown: the checkpoint has no .meta file, which holds the graph.')
-  except Exception as error:  # Each version of protobuf has its own.
-    meta = tf.MetaGraphDef()
-    notes.append('FLOPs are unknown: %s.meta is damaged (%s).' % (prefix, errors.first_line(error)))
-  nodes = graphs.flatten(meta.graph_def)
+  else:
+    try:
+      meta = sources.meta_graph(prefix + '.meta')
+      nodes = graphs.flatten(meta.graph_def)
+    except errors.ModelFileError as error:
+      meta = tf.MetaGraphDef()
+      notes.append('FLOPs are unknown: %s.' % str(error).rstrip('.'))
   found = checkpoint_weights.weights_of(variables, meta, nodes)
   return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names),
                      tuple(notes) + found.notes, found.read, found.last_update)

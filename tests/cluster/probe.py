@@ -22,7 +22,6 @@ from absl import app
 from absl import flags
 import model_pruning
 from model_pruning import names
-from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
 
