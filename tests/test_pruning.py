@@ -412,7 +412,8 @@ def test_masks_made_after_an_update_without_masks_are_updated_by_the_next():
     (25, 10, 20, 26, 0.0),  # The last update inside the window was made.
     (20, 10, 20, 21, 0.0),
     (20, 10, 0, 5, 0.0)])
-def test_the_last_update_inside_the_window_is_made_once(end, frequency, last, step, expected, capfd):
+def test_the_last_update_inside_the_window_is_made_once(
+    end, frequency, last, step, expected, capfd):
   with tf.Graph().as_default(), tf.Session() as session:
     with model_pruning.masked_scope():
       tf.get_variable('a/kernel', [100, 100])
