@@ -37,6 +37,7 @@ flags.DEFINE_integer('batch', 1, 'Number of examples in one call.', lower_bound=
 flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.')
 flags.DEFINE_list('patterns', ['1x1', '4x1', '16x1'], 'Sizes of blocks; 1x1 is unstructured.')
 flags.DEFINE_list('quantizations', list(tflite.QUANTIZATIONS), 'What to export with.')
+flags.DEFINE_enum('sparse', 'auto', ['auto', 'yes', 'no'], 'How to store weights; see to_tflite.')
 flags.DEFINE_integer('rounds', 41, 'Interleaved rounds.', lower_bound=1)
 flags.DEFINE_integer('calls', 20, 'Calls of a model in a round.', lower_bound=1)
 flags.DEFINE_list('files', [], '.tflite files to measure instead.')
@@ -85,8 +86,10 @@ def _export(folder):
     graph_def = _graph_def(pattern)
     for quantization in FLAGS.quantizations:
       path = os.path.join(folder, '%s-%s.tflite' % (pattern, quantization))
+      sparse = 'auto' if pattern == DENSE else {'yes': True, 'no': False}.get(
+          FLAGS.sparse, 'auto')
       written = tflite.to_tflite(graph_def, path, 'inputs', 'outputs', quantization,
-                                 examples=examples)
+                                 sparse=sparse, examples=examples, litert=False)
       first = written.weights[0]
       storage = ('sparse kernel' if first.fast else
                  'sparse, made dense' if first.stored.expanded else 'dense')

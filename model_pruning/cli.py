@@ -190,6 +190,9 @@ def _export(subparsers: Any) -> None:
                       metavar='NAME=1x28x28x1', help='for inputs that leave theirs open')
   parser.add_argument('--select_tf_ops', action='store_true',
                       help="use TensorFlow's kernels where TFLite has none")
+  parser.add_argument('--litert', choices=['auto', 'yes', 'no'], default='auto',
+                      help='whether to compare under LiteRT (ai-edge-litert) as well (default: '
+                      'where it is installed)')
   parser.add_argument('--tolerance', type=float,
                       help="largest difference, as a share of the outputs' scale (default: %s)" %
                       ', '.join('%g %s' % (value, key) for key, value in tflite.TOLERANCES.items()))

@@ -3,9 +3,9 @@
 """What the commands of the command line do, given their parsed arguments."""
 
 import contextlib
+import dataclasses
 import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -27,6 +27,7 @@ from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
+from model_pruning.maps import expression
 from model_pruning.reading import examples as examples_lib
 from model_pruning.reading import models
 from model_pruning.reading import sources
@@ -38,6 +39,7 @@ def strip(args: Any) -> None:
   to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
   if to != 'checkpoint':  # That looks further, at what training would resume from.
     files.check_output(args.output, [args.model, args.meta_graph])
+  warnings = _warnings(args)
   if to == 'checkpoint':
     with _stage('writing'):
       folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
@@ -56,8 +58,9 @@ def strip(args: Any) -> None:
       with files.replacing(args.output, given) as temporary, open(temporary, 'wb') as f:
         f.write(graph_def.SerializeToString(deterministic=True))
   if args.json:
-    print(json.dumps({'output': args.output, 'to': to, 'folded': folded,
-                      'bytes': _size(args.output)}, indent=2))
+    print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
+                           'bytes': _size(args.output)},
+                          **{'warnings': warnings} if warnings else {}), indent=2))
   else:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
         len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
@@ -68,13 +71,15 @@ def export(args: Any) -> None:
   """Writes a TFLite model."""
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
   examples = None if args.examples is None else examples_lib.read(args.examples)
+  warnings = _warnings(args)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,
-        sparse={'yes': True, 'no': False}.get(args.sparse, 'auto'), examples=examples,
+        sparse=_choice(args.sparse), litert=_choice(args.litert), examples=examples,
         input_shapes=dict(args.input_shape), tolerance=args.tolerance,
         select_tf_ops=args.select_tf_ops)
+  result = dataclasses.replace(result, warnings=tuple(warnings) + result.warnings)
   print(result.to_json() if args.json else result.table())
 
 
@@ -185,13 +190,21 @@ def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
   return graph_def, inputs or _placeholders(graph_def), outputs, folded
 
 
+def _warnings(args: Any) -> List[str]:
+  """Returns warnings about the model that a command reads, after printing them to stderr."""
+  try:
+    with _stage('reading'):
+      warnings = models.load(args.model).warnings()
+  except errors.PruningError:
+    return []  # The command itself is about to say why the model cannot be read.
+  for warning in warnings:
+    print('%s: warning: %s' % (quiet.COMMAND, warning), file=sys.stderr)
+  return warnings
+
+
 def _weights(path: str, pattern: Optional[str]) -> List[Any]:
   """Returns the weights in a model whose names `pattern` is found in."""
-  try:
-    wanted = re.compile(pattern or '')
-  except re.error as error:
-    raise errors.MapError('--weights=%s is not a regular expression (%s)' %
-                          (pattern, error)) from error
+  wanted = expression('--weights', pattern or '')
   found = list(models.load(path).weights())
   weights = [weight for weight in found if wanted.search(weight.name)]
   if not weights:
@@ -203,6 +216,11 @@ def _weights(path: str, pattern: Optional[str]) -> List[Any]:
 
 def _placeholders(graph_def: Any) -> List[str]:
   return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
+
+
+def _choice(text: str) -> Any:
+  """Returns True, False or 'auto' for yes, no and auto."""
+  return {'yes': True, 'no': False}.get(text, text)
 
 
 def _by_op(names: Sequence[str]) -> Dict[str, str]:

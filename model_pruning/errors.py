@@ -84,6 +84,10 @@ class EagerError(PruningError):
   """What builds a graph was called where TensorFlow executes eagerly."""
 
 
+class FinalizedGraphError(PruningError, RuntimeError):
+  """Operations were to be added to a graph that is finalized."""
+
+
 class GraphMismatchError(PruningError):
   """Tensors or variables of two different graphs were mixed."""
 

@@ -3,7 +3,6 @@
 """Pruning a trained checkpoint at once, without the code of its model."""
 
 import dataclasses
-import re
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -12,6 +11,7 @@ from model_pruning import errors
 from model_pruning import registry
 from model_pruning.compat import tf
 from model_pruning.export import checkpoint
+from model_pruning.maps import expression
 from model_pruning.pruning import Pruning
 from model_pruning.scope import masked_scope
 from model_pruning.spec import PruningSpec
@@ -90,13 +90,8 @@ def _at_once(spec: PruningSpec) -> PruningSpec:
 
 def _chosen(source: checkpoint.Checkpoint, include: str, exclude: Optional[str]) -> List[str]:
   """Returns the names of the weights to prune."""
-  patterns = []
-  for option, pattern in (('include', include), ('exclude', exclude)):
-    try:
-      patterns.append(re.compile(pattern) if pattern else None)
-    except re.error as error:
-      raise errors.MapError('%s=%r is not a regular expression (%s)' % (
-          option, pattern, error)) from error
+  patterns = [expression(option, pattern) if pattern else None
+              for option, pattern in (('include', include), ('exclude', exclude))]
   weights = [name for name, shape in sorted(source.shapes.items())
              if shape and source.dtypes[name] in _FLOATING and not _is_slot(name, source)]
   names = [name for name in weights if patterns[0] and patterns[0].match(name)

@@ -11,6 +11,7 @@ import numpy as np
 from model_pruning.reading import flops
 from model_pruning.reading import measure
 from model_pruning.reading import models
+from model_pruning.reading import updated
 from model_pruning import inputs
 from model_pruning import tables
 from model_pruning import tensors
@@ -225,24 +226,43 @@ def of(path: Any, block: Optional[BlockDims] = None,
     return Report(path, TFLITE, tuple(_tflite_weights(path, block)),
                   ('FLOPs of TFLite models are not counted.',))
   model = models.load(path, output_node_names)
-  rows = [(_measure(weight, block), weight.nodes) for weight in model.weights()]
+  rows, masks = [], []
+  for weight in model.weights():
+    rows.append((_measure(weight, block), weight.nodes))
+    masks.append(updated.state_of(weight))
   layers = flops.layers_of(model.nodes, [name for _, made_of in rows for name in made_of],
                            input_shapes)
   weights = [_with_flops(row, _layers_by(made_of, layers.layers)) for row, made_of in rows]
-  return Report(model.path, model.kind, tuple(weights), model.notes + layers.notes)
+  notes = model.notes + layers.notes
+  if updated.never_updated(masks, model.last_update):
+    notes += (_as_note(updated.warning(model.path)),)
+  return Report(model.path, model.kind, tuple(weights), notes)
 
 
 def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
-               block: Optional[BlockDims] = None) -> Report:
+               block: Optional[BlockDims] = None, last_update: Optional[int] = None,
+               notes: Tuple[str, ...] = ()) -> Report:
   """Reports on weights that are in memory.
 
   Args:
     name, kind: what they are the weights of; see Report.path and kind.
     weights: the weights.
     block: see `of`.
+    last_update: the step of the last mask update; None where none is known.
+    notes: see Report.
   """
   measure.check_block(block)
-  return Report(name, kind, tuple(_measure(weight, block) for weight in weights))
+  rows, masks = [], []
+  for weight in weights:
+    rows.append(_measure(weight, block))
+    masks.append(updated.state_of(weight))
+  if updated.never_updated(masks, last_update):
+    notes += (_as_note(updated.warning(name)),)
+  return Report(name, kind, tuple(rows), notes)
+
+
+def _as_note(warning: str) -> str:
+  return warning[0].upper() + warning[1:]
 
 
 def _measure(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:

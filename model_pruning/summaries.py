@@ -81,7 +81,7 @@ def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
     kept = tf.cast(record.kept(), tf.float64)
     achieved = tf.cast(1 - kept / record.size(), tf.float32)
     parts.append(tf.summary.scalar(variables.op_name(record.mask) + '/sparsity', achieved))
-    parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
+    parts.append(tf.summary.scalar(variables.op_name(record.threshold) + '/threshold',
                                    tf.cast(record.threshold, tf.float32)))
     if record.gradient is not None:
       norms = [tf.nn.l2_loss(shard) for shard in variables.read_shards(record.gradient)]

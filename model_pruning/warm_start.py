@@ -7,6 +7,7 @@ from typing import Any, Dict, List
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import names
 from model_pruning import inputs
 from model_pruning import registry
 from model_pruning import tables
@@ -56,7 +57,7 @@ def init_from_dense_checkpoint(path: Any) -> None:
   missing = []
   for variable in tf.global_variables():
     name = variables.saved_name(variable)
-    if variable.name in own or name.endswith('/' + registry.LAST_MASK_UPDATE_STEP):
+    if variable.name in own or name.endswith('/' + names.LAST_MASK_UPDATE_STEP):
       continue
     if name in known:
       found.setdefault(name, []).append(variable)

@@ -267,11 +267,13 @@ def test_sparse_false_true_and_auto(tmp_path):
       path = tmp_path / 'model.tflite'
       written = export(graph_def, path, quantization, sparse, examples=examples)
       sizes[quantization, sparse] = written.bytes, written.gzipped_bytes
-      assert written.sparse == (sparse is not False)
+      # LiteRT fails on quantized weights that are made dense at loading: only if asked.
+      assert written.sparse == (sparse is True or sparse == 'auto' and quantization == 'none')
   for quantization in ('none', 'int8'):
     dense, auto, most = (sizes[quantization, sparse] for sparse in (False, 'auto', True))
-    assert most[0] <= auto[0] < dense[0] / 1.5
-    assert auto[1] < dense[1]
+    assert most[0] <= auto[0] <= dense[0] and most[0] < dense[0] / 1.5
+    assert auto[1] <= dense[1]
+  assert sizes['none', 'auto'][0] < sizes['none', False][0] / 1.5
   with pytest.raises(errors.ConversionError, match='no weight takes fewer bytes.*0.0 % zeros'):
     export(dense_layers(weight([64, 64])), tmp_path / 'none.tflite', sparse=True)
   # Dynamic: what is made dense at loading fails on some runtimes, so it stays dense.

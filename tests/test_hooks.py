@@ -14,6 +14,7 @@ import pytest
 import model_pruning
 from model_pruning import errors
 from model_pruning import hooks
+from model_pruning import names
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
@@ -60,7 +61,7 @@ class _Recorder(tf.train.SessionRunHook):
                      'weights': record.weight.read_value(), 'mask': record.mask.read_value(),
                      'threshold': record.threshold.read_value()}
     if self._name:
-      last = variables.step_variable(self._name, registry.LAST_MASK_UPDATE_STEP, None,
+      last = variables.step_variable(self._name, names.LAST_MASK_UPDATE_STEP, None,
                                      tf.train.get_global_step())
       self._tensors['last'] = last.read_value()
 

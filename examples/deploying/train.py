@@ -102,13 +102,15 @@ def placeholder(data: data_lib.Data) -> Any:
   return tf.placeholder(tf.float32, (None,) + data.image_shape, name=model.INPUT)
 
 
-def deploy(data: data_lib.Data, model_dir: str, paths: Dict[str, str]) -> Iterator[Any]:
+def deploy(data: data_lib.Data, model_dir: str, paths: Dict[str, str],
+           pruned: bool) -> Iterator[Any]:
   """Writes TFLite files of a trained net.
 
   Args:
     data: images for the examples.
     model_dir: where its checkpoint is.
     paths: the files to write, by quantization; see to_tflite.
+    pruned: whether it is pruned.
 
   Yields:
     What to_tflite says of each file.
@@ -116,8 +118,11 @@ def deploy(data: data_lib.Data, model_dir: str, paths: Dict[str, str]) -> Iterat
   graph_def = model_pruning.graph_def_from_checkpoint(model_dir, [model.OUTPUT])
   stripped = model_pruning.strip_pruning_vars_fn(graph_def, [model.OUTPUT])
   for quantization, path in paths.items():
+    # Small files of int8 have to be asked for: LiteRT does not load them, so it is left out.
+    packed = quantization == 'int8' and pruned and not tf.__version__.startswith('1.')
     yield tflite.to_tflite(stripped, path, [model.INPUT], [model.OUTPUT], quantization,
-                           examples=data.train_images[:_EXAMPLES])
+                           sparse=packed or 'auto', examples=data.train_images[:_EXAMPLES],
+                           litert=False if packed else 'auto')
 
 
 def deploy_all(data: data_lib.Data, nets: Dict[int, Dict[str, Net]]) -> List[report.File]:
@@ -134,7 +139,7 @@ def deploy_all(data: data_lib.Data, nets: Dict[int, Dict[str, Net]]) -> List[rep
         paths = {one: os.path.join(folder, report.name_of(net, one, '-') + '.tflite')
                  for one in quantizations}
         with terminal.tensorflow_muted():
-          for written in deploy(data, of_seed[net].model_dir, paths):
+          for written in deploy(data, of_seed[net].model_dir, paths, net != DENSE):
             accuracy = device.accuracy(written.path, data.test_images, data.test_labels)
             files.append(report.File(net, seed, written, accuracy))
         bar.update(len(paths))

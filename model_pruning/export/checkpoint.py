@@ -2,39 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints without masks, and checkpoints with masks from those without."""
 
-import dataclasses
 import os
-import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Set
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning import files
-from model_pruning import registry
-from model_pruning import variables
+from model_pruning import names as names_lib
 from model_pruning.compat import tf
 from model_pruning.export import fold
 from model_pruning.export import writing
 from model_pruning.reading import bundle
+from model_pruning.reading import nodes
+from model_pruning.reading import ownership
 from model_pruning.reading import sources
-
-_HISTORY = ('gradient', 'old_weight', 'old_old_weight')
-_STEPS = (registry.LAST_MASK_UPDATE_STEP, registry.LAST_GRADIENT_UPDATE_STEP)
-
-
-@dataclasses.dataclass(frozen=True)
-class MaskedNames:
-  """What a checkpoint calls a masked weight, and what belongs to it.
-
-  Attributes:
-    weight: the name of the weight.
-    mask: the name of its mask.
-    others: the names of its threshold, and of what gradient saliency remembers.
-  """
-  weight: str
-  mask: str
-  others: Tuple[str, ...]
+from model_pruning.reading.ownership import MaskedNames
 
 
 class Checkpoint:
@@ -72,58 +55,44 @@ class Checkpoint:
       raise sources.unreadable(self.path, error) from error
 
   def masked(self) -> List[MaskedNames]:
-    """Returns the masked weights: by its meta graph, or by the names where it has none.
+    """Returns the masked weights, by the keys of the checkpoint; see reading.ownership.
 
     Raises:
-      errors.CheckpointError: it does not say which weight a mask is for.
+      errors.CheckpointError: it does not say which weight a mask belongs to.
     """
-    found = self._masked_by_graph()
-    return self._masked_by_names() if found is None else found
+    keys = {ownership.name_of(key): key for key in self.shapes if '.OPTIMIZER_SLOT' not in key}
+    variables = ownership.Variables(
+        {name: tuple(self.shapes[key]) for name, key in keys.items()},
+        {name: self.dtypes[key] for name, key in keys.items()}, lambda name: self.read(keys[name]))
+    meta = self._meta_graph()
+    found = ownership.ownership(variables, meta, nodes.flatten(meta.graph_def))
+    for unowned in found.unowned:
+      raise self._unowned(unowned, ownership.OBJECT_GRAPH in self.shapes)
+    return [MaskedNames(keys[each.weight], keys[each.mask],
+                        tuple(keys[other] for other in each.others),
+                        each.threshold and keys[each.threshold]) for each in found.owned]
 
-  def _masked_by_graph(self) -> Optional[List[MaskedNames]]:
-    if not tf.gfile.Exists(self.path + '.meta'):
-      return None
-    with tf.Graph().as_default():
+  def _meta_graph(self) -> Any:
+    meta = tf.MetaGraphDef()
+    if tf.gfile.Exists(self.path + '.meta'):
       try:
-        tf.train.import_meta_graph(sources.meta_graph(self.path + '.meta'), clear_devices=True)
+        meta = sources.meta_graph(self.path + '.meta')
       except Exception as error:
         raise sources.unreadable(self.path, error) from error
-      result = []
-      for record in registry.masked_weights():
-        if not variables.is_variable(record.weight):
-          raise errors.CheckpointError(
-              'In checkpoint %s the mask %s is over %s, which is computed and not a variable that '
-              'could be multiplied; strip to a graph or a SavedModel instead' % (
-                  self.path, variables.op_name(record.mask), record.weight.name))
-        others = [variables.op_name(other) for other in (
-            record.threshold, record.gradient, record.old_weight, record.old_old_weight)
-                  if other is not None]
-        result.append(MaskedNames(record.name, variables.op_name(record.mask), tuple(others)))
-    # A graph that lost its collections on the way says nothing.
-    return result if result and all(names.mask in self.shapes for names in result) else None
+    return meta
 
-  def _masked_by_names(self) -> List[MaskedNames]:
-    result = []
-    for mask in sorted(self.shapes):
-      prefix = re.sub('mask$', '', mask)
-      if prefix == mask or prefix + 'threshold' not in self.shapes or \
-          self.shapes[prefix + 'threshold'] or not prefix.endswith(('/', '_')):
-        continue
-      others = [prefix + leaf for leaf in ('threshold',) + _HISTORY if prefix + leaf in self.shapes]
-      if prefix.endswith('_') and prefix[:-1] in self.shapes:
-        candidates = [prefix[:-1]]
-      else:
-        candidates = [name for name in sorted(self.shapes)
-                      if name.rsplit('/', 1)[0] + '/' == prefix and name not in others + [mask]
-                      and self.shapes[name] == self.shapes[mask] and not name.endswith('_mask')
-                      and prefix[:-1] not in self.shapes]  # That would be a slot of an optimizer.
-      if len(candidates) != 1:
-        raise errors.CheckpointError(
-            'Checkpoint %s has a mask %s, and %s; keep its .meta file beside it, which says' % (
-                self.path, mask, 'more than one weight it may be for: ' + ', '.join(candidates)
-                if candidates else 'no weight of that shape beside it'))
-      result.append(MaskedNames(candidates[0], mask, tuple(others)))
-    return result
+  def _unowned(self, unowned: ownership.Unowned, of_objects: bool) -> errors.CheckpointError:
+    if unowned.computed:
+      return errors.CheckpointError(
+          'In checkpoint %s the mask %s is over %s, which is computed and not a variable that '
+          'could be multiplied; strip to a graph or a SavedModel instead' % (
+              self.path, unowned.mask, unowned.computed))
+    return errors.CheckpointError('Checkpoint %s has a mask %s, and %s; %s' % (
+        self.path, unowned.mask,
+        'more than one weight it may belong to: ' + ', '.join(unowned.candidates)
+        if unowned.candidates else 'no weight of that shape beside it',
+        'strip the model that was saved (a .keras file) instead' if of_objects else
+        'keep its .meta file beside it, which says'))
 
 
 def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
@@ -150,22 +119,30 @@ def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
   if not masked:
     raise errors.NoMaskedWeightsError(
         'Checkpoint %s has no masks; is it stripped already?' % source.path)
-  weights = {names.weight: names.mask for names in masked}
+  masks: Dict[str, List[str]] = {}
   for names in masked:  # Evaluation may run on averages, which were masked like the weight.
-    average = names.weight + '/ExponentialMovingAverage'
-    if source.shapes.get(average) == source.shapes[names.weight]:
-      weights[average] = names.mask
+    for name in (names.weight, names.weight + '/ExponentialMovingAverage'):
+      if source.shapes.get(name) == source.shapes[names.weight]:
+        masks.setdefault(name, []).append(names.mask)
   gone = {name for names in masked for name in (names.mask,) + names.others}
 
-  values = {name: source.read(name) for name in source.shapes
-            if name not in gone and name.rsplit('/', 1)[-1] not in _STEPS}
-  for name, mask in weights.items():
+  values = {name: source.read(name) for name in source.shapes if not _is_gone(name, gone)}
+  for name, over in masks.items():
     value = values[name]
     wide = np.float64 if value.dtype == np.float64 else np.float32
-    product = value.astype(wide) * source.read(mask).astype(wide)
+    product = value.astype(wide)
+    for mask in over:
+      product = product * source.read(mask).astype(wide)
     values[name] = fold.zeros_alike(product).astype(value.dtype)
   write(path, values, [source.path])
   return masked
+
+
+def _is_gone(name: str, gone: Set[str]) -> bool:
+  """Whether a variable belongs to pruning: one in `gone`, its average, or a step of an update."""
+  plain = ownership.name_of(name)
+  leaf = names_lib.split(plain)[1].replace(names_lib.KERAS_ATTRIBUTE, '')
+  return name in gone or plain.rpartition('/')[0] in gone or leaf in names_lib.STEPS
 
 
 def check_elsewhere(source: Checkpoint, path: Any) -> str:

@@ -4,23 +4,22 @@
 
 import dataclasses
 import gzip
-import json
-import textwrap
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning import files
-from model_pruning import tables
 from model_pruning.export import flatbuffer
 from model_pruning.export import tflite_check
 from model_pruning.export import tflite_model
 from model_pruning.export import tflite_names
+from model_pruning.export import tflite_result
 from model_pruning.export import tflite_sparse
 
 QUANTIZATIONS = ('none', 'dynamic', 'int8')
 SPARSE = ('auto', True, False)
+LITERT = ('auto', True, False)
 
 # Largest difference from the graph's outputs, as a share of the largest of them.
 TOLERANCES = {'none': 1e-3, 'dynamic': 0.1, 'int8': 0.2}
@@ -28,91 +27,8 @@ TOLERANCES = {'none': 1e-3, 'dynamic': 0.1, 'int8': 0.2}
 weights_of = flatbuffer.weights_of
 interpreter = tflite_check.interpreter
 StoredWeight = flatbuffer.StoredWeight
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportedWeight:
-  """What became of one weight.
-
-  Attributes:
-    stored: how the file stores it; its name is that of the weight in the graph, where
-      it could be told.
-    fast: whether the runtime multiplies with what is stored, and skips the zeros.
-    why: if not, why not.
-    advice: what to train so that it does, as of HParams; '' if nothing would, or it does.
-  """
-  stored: flatbuffer.StoredWeight
-  fast: bool
-  why: str
-  advice: str
-
-
-@dataclasses.dataclass(frozen=True)
-class TFLiteExport:
-  """What to_tflite wrote.
-
-  Attributes:
-    path: the file.
-    quantization: 'none', 'dynamic' or 'int8'.
-    bytes, gzipped_bytes: size of the file, and of the same compressed by gzip -9.
-    examples: number of examples its outputs were compared on.
-    max_error: largest difference from the graph's outputs, as a share of the largest of
-      these; of outputs of integers, the share that differ.
-    tolerance: what max_error was allowed to be.
-    runtime: the setting of the interpreter that it was compared with: 'default', or
-      'without_default_delegates' (OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES).
-    weights: every weight, in the order of the file.
-  """
-  path: str
-  quantization: str
-  bytes: int
-  gzipped_bytes: int
-  examples: int
-  max_error: float
-  tolerance: float
-  runtime: str
-  weights: Tuple[ExportedWeight, ...]
-
-  @property
-  def sparse(self) -> bool:
-    """Whether any weight is stored sparse."""
-    return any(weight.stored.block is not None for weight in self.weights)
-
-  def to_json(self) -> str:
-    """Returns all of this as a JSON object."""
-    return json.dumps(dict(dataclasses.asdict(self), sparse=self.sparse), indent=2)
-
-  def table(self) -> str:
-    """Returns all of this as an aligned table, for a terminal or a log."""
-    rows: List[List[str]] = []
-    reasons: Dict[Tuple[str, str], List[str]] = {}
-    for weight in self.weights:
-      stored = weight.stored
-      rows.append([stored.name, tables.shape_text(stored.shape), _storage(stored),
-                   tables.share(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
-                   tables.scaled(stored.dense_bytes, 'B'), 'yes' if weight.fast else 'no'])
-      if not weight.fast:
-        reasons.setdefault((weight.why, weight.advice), []).append(stored.name)
-    lines = [tables.aligned(
-        ['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'dense', 'skips zeros'], rows, left=3)]
-    for (why, advice), names in reasons.items():
-      text = tables.printable('Zeros of %s are not skipped: %s%s.' % (
-          ', '.join(names), why, '; train with ' + advice if advice else ''))
-      lines += [''] + textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
-    return '\n'.join(lines + [
-        '',
-        '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
-        tables.printable(self.path),
-        'quantization: %s; differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
-            self.quantization, self.max_error, self.examples, self.tolerance),
-        'interpreter: %s' % self.runtime])
-
-
-def _storage(stored: flatbuffer.StoredWeight) -> str:
-  if stored.block is None:
-    return 'dense'
-  text = 'sparse' if stored.block == (1, 1) else 'sparse, %dx%d' % stored.block
-  return text + ' (in the file only)' if stored.expanded else text
+ExportedWeight = tflite_result.ExportedWeight
+TFLiteExport = tflite_result.TFLiteExport
 
 
 def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
@@ -120,7 +36,8 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
               sparse: Union[str, bool] = 'auto', examples: Optional[Sequence[Any]] = None,
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
               tolerance: Optional[float] = None, runtime: str = 'default',
-              select_tf_ops: bool = False, seed: int = 0) -> TFLiteExport:
+              select_tf_ops: bool = False, seed: int = 0,
+              litert: Union[str, bool] = 'auto') -> TFLiteExport:
   """Converts a graph to TFLite, compares what the two compute, and writes the file.
 
   Nothing is written where they differ by more than the tolerance. A weight that the runtime
@@ -130,10 +47,11 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
   How weights are stored: with sparse='auto', a dense layer's weight is stored sparse where
   the runtime's sparse kernels take it and are faster: blocks of 4x1 and at least 85 % of
   them zero in float, blocks of 16x1 and at least 80 % zero with quantization 'dynamic', 95 %
-  with 'int8'. Other weights of dense layers and convolutions
+  with 'int8'. Other weights of dense layers and convolutions of float models
   are stored sparse if they take fewer bytes so, gzipped too; the runtime makes them dense when
   it loads the model, and is neither faster nor slower. (Not with 'dynamic', where it fails.)
-  With sparse=True, even those that take more bytes once gzipped.
+  With sparse=True, even those that take more bytes once gzipped, and those of 'int8' models:
+  TensorFlow 2.15 and 2.21 load these, LiteRT (ai-edge-litert 2.3.0) does not.
 
   Args:
     graph_def: a GraphDef of constants, as from strip_pruning_vars_fn. It is not changed.
@@ -156,6 +74,9 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
     select_tf_ops: whether TensorFlow's kernels may do what TFLite has none for, such as the
       lists of TensorFlow 1's loops. The runtime has to be built with them.
     seed: of the generated examples.
+    litert: whether to compare under LiteRT (the package ai-edge-litert) as well: 'auto' where
+      it is installed, True to insist, False for files that it need not run. It never runs
+      TensorFlow's own kernels, so not with select_tf_ops, unless True.
 
   Returns:
     A TFLiteExport.
@@ -165,13 +86,16 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
     errors.ConversionError: the arguments do not fit the graph; TensorFlow cannot convert it
       so; or the outcome computes something else, in which case the message says which
       settings are right.
+    errors.MissingPackageError: litert=True, and it is not installed.
     errors.WriteError: `path` cannot be written.
   """
   path = files.check_output(path)
   _check_choice('quantization', quantization, QUANTIZATIONS)
   _check_choice('sparse', sparse, SPARSE)
+  _check_choice('litert', litert, LITERT)
   if sparse is True:
     tflite_sparse.require()
+  with_litert = _with_litert(litert, select_tf_ops)
   if quantization == 'int8' and (examples is None or not len(examples)):
     raise errors.ConversionError(
         'Quantization int8 needs examples (examples=, --examples): ranges of activations are '
@@ -188,8 +112,13 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
            tflite_check.generated(model.run, model.shapes, model.dtypes, seed))
   expected = model.expected(feeds, given)
   dense = model.convert(quantization, feeds)
-  content, weights = _stored(model, dense, sparse, tflite_check.agreement(
-      dense, model.input_names, feeds, expected, runtime, tflite_sparse.AGREEMENT[quantization]))
+  # What is asked for is refused where LiteRT fails on it, below; what is decided here avoids it.
+  compared = [runtime] + [tflite_check.LITERT] * (with_litert and sparse is not True)
+  agreements = [tflite_check.agreement(
+      dense, model.input_names, feeds, expected, each, tflite_sparse.AGREEMENT[quantization])
+                for each in compared]
+  content, weights = _stored(model, dense, sparse,
+                             lambda content: all(agrees(content) for agrees in agreements))
   error, phrase = tflite_check.difference(content, model.input_names, feeds, expected, runtime)
   if not error <= tolerances[quantization]:
     raise errors.ConversionError(
@@ -197,11 +126,50 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
         'tolerance %g. Nothing was written. %s' % (
             _setting(quantization, sparse, runtime), phrase, len(feeds), tolerances[quantization],
             _what_works(model, feeds, expected, given, tolerances, runtime)))
+  if with_litert:
+    error = max(error, _check_litert(content, model, feeds, expected, tolerances[quantization]))
   with files.replacing(path) as temporary:
     with open(temporary, 'wb') as handle:
       handle.write(content)
+  warnings = [_ONLY_OLDER] * (quantization == 'int8' and any(
+      weight.stored.expanded for weight in weights))
   return TFLiteExport(path, quantization, len(content), len(gzip.compress(content)), len(feeds),
-                      error, tolerances[quantization], runtime, tuple(weights))
+                      error, tolerances[quantization], runtime, tuple(weights), tuple(warnings),
+                      tflite_check.litert_version() if with_litert else '')
+
+
+_ONLY_OLDER = (
+    'int8 weights that are sparse in the file only are read by the interpreters of TensorFlow 2.15 '
+    'and 2.21; LiteRT (ai-edge-litert 2.3.0) fails to load dense layers stored so; '
+    "sparse='auto', --sparse=auto, stores them dense")
+
+
+def _with_litert(litert: Union[str, bool], select_tf_ops: bool) -> bool:
+  """Whether to compare under LiteRT."""
+  if litert is False or litert == 'auto' and select_tf_ops:
+    return False
+  if tflite_check.litert() is not None:
+    return True
+  if litert is True:
+    raise errors.MissingPackageError(
+        'litert=True (--litert=yes) compares the file under LiteRT, which cannot be imported; pip '
+        'install ai-edge-litert, for Python 3.10 or newer')
+  return False
+
+
+def _check_litert(content: bytes, model: tflite_model.Model,
+                  feeds: Sequence[Sequence[np.ndarray]], expected: List[List[np.ndarray]],
+                  tolerance: float) -> float:
+  """Returns how far outputs under LiteRT are from the graph's; raises where that is too far."""
+  error, phrase = tflite_check.difference(content, model.input_names, feeds, expected,
+                                          tflite_check.LITERT)
+  if not error <= tolerance:
+    raise errors.ConversionError(
+        "The converted model computes what the graph does in TensorFlow's interpreter, but not in "
+        "LiteRT (%s): %s, tolerance %g. Nothing was written. Let storage be decided "
+        "(sparse='auto', --sparse=auto), or, for TensorFlow's interpreter alone, leave LiteRT out "
+        '(litert=False, --litert=no)' % (tflite_check.litert_version(), phrase, tolerance))
+  return error
 
 
 def _check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:

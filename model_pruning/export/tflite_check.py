@@ -13,6 +13,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.compat import tf
 
+LITERT = 'litert'
 _MANY, _FEW = 100, 10
 _CHEAP = 0.05  # Seconds per example up to which many are run.
 _MEMORY = 2**30  # Bytes that examples made up take at most, if there are more than two.
@@ -102,14 +103,36 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
                                  ', '.join(map(str, shapes))) from error
 
 
+def litert() -> Any:
+  """Returns the interpreter class of LiteRT, TensorFlow Lite's successor; None if not installed."""
+  try:
+    from ai_edge_litert.interpreter import Interpreter
+  except Exception:  # Not installed; or for another Python, where loading it fails in its own way.
+    return None
+  return Interpreter
+
+
+def litert_version() -> str:
+  """Returns 'ai-edge-litert 2.3.0', say."""
+  try:
+    from importlib import metadata
+    return 'ai-edge-litert ' + metadata.version('ai-edge-litert')
+  except Exception:  # Python 3.7, or a build without metadata.
+    return 'ai-edge-litert'
+
+
 def interpreter(content: bytes, runtime: str = 'default') -> Any:
-  """Returns a tf.lite.Interpreter of one thread, with its tensors allocated.
+  """Returns an interpreter of one thread, with its tensors allocated.
 
   Args:
     content: the model.
-    runtime: one of runtimes().
+    runtime: one of runtimes(), for a tf.lite.Interpreter; or LITERT.
   """
   options: Dict[str, Any] = {'model_content': content}
+  if runtime == LITERT:
+    result = litert()(num_threads=1, **options)
+    result.allocate_tensors()
+    return result
   if 'num_threads' in inspect.signature(tf.lite.Interpreter.__init__).parameters:
     options['num_threads'] = 1  # 1.15 has one anyway.
   if runtime != 'default':

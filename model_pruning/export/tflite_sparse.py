@@ -38,9 +38,11 @@ _BYTES_KERNEL, _BYTE = ('int8', 'float32'), 255
 # 'int8' at least a step or two of its outputs): see tflite_check.agreement.
 AGREEMENT = {'none': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
 # Ops whose weights may be made dense at loading, at no cost in latency. Not with quantized
-# weights and float inputs: TensorFlow 2.21's default delegate fails on such.
+# weights and float inputs: TensorFlow 2.21's default delegate fails on such. With quantized
+# inputs LiteRT's does (ai-edge-litert 2.3.0: "failed to delegate FULLY_CONNECTED"): only if asked.
 _EXPANDING_OPS = ('FULLY_CONNECTED', 'CONV_2D', 'DEPTHWISE_CONV_2D')
-_EXPANDING_DTYPES = (('float32', 'float32'), ('int8', 'int8'))
+_EXPANDING_DTYPES = (('float32', 'float32'),)
+_EXPANDING_DTYPES_IF_ASKED = _EXPANDING_DTYPES + (('int8', 'int8'),)
 # The version of FULLY_CONNECTED whose weights are sparse. The default delegate leaves nodes of
 # this version, and no other, to the runtime's own kernels; newer converters write others.
 _SPARSE_VERSION = 8
@@ -83,7 +85,7 @@ def choose(constants: Sequence[flatbuffer.Constant], sparse: Any,
   Args:
     constants: from flatbuffer.constants_of.
     sparse: False to store all dense; True to store sparse what takes fewer bytes so;
-      'auto' only where it is faster, or takes fewer bytes compressed too.
+      'auto' only where it is faster, or, in float models, takes fewer bytes compressed too.
     can_write: whether this TensorFlow can write and run sparse models.
   """
   buffers = [constant.buffer for constant in constants]
@@ -109,8 +111,9 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
       return Choice(constant, None if why else block, not why, why)
   dense = (_slow(constant, *kernel) if kernel else
            Choice(constant, None, False, _why_no_kernel(constant, kind)))
-  if (not sparse or not can_write or shared or constant.subgraph or kind not in _EXPANDING_DTYPES
-      or not {op for op, _, _ in constant.uses} <= set(_EXPANDING_OPS)):
+  expanding = _EXPANDING_DTYPES_IF_ASKED if sparse is True else _EXPANDING_DTYPES
+  if (not sparse or not can_write or shared or constant.subgraph or kind not in expanding or
+      not {op for op, _, _ in constant.uses} <= set(_EXPANDING_OPS)):
     return dense
   return dataclasses.replace(dense, block=_smallest(constant.values, compressed=sparse == 'auto'))
 

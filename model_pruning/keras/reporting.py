@@ -37,10 +37,18 @@ def report(model: Any, block: Optional[BlockDims] = None) -> Report:
   if not backend.is_layer(model) or not model.built:
     raise errors.LayerError('report() takes a Keras model or layer that is built, and not %r' %
                             (model,))
-  return of_weights(model.name, 'Keras model', _weights(model), block)
+  return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model))
 
 
-def _weights(model: Any) -> Iterator[StoredWeight]:
+def last_update(model: Any) -> Optional[int]:
+  """Returns the step of the last mask update of a model; None if no layer is pruned."""
+  steps = [layer.pruning.last_update for layer in pruned_layers(model) if layer.pruning.made]
+  return max(steps) if steps else None
+
+
+def stored_weights(model: Any) -> Iterator[StoredWeight]:
+  """Yields the weights of a model or layer: those with masks, and other floats of rank 2 or more.
+  """
   pruned = {id(record.weight): record
             for layer in pruned_layers(model) for record in layer.pruning.weights}
   for weight in plain_weights(model):

@@ -2,33 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weights among the variables of a checkpoint."""
 
-import dataclasses
 import re
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from model_pruning import names as names_lib
+from model_pruning.compat import tf
 from model_pruning.reading import bundle
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading import ownership as ownership_lib
 from model_pruning.reading import sources
-from model_pruning.compat import tf
-from model_pruning.reading.constant_values import ConstantValues
-from model_pruning.reading.stored import is_mask
+from model_pruning.reading.ownership import MaskedNames
+from model_pruning.reading.ownership import Ownership
+from model_pruning.reading.ownership import Variables
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 
-_OBJECT_SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'  # Of keys in the checkpoints of TensorFlow 2.
-_HISTORY = ('threshold', 'gradient', 'old_weight', 'old_old_weight')
-_OWN_NAMES = ('kernel', 'weights')  # Their masks are called mask; others <name>_mask.
 
-
-@dataclasses.dataclass(frozen=True)
-class Variables:
-  """The variables of a checkpoint: shapes and dtypes by name, and how to read one."""
-  shapes: Mapping[str, Tuple[int, ...]]
-  dtypes: Mapping[str, Any]
-  get: Callable[[str], np.ndarray]
+# What optimizers of Keras keep. Keras 3 may list the weights of a model there as well, as
+# optimizer/_trainable_variables.
+_OPTIMIZER = re.compile(r'^optimizer/(?!_trainable_variables)|/optimizer/_variables/')
 
 
 def open_checkpoint(prefix: str) -> Variables:
@@ -45,7 +40,7 @@ def open_checkpoint(prefix: str) -> Variables:
     shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
   except failures as error:
     raise sources.unreadable(prefix, error) from error
-  keys = {_name_of(key): key for key in shapes if '.OPTIMIZER_SLOT' not in key}
+  keys = {ownership_lib.name_of(key): key for key in shapes if '.OPTIMIZER_SLOT' not in key}
 
   def get(name: str) -> np.ndarray:
     try:
@@ -57,23 +52,33 @@ def open_checkpoint(prefix: str) -> Variables:
                     {name: tf.as_dtype(dtypes[key]) for name, key in keys.items()}, get)
 
 
-def _name_of(key: str) -> str:
-  """Returns the name of a variable, given its key in a checkpoint."""
-  return key[:-len(_OBJECT_SUFFIX)] if key.endswith(_OBJECT_SUFFIX) else key
+class CheckpointWeights(NamedTuple):
+  """The weights of a checkpoint.
+
+  Attributes:
+    read: yields them: masked ones, and other kernels, in the order of the graph.
+    notes: which masks have no weight; a sentence each.
+    last_update: the step of the last mask update; None where none is stored.
+  """
+  read: Callable[[], Iterator[StoredWeight]]
+  notes: Tuple[str, ...]
+  last_update: Optional[int]
 
 
-def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes
-               ) -> Callable[[], Iterator[StoredWeight]]:
-  """Returns what reads the weights: masked ones, and other kernels, in the order of the graph.
+def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> CheckpointWeights:
+  """Returns the weights of a checkpoint.
 
   Args:
     variables: of the checkpoint.
     meta: its MetaGraphDef, for its collections; an empty one where there is none.
     nodes: of the graph; empty where there is none.
   """
-  saved = _saved_under(nodes, variables.shapes)
-  masks = _masks(variables, _collected(meta, saved))
-  names = _weights_among(variables, masks)
+  saved = ownership_lib.saved_under(nodes, variables.shapes)
+  owners = ownership_lib.ownership(variables, meta, nodes)
+  masks: Dict[str, List[MaskedNames]] = {}
+  for each in owners.owned:
+    masks.setdefault(each.weight, []).append(each)
+  names = _weights_among(variables, owners)
   made_of: Dict[str, List[str]] = {}
   for node, name in saved.items():
     made_of.setdefault(name, []).append(node)
@@ -83,14 +88,24 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes
   def read() -> Iterator[StoredWeight]:
     for name in names:
       kept = threshold = None
-      if name in masks:
-        mask, remembered = masks[name]
-        kept = nonzero(variables.get(mask))
-        threshold = float(variables.get(remembered)) if remembered else None
+      for each in masks.get(name, ()):
+        mask = nonzero(variables.get(each.mask))
+        kept = mask if kept is None else kept & mask
+        threshold = float(variables.get(each.threshold)) if each.threshold else threshold
       yield StoredWeight(_display(name, made_of.get(name, ()), nodes), variables.get(name), kept,
                          threshold, tuple(made_of.get(name, ())))
 
-  return read
+  notes = tuple('Mask %s is left out: %s.' % (
+      each.mask, 'it is over %s, which is computed' % each.computed if each.computed else
+      'nothing says which weight it belongs to') for each in owners.unowned)
+  return CheckpointWeights(read, notes, _last_update(variables))
+
+
+def _last_update(variables: Variables) -> Optional[int]:
+  """Returns the step of the last mask update; None where none is stored."""
+  steps = [int(variables.get(name)) for name, shape in variables.shapes.items()
+           if shape == () and names_lib.is_step(name)]
+  return max(steps) if steps else None
 
 
 def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
@@ -102,81 +117,22 @@ def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
   return name
 
 
-def _saved_under(nodes: graphs.Nodes, shapes: Mapping[str, Any]) -> Dict[str, str]:
-  """Returns the names in the checkpoint of the variables of a graph, by that of their node."""
-  found = {}
-  constants = ConstantValues(nodes)
-  for node in nodes.values():
-    if node.op in graphs.VARIABLE_OPS:
-      name = without_part(node.name)
-      found[node.name] = name if name in shapes else ''
-  for node in nodes.values():  # Savers may rename.
-    if node.op == 'SaveV2' and len(node.inputs) > 3:
-      keys = (constants.value(node.inputs[1]).ravel().tolist()
-              if constants.has(node.inputs[1]) else [])
-      for key, ref in zip(keys, node.inputs[3:]):
-        for source in graphs.sources(nodes, ref):
-          name = _name_of(key.decode('utf-8', 'replace') if isinstance(key, bytes) else '')
-          if not found.get(source.name) and name in shapes and source.op != 'Const':
-            found[source.name] = name
-  return {node: name for node, name in found.items() if name}
-
-
-def _collected(meta: Any, saved: Mapping[str, str]) -> List[Tuple[str, str, str]]:
-  """Returns (weight, mask, threshold) of the collections that masks are registered in."""
-  columns = []
-  for key in ('kernel', 'masks', 'thresholds'):
-    listed = meta.collection_def[key].node_list.value if key in meta.collection_def else ()
-    columns.append([re.sub(r'(/read|/Read/ReadVariableOp)?(:\d+)?$', '', name) for name in listed])
-  return [(saved.get(row[0], row[0]), saved.get(row[1], row[1]), saved.get(row[2], row[2]))
-          for row in zip(*columns)]
-
-
-def _masks(variables: Variables, collected: Sequence[Tuple[str, str, str]]
-           ) -> Dict[str, Tuple[str, str]]:
-  """Returns the names of mask and threshold ('' for none), by the name of the weight."""
-  shapes = variables.shapes
-  found = {weight: (mask, threshold if threshold in shapes else '')
-           for weight, mask, threshold in collected
-           if weight in shapes and shapes.get(mask) == shapes[weight]}
-  taken = {mask for mask, _ in found.values()}
-  for mask in sorted(shapes):
-    scope, slash, leaf = mask.rpartition('/')
-    if mask in taken or not re.fullmatch(r'(.+_)?mask', leaf):
-      continue
-    if leaf == 'mask':
-      # Beside the weight, or, where its own name was the scope, below it.
-      candidates = [scope + slash + own for own in _OWN_NAMES] + [scope]
-      beside = [name for name in shapes if name.rpartition('/')[0] == scope and name != mask and
-                name.rpartition('/')[2] not in _HISTORY]
-      beside = [name for name in beside if shapes[name] == shapes[mask]]
-      candidates += beside if len(beside) == 1 else []
-    else:
-      candidates = [scope + slash + leaf[:-len('_mask')]]
-    weight = next((name for name in candidates
-                   if name not in found and shapes.get(name) == shapes[mask]), None)
-    if weight and variables.dtypes[mask].is_floating and is_mask(variables.get(mask)):
-      threshold = mask[:-len('mask')] + 'threshold'
-      found[weight] = (mask, threshold if shapes.get(threshold) == () else '')
-  return found
-
-
-def _weights_among(variables: Variables, masks: Mapping[str, Tuple[str, str]]) -> List[str]:
+def _weights_among(variables: Variables, owners: Ownership) -> List[str]:
   """Returns the names of masked weights and other kernels."""
-  shapes = variables.shapes
-  aside = set()
-  for mask, _ in masks.values():
-    aside |= {mask} | {mask[:-len('mask')] + leaf for leaf in _HISTORY}
+  shapes, aside = variables.shapes, owners.aside()
+  masked = {each.weight for each in owners.owned}
+  of_objects = ownership_lib.OBJECT_GRAPH in shapes
 
   def is_other_kernel(name: str) -> bool:
     parts = name.split('/')
     return (len(shapes[name]) >= 2 and variables.dtypes[name].is_floating and name not in aside and
-            parts[0] not in ('optimizer', '_CHECKPOINTABLE_OBJECT_GRAPH') and
+            parts[0] != ownership_lib.OBJECT_GRAPH and not (
+                of_objects and _OPTIMIZER.search(name)) and
             # <variable>/Adam, <variable>/ExponentialMovingAverage and the like.
             not any('/'.join(parts[:end]) in shapes for end in range(1, len(parts))))
 
   return [name for name in shapes
-          if 0 not in shapes[name] and (name in masks or is_other_kernel(name))]
+          if 0 not in shapes[name] and (name in masked or is_other_kernel(name))]
 
 
 def _natural(name: str) -> List[Any]:

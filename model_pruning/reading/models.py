@@ -7,7 +7,7 @@ Read from the files, without a session and without building the graph.
 
 import dataclasses
 import os
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
@@ -15,6 +15,7 @@ from model_pruning import errors
 from model_pruning import inputs
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import sources
+from model_pruning.reading import updated
 from model_pruning.reading.checkpoint_weights import open_checkpoint
 from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
@@ -32,12 +33,14 @@ class StoredModel:
     nodes: of its graph; empty where it has none that can be read.
     notes: what could not be read, and why; one sentence each.
     read: see `weights`.
+    last_update: the step of the last mask update; None where none is stored.
   """
   path: str
   kind: str
   nodes: graphs.Nodes
   notes: Tuple[str, ...]
   read: Callable[[], Iterator[StoredWeight]]
+  last_update: Optional[int] = None
 
   def weights(self) -> Iterator[StoredWeight]:
     """Yields the weights: those with masks, and other kernels (floats of rank 2 or more).
@@ -49,6 +52,16 @@ class StoredModel:
       errors.CheckpointError: the checkpoint is damaged.
     """
     return self.read()
+
+  def warnings(self) -> List[str]:
+    """Returns a sentence per finding that the user should know of; see reading.updated.
+
+    Raises:
+      errors.CheckpointError: the checkpoint is damaged.
+    """
+    masks = (updated.state_of(weight) for weight in self.weights())
+    return ([updated.warning(self.path)] if updated.never_updated(masks, self.last_update)
+            else [])
 
 
 def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
@@ -87,8 +100,9 @@ def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) ->
     except errors.ModelFileError as error:
       meta = tf.MetaGraphDef()
       notes.append('FLOPs are unknown: %s.' % str(error).rstrip('.'))
-  return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names), tuple(notes),
-                     checkpoint_weights.weights_of(variables, meta, nodes))
+  found = checkpoint_weights.weights_of(variables, meta, nodes)
+  return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names),
+                     tuple(notes) + found.notes, found.read, found.last_update)
 
 
 def _load_graph(path: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
@@ -110,16 +124,19 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
     raise errors.ModelFileError('SavedModel %s has variables, but no %s.index; export the model '
                                 'again' % (folder, prefix))
   needed = _needed(nodes, output_node_names)
+  stored = (checkpoint_weights.weights_of(open_checkpoint(prefix), meta, nodes)
+            if has_variables else None)
 
   def read() -> Iterator[StoredWeight]:
-    if has_variables:
-      for weight in checkpoint_weights.weights_of(open_checkpoint(prefix), meta, nodes)():
+    if stored is not None:
+      for weight in stored.read():
         # Keras 3 saves copies that nothing reads.
         if not weight.nodes or any(name in needed for name in weight.nodes):
           yield weight
     yield from constant_weights.weights_among(needed)
 
-  return StoredModel(folder, SAVED_MODEL, needed, (), read)
+  return StoredModel(folder, SAVED_MODEL, needed, stored.notes if stored else (), read,
+                     stored.last_update if stored else None)
 
 
 def _needed(nodes: graphs.Nodes, output_node_names: Optional[Sequence[str]]) -> graphs.Nodes:

@@ -1,0 +1,71 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Names of the variables, collections and operations that pruning adds to a model.
+
+They are the names of tf.contrib.model_pruning, so that its checkpoints, and tools that
+look at its graphs, keep working. This is the only place that spells them.
+"""
+
+import re
+from typing import Optional, Tuple
+
+# Collections. A group has the same ones, with '_<group name>' appended.
+MASK_COLLECTION = 'masks'
+THRESHOLD_COLLECTION = 'thresholds'
+MASKED_WEIGHT_COLLECTION = 'masked_weights'
+WEIGHT_COLLECTION = 'kernel'
+WEIGHT_GRADIENT_COLLECTION = 'gradient_weights'
+OLD_WEIGHT_COLLECTION = 'old_weights'
+OLD_OLD_WEIGHT_COLLECTION = 'old_old_weights'
+
+# The operation that multiplies a weight by its mask; its name ends with this.
+MASKED_WEIGHT_NAME = 'weights/masked_weight'
+
+# Variables of a Pruning, in the scope of its name.
+LAST_MASK_UPDATE_STEP = 'last_mask_update_step'
+LAST_GRADIENT_UPDATE_STEP = 'last_gradient_update_step'
+STEPS = (LAST_MASK_UPDATE_STEP, LAST_GRADIENT_UPDATE_STEP)
+
+# Variables of a weight: <prefix>mask, <prefix>threshold, and the history that gradient
+# saliency keeps. The prefix is '<scope>/' or '<scope>/<leaf of the weight>_'.
+MASK = 'mask'
+THRESHOLD = 'threshold'
+HISTORY = ('gradient', 'old_weight', 'old_old_weight')
+HISTORY_COLLECTIONS = (WEIGHT_GRADIENT_COLLECTION, OLD_WEIGHT_COLLECTION,
+                       OLD_OLD_WEIGHT_COLLECTION)
+ADDED = (MASK, THRESHOLD) + HISTORY
+
+# Weights whose mask is called <scope>/mask; that of any other is <scope>/<leaf>_mask.
+MAIN_WEIGHTS = ('kernel', 'weights')
+
+# Attributes of Keras layers that hold variables of pruning begin with this on Keras 3.
+KERAS_ATTRIBUTE = '_added_'
+# The masks of a Keras layer with several weights: pruning_0_mask, pruning_1_mask, ...
+KERAS_NUMBERED = re.compile(r'pruning_(\d+)_$')
+
+
+def sibling(mask: str, leaf: str) -> str:
+  """Returns the name of another variable of the same weight: 'fc/mask' -> 'fc/<leaf>'."""
+  return mask[:-len(MASK)] + leaf
+
+
+def prefix_of(name: str, leaf: str = MASK) -> Optional[str]:
+  """Returns what precedes a leaf such as 'mask' in the name of a variable.
+
+  'fc/mask' -> 'fc/'; 'fc/pointwise_mask' -> 'fc/pointwise_'; None for a name that does not
+  end so, such as 'fc/bitmask'.
+  """
+  prefix = name[:-len(leaf)] if name.endswith(leaf) else None
+  return prefix if prefix == '' or prefix and prefix[-1] in '/_' else None
+
+
+def split(name: str) -> Tuple[str, str]:
+  """Returns the scope of a name, with its slash, and the last part: 'fc/kernel' -> 'fc/', ..."""
+  scope, slash, leaf = name.rpartition('/')
+  return scope + slash, leaf
+
+
+def is_step(name: str) -> bool:
+  """Whether a variable holds the step of the last mask update; of Keras layers, too."""
+  leaf = split(name)[1]
+  return leaf in (LAST_MASK_UPDATE_STEP, KERAS_ATTRIBUTE + LAST_MASK_UPDATE_STEP)
