@@ -3,9 +3,9 @@
 # bazel: deps = //model_pruning:keras
 """Runs commands on mutated files, each in a process that may die: forked, TensorFlow imported.
 
-  python -m tests.fuzzing FOLDER KIND FIRST COUNT [--every_command]
+  python -m tests.fuzzing FOLDER KIND FIRST COUNT [--every_command] [--memory=MEGABYTES]
 
-FOLDER is from `make_samples`. Prints a line of JSON for each file that a command takes wrongly:
+FOLDER is from `make_samples`; file number -1 is not mutated. Prints a line of JSON for each file that a command takes wrongly:
 with a traceback or more than a line, a signal, more memory or time than there is, something
 left behind, or an input that is changed. The limit on memory is on top of what a process
 has once TensorFlow is imported, and of data (RLIMIT_DATA): its address space alone is larger.
@@ -24,7 +24,7 @@ import tempfile
 import time
 import zipfile
 
-MEMORY = 2 * 2**30
+MEMORY = 2 * 2**30  # Bytes.
 SECONDS = 60
 CODES = {}  # How many commands ended with each status.
 KINDS = ('checkpoint', 'dense', 'graph', 'saved_model', 'tflite', 'events', 'keras')
@@ -160,7 +160,7 @@ def run(samples, kind, seed, every_command):
   try:
     folder = os.path.join(work, 'in')
     shutil.copytree(os.path.join(samples, kind), folder)
-    changed = mutate(kind, folder, seed)
+    changed = mutate(kind, folder, seed) if seed >= 0 else 'nothing'
     lines = commands(kind, folder, os.path.join(work, 'out'))
     if not every_command:
       lines = lines[:1] + [lines[1 + seed % (len(lines) - 1)]]
@@ -196,6 +196,9 @@ def _run_one(line, work, folder):
         return ['it ran for more than %d s' % SECONDS]
   with io.open(printed[1], encoding='utf-8', errors='replace') as f:
     error = f.read()
+  # What is worth a warning may be in the file all the same.
+  error = ''.join(text for text in error.splitlines(True)
+                  if not text.startswith('model-pruning: warning: '))
   wrong = []
   if os.WIFSIGNALED(status):
     return ['it died of signal %d: %s' % (os.WTERMSIG(status), error[-1500:])]
@@ -257,7 +260,11 @@ def _hashes(folder):
 
 
 def _main():
+  global MEMORY
   samples, kind, first, count = sys.argv[1:5]
+  for option in sys.argv[5:]:
+    if option.startswith('--memory='):
+      MEMORY = int(option.split('=')[1]) * 2**20
   import matplotlib.figure  # noqa: F401  Once, and not in each of the processes.
 
   from model_pruning import cli  # noqa: F401

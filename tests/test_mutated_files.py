@@ -21,8 +21,8 @@ fuzzing = pytest.importorskip('tests.fuzzing', reason='needs fork, and limits on
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOAK = int(os.environ.get('MODEL_PRUNING_SOAK', '1')) > 1
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not os.path.exists('/proc/self/status'),
-                                                   reason='reads /proc')]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.skipif(
+    not os.path.exists('/proc/self/status'), reason='reads /proc')]
 
 
 @pytest.fixture(scope='module')

@@ -12,6 +12,7 @@ import struct
 from typing import Any, Dict, Iterator, List, Tuple
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning import tensors
 from model_pruning.compat import tensor_bundle
 from model_pruning.compat import tf
@@ -58,11 +59,11 @@ def _check(prefix: str) -> None:
     if not number:
       if key:
         raise ValueError('its index has no header')
-      header.ParseFromString(value)
+      inputs.parse(header, value)
       shards = _shards(prefix, header.num_shards)
       continue
     entry = tensor_bundle.BundleEntryProto()
-    entry.ParseFromString(value)
+    inputs.parse(entry, value)
     name = key.decode('utf-8', 'replace')
     _check_entry(name, entry, shards)
     if entry.slices:
