@@ -257,6 +257,6 @@ def _events(path: str) -> Iterator[Any]:
       if len(record) < length + 4:
         return
       try:
-        yield tf.Event.FromString(record[:length])
+        yield inputs.parse(tf.Event(), record[:length])
       except Exception:  # Each version of protobuf has its own.
         return

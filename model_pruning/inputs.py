@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths to read from: whether they can be read at all, before anything opens them."""
 
+import contextlib
 import os
 import stat
 from typing import Any, Optional
 
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import quiet
+from model_pruning.compat import api_implementation
 from model_pruning.compat import tf
 
 
@@ -38,6 +41,18 @@ def check(path: Any) -> str:
     raise errors.ModelFileError('%s is %s, and models are read from files and folders; copy it '
                                 'to a file and give that' % (path, files.kind_of(mode)))
   return path
+
+
+def parse(message: Any, content: bytes) -> Any:
+  """Parses a protocol buffer into `message`, which is returned; failures raise, and print nothing.
+
+  Raises:
+    Exception: the bytes are none; each version of protobuf has its own class.
+  """
+  # The C++ of older versions prints that there is no UTF-8, and raises then.
+  with quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext():
+    message.ParseFromString(content)
+  return message
 
 
 def has_file_system(scheme: str) -> bool:

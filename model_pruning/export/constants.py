@@ -14,6 +14,7 @@ from model_pruning.export.bodies import Body
 from model_pruning.export.bodies import data_inputs
 from model_pruning.export.bodies import producer
 from model_pruning.reading import sources
+from model_pruning.reading.constant_values import Allowance
 from model_pruning.reading.constant_values import combined
 
 # What hands a constant on as it is, into loops and branches too. A read of a
@@ -37,6 +38,7 @@ class Constants:
   def __init__(self) -> None:
     self._nodes: Dict[str, Tuple[Any, List[str]]] = {}  # The node, and the names of its inputs.
     self._values: Dict[str, np.ndarray] = {}
+    self._allowance = Allowance()
     self._for_session: Set[str] = set()  # What _compute cannot.
 
   def add(self, body: Body, bound: Dict[str, str],
@@ -96,6 +98,7 @@ class Constants:
   def _make(self, name: str, node: Any, inputs: List[str]) -> None:
     if node.op == 'Const':
       self._values[name] = tensors.to_array(node.attr['value'].tensor, node.name)
+      self._allowance.stored(self._values[name])
       return
     values = [self._values[other] for other in inputs if other in self._values]
     if len(values) < len(inputs) or any(
@@ -103,7 +106,7 @@ class Constants:
       self._for_session.add(name)
       return
     try:
-      self._values[name] = combined(node.op, values, node.name)
+      self._values[name] = combined(node.op, values, node.name, self._allowance)
     except (TypeError, ValueError, IndexError) as error:
       if isinstance(error, errors.PruningError):
         raise

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -132,7 +133,7 @@ class Model:
       feeds: inputs to measure ranges on, for 'int8'.
     """
     inputs, outputs = self._tensors()
-    with tf.Session(graph=self.graph) as session, _path_to_converter():
+    with tf.Session(graph=self.graph) as session, _path_to_converter(), _own_temporary_files():
       converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
       if quantization != 'none':
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -270,3 +271,15 @@ def _path_to_converter() -> Iterator[None]:
     yield
   finally:
     os.environ['PATH'] = before
+
+
+@contextlib.contextmanager
+def _own_temporary_files() -> Iterator[None]:
+  """Removes what TensorFlow's converter leaves in the folder of temporary files."""
+  before = tempfile.tempdir
+  with tempfile.TemporaryDirectory() as folder:
+    tempfile.tempdir = folder
+    try:
+      yield
+    finally:
+      tempfile.tempdir = before

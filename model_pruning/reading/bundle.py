@@ -9,15 +9,17 @@ with the places of the others.
 """
 
 import struct
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning import tensors
 from model_pruning.compat import tensor_bundle
 from model_pruning.compat import tf
 
 _MAGIC = 0xdb4775248b80fb57
 _FOOTER = 48
+_END = b'\0\1'  # Of a name in the keys of parts.
 _TRAILER = 5  # Behind a block: how it is compressed, and a checksum.
 _MOST_INDEX = 2**30  # Bytes.
 
@@ -51,16 +53,48 @@ def _check(prefix: str) -> None:
   entries = _entries(content)
   header = tensor_bundle.BundleHeaderProto()
   shards: Dict[int, int] = {}
+  parts: Dict[bytes, List[Tuple[int, Tuple[int, ...]]]] = {}  # dtype and shape, by name.
+  partitioned = {}
   for number, (key, value) in enumerate(entries):
     if not number:
       if key:
         raise ValueError('its index has no header')
-      header.ParseFromString(value)
+      inputs.parse(header, value)
       shards = _shards(prefix, header.num_shards)
       continue
     entry = tensor_bundle.BundleEntryProto()
-    entry.ParseFromString(value)
-    _check_entry(key.decode('utf-8', 'replace'), entry, shards)
+    inputs.parse(entry, value)
+    name = key.decode('utf-8', 'replace')
+    _check_entry(name, entry, shards)
+    if entry.slices:
+      partitioned[_ordered(key)] = name, entry
+    elif key[:1] == b'\0':  # A part, whose key begins with the name of the whole.
+      parts.setdefault(key[:key.find(_END, 1) + len(_END)], []).append(
+          (entry.dtype, tuple(dim.size for dim in entry.shape.dim)))
+  for key, (name, entry) in partitioned.items():
+    # TensorFlow copies one into the other, and takes it for granted that they fit.
+    if sorted(parts.get(key, [])) != sorted(
+        (entry.dtype, _part_shape(name, entry, part)) for part in entry.slices):
+      raise ValueError('the parts of %s do not make it up' % name)
+
+
+def _ordered(name: bytes) -> bytes:
+  """Returns what the keys of the parts of a variable begin with."""
+  escaped = {0: b'\0\xff', 255: b'\xff\0'}
+  return b'\0' + b''.join(escaped.get(byte, bytes([byte])) for byte in name) + _END
+
+
+def _part_shape(name: str, entry: Any, part: Any) -> Tuple[int, ...]:
+  dims = [dim.size for dim in entry.shape.dim]
+  if len(part.extent) != len(dims):
+    raise ValueError('a part of %s has another rank' % name)
+  shape = []
+  for extent, dim in zip(part.extent, dims):
+    length = extent.length if extent.HasField('length') else dim - extent.start
+    if extent.start < 0 or length < 0 or extent.start + length > dim:
+      raise ValueError('a part of %s is not inside of it' % name)
+    shape.append(length)
+  return tuple(shape)
 
 
 def _shards(prefix: str, number: int) -> Dict[int, int]:

@@ -15,6 +15,32 @@ _DEEPEST = 32  # Operations between a constant and a weight that it is part of.
 _NEVER = _DEEPEST + 1
 
 
+class Allowance:
+  """How much memory may be taken for what is made of constants: a few times what they take."""
+
+  _LEAST, _FACTOR = 2**28, 8
+
+  def __init__(self) -> None:
+    self._stored = self._made = 0
+
+  def stored(self, values: np.ndarray) -> None:
+    """Takes account of a constant."""
+    self._stored += 0 if tensors.is_repeated(values) else values.nbytes
+
+  def make(self, size: int, name: str) -> None:
+    """Takes account of an array of `size` bytes, before it is made.
+
+    Raises:
+      errors.ModelFileError: that is too much.
+    """
+    self._made += size
+    if self._made > max(self._LEAST, self._FACTOR * self._stored):
+      raise errors.ModelFileError(
+          'What the graph makes of its constants, up to %s, would take %s bytes of memory, and '
+          'they take %s; store the values of the weights' % (
+              name, '{:,}'.format(self._made), '{:,}'.format(self._stored)))
+
+
 class ConstantValues:
   """The tensors of a graph that are made of constants alone, by a few plain operations."""
 
@@ -49,6 +75,7 @@ class ConstantValues:
       errors.ModelFileError: its parts do not fit together, or make too large an array.
     """
     values: Dict[str, np.ndarray] = {}
+    allowance = Allowance()
     pending = [ref.node]
     while pending:
       node = self._nodes[pending[-1]]
@@ -57,8 +84,8 @@ class ConstantValues:
         pending.extend(missing)
         continue
       if pending.pop() not in values:
-        values[node.name] = self._compute(node, [values[other.node]
-                                                 for other in self._inputs(node)])
+        values[node.name] = self._compute(
+            node, [values[other.node] for other in self._inputs(node)], allowance)
     return values[ref.node]
 
   def _inputs(self, node: Any) -> List[graphs.Ref]:
@@ -70,16 +97,19 @@ class ConstantValues:
       return list(node.inputs)
     return []
 
-  def _compute(self, node: graphs.Node, values: List[np.ndarray]) -> np.ndarray:
+  def _compute(self, node: graphs.Node, values: List[np.ndarray],
+               allowance: Allowance) -> np.ndarray:
     if node.op == 'Const':
-      return tensors.to_array(node.definition.attr['value'].tensor, node.name)
+      value = tensors.to_array(node.definition.attr['value'].tensor, node.name)
+      allowance.stored(value)
+      return value
     if graphs.is_same(node):
       return values[0]
     try:
       if node.op == 'Cast':
         return tensors.elementwise(lambda value: value.astype(
             tf.as_dtype(node.definition.attr['DstT'].type).as_numpy_dtype), values[0])
-      return combined(node.op, values, node.name)
+      return combined(node.op, values, node.name, allowance)
     except (TypeError, ValueError, IndexError) as error:
       if isinstance(error, errors.PruningError):
         raise
@@ -88,13 +118,14 @@ class ConstantValues:
           'again' % (node.name, node.op, errors.first_line(error))) from error
 
 
-def combined(op: str, values: List[np.ndarray], name: str) -> np.ndarray:
+def combined(op: str, values: List[np.ndarray], name: str, allowance: Allowance) -> np.ndarray:
   """Returns the product of two arrays, or, for ConcatV2, of all but the last, joined.
 
   Args:
     op: 'Mul' or 'ConcatV2'.
     values: the inputs of the operation.
     name: what to call it in errors.
+    allowance: what memory is taken from.
 
   Raises:
     errors.ModelFileError: the result would be too large.
@@ -102,14 +133,12 @@ def combined(op: str, values: List[np.ndarray], name: str) -> np.ndarray:
   """
   if op == 'ConcatV2':
     *parts, axis = values
-    size = sum(part.size for part in parts)
-    tensors.check_size([size], parts[0].dtype.itemsize, name,
-                       sum({id(part): part.nbytes for part in parts}.values()))
+    allowance.make(sum(part.nbytes for part in parts), name)
     return np.concatenate(parts, int(axis))
   left, right = values
   with np.errstate(all='ignore'):  # A diverged model has infinities.
-    if left.shape == right.shape:
+    if left.shape == right.shape and all(map(tensors.is_repeated, values)):
       return tensors.elementwise(np.multiply, left, right)
-    tensors.check_size(np.broadcast(left, right).shape, left.dtype.itemsize, name,
-                       left.nbytes + right.nbytes)
+    shape = np.broadcast(left, right).shape
+    allowance.make(tensors.elements(shape) * left.dtype.itemsize, name)
     return np.asarray(left * right)

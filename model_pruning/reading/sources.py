@@ -106,7 +106,7 @@ def graph_def(path: Any) -> Any:
       from google.protobuf import text_format  # TensorFlow brings it along.
       text_format.Parse(content, result)
     else:
-      result.ParseFromString(content)
+      inputs.parse(result, content)
   except Exception as error:  # Each version of protobuf has its own.
     result, reason = tf.GraphDef(), errors.first_line(error)
   # Almost any bytes parse as some message.
@@ -129,7 +129,7 @@ def meta_graphs(folder: Any) -> List[Any]:
     raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' % folder)
   model = SavedModel()
   try:
-    model.ParseFromString(_content(path))
+    inputs.parse(model, _content(path))
   except errors.ModelFileError:
     raise
   except Exception as error:
@@ -150,7 +150,7 @@ def meta_graph(path: str) -> Any:
   """
   meta = tf.MetaGraphDef()
   try:
-    meta.ParseFromString(_content(path))
+    inputs.parse(meta, _content(path))
   except errors.ModelFileError:
     raise
   except Exception as error:  # Each version of protobuf has its own.

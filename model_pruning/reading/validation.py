@@ -51,6 +51,7 @@ def _check(graph_def: Any) -> None:
   _check_nodes(graph_def.node, (), functions, '', repeated)
   for name, function in functions.items():
     _check_function(name, function, functions, repeated)
+  _check_inlined(graph_def.node, functions)
   if repeated[0] > max(_MOST_REPEATED, graph_def.ByteSize()):
     _fail('its arrays would take %s bytes of memory, which the file does not have' %
           '{:,}'.format(repeated[0]))
@@ -211,10 +212,37 @@ def _fail(message: str) -> NoReturn:
 # ---- Functions, inlined. ----
 
 
+def _check_inlined(nodes: Sequence[Any], functions: Dict[str, Any]) -> None:
+  """Checks how many nodes there are once functions are inlined, without doing so.
+
+  Functions that call themselves are counted once: what inlines them spends a Budget.
+  """
+  totals: Dict[str, int] = {}
+  calls = {name: [callee for node in function.node_def for callee in _called_by(node, functions)]
+           for name, function in functions.items()}
+  for start in functions:
+    stack = [start]
+    while stack:
+      name = stack[-1]
+      if name in totals and totals[name]:
+        stack.pop()
+        continue
+      missing = [callee for callee in calls[name] if callee not in totals]
+      totals.setdefault(name, 0)
+      if missing:
+        stack.append(missing[0])
+        continue
+      stack.pop()
+      totals[name] = 1 + len(functions[name].node_def) + sum(
+          totals[callee] for callee in calls[name])
+  Budget().spend(sum(totals[callee] for node in nodes for callee in _called_by(node, functions)),
+                 0, 0)
+
+
 class Budget:
   """How much inlining may make of a graph: functions that call functions double each time."""
 
-  MOST_NODES, MOST_BYTES, MOST_CALLS = 10**6, 2**30, 100
+  MOST_NODES, MOST_BYTES, MOST_CALLS = 3 * 10**5, 2**30, 100
 
   def __init__(self) -> None:
     self._nodes = self._bytes = 0
