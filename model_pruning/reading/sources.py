@@ -16,18 +16,6 @@ _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel,
              'a .tflite file')
 
 
-def is_saved_model(path: str) -> bool:
-  """Says whether `path` is the folder of a SavedModel."""
-  return bool(tf.gfile.Exists(os.path.join(path, 'saved_model.pb')))
-
-
-def is_graph_file(path: str) -> bool:
-  """Says whether `path` is a file of its own, or is called like one, and no checkpoint's."""
-  return path.endswith(('.pb', '.pbtxt')) or bool(
-      tf.gfile.Exists(path) and not tf.gfile.IsDirectory(path)
-      and not tf.gfile.Exists(_prefix(path) + '.index'))
-
-
 def checkpoint_path(place: str) -> str:
   """Returns the prefix of a checkpoint.
 
