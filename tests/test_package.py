@@ -3,6 +3,7 @@
 # bazel: deps = //model_pruning:python/pruning_hook //model_pruning:python/pruning_interface
 """What `import model_pruning` gives, and what it leaves alone."""
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 import model_pruning
 from model_pruning import errors
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONTRIB = ('masked_convolution', 'masked_conv2d', 'masked_fully_connected', 'MaskedBasicLSTMCell',
            'MaskedLSTMCell', 'train', 'apply_mask', 'get_masked_weights', 'get_masks',
            'get_pruning_hparams', 'get_thresholds', 'get_weights', 'get_weight_sparsity', 'Pruning',
@@ -42,3 +44,12 @@ def test_importing_it_imports_neither_slim_nor_contrib_nor_keras():
 def test_every_error_is_a_value_error():
   assert all(issubclass(cause, ValueError) for cause in vars(errors).values()
              if isinstance(cause, type))
+
+
+@pytest.mark.parametrize('name', ['events', 'export', 'one_shot', 'plots', 'report', 'timeline'])
+def test_modules_that_the_guide_names_are_there_after_one_import(name):
+  code = ('import model_pruning; print(model_pruning.%s.__name__); '
+          'assert %r in dir(model_pruning)' % (name, name))
+  done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, cwd=ROOT,
+                        universal_newlines=True, check=True)
+  assert done.stdout.split() == ['model_pruning.' + name]

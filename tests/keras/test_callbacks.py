@@ -106,3 +106,32 @@ def test_a_callback_can_be_copied_after_a_run():
   callback = training.Update()
   fit([callback])
   fit([copy.deepcopy(callback)])
+
+
+@pytest.mark.parametrize('interrupted_in', ['batch', 'epoch'])
+@pytest.mark.parametrize('then', ['without', 'with'])
+def test_a_fit_after_an_interrupted_one_asks_for_the_callback(interrupted_in, then):
+  model = sparsity.prune_low_magnitude(
+      keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)]),
+      sparsity.ConstantSparsity(0.5, 10, frequency=5))
+  model.compile('sgd', 'mse')
+  x, y = np.random.rand(64, 8), np.random.rand(64, 4)
+
+  class Interrupt(keras.callbacks.Callback):
+
+    def on_train_batch_end(self, batch, logs=None):
+      if batch == 2 and interrupted_in == 'batch':
+        raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs=None):
+      raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    model.fit(x, y, batch_size=8, verbose=0,
+              callbacks=[sparsity.UpdatePruningStep(), Interrupt()])
+  if then == 'with':
+    model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+    assert abs(np.mean(model.layers[-1].pruning.weights[0].mask.numpy()) - 0.5) < 1e-6
+  else:
+    with pytest.raises(Exception, match='UpdatePruningStep'):
+      model.fit(x, y, batch_size=8, epochs=3, verbose=0)
