@@ -19,6 +19,7 @@ from model_pruning.reading import sources
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+_OFF = 2  # RewriterConfig.OFF, which is not public.
 _LARGEST = 2**31 - 1  # Bytes of an input.
 
 
@@ -93,7 +94,10 @@ class Model:
 
   def _run(self, inputs: Sequence[Any], outputs: Sequence[Any],
            feeds: Sequence[Sequence[np.ndarray]]) -> List[List[np.ndarray]]:
-    with tf.Session(graph=self.graph) as session:
+    config = tf.ConfigProto()
+    # TensorFlow 2.15 fuses layer normalization of constants with a wrong epsilon, or fails.
+    config.graph_options.rewrite_options.remapping = _OFF
+    with tf.Session(graph=self.graph, config=config) as session:
       try:
         return [session.run(outputs, dict(zip(inputs, feed))) for feed in feeds]
       except tf.errors.OpError as error:
