@@ -14,7 +14,7 @@ PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo test test-slow test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+.PHONY: help demo test test-slow test-long test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
   test-tpu bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
@@ -28,7 +28,7 @@ help:
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
 	@echo "make typecheck  mypy over the package"
 	@echo "make wheel-test build the wheel, install and import it outside the checkout"
-	@echo "make bazel-test bazel test //..., offline"
+	@echo "make bazel-test bazel build //... and a few tests, offline"
 	@echo "make clean      remove what was built; distclean: the environments too"
 	@echo
 	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, PYTEST_FLAGS (now: $(PYTEST_FLAGS)), SOAK,"
@@ -46,9 +46,13 @@ test:
 test-slow:
 	@NAME=slow tools/test.sh auto $(PYTEST_FLAGS) -m slow
 
+# Those that run on one TensorFlow only.
+test-long:
+	@NAME=long tools/test.sh auto $(PYTEST_FLAGS) -m long
+
 test-all: test-tf1.15 test-tf2.15 test-tf2.21
 
-# Those that take minutes, and do not depend on the version, run once: in test-slow.
+# Those that take minutes, and do not depend on the version, run once: in test-long.
 test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15 test-tf2.13 test-tf2.15:

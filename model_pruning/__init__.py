@@ -6,6 +6,7 @@
 import importlib
 import typing
 
+from model_pruning import quiet as _quiet  # First: from here on Ctrl-C is one line.
 from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
 from model_pruning.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams
@@ -53,6 +54,9 @@ _LAZY = {
     'ModelPruningListener': 'python.pruning_hook',
 }
 
+# Modules with names of their own, which users reach by attribute: model_pruning.report.of(...).
+_MODULES = ('events', 'export', 'keras', 'one_shot', 'plots', 'report', 'timeline')
+
 if typing.TYPE_CHECKING:
   from model_pruning.layers import masked_conv2d as masked_conv2d
   from model_pruning.layers import masked_convolution as masked_convolution
@@ -71,8 +75,8 @@ _models.READERS['Keras model'] = _read_keras
 
 
 def __getattr__(name: str) -> typing.Any:
-  if name == 'keras':  # A door of its own, with names of its own.
-    return importlib.import_module('model_pruning.keras')
+  if name in _MODULES:
+    return importlib.import_module('model_pruning.' + name)
   if name not in _LAZY:
     raise AttributeError('module %r has no attribute %r' % (__name__, name))
   value = getattr(importlib.import_module('model_pruning.' + _LAZY[name]), name)
@@ -81,4 +85,4 @@ def __getattr__(name: str) -> typing.Any:
 
 
 def __dir__() -> typing.List[str]:
-  return sorted({*globals(), *_LAZY, 'keras'})
+  return sorted({*globals(), *_LAZY, *_MODULES})

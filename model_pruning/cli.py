@@ -16,11 +16,14 @@ from model_pruning import commands
 from model_pruning import errors
 from model_pruning import one_shot
 from model_pruning import quiet
+from model_pruning import tables
 from model_pruning.compat import tf
 from model_pruning.export import tflite
 
 _MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
           'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')
+_TRACEBACK = 'MODEL_PRUNING_TRACEBACK'
+_LARGEST_DIMENSION = 2**31 - 1
 
 
 def run(main: Optional[Callable[[Any], None]] = None,
@@ -32,26 +35,47 @@ def run(main: Optional[Callable[[Any], None]] = None,
     parse: makes arguments of sys.argv.
     name: what the errors begin with.
   """
+  for stream in (sys.stdout, sys.stderr):
+    if hasattr(stream, 'reconfigure'):  # A terminal's encoding may lack characters of names.
+      stream.reconfigure(errors='backslashreplace')
   app.run(lambda args: guarded(main or args.run, args, name), flags_parser=parse or parse_arguments)
 
 
 def guarded(main: Callable[[Any], None], args: Any, name: str = quiet.COMMAND) -> int:
-  """Calls main(args), and makes of what the user can mend a line on stderr and an exit code."""
+  """Calls main(args), and turns errors into one line on stderr and an exit code.
+
+  With MODEL_PRUNING_TRACEBACK=1 errors that nothing foresaw are raised.
+  """
   logging.use_absl_handler()
   standard_logging.getLogger('tensorflow').setLevel(standard_logging.ERROR)
   try:
-    main(args)
-    sys.stdout.flush()
+    with quiet.interruptible():
+      main(args)
+      sys.stdout.flush()
   except BrokenPipeError:  # `| head` has seen enough.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
-  except (errors.PruningError, OSError, MemoryError, tf.errors.OpError) as error:
-    print('%s: error: %s' % (name, errors.first_line(error)), file=sys.stderr)
-    return 1
+  except errors.PruningError as error:
+    return _fail(name, str(error))
+  except MemoryError:
+    return _fail(name, 'There is not enough memory for this model; run on a machine with more')
+  except (OSError, tf.errors.OpError) as error:
+    return _fail(name, errors.first_line(error))
   except KeyboardInterrupt:
     print('%s: interrupted; nothing was written' % name, file=sys.stderr)
     return 130
+  except Exception as error:
+    if os.environ.get(_TRACEBACK, '0') != '0':
+      raise
+    return _fail(name, 'Unexpected %s: %s. The input may be damaged: make or copy it again. If it '
+                 'is whole, set %s=1 and report what this prints then' % (
+                     type(error).__name__, errors.first_line(error), _TRACEBACK))
   return 0
+
+
+def _fail(name: str, message: str) -> int:
+  print('%s: error: %s' % (name, tables.printable(message)), file=sys.stderr)
+  return 1
 
 
 def parse_arguments(argv: List[str]) -> Any:
@@ -95,7 +119,7 @@ def _shape(text: str) -> Any:
   name, _, dims = text.rpartition('=')
   try:
     shape = [int(dim) for dim in dims.split('x')] if dims else []
-    if not name or any(dim < 1 for dim in shape):
+    if not name or any(not 1 <= dim <= _LARGEST_DIMENSION for dim in shape):
       raise ValueError(text)
     return name, shape
   except ValueError:

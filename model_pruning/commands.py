@@ -6,13 +6,11 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
 import sys
 import threading
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import numpy as np
 import tqdm
 
 from model_pruning import errors
@@ -22,12 +20,15 @@ from model_pruning import one_shot
 from model_pruning import plots
 from model_pruning import quiet
 from model_pruning import report as reports
+from model_pruning import tables
 from model_pruning import timeline
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
+from model_pruning.maps import expression
+from model_pruning.reading import examples as examples_lib
 from model_pruning.reading import kinds
 from model_pruning.reading import models
 from model_pruning.reading import sources
@@ -44,6 +45,8 @@ def strip(args: Any) -> None:
   if to == 'keras' and kind != kinds.KERAS:
     raise errors.ModelFileError('%s is a %s; only a Keras model (.keras, .h5) can be stripped to '
                                 'a Keras model' % (args.model, kind))
+  if to != 'checkpoint':  # That looks further, at what training would resume from.
+    files.check_output(args.output, [args.model, args.meta_graph])
   warnings = _warnings(args)
   if kind == kinds.KERAS:
     with _stage('stripping'):
@@ -63,14 +66,14 @@ def strip(args: Any) -> None:
     if to == 'saved_model':
       saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
     else:
-      _write_graph(graph_def, args.output)
+      _write_graph(graph_def, args.output, [args.model, args.meta_graph])
   if args.json:
     print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
                            'bytes': _size(args.output)},
                           **{'warnings': warnings} if warnings else {}), indent=2))
   else:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
-        len(folded), '' if len(folded) == 1 else 's', args.output,
+        len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
         '{:,}'.format(_size(args.output))))
 
 
@@ -107,18 +110,19 @@ def _strip_keras(path: str, to: str, output: str) -> List[str]:
   elif to == 'saved_model':
     exporting.to_saved_model(model, output)
   else:
-    _write_graph(exporting.freeze(model).graph_def, output)
+    _write_graph(exporting.freeze(model).graph_def, output, [path])
   return folded
 
 
-def _write_graph(graph_def: Any, path: str) -> None:
-  with files.replacing(path) as temporary, open(temporary, 'wb') as f:
+def _write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
+  with files.replacing(path, sources_of_it) as temporary, open(temporary, 'wb') as f:
     f.write(graph_def.SerializeToString(deterministic=True))
 
 
 def export(args: Any) -> None:
   """Writes a TFLite model."""
-  examples = None if args.examples is None else _examples(args.examples)
+  files.check_output(args.output, [args.model, args.meta_graph, args.examples])
+  examples = None if args.examples is None else examples_lib.read(args.examples)
   warnings = _warnings(args)
   graph_def, inputs, outputs, _ = _stripped(args)
   with _stage('converting and comparing'), quiet.muted():  # The converter has much to say.
@@ -146,14 +150,15 @@ def report(args: Any) -> None:
 
 def plot(args: Any) -> None:
   """Draws a run or a model."""
+  files.check_output(args.output, [args.model])
   with _stage('drawing'):
     if args.kind == 'sparsity':
       figure = plots.sparsity(events.read(args.model), args.thresholds)
     else:
       draw = plots.magnitudes if args.kind == 'weights' else plots.masks
       figure = draw(_weights(args.model, args.weights))
-    plots.save(figure, args.output)
-  print('Written to %s' % args.output)
+    plots.save(figure, args.output, [args.model])
+  print('Written to %s' % tables.printable(args.output))
 
 
 def schedule(args: Any) -> None:
@@ -175,15 +180,19 @@ def prune(args: Any) -> None:
          'zeros': row.zeros} for row in rows]}, indent=2))
   else:
     print(sparsity_table(rows))
-    print('\nWritten to %s' % args.output)
+    print('\nWritten to %s' % tables.printable(args.output))
 
 
 # ---- What they share. ----
 
 
 def _print(result: Any, args: Any, **width: int) -> None:
-  print(result.to_json() if args.json else
-        result.to_csv().rstrip('\n') if args.csv else result.table(**width))
+  if args.csv:
+    lines = result.to_csv().rstrip('\n')
+    # A file or a program gets names to the byte.
+    print('\n'.join(map(tables.printable, lines.split('\n'))) if sys.stdout.isatty() else lines)
+  else:
+    print(result.to_json() if args.json else result.table(**width))
 
 
 @contextlib.contextmanager
@@ -256,11 +265,7 @@ def _warnings(args: Any) -> List[str]:
 
 def _weights(path: str, pattern: Optional[str]) -> List[Any]:
   """Returns the weights in a model whose names `pattern` is found in."""
-  try:
-    wanted = re.compile(pattern or '')
-  except re.error as error:
-    raise errors.MapError('--weights=%s is not a regular expression (%s)' %
-                          (pattern, error)) from error
+  wanted = expression('--weights', pattern or '')
   found = list(models.load(path).weights())
   weights = [weight for weight in found if wanted.search(weight.name)]
   if not weights:
@@ -287,28 +292,6 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
   short = [name.split(':')[0].split('/')[-1] for name in names]
   unique = len(set(short)) == len(short)
   return {(leaf if unique else name.replace(':0', '')): name for leaf, name in zip(short, names)}
-
-
-def _examples(path: str) -> Any:
-  """Returns the inputs in a .npy or .npz file, an example each."""
-  try:
-    arrays = np.load(path, allow_pickle=False)
-    if not hasattr(arrays, 'files'):
-      if not arrays.ndim:
-        raise ValueError('it holds a single number')
-      return list(arrays)
-    columns = {name: arrays[name] for name in arrays.files}
-    if not columns or any(not column.ndim for column in columns.values()):
-      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
-  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
-    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
-        path, errors.first_line(error))) from error
-  lengths = {name: len(column) for name, column in columns.items()}
-  if len(set(lengths.values())) != 1:
-    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
-        path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
-  return [{name: column[i] for name, column in columns.items()}
-          for i in range(next(iter(lengths.values())))]
 
 
 def _size(path: str) -> int:

@@ -30,7 +30,10 @@ if _version < _MINIMUM:
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
 # What every TensorFlow from 1.15 on has, but under no public name: functions that the runtime does
-# not inline, the class of what a Saver saves, what a SavedModel is, and what operations there are.
+# not inline, the class of what a Saver saves, what checkpoints and SavedModels are, and what
+# operations there are.
+from google.protobuf.internal import api_implementation  # noqa: E402
+from tensorflow.core.protobuf import tensor_bundle_pb2 as tensor_bundle  # noqa: E402
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
@@ -43,8 +46,9 @@ except ImportError:
     """Says whether a gradient tape may be recording; where TensorFlow keeps that elsewhere."""
     return True
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'could_possibly_record', 'is_stateful',
-           'not_inlined', 'tensorflow', 'tf', 'tflite_schema']
+__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
+           'could_possibly_record', 'is_stateful', 'not_inlined', 'tensor_bundle', 'tensorflow',
+           'tf', 'tflite_schema']
 
 
 def is_stateful(op: str) -> bool:

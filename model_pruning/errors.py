@@ -84,6 +84,10 @@ class EagerError(PruningError):
   """What builds a graph was called where TensorFlow executes eagerly."""
 
 
+class FinalizedGraphError(PruningError, RuntimeError):
+  """Operations were to be added to a graph that is finalized."""
+
+
 class GraphMismatchError(PruningError):
   """Tensors or variables of two different graphs were mixed."""
 
@@ -102,6 +106,10 @@ class ModelFileError(PruningError):
 
 class WriteError(PruningError):
   """A file or folder cannot be written where it was asked for."""
+
+
+class PathError(PruningError, TypeError):
+  """A path is not one, or is one that TensorFlow cannot open."""
 
 
 class ConversionError(PruningError):

@@ -12,7 +12,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning.compat import tf
 
 # What summaries.py and contrib write: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
@@ -127,7 +129,7 @@ def _text(step: Optional[int]) -> str:
   return '-' if step is None else '%d' % step
 
 
-def read(path: str) -> History:
+def read(path: Any) -> History:
   """Reads the summaries of a run, also of one that is still going on.
 
   Args:
@@ -138,6 +140,7 @@ def read(path: str) -> History:
   Raises:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
   """
+  path = inputs.check(path)
   runs = _event_files(path)
   if not runs:
     raise errors.ModelFileError(
@@ -145,8 +148,8 @@ def read(path: str) -> History:
         'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
   tags: List[str] = []
   found: Dict[str, Dict[str, Dict[int, float]]] = {}
-  for run, files in runs.items():
-    values = _merged(files)
+  for run, parts in runs.items():
+    values = _merged(parts)
     tags += [tag for tag in values if tag not in tags]
     if any(_TAG.fullmatch(tag) for tag in values):
       found[run] = values
@@ -229,9 +232,13 @@ def _scalar(value: Any) -> Optional[float]:
   kind = value.WhichOneof('value')
   if kind == 'simple_value':
     return float(value.simple_value)
-  if kind == 'tensor' and not value.tensor.tensor_shape.dim and tf.as_dtype(
-      value.tensor.dtype).is_floating:
-    return float(tf.make_ndarray(value.tensor))  # The summaries of TensorFlow 2.
+  if kind == 'tensor' and not value.tensor.tensor_shape.dim:  # The summaries of TensorFlow 2.
+    try:
+      _, dtype, present = tensors.check(value.tensor, value.tag)
+      if dtype.is_floating and present:
+        return float(tensors.to_array(value.tensor, value.tag))
+    except errors.ModelFileError:
+      return None  # Another program's, or damaged.
   return None
 
 
@@ -250,6 +257,6 @@ def _events(path: str) -> Iterator[Any]:
       if len(record) < length + 4:
         return
       try:
-        yield tf.Event.FromString(record[:length])
+        yield inputs.parse(tf.Event(), record[:length])
       except Exception:  # Each version of protobuf has its own.
         return

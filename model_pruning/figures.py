@@ -3,9 +3,11 @@
 """How the pictures look: figures without pyplot, their style, lines, titles and legends."""
 
 import contextlib
+import warnings
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning import tables
 
 DPI = 130
 
@@ -22,11 +24,23 @@ def style() -> Iterator[None]:
   except ImportError as error:
     raise errors.MissingPackageError(
         'Pictures need the package matplotlib: pip install matplotlib') from error
-  with matplotlib.rc_context({
+  with warnings.catch_warnings(), matplotlib.rc_context({
+      'text.usetex': False,  # Names are no LaTeX.
       'font.size': 10, 'axes.titlesize': 10, 'axes.spines.top': False, 'axes.spines.right': False,
       'axes.edgecolor': '#888888', 'axes.grid': True, 'grid.color': '#e6e6e6',
       'axes.axisbelow': True, 'legend.frameon': False, 'legend.fontsize': 9}):
+    warnings.filterwarnings('ignore', 'Glyph .* missing from')  # It is drawn as a box.
     yield
+
+
+def plain(name: str) -> str:
+  """Returns a name such that matplotlib draws each of its characters as it is.
+
+  Between two dollar signs there would be a formula, and lines whose label begins with
+  an underscore would be left out of the legend.
+  """
+  text = tables.printable(name).replace('$', r'\$')
+  return ' ' + text if text.startswith('_') else text
 
 
 def rows(width: float, height: float, number: int) -> Tuple[Any, Sequence[Any]]:

@@ -1,89 +1,217 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writing whole files and folders or nothing."""
+"""Paths, and writing whole files and folders or nothing."""
 
 import contextlib
+import errno
 import os
+import re
 import shutil
+import stat
 import tempfile
-from typing import Iterator
+from typing import Any, Iterator, List, Optional, Sequence
 
 from model_pruning import errors
 
+_SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
+# The open files of a process: what is written beside them, and renamed, goes nowhere.
+_STREAMS = re.compile(r'/dev/(stdin|stdout|stderr|fd(/.*)?)|/proc/.*')
+_OF_CHECKPOINT = re.compile(r'(.*)\.(index|meta|data-\d+-of-\d+)', re.DOTALL)
+# What training, or loading, reads in a folder.
+_OF_MODEL = re.compile(
+    r'checkpoint|saved_model\.pb(txt)?|keras_metadata\.pb|fingerprint\.pb|graph\.pbtxt|'
+    r'.*\.(index|meta|data-\d+-of-\d+)|.*tfevents.*', re.DOTALL)
+_PARTS_OF_SAVED_MODEL = ('variables', 'assets', 'assets.extra')
+
+
+def as_path(path: Any) -> str:
+  """Returns a path as a string. Every public function that takes a path calls this first.
+
+  Args:
+    path: a string, bytes as Estimator.export_saved_model returns them, or anything
+      with __fspath__, such as pathlib.Path. 'file://' in front of it is dropped.
+
+  Raises:
+    errors.PathError: it is none of these, or has characters that TensorFlow cannot open
+      files by.
+  """
+  try:
+    text = os.fsdecode(path)
+  except TypeError as error:
+    raise errors.PathError('%r is not a path; give a string, bytes or a pathlib.Path' %
+                           (path,)) from error
+  if '\0' in text:
+    raise errors.PathError('The path %r has a null character in it; no file system allows '
+                           'that' % text)
+  try:
+    text.encode('utf-8')
+  except UnicodeEncodeError as error:
+    raise errors.PathError('The path %r is not UTF-8, and TensorFlow opens no others; rename the '
+                           'file or its folder' % text) from error
+  if text.lower().startswith('file:///'):
+    return text[len('file://'):]
+  return text
+
+
+def scheme(path: str) -> Optional[str]:
+  """Returns the scheme of a URL, 'gs' of 'gs://bucket/model'; None for a local path."""
+  found = _SCHEME.match(path)
+  return found.group(1).lower() if found else None
+
+
+def check_output(path: Any, inputs: Sequence[Any] = ()) -> str:
+  """Checks that writing to a path can harm nothing.
+
+  Args:
+    path: the file, folder or prefix of a checkpoint to write.
+    inputs: the files, folders and prefixes of checkpoints that are read for it; None
+      among them is skipped.
+
+  Returns:
+    The path as a string, as it was given.
+
+  Raises:
+    errors.WriteError: it is a URL; a device, a pipe or a socket; or an input, or one of
+      an input's files.
+    errors.PathError: see as_path.
+  """
+  path = as_path(path)
+  if not path:
+    raise errors.WriteError('The path to write is empty; give one')
+  if scheme(path):
+    raise errors.WriteError('%s is a URL, and only local files are written; write to a local path '
+                            'and copy the result there' % path)
+  if _STREAMS.fullmatch(os.path.abspath(path)):
+    raise errors.WriteError('%s is an open stream, and only regular files can be written; give '
+                            'the path of a file' % path)
+  try:
+    mode: Optional[int] = os.stat(path).st_mode
+  except OSError as error:
+    if error.errno == errno.ELOOP:
+      raise errors.WriteError('%s is a symbolic link that leads back to itself; give another '
+                              'path' % path) from error
+    mode = None  # Nothing is there, or nothing that can be looked at: writing says which.
+  if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    raise errors.WriteError('%s is %s, and only regular files can be replaced; give the path of a '
+                            'file' % (path, kind_of(mode)))
+  for given in inputs:
+    if given is not None:
+      _check_apart(path, as_path(given))
+  return path
+
+
+def kind_of(mode: int) -> str:
+  """Returns what a file of a mode is, in words."""
+  for test, text in ((stat.S_ISREG, 'a regular file'), (stat.S_ISDIR, 'a folder'),
+                     (stat.S_ISFIFO, 'a pipe'), (stat.S_ISSOCK, 'a socket')):
+    if test(mode):
+      return text
+  return 'a device'
+
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
+def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
   """Lets the caller write a file beside `path`, which becomes `path` once it is whole.
 
   Where the body raises, or is interrupted, what it wrote is removed and whatever
-  `path` was before stays. Missing folders on the way are made.
+  `path` was before stays. Missing folders on the way are made. Where `path` is a
+  symbolic link it stays one, and the file that it names is written.
 
   Args:
     path: the file to write.
+    inputs: see check_output.
 
   Yields:
     The path of a file to write, which does not exist yet.
 
   Raises:
-    errors.WriteError: `path` is a folder, or nothing can be written there.
+    errors.WriteError: `path` is a folder, nothing can be written there, or see check_output.
+    errors.PathError: see as_path.
   """
+  path = check_output(path, inputs)
   if os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a file to write' % path)
-  with _beside(path) as temporary:
+  if path.endswith(os.sep):
+    raise errors.WriteError('%s ends as a folder does; give the path of a file to write' % path)
+  target = os.path.realpath(path)
+  with _beside(target, path) as temporary:
     yield temporary
-    os.replace(temporary, path)
+    os.replace(temporary, target)
 
 
 @contextlib.contextmanager
-def new_folder(path: str) -> Iterator[str]:
+def new_folder(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
   """Lets the caller fill a folder beside `path`, which becomes `path` once it is whole.
 
   Args:
     path: the folder to write. It may exist if it is empty.
+    inputs: see check_output.
 
   Yields:
     The path of a folder to make and to fill, which does not exist yet.
 
   Raises:
-    errors.WriteError: `path` has something in it, or nothing can be written there.
+    errors.WriteError: `path` has something in it, nothing can be written there, or see
+      check_output.
+    errors.PathError: see as_path.
   """
+  path = check_output(path, inputs)
   if os.path.isdir(path) and os.listdir(path) or os.path.isfile(path):
     raise errors.WriteError('%s exists; give a new folder, or remove it' % path)
-  with _beside(path) as temporary:
+  target = os.path.realpath(path)
+  with _beside(target, path) as temporary:
     yield temporary
-    os.replace(temporary, path)  # An empty folder is replaced like a file.
+    os.replace(temporary, target)  # An empty folder is replaced like a file.
 
 
 @contextlib.contextmanager
-def staging(folder: str) -> Iterator[str]:
+def staging(folder: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
   """Lets the caller write several files, which move into `folder` once all are whole.
 
   Args:
     folder: where they go, made if it is not there. Files of their names are replaced.
+    inputs: see check_output.
 
   Yields:
     The path of an empty folder to write them to.
 
   Raises:
-    errors.WriteError: nothing can be written there.
+    errors.WriteError: nothing can be written there; or, with nothing replaced, see
+      check_output of each of the files.
+    errors.PathError: see as_path.
   """
-  with _beside(os.path.join(folder, 'files'), folder) as temporary:
+  folder = check_output(folder)
+  with _beside(os.path.join(os.path.realpath(folder), 'files'), folder) as temporary:
     os.mkdir(temporary)
     yield temporary
-    for name in sorted(os.listdir(temporary)):
-      os.replace(os.path.join(temporary, name), os.path.join(folder, name))
+    names = sorted(os.listdir(temporary))
+    for name in names:  # All of them, before the first is moved.
+      if os.path.isdir(check_output(os.path.join(folder, name), inputs)):
+        raise errors.WriteError('%s is a folder; give another path' % os.path.join(folder, name))
+    for name in sorted(names, key=lambda name: name == 'checkpoint'):  # It names the others.
+      _move(os.path.join(temporary, name), os.path.realpath(os.path.join(folder, name)))
+
+
+def _move(source: str, target: str) -> None:
+  """Replaces `target`, which a symbolic link may have put on another file system."""
+  try:
+    os.replace(source, target)
+  except OSError as error:
+    if error.errno != errno.EXDEV:
+      raise
+    with _beside(target, target) as temporary:
+      shutil.copyfile(source, temporary)
+      os.replace(temporary, target)
 
 
 @contextlib.contextmanager
-def _beside(path: str, shown: str = '') -> Iterator[str]:
+def _beside(path: str, shown: str) -> Iterator[str]:
   """Yields a name in a temporary folder beside `path`, so that a rename does not copy."""
-  shown = shown or path
-  if not path:
-    raise errors.WriteError('The path to write is empty; give one')
   parent, name = os.path.split(os.path.abspath(path))
   try:
     os.makedirs(parent, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix='.%s.' % name, dir=parent)
+    # Not a long name made longer: file systems allow 255 bytes.
+    folder = tempfile.mkdtemp(prefix='.%s.' % name[:40], dir=parent)
   except OSError as error:
     raise errors.WriteError('Cannot write %s (%s); give a path in a folder you may write to' %
                             (shown, error.strerror or error)) from error
@@ -93,3 +221,59 @@ def _beside(path: str, shown: str = '') -> Iterator[str]:
     raise errors.WriteError('Cannot write %s (%s)' % (shown, error.strerror or error)) from error
   finally:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+# ---- Outputs that are inputs. ----
+
+
+def _check_apart(path: str, given: str) -> None:
+  """Raises errors.WriteError if writing `path` would overwrite some of the input `given`."""
+  target, source = os.path.realpath(path), os.path.realpath(given)
+  files = files_of(given)
+  own = {(entry.st_dev, entry.st_ino) for entry in map(_stat, files) if entry is not None}
+  there = _stat(path)
+  is_input = target == source or target in map(os.path.realpath, files) or (
+      there is not None and (there.st_dev, there.st_ino) in own)
+  folder = source if os.path.isdir(source) else os.path.dirname(source)
+  prefix = _prefix(source)
+  if os.path.isdir(source):
+    inside = os.path.relpath(target, source).split(os.sep)
+    is_input |= len(inside) == 1 and bool(_OF_MODEL.fullmatch(inside[0]))
+    is_input |= len(inside) > 1 and inside[0] in _PARTS_OF_SAVED_MODEL and os.path.exists(
+        os.path.join(source, 'saved_model.pb'))
+  elif os.path.exists(prefix + '.index'):  # A checkpoint, by its prefix or one of its files.
+    is_input |= _prefix(target) == prefix or target == os.path.join(folder, 'checkpoint')
+  if is_input:
+    raise errors.WriteError('%s would overwrite the input %s, or a part of it; give another path '
+                            'to write to' % (path, given))
+
+
+def files_of(given: str) -> List[str]:
+  """Returns the files that an input is read from: itself, a checkpoint's, or a folder's."""
+  if os.path.isdir(given):
+    found = []
+    for folder, _, names in os.walk(given):
+      part = os.path.relpath(folder, given).split(os.sep)[0]
+      found += [os.path.join(folder, name) for name in names
+                if _OF_MODEL.fullmatch(name) or part in _PARTS_OF_SAVED_MODEL]
+    return found
+  prefix = _prefix(given)
+  folder, start = os.path.split(prefix)
+  found = [given] if os.path.exists(given) else []
+  if os.path.exists(prefix + '.index'):
+    found += [os.path.join(folder, name) for name in os.listdir(folder or '.')
+              if name == 'checkpoint' or name.startswith(start + '.')]
+  return found
+
+
+def _prefix(path: str) -> str:
+  """Returns the prefix of the checkpoint that a file is of, or the path itself."""
+  found = _OF_CHECKPOINT.fullmatch(path)
+  return found.group(1) if found else path
+
+
+def _stat(path: str) -> Optional[os.stat_result]:
+  try:
+    return os.stat(path)
+  except OSError:
+    return None

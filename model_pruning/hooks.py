@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """PruningHook: pruning for Estimator and MonitoredTrainingSession."""
 
-import inspect
 import json
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import names as names_lib
+from model_pruning import records
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.coordination import Claim
+from model_pruning.coordination import session_around
 from model_pruning.coordination import TFConfig
 from model_pruning.hparam import HParams
 from model_pruning.last_checkpoint import save_last_update
@@ -36,10 +38,10 @@ class PruningHook(tf.train.SessionRunHook):
 
   It serves Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...) as
   well. What it needs is added to the graph in begin(), so a string is enough. It
-  works with a Scaffold whose init_op, saver or summary_op was made before that; a
-  saver made before does not save what begin() adds (last_mask_update_step, and
-  what gradient saliency remembers), and a run resumed from its checkpoints updates
-  the masks as it starts.
+  works with a Scaffold whose init_op, saver or summary_op was made before that. A
+  saver made before does not save what begin() adds: last_mask_update_step, which a
+  resumed run then takes from the schedule, and what gradient saliency remembers,
+  which begins anew.
 
   Checkpoints that TensorFlow's CheckpointSaverHook writes hold the masks of their step: an
   update that is due comes before. One that something else saves may hold those from before;
@@ -109,7 +111,7 @@ class PruningHook(tf.train.SessionRunHook):
       self._watch = Watch(self._cluster)
     self._servers = {variables.job_of(variable) for variable in tf.global_variables()}
     self._wait_for('the session')
-    creator, hooks = _session_around()
+    creator, hooks = session_around()
     if self._graph is not tf.get_default_graph():
       self._graph, self._made, self._claim = tf.get_default_graph(), [], None
     self._pruning, self._compared, self._is_running = None, False, False
@@ -127,14 +129,19 @@ class PruningHook(tf.train.SessionRunHook):
       if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
           self._listener not in listeners):
         listeners.insert(0, self._listener)
-    known = {variable.name for variable in tf.global_variables()}
+    known = {variable.name for variable in variables.saved_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
     else:
       self._pruning = Pruning(self._given, sparsity=self._sparsity)
+    records.require_masked_weights('PruningHook')
     self._update = self._pruning.conditional_mask_update_op()
-    self._made += [(variable, variables.exempt_from_initialization(variable))
-                   for variable in tf.global_variables() if variable.name not in known]
+    own = [variable.name for variable in self._pruning.own_variables()]
+    done = [variable.name for variable, _ in self._made]
+    self._made += [
+        (variable, variables.exempt_from_initialization(variable))
+        for variable in variables.saved_variables() if variable.name not in done and (
+            variable.name in own or variable.name not in known or variables.is_exempt(variable))]
     self._pruning.prepare_report()
     if self._summaries:
       self._pruning.add_pruning_summaries()
@@ -150,12 +157,14 @@ class PruningHook(tf.train.SessionRunHook):
       self._claim.make(session)
     if self._made:
       done = session.run([is_initialized for _, is_initialized in self._made])
-      self._initialize(session, [variable for (variable, _), is_done in zip(self._made, done)
-                                 if not is_done])
+      missing = [variable for (variable, _), is_done in zip(self._made, done) if not is_done]
+      self._initialize(session, missing)
       last, step = session.run([variables.copies_of(variable)[0] for variable in (
           self._pruning.last_mask_update_step, self._pruning.global_step)])
       if last > step:  # Of a job that used the same servers before.
         self._initialize(session, [variable for variable, _ in self._made])
+      elif missing and step > 0:
+        self._take_up_the_schedule(session, missing, int(step))
     self._seen, self._stride = None, 1
     self._is_running = True
     self._run_update(session)
@@ -198,6 +207,30 @@ class PruningHook(tf.train.SessionRunHook):
 
   def _initialize(self, session: Any, made: Sequence[Any]) -> None:
     session.run([copy.initializer for variable in made for copy in variables.copies_of(variable)])
+
+  def _take_up_the_schedule(self, session: Any, missing: Sequence[Any], step: int) -> None:
+    """Sets what a checkpoint lacked, as its Saver was made before begin(), by the schedule.
+
+    A run whose masks hide nothing yet is not one that was resumed: it starts from dense weights.
+    """
+    assert self._pruning is not None
+    names = [variables.op_name(variable) for variable in missing]
+    last = self._pruning.last_mask_update_step
+    if variables.op_name(last) not in names or not any(
+        row.zeros for row in self._pruning.sparsity_report(session)):
+      return
+    value = self._pruning.last_update_until(step)
+    for copy in variables.copies_of(last):
+      session.run(copy.initializer, {copy.initializer.inputs[1]: value})
+    logging.info('%s: the checkpoint does not say when the masks were last updated, as its Saver '
+                 'was made before the hook began; by the schedule that was at step %d',
+                 self._pruning.spec.name, value)
+    history = [name for name in names if name.split('/')[-1] in names_lib.HISTORY]
+    if history:
+      logging.warning(
+          '%s: the checkpoint lacks the history that gradient saliency needs (%s), and it begins '
+          'anew; make the Saver after Pruning(...), or leave it to MonitoredTrainingSession',
+          self._pruning.spec.name, ', '.join(history[:3] + ['...'] * (len(history) > 3)))
 
   def _update_before_saving(self, session: Any) -> None:
     if self._is_running:
@@ -260,18 +293,3 @@ class PruningHook(tf.train.SessionRunHook):
             'a mask update at or after sparsity_function_end_step=%d' %
             spec.sparsity_function_end_step if schedule is None else
             'the last mask update of %r' % schedule)
-
-
-def _session_around() -> Tuple[Any, Sequence[Any]]:
-  """Returns session creator and hooks of the MonitoredSession that is being made; or (None, []).
-
-  Who the chief is, and who saves, is known to what calls begin(), and to no one whom a
-  hook could ask.
-  """
-  frame = inspect.currentframe()
-  while frame is not None:
-    if frame.f_code.co_name == '__init__' and {'session_creator', 'hooks'} <= set(
-        frame.f_code.co_varnames):
-      return frame.f_locals['session_creator'], frame.f_locals['hooks'] or []
-    frame = frame.f_back
-  return None, []

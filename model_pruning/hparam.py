@@ -47,13 +47,16 @@ class HParams(object):
       self.add_hparam(name, value)
 
   def __setattr__(self, name: str, value: Any) -> None:
-    # As in contrib any attribute can be set, and no type is checked; but one
-    # that looks like a misspelt hyperparameter would silently do nothing.
-    if not name.startswith('_') and name not in self._hparam_types:
-      near = errors.nearest(name, self._hparam_types)
-      if near:
-        logging.warning('HParams has no hyperparameter %s%s: the attribute has no effect',
-                        name, near)
+    # As in contrib an attribute takes a value of any type. An attribute that is no hyperparameter
+    # would silently do nothing; attributes that a subclass declares are its own affair.
+    if not name.startswith('_') and name not in self._hparam_types and not hasattr(
+        type(self), name):
+      if name not in self._ignored:
+        raise grammar.unknown(
+            "Unknown hyperparameter '%s', assigned as an attribute; add a new one with "
+            'add_hparam()' % grammar.shown(name), name, self._hparam_types)
+      self._warn_of_ignored([name])
+      return
     object.__setattr__(self, name, value)
 
   def add_hparam(self, name: str, value: Any) -> None:
@@ -238,8 +241,9 @@ class HParams(object):
     return self.override_from_dict(values)
 
   def to_json(self, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
-    """Returns the values as a JSON object; the arguments are those of json.dumps()."""
-    return json.dumps(self.values(), indent=indent, separators=separators, sort_keys=sort_keys)
+    """Returns the values as a JSON object, without functions; the arguments are json.dumps()'s."""
+    values = {name: value for name, value in self.values().items() if not callable(value)}
+    return json.dumps(values, indent=indent, separators=separators, sort_keys=sort_keys)
 
   def values(self) -> Dict[str, Any]:
     """Returns a dict of the values by name, in the order the names were added."""

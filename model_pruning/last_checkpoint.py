@@ -43,7 +43,8 @@ def save_last_update(session: Any, last_mask_update_step: Any, global_step: Any)
       continue
     reader = tf.train.load_checkpoint(path)
     # A saver made before the hook began does not save the step; then there is no telling.
-    if reader.has_tensor(last.op.name) and reader.get_tensor(last.op.name) != update:
+    name = variables.op_name(last)
+    if reader.has_tensor(name) and reader.get_tensor(name) != update:
       folder, name = os.path.split(found.group(1))
       name = re.sub('-pruned$', '', name)
       saver.save(session, os.path.join(folder, name + '-pruned'), global_step=step)

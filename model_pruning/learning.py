@@ -15,6 +15,7 @@ import importlib
 import threading
 from typing import Any, Callable, Iterator, Optional, Tuple
 
+from model_pruning import files
 from model_pruning import slim
 from model_pruning.compat import tf
 
@@ -27,7 +28,7 @@ def train_step(sess: Any, train_op: Any, global_step: Any,
   return _slim().learning.train_step(sess, train_op, global_step, train_step_kwargs)
 
 
-def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
+def train(train_op: Any, logdir: Optional[Any], mask_update_op: Any,
           train_step_fn: Callable[..., Tuple[Any, Any]] = train_step,
           train_step_kwargs: Any = _USE_DEFAULT, log_every_n_steps: int = 1, graph: Any = None,
           master: str = '', is_chief: bool = True, global_step: Any = None,
@@ -92,6 +93,7 @@ def train(train_op: Any, logdir: Optional[str], mask_update_op: Any,
                        'tf.compat.v1.disable_eager_execution() at the start of the program' % (
                            logdir,))
 
+  logdir = files.as_path(logdir) if logdir else logdir
   updating = threading.Lock()
 
   def step_and_prune(sess: Any, train_op: Any, global_step: Any,

@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The maps of the hyperparameters: regular expression -> value, and which weight they match."""
 
-import re
+import functools
 from typing import Any, Callable, Iterable, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning import grammar
+from model_pruning.expressions import Expression
 
 BlockDims = Tuple[int, int]
+
+# A dimension of a weight is an int32 on most devices.
+LARGEST_BLOCK_DIM = 2**31 - 1
 Entries = Sequence[Tuple[str, Any]]
 
 
@@ -22,11 +27,7 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
     pattern, colon, text = entry.rpartition(':')
     if not colon or not pattern:
       raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
-    try:
-      re.compile(pattern)
-    except re.error as error:
-      raise errors.MapError('%s entry %r: %r is not a regular expression (%s)' %
-                            (hparam, entry, pattern, error)) from error
+    expression('%s entry %s' % (hparam, grammar.shown(entry, 300)), pattern)
     try:
       value = parse(text)
     except ValueError as error:
@@ -34,6 +35,26 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
                             (hparam, entry, error, form)) from error
     parsed.append((pattern, value))
   return tuple(parsed)
+
+
+def expression(where: str, pattern: str) -> Expression:
+  """Returns the regular expression that a user gives.
+
+  Args:
+    where: what it is given for; the error begins with it.
+    pattern: its text.
+
+  Raises:
+    errors.MapError: it is not one, or one that could take forever to match.
+  """
+  try:
+    return _compiled(pattern)
+  except ValueError as error:
+    raise errors.MapError('%s: %s is not a regular expression that can be used (%s)' % (
+        where, grammar.shown(repr(pattern), 300), grammar.shown(error, 300))) from error
+
+
+_compiled = functools.lru_cache(maxsize=1024)(Expression)
 
 
 def parse_sparsity(text: str) -> float:
@@ -54,9 +75,14 @@ def parse_block_dims(text: str) -> BlockDims:
   except ValueError as error:
     raise ValueError('block dimensions %r are not two integers' % text) from error
   for dim in (height, width):
-    if dim == 0 or dim < -1:
-      raise ValueError('block dimension %d is neither positive nor -1' % dim)
+    if not is_block_dim(dim):
+      raise ValueError('block dimension %d is neither 1 to %d nor -1' % (dim, LARGEST_BLOCK_DIM))
   return height, width
+
+
+def is_block_dim(dim: int) -> bool:
+  """Returns whether a block may have that height or width; -1 is the whole dimension."""
+  return dim == -1 or 1 <= dim <= LARGEST_BLOCK_DIM
 
 
 def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> Any:
@@ -65,7 +91,7 @@ def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> An
   Raises:
     errors.MapError: several keys are.
   """
-  matches = [entry for entry in entries if re.search(entry[0], name)]
+  matches = [entry for entry in entries if expression(hparam, entry[0]).search(name)]
   if len(matches) > 1:
     raise errors.MapError('Multiple matches in %s for %s %s: %s; let only one of them match' %
                           (hparam, kind, name, ', '.join(repr(key) for key, _ in matches)))
@@ -84,6 +110,6 @@ def lookup_group(hparam: str, entries: Entries, group: str) -> Any:
 def check_keys(hparam: str, entries: Entries, names: Sequence[str], kind: str) -> None:
   """Raises errors.MapError if a key matches none of `names`."""
   for key, _ in entries:
-    if not any(re.search(key, name) for name in names):
+    if not any(expression(hparam, key).search(name) for name in names):
       raise errors.MapError('%s key %r matches no %s%s; the %ss are: %s' % (
           hparam, key, kind, errors.nearest(key, names), kind, ', '.join(names) or '(none)'))

@@ -3,7 +3,6 @@
 """Pruning a trained checkpoint at once, without the code of its model."""
 
 import dataclasses
-import re
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -12,6 +11,7 @@ from model_pruning import errors
 from model_pruning import registry
 from model_pruning.compat import tf
 from model_pruning.export import checkpoint
+from model_pruning.maps import expression
 from model_pruning.pruning import Pruning
 from model_pruning.scope import masked_scope
 from model_pruning.spec import PruningSpec
@@ -21,7 +21,7 @@ INCLUDE = '.*(kernel|weights)$'
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
-def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE,
+def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE,
                      exclude: Optional[str] = None) -> List[WeightSparsity]:
   """Writes a checkpoint with masks over the weights of one without.
 
@@ -50,7 +50,7 @@ def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE
   """
   spec = _at_once(PruningSpec.create(hparams))
   source = checkpoint.Checkpoint(place)
-  checkpoint.check_elsewhere(source, path)
+  path = checkpoint.check_elsewhere(source, path)
   if source.masked():
     raise errors.CheckpointError(
         'Checkpoint %s has masks already (%s, ...); strip it first, or go on training it' %
@@ -70,7 +70,7 @@ def prune_checkpoint(place: str, path: str, hparams: Any, include: str = INCLUDE
     last = pruning.last_mask_update_step
     values[last.op.name] = np.array(values.get(tf.GraphKeys.GLOBAL_STEP, 0), np.int32)
     rows = pruning.sparsity_report(session)
-  checkpoint.write(path, values)
+  checkpoint.write(path, values, [source.path])
   return rows
 
 
@@ -90,13 +90,8 @@ def _at_once(spec: PruningSpec) -> PruningSpec:
 
 def _chosen(source: checkpoint.Checkpoint, include: str, exclude: Optional[str]) -> List[str]:
   """Returns the names of the weights to prune."""
-  patterns = []
-  for option, pattern in (('include', include), ('exclude', exclude)):
-    try:
-      patterns.append(re.compile(pattern) if pattern else None)
-    except re.error as error:
-      raise errors.MapError('%s=%r is not a regular expression (%s)' % (
-          option, pattern, error)) from error
+  patterns = [expression(option, pattern) if pattern else None
+              for option, pattern in (('include', include), ('exclude', exclude))]
   weights = [name for name, shape in sorted(source.shapes.items())
              if shape and source.dtypes[name] in _FLOATING and not _is_slot(name, source)]
   names = [name for name in weights if patterns[0] and patterns[0].match(name)

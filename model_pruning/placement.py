@@ -22,7 +22,9 @@ def on_device_of(value: Any) -> ContextManager:
   """
   if tf.executing_eagerly():
     return contextlib.nullcontext()  # Eager operations follow their inputs.
-  graph, op = tf.get_default_graph(), value.op
+  graph, op = tf.get_default_graph(), getattr(value, 'op', None)
+  if op is None:  # A variable of wrap_function, which lives outside of its graph.
+    return tf.device(value.device)
   if op.graph is graph:
     # Without ignore_existing, nested contexts would tie both together.
     return graph.colocate_with(op, ignore_existing=True)
@@ -45,6 +47,23 @@ def switches_and_merges() -> Iterator[None]:
     yield
   finally:
     tf.enable_control_flow_v2()
+
+
+@contextlib.contextmanager
+def _tensors_compared_by_identity() -> Iterator[None]:
+  """Compares tensors by identity within, as TensorFlow 1 does.
+
+  TensorFlow's own conditionals compare tensors while they add an operation. Where `!=` adds an
+  operation itself, which it does in functions of a program that was eager once, that never ends.
+  """
+  if not getattr(tf.Tensor, '_USE_EQUALITY', False):  # There is no public way to ask.
+    yield
+    return
+  tf.disable_tensor_equality()
+  try:
+    yield
+  finally:
+    tf.enable_tensor_equality()
 
 
 def once_for_all_replicas(build: Callable[[], Any]) -> Any:
@@ -185,7 +204,8 @@ class _Body:
   def _build(self, *arguments: Any) -> Any:
     for argument, shape in zip(arguments, self._argument_shapes):
       argument.set_shape(shape)
-    results = self._function(*arguments)
+    with _tensors_compared_by_identity():
+      results = self._function(*arguments)
     self._gives_tuple = isinstance(results, tuple)
     self._result_shapes = [result.shape for result in (
         results if self._gives_tuple else (results,))]

@@ -16,8 +16,10 @@ from model_pruning import figures
 from model_pruning import files
 from model_pruning.reading import measure
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning import timeline as timeline_lib
 from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 
 MOST_WEIGHTS = 40  # In one picture.
@@ -28,15 +30,23 @@ _CELLS = 128  # Of a picture of a mask, in each direction.
 _BINS = 60
 
 
-def save(figure: Any, path: str) -> None:
+def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
   """Writes a figure as a PNG, whole or not at all.
 
+  Args:
+    figure: from one of the functions below.
+    path: the file to write.
+    inputs: paths of what the figure was made of, which are not overwritten.
+
   Raises:
-    errors.WriteError: nothing can be written there, or `path` does not end in .png.
+    errors.WriteError: nothing can be written there, `path` does not end in .png, or it is
+      one of the inputs.
+    errors.PathError: `path` is not a path.
   """
+  path = files.as_path(path)
   if not path.endswith('.png'):
     raise errors.WriteError('%s: pictures are written as PNG; give a path that ends in .png' % path)
-  with files.replacing(path) as temporary, figures.style():
+  with files.replacing(path, inputs) as temporary, figures.style():
     figure.savefig(temporary, dpi=figures.DPI, format='png')
 
 
@@ -48,7 +58,7 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
   groups = _alike(history.weights)
   lines = groups[:MOST_LINES]
   number = 2 if thresholds else 1
-  names = tables.elided([weight.name for weight in history.weights], 34)
+  names = _labels([weight.name for weight in history.weights], 34)
   label_of = dict(zip([weight.name for weight in history.weights], names))
   with figures.style():
     entries = min(MOST_LINES, len(history.weights) if thresholds else len(lines))
@@ -80,6 +90,11 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
   return figure
 
 
+def _labels(names: Sequence[str], width: int) -> List[str]:
+  """Returns names to draw, of at most `width` characters where that can be."""
+  return [figures.plain(name) for name in tables.elided(names, width)]
+
+
 def _heading(more: int) -> str:
   return 'weight: at the end' + ('\n(%d more are not drawn)' % more if more else '')
 
@@ -109,19 +124,23 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
   """
   panels = []
   for weight in weights:
-    values = np.abs(as_float(weight.values).astype(np.float64)).ravel()
-    kept = values != 0 if weight.kept is None else weight.kept.ravel()
+    stored, hidden, times = weight.values, weight.kept, 1
+    if tensors.is_repeated(stored) and (hidden is None or tensors.is_repeated(hidden)):
+      times, stored = stored.size, tensors.distinct(stored)
+      hidden = None if hidden is None else tensors.distinct(hidden)
+    values = np.abs(as_float(stored).astype(np.float64)).ravel()
+    kept = values != 0 if hidden is None else hidden.ravel()
     finite = np.isfinite(values)
     edges = np.linspace(0, max(float(np.max(values[finite])) if finite.any() else 0, 1e-30),
                         _BINS + 1)
-    counts = [np.histogram(values[finite & part], edges)[0] for part in (~kept, kept)]
+    counts = [times * np.histogram(values[finite & part], edges)[0] for part in (~kept, kept)]
     panels.append((weight, edges, counts, 1 - np.count_nonzero(kept) / max(kept.size, 1)))
     # Only the counts are needed from here on.
     panels[-1] = (_without_values(weight),) + panels[-1][1:]
   shown, note = _largest(panels)
   with figures.style():
     figure, axes = figures.grid(len(shown), 3.1, 2.3)
-    names = tables.elided([panel[0].name for panel in shown], 36)
+    names = _labels([panel[0].name for panel in shown], 36)
     for axis, name, (weight, edges, counts, zeros) in zip(axes, names, shown):
       for part, color, label in ((counts[0], _PRUNED, 'pruned'), (counts[1], _KEPT, 'kept')):
         heights = np.append(part, part[-1])
@@ -152,7 +171,7 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
   """
   panels = []
   for weight in weights:
-    matrix = measure.as_matrix(as_float(weight.values) != 0 if weight.kept is None else weight.kept)
+    matrix = measure.as_matrix(nonzero(weight.values) if weight.kept is None else weight.kept)
     panels.append((_without_values(weight), matrix.shape, _cell(matrix.shape), _shares(matrix),
                    1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
   shown, note = _largest(panels)
@@ -160,7 +179,7 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
     from matplotlib import colors
     figure, axes = figures.grid(len(shown), 3.1, 3.1)
     image = None
-    names = tables.elided([panel[0].name for panel in shown], 36)
+    names = _labels([panel[0].name for panel in shown], 36)
     for axis, name, (weight, shape, cell, shares, zeros) in zip(axes, names, shown):
       # Dark even where few are kept, so that what is dead stands out.
       image = axis.imshow(shares, cmap='gray_r', norm=colors.PowerNorm(0.5, 0, 1), aspect='auto',
@@ -195,6 +214,9 @@ def _cell(shape: Tuple[int, ...]) -> Tuple[int, int]:
 
 def _shares(matrix: np.ndarray) -> np.ndarray:
   """Returns the share of True in each cell of a matrix."""
+  if tensors.is_repeated(matrix):
+    sizes = zip(matrix.shape, _cell(matrix.shape))
+    return np.full([-(-size // cell) for size, cell in sizes], float(matrix[0, 0]), np.float32)
   values: Any = matrix.astype(np.float32)
   for axis, size in enumerate(_cell(matrix.shape)):
     begins = np.arange(0, values.shape[axis], size)
@@ -210,7 +232,7 @@ def schedule(timeline: timeline_lib.Timeline) -> Any:
   end = max(timeline.num_steps, spec.sparsity_function_end_step, spec.end_pruning_step)
   with figures.style():
     figure, (axis,) = figures.rows(9, 4.6, 1)
-    names = tables.elided([course.name for course in courses], 28)
+    names = _labels([course.name for course in courses], 28)
     for index, (name, course) in enumerate(zip(names, courses)):
       line = figures.line(index, len(courses))
       # The masks are of ones before the first update, and stay after the last.

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
+import sys
 from typing import Any, Callable, List, Optional, Union
 
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import names
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning import schedules
@@ -15,10 +17,12 @@ from model_pruning import summaries
 from model_pruning import updates
 from model_pruning import weight_sparsity
 from model_pruning.compat import tf
+from model_pruning.coordination import session_around
 from model_pruning.hparam import HParams
 from model_pruning.placement import once_for_all_replicas
 from model_pruning.placement import switches_and_merges
 from model_pruning.schedule_base import PruningSchedule
+from model_pruning.spec import LARGEST_STEP
 from model_pruning.spec import PruningSpec
 
 
@@ -69,16 +73,20 @@ class Pruning:
     registry.check_builds_graph('A Pruning object')
     self._graph = tf.get_default_graph()
     self._global_step = self._find_global_step(global_step)
-    self._sparsity = sparsity
+    self._given_sparsity = sparsity
     self._schedule = sparsity if isinstance(sparsity, PruningSchedule) else None
     warnings = ([schedules.shortfall(self.spec)] if sparsity is None else
                 weight_sparsity.remarks(self.spec, self._schedule) if self._schedule else [])
     kind = True if self.spec.use_tpu else None
     self._last_update_step = variables.step_variable(
-        self.spec.name, registry.LAST_MASK_UPDATE_STEP, kind, self._global_step)
+        self.spec.name, names.LAST_MASK_UPDATE_STEP, kind, self._global_step)
     self._last_gradient_update_step = variables.step_variable(
-        self.spec.name, registry.LAST_GRADIENT_UPDATE_STEP, kind,
+        self.spec.name, names.LAST_GRADIENT_UPDATE_STEP, kind,
         self._global_step) if self.spec.uses_gradients else None
+    if session_around()[0] is None:
+      # A hook may have exempted them for its session, which is over, or not yet begun.
+      for variable in self.own_variables():
+        variables.require_initialization(variable)
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
     for warning in filter(None, warnings):
@@ -107,25 +115,37 @@ class Pruning:
     """
     if self._schedule is not None:
       return self._schedule.next_update(last_update_step)
-    return max(self.spec.begin_pruning_step, last_update_step + self.spec.pruning_frequency)
+    return schedules.next_update_step(last_update_step, self.spec)
+
+  def last_update_until(self, step: int) -> int:
+    """Returns the step of the latest update that the schedule has up to `step`; 0 for none."""
+    if self._schedule is not None:
+      return self._schedule.last_update(step)
+    return schedules.last_update_step(step, self.spec)
+
+  def own_variables(self) -> List[Any]:
+    """Returns the variables that this object made: the steps of its last updates."""
+    return [variable for variable in (self._last_update_step, self._last_gradient_update_step)
+            if variable is not None]
 
   def mask_update_op(self) -> Any:
     """Returns an operation that updates all masks and thresholds, whatever the step.
 
+    In a graph without masked weights it does nothing, and a warning says so.
+
     Raises:
-      errors.NoMaskedWeightsError: the graph has no masked weight.
       errors.MapError: a key of a map matches no weight or group, or two match one.
       errors.GroupError: the spec asks for groups, and there are none.
       errors.BlockError: N of M cannot serve a weight.
       errors.GraphMismatchError: the default graph is not that of this object.
     """
-    return self._once('mask_update', self._update_masks)
+    return self._once('mask_update', self._update_masks, of_weights=True)
 
   def conditional_mask_update_op(self) -> Any:
     """Returns an operation that updates the masks if the schedule says so for the current step.
 
-    That is the schedule object, if there is one, or else the spec. One of this
-    library also makes up for an update whose step was passed over.
+    That is the schedule object, if there is one, or else the spec. An update whose step was
+    passed over is made up for, the last one before end_pruning_step too, which it says on stderr.
 
     It reads the step when it runs, after the control dependencies under which
     this method was first called. Raises what mask_update_op raises.
@@ -138,13 +158,13 @@ class Pruning:
              self._schedule.is_due(step, last))
 
       def update() -> Any:
-        with tf.control_dependencies([self._update_masks(step)]):
+        with tf.control_dependencies([self._update_masks(step), self._say_if_late(step)]):
           return tf.constant(True)
 
       with tf.control_dependencies([tf.cond(due, update, lambda: tf.constant(False))]):
         return tf.no_op('conditional_mask_update')
 
-    return self._once('conditional_mask_update', build)
+    return self._once('conditional_mask_update', build, of_weights=True)
 
   def gradient_update_op(self) -> Any:
     """Returns an operation that takes the weights' changes into their averages, and no more.
@@ -153,7 +173,7 @@ class Pruning:
     """
     if not self.spec.uses_gradients:
       return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
-    return self._once('gradient_update', self._update_gradients)
+    return self._once('gradient_update', self._update_gradients, of_weights=True)
 
   def conditional_gradient_update_op(self) -> Any:
     """Returns gradient_update_op() for steps from begin_ to end_pruning_step, every one of them."""
@@ -171,7 +191,7 @@ class Pruning:
 
     if not self.spec.uses_gradients:
       return self.gradient_update_op()
-    return self._once('conditional_gradient_update', build)
+    return self._once('conditional_gradient_update', build, of_weights=True)
 
   def old_weight_update_op(self) -> Any:
     """Returns an operation that copies the weights to their old_weight.
@@ -261,12 +281,24 @@ class Pruning:
 
   # ---- Below, what the operations are made of. ----
 
-  def _once(self, key: str, build: Callable[[], Any]) -> Any:
-    """Builds an operation the first time, and returns the same one from then on."""
+  def _once(self, key: str, build: Callable[[], Any], of_weights: bool = False) -> Any:
+    """Builds an operation the first time, and returns the same one from then on.
+
+    Args:
+      key: the name of the operation.
+      build: builds it.
+      of_weights: whether it does nothing in a graph without masked weights. As there may be some
+        later, that is not remembered.
+    """
     if tf.get_default_graph() is not self._graph:
       raise errors.GraphMismatchError(
           'This Pruning object was made in another graph than the default one; make one Pruning '
           'per graph, in a `with graph.as_default()` block')
+    if of_weights and key not in self._ops and not registry.masked_weights():
+      logging.warning('%s: the graph has no masked weights, so this %s does nothing. Build the '
+                      'model first, in a masked_scope() or with apply_mask on its weights',
+                      self.spec.name, key)
+      return tf.no_op(key)
     if key not in self._ops:
       # With the slash it is the scope of that name, however often it was entered before.
       with switches_and_merges(), tf.name_scope(self.spec.name + '/'):
@@ -287,7 +319,9 @@ class Pruning:
     return global_step
 
   def _step(self) -> Any:
-    return variables.read(self._global_step, tf.int32)
+    # Beyond the last step that an int32 holds it stands still, and no update is due any more.
+    step = tf.minimum(variables.read(self._global_step, tf.int64), LARGEST_STEP)
+    return tf.cast(step, tf.int32)
 
   def _make_history(self) -> None:
     """Makes the variables that the saliency needs, of weights that lack them."""
@@ -298,12 +332,7 @@ class Pruning:
   def _records(self) -> List[registry.MaskedWeight]:
     """Returns the masked weights, with the variables that the saliency needs."""
     self._make_history()
-    records = registry.masked_weights()
-    if not records:
-      raise errors.NoMaskedWeightsError(
-          'The graph has no masked weights: build the model in a masked_scope(), or call '
-          'apply_mask on its weights, before asking for a mask update')
-    return records
+    return registry.masked_weights()
 
   def _plan(self) -> List[updates.PrunedTogether]:
     return updates.plan(self._records(), self.spec)
@@ -312,28 +341,26 @@ class Pruning:
     """Builds the update of all weights; `step` is written as that of the last update."""
     plan = self._plan()
     step = self._step() if step is None else step
-    sparsity_for = self._sparsities_at(step)
-    scopes, chosen = [], []
-    for together in plan:
-      with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops') as scope:
-        asked = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
-        scopes.append(scope)
-        chosen.append(updates.choose(together, asked, self.spec))
-    # All are chosen before one is written: a server that dies while they are leaves the masks of
-    # one update, and who reads while they are written has but that moment to read between.
-    written: List[Any] = []
-    with tf.control_dependencies([tf.group(*(update.values for update in chosen),
-                                           name='masks_chosen')]):
-      for scope, update in zip(scopes, chosen):
-        with tf.name_scope(scope):
-          written.extend(updates.write(update))
-    steps = [self._last_update_step]
-    if self._last_gradient_update_step is not None:
-      steps.append(self._last_gradient_update_step)
+    written = updates.update_all(plan, self._sparsities_at(step), self.spec)
     # Last, so that a run that dies in between updates again.
     with tf.control_dependencies(written):
-      with tf.control_dependencies([variables.assign(variable, step) for variable in steps]):
+      with tf.control_dependencies([variables.assign(variable, step)
+                                    for variable in self.own_variables()]):
         return tf.no_op('mask_update')
+
+  def _say_if_late(self, step: Any) -> Any:
+    """Builds what says on stderr that an update comes after end_pruning_step."""
+    end = self.spec.end_pruning_step
+    if self._schedule is not None or end < 0 or self.spec.use_tpu:  # TPUs have no stderr.
+      return tf.no_op()
+
+    def say() -> Any:
+      with tf.control_dependencies([tf.print(
+          '%s: the last mask update before end_pruning_step=%d was missing; it is made at step' % (
+              self.spec.name, end), step, output_stream=sys.stderr)]):
+        return tf.constant(True)
+
+    return tf.cond(step > end, say, lambda: tf.constant(False))
 
   def _update_gradients(self, step: Any = None) -> Any:
     step = self._step() if step is None else step
@@ -355,7 +382,7 @@ class Pruning:
 
   def _sparsities_at(self, step: Any) -> Callable[..., Any]:
     """Returns (own target or None, dtype) -> the sparsity at `step`."""
-    external = self._sparsity
+    external = self._given_sparsity
     if external is not None and not callable(external):
       external = variables.read(external)
     return weight_sparsity.sparsities_at(step, self.spec, external)

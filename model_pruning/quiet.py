@@ -8,12 +8,15 @@ that, so a command has to be known for one when the package is imported.
 
 import contextlib
 import os
+import signal
 import sys
-from typing import Iterator
+from typing import Any, Iterator, List
 import warnings
 
 COMMAND = 'model-pruning'
 _LEVEL = 'TF_CPP_MIN_LOG_LEVEL'
+_INTERRUPTED = '%s: interrupted; nothing was written' % COMMAND
+_shown: List[int] = [2]  # Where stderr is to be found; the last one, while it is muted.
 
 
 def is_command() -> bool:
@@ -22,10 +25,52 @@ def is_command() -> bool:
   if os.path.splitext(os.path.basename(argv[0]))[0] == COMMAND:
     return True
   # Python says -m until it has found the module. From 3.10 on it says which as well.
-  module = getattr(sys, 'orig_argv', ['-m', 'model_pruning'])
+  words = getattr(sys, 'orig_argv', None) or _command_line()
   return argv[0] == '-m' and any(
       word == '-m' and following.split('.')[0] == 'model_pruning'
-      for word, following in zip(module, module[1:]))
+      for word, following in zip(words, words[1:]))
+
+
+def _command_line() -> List[str]:
+  try:
+    with open('/proc/self/cmdline', 'rb') as f:
+      return [os.fsdecode(word) for word in f.read().split(b'\0')]
+  except OSError:  # It is not Linux.
+    return ['-m', 'model_pruning']
+
+
+def exit_on_interrupt() -> None:
+  """From here on Ctrl-C ends the process at once, with one line and 130.
+
+  For the time before a command has written anything: an exception in the middle of an
+  import would be shown with all its callers, or be taken for something else.
+  """
+  if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Nobody else's.
+    with contextlib.suppress(ValueError):  # Only the main thread may.
+      signal.signal(signal.SIGINT, _exit)
+
+
+def _exit(number: int, frame: Any) -> None:
+  del number, frame
+  os.write(_shown[-1], (_INTERRUPTED + '\n').encode())
+  os._exit(130)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+  """Lets Ctrl-C raise KeyboardInterrupt within, so that what is half written is removed.
+
+  After it the process is about to end by itself, and is not disturbed. Does nothing where
+  exit_on_interrupt did nothing.
+  """
+  if signal.getsignal(signal.SIGINT) is not _exit:
+    yield
+    return
+  signal.signal(signal.SIGINT, signal.default_int_handler)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -40,7 +85,7 @@ def loading_tensorflow() -> Iterator[None]:
     with muted():
       yield
   except KeyboardInterrupt:
-    print('%s: interrupted; nothing was written' % COMMAND, file=sys.stderr)
+    print(_INTERRUPTED, file=sys.stderr)
     raise SystemExit(130) from None
 
 
@@ -50,10 +95,17 @@ def muted() -> Iterator[None]:
   sys.stderr.flush()
   stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(null, 2)
+  _shown.append(stderr)
   try:
     yield
   finally:
     sys.stderr.flush()
     os.dup2(stderr, 2)
+    _shown.remove(stderr)
     os.close(stderr)
     os.close(null)
+
+
+# As early as can be: the package imports this first.
+if is_command():
+  exit_on_interrupt()

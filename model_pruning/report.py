@@ -13,11 +13,13 @@ from model_pruning.reading import kinds
 from model_pruning.reading import measure
 from model_pruning.reading import models
 from model_pruning.reading import updated
+from model_pruning import inputs
 from model_pruning import tables
+from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.export import flatbuffer
 from model_pruning.spec import BlockDims
-from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 
 TFLITE = kinds.TFLITE
@@ -136,10 +138,10 @@ class Report:
     Raises:
       errors.MissingPackageError: tabulate is not installed.
     """
-    lines = ['%s: %s' % (self.kind, self.path), '']
+    lines = ['%s: %s' % (self.kind, tables.printable(self.path)), '']
     if not self.weights:
       return '\n'.join(lines + ['no weights: nothing is masked, and no float has rank 2 or more'] +
-                       list(self.notes))
+                       [tables.printable(note) for note in self.notes])
     cells = [_cells(weight) for weight in self.weights]
     totals = self.totals()
     total = dict.fromkeys(cells[0], '')
@@ -161,7 +163,7 @@ class Report:
                                left=2 if 'shape' in group else 1), '']
     if 'FLOP' in shown:
       lines.append('FLOP: per example, two per multiply-add; kept: without those by zeros.')
-    lines += self.notes
+    lines += [tables.printable(note) for note in self.notes]
     return '\n'.join(lines).rstrip()
 
 
@@ -170,7 +172,7 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
   in_blocks = weight.block != (1, 1) and weight.block_sparsity is not None
   short = {'float32': '', 'float16': ' f16', 'bfloat16': ' bf16', 'float64': ' f64'}
   return {
-      'weight': weight.name,
+      'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
       'sparsity': tables.share(weight.sparsity),
       'block': tables.shape_text(weight.block) if in_blocks else '-',
@@ -194,7 +196,7 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
           for name, value in values.items()}
 
 
-def of(path: str, block: Optional[BlockDims] = None,
+def of(path: Any, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
        output_node_names: Optional[Sequence[str]] = None) -> Report:
   """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model, or a file of Keras.
@@ -222,6 +224,7 @@ def of(path: str, block: Optional[BlockDims] = None,
     errors.BlockError: there are no blocks of that size.
   """
   measure.check_block(block)
+  path = inputs.check(path)
   if kinds.kind_of(path) == kinds.TFLITE:
     return Report(path, TFLITE, tuple(_tflite_weights(path, block)),
                   ('FLOPs of TFLite models are not counted.',))
@@ -276,7 +279,7 @@ def _as_note(warning: str) -> str:
 
 def _measure(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
   values = weight.masked
-  row = _row(weight.name, as_float(values) != 0, values, block)
+  row = _row(weight.name, nonzero(values), values, block)
   return dataclasses.replace(row, masked=weight.kept is not None, threshold=weight.threshold)
 
 
@@ -292,15 +295,23 @@ def _row(name: str, kept: np.ndarray, values: np.ndarray,
   """
   shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
   kept = measure.as_matrix(kept)
-  found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
-  blocks = measure.blocks_of(kept, found)
+  repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
+  if repeated:  # It takes no memory, and has none taken for it here.
+    alive = bool(kept[0, 0])
+    blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)
+    zeros = 0 if alive else kept.size
+  else:
+    found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
+    blocks = measure.blocks_of(kept, found)
+    zeros = int(kept.size - np.count_nonzero(kept))
   return WeightReport(
       name=name, shape=shape, dtype=tf.as_dtype(values.dtype).name, masked=False,
-      zeros=int(kept.size - np.count_nonzero(kept)), block=(blocks.height, blocks.width),
+      zeros=zeros, block=(blocks.height, blocks.width),
       block_sparsity=blocks.sparsity if is_matrix or block is None else None, threshold=None,
       bytes_dense=values.nbytes,
       bytes_sparse=min(values.nbytes, measure.bytes_sparse(blocks, kept.shape, values.itemsize)),
-      bytes_gzipped=measure.bytes_gzipped(values.tobytes()))
+      bytes_gzipped=measure.bytes_gzipped_repeated(tensors.distinct(values).tobytes(), values.size)
+      if repeated else measure.bytes_gzipped(values.tobytes()))
 
 
 def _layers_by(made_of: Iterable[str], layers: Sequence[flops.Layer]) -> List[flops.Layer]:

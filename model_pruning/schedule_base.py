@@ -10,6 +10,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning import schedules
 from model_pruning.compat import tf
+from model_pruning.spec import LARGEST_STEP
 
 
 class PruningSchedule(abc.ABC):
@@ -68,6 +69,10 @@ class PruningSchedule(abc.ABC):
   def next_update(self, step: int) -> Optional[int]:
     """Returns a step after `step` before which there is no update; None if it is over."""
     return None if self.is_over(step) else step + 1
+
+  def last_update(self, step: int) -> int:
+    """Returns the step of the latest update up to `step`, where that is known; else `step`."""
+    return step
 
   def is_due(self, step: Any, last_update_step: Any) -> Any:
     """Says whether to update now, the last update having been at last_update_step (0: or none).
@@ -183,6 +188,10 @@ class ClockedSchedule(PruningSchedule):
     """Returns the first step after `step` with an update; None if there is none."""
     return super().next_update(step) if self._has_own_call else self._clock.next_update(step)
 
+  def last_update(self, step: int) -> int:
+    """Returns the step of the latest update up to `step`; 0 for none."""
+    return super().last_update(step) if self._has_own_call else self._clock.last_update(step)
+
   def is_due(self, step: Any, last_update_step: Any) -> Any:
     """Says whether an update falls after last_update_step and not after `step`."""
     if self._has_own_call:
@@ -262,15 +271,18 @@ def integer(name: str, value: Any) -> int:
   """Returns an int for what is one: an int, one of NumPy's, or a float without a fraction.
 
   Raises:
-    errors.ScheduleError: `value` is something else.
+    errors.ScheduleError: `value` is something else, or larger than any step can be.
   """
   number = _number(value)
   # Not by way of a float, which would round large ones.
-  if isinstance(number, int):
-    return number
   if isinstance(number, float) and number.is_integer():
-    return int(number)
-  raise errors.ScheduleError('%s=%r: expected an integer; give int(...) of it' % (name, value))
+    number = int(number)
+  if not isinstance(number, int):
+    raise errors.ScheduleError('%s=%r: expected an integer; give int(...) of it' % (name, value))
+  if number > LARGEST_STEP:
+    raise errors.ScheduleError('%s=%d: expected a step of at most %d, the largest that an int32 '
+                               'holds' % (name, number, LARGEST_STEP))
+  return number
 
 
 def share(name: str, value: Any) -> float:

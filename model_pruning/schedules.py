@@ -91,10 +91,10 @@ class Clock:
     for. As 0 is also what last_update_step is when there was none yet, an
     update of step 0 is due whenever that is the step.
     """
-    due = self._after(last_update_step) <= step
-    if self.end >= 0:
-      due &= last_update_step < self.end
-    return due | equal(step, 0) if self.begin == 0 else due
+    due = self._update_at(step) > self._update_at(last_update_step)
+    if self.begin == 0:
+      due |= equal(step, 0)
+    return due if tf.is_tensor(due) or np.ndim(due) else bool(due)
 
   def is_over(self, step: Any) -> Any:
     """Says whether no update falls after `step`."""
@@ -104,12 +104,24 @@ class Clock:
     """Returns the first step after `step` with an update; None if there is none."""
     return None if self.is_over(step) else self._after(step)
 
-  def _after(self, step: Any) -> Any:
+  def last_update(self, step: int) -> int:
+    """Returns the last step up to `step` with an update; 0 for none."""
+    if self.end >= 0 and step >= self.end:
+      return self.end
+    turn = int(turn_at(step, self.begin, self.frequency))
+    return self.begin + turn * self.frequency if turn >= 0 else 0
+
+  def _update_at(self, step: Any) -> Any:
+    """Returns the number of the last update at or before `step`, counted from 0; -1 for none."""
+    number = turn_at(step, self.begin, self.frequency, self.end)
+    if self.end < 0 or (self.end - self.begin) % self.frequency == 0:
+      return number
+    last = step >= self.end  # It comes out of turn.
+    return number + (tf.cast(last, step.dtype) if tf.is_tensor(step) else np.asarray(last, int))
+
+  def _after(self, step: int) -> int:
     """Returns the first step after `step` with an update, where it is not over."""
     turns = (step - self.begin) // self.frequency + 1
-    if tf.is_tensor(step):
-      after = self.begin + tf.maximum(turns, 0) * self.frequency
-      return after if self.end < 0 else tf.minimum(after, self.end)
     after = self.begin + max(turns, 0) * self.frequency
     return after if self.end < 0 else min(after, self.end)
 
@@ -125,6 +137,24 @@ def is_in_turn(step: Any, begin: Any, end: Any, frequency: Any) -> Any:
   """
   inside = (step >= begin) & ((step <= end) | (end < 0))
   return inside & equal((step - begin) % frequency, 0)
+
+
+def turn_at(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
+  """Returns the number of the last turn at or before `step`, counted from 0; -1 for none.
+
+  Turns are begin, begin + frequency, ... up to `end`. Nothing on the way leaves the range of the
+  steps, so an int32 will do.
+
+  Args:
+    step: an int, an integer array or tensor, 0 or more.
+    begin, frequency, end: ints; a negative end is none.
+
+  Returns:
+    An int, an array or a tensor of the step's dtype.
+  """
+  minimum, maximum = (tf.minimum, tf.maximum) if tf.is_tensor(step) else (np.minimum, np.maximum)
+  until = step if end < 0 else minimum(step, end)
+  return maximum(until - begin, -1) // frequency
 
 
 def equal(a: Any, b: Any) -> Any:
@@ -143,12 +173,17 @@ def is_inside(step: Any, spec: PruningSpec) -> Any:
 
 
 def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
-  """Says whether the masks are to be updated at `step`.
+  """Returns whether the masks are to be updated at `step`.
 
-  True when begin_pruning_step <= step, step <= end_pruning_step unless that is
-  negative, and last_update_step + pruning_frequency <= step.
+  True when one of update_steps falls after last_update_step and not after `step`. In a run that
+  visits every step that is contrib's rule: begin_pruning_step <= step <= end_pruning_step, and
+  last_update_step + pruning_frequency <= step. Where an update came late, as steps were passed
+  over, the next one is on schedule again; and where the last one before end_pruning_step was
+  missed, it is made up for.
 
   >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
+  True
+  >>> is_update_step(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
   True
 
   Args:
@@ -158,7 +193,34 @@ def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   Returns:
     A bool, a bool array or a bool tensor.
   """
-  return is_inside(step, spec) & (last_update_step + spec.pruning_frequency <= step)
+  return update_at(step, spec) > update_at(last_update_step, spec)
+
+
+def update_at(step: Any, spec: PruningSpec) -> Any:
+  """Returns which of update_steps is the last at or before `step`, from 0; -1 for none."""
+  return turn_at(step, first_update_step(spec), spec.pruning_frequency, spec.end_pruning_step)
+
+
+def first_update_step(spec: PruningSpec) -> int:
+  """Returns the first of update_steps, if it is not after end_pruning_step."""
+  return max(spec.begin_pruning_step, spec.pruning_frequency)
+
+
+def last_update_step(step: int, spec: PruningSpec) -> int:
+  """Returns the last of update_steps up to `step`; 0 for none.
+
+  >>> last_update_step(37, PruningSpec(pruning_frequency=10))
+  30
+  """
+  number = int(update_at(step, spec))
+  return first_update_step(spec) + number * spec.pruning_frequency if number >= 0 else 0
+
+
+def next_update_step(step: int, spec: PruningSpec) -> Optional[int]:
+  """Returns the first of update_steps after `step`; None if there is none."""
+  turn = int(turn_at(step, first_update_step(spec), spec.pruning_frequency)) + 1
+  after = first_update_step(spec) + turn * spec.pruning_frequency
+  return None if -1 < spec.end_pruning_step < after else after
 
 
 def update_steps(spec: PruningSpec, until: int) -> List[int]:
@@ -167,7 +229,7 @@ def update_steps(spec: PruningSpec, until: int) -> List[int]:
   >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
   [15, 25, 35]
   """
-  first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  first = first_update_step(spec)
   last = until if spec.end_pruning_step < 0 else min(until, spec.end_pruning_step)
   return list(range(first, last + 1, spec.pruning_frequency))
 
@@ -192,7 +254,7 @@ def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
     until: the last step of the run; None for as long as it takes.
   """
   end = _last_step(spec, until)
-  first = max(spec.begin_pruning_step, spec.pruning_frequency)
+  first = first_update_step(spec)
   if end is None:
     behind = max(spec.sparsity_function_end_step - first, 0)
     step = first + -(-behind // spec.pruning_frequency) * spec.pruning_frequency

@@ -4,14 +4,18 @@
 
 import contextlib
 import functools
-import re
 import threading
-from typing import Any, Callable, ContextManager, Iterator, Optional, Set, Tuple
+from typing import Any, Callable, ContextManager, Iterator, List, Optional, Set, Tuple
 
-from model_pruning import errors
+from absl import logging
+
+from model_pruning import names
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.maps import expression
+from model_pruning.penalties import penalize_weights_once
+from model_pruning.penalties import remember_product
 from model_pruning.spec import check_prune_option
 
 
@@ -39,6 +43,10 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
   other <scope>/<name> gets <scope>/<name>_mask and <scope>/<name>_threshold, so
   that the two kernels of a separable convolution have one each.
 
+  A regularizer counts once, on the weight, where the variable is made, as without masks. Weights
+  of Keras layers, and of tf.Variable, are not asked for with get_variable; they stay as they are,
+  and a warning names them.
+
   Args:
     include: regular expression; variables whose full name matches it from the
       start are masked.
@@ -57,39 +65,60 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
   registry.check_builds_graph('masked_scope')
   registry.check_group_name(group_name)
   check_prune_option(prune_option)
-  included = _compile('include', include)
-  excluded = _compile('exclude', exclude) if exclude else None
+  included = expression('masked_scope(include=...)', include)
+  excluded = expression('masked_scope(exclude=...)', exclude) if exclude else None
   scope = tf.get_variable_scope()
   outer = scope.custom_getter
 
   # TensorFlow passes `getter` and `name` by these names.
+  def is_ours(name: str) -> bool:
+    return included.match(name) and not (excluded and excluded.match(name))
+
   def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
     get = functools.partial(outer, getter) if outer else getter
-    if (kwargs.get('trainable') is False or not included.match(name) or
-        (excluded and excluded.match(name)) or name in _claimed.names):
+    if kwargs.get('trainable') is False or not is_ours(name) or name in _claimed.names:
       return get(name, *args, **kwargs)
+    penalize_weights_once()
+    before = len(tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES))
     _claimed.names.add(name)
     try:
       variable = get(name, *args, **kwargs)
     finally:
       _claimed.names.remove(name)
-    return _mask_variable(variable, name, get, getter, kwargs, prune_option, group_name)
+    is_new = len(tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)) > before
+    masked = _mask_variable(variable, name, get, getter, kwargs, prune_option, group_name)
+    remember_product(masked, variable if is_new else None)
+    return masked
+
+  passed_by = []
+
+  # Sees the variables of get_variable and all others.
+  def watching_creator(creator: Callable[..., Any], **kwargs: Any) -> Any:
+    variable = creator(**kwargs)
+    name = variables.op_name(variable)
+    if kwargs.get('trainable') is not False and name not in _claimed.names and is_ours(name):
+      passed_by.append(name)
+    return variable
 
   # Set on the scope that is open rather than on one opened here: leaving a scope
   # would forget the default names handed out in it ('dense', 'dense_1', ...).
   scope.set_custom_getter(masking_getter)
   try:
-    yield
+    with tf.variable_creator_scope(watching_creator):
+      yield
   finally:
     scope.set_custom_getter(outer)
+    _warn_of(passed_by)
 
 
-def _compile(argument: str, pattern: str) -> Any:
-  try:
-    return re.compile(pattern)
-  except re.error as error:
-    raise errors.MapError('masked_scope(%s=%r): not a regular expression (%s)' %
-                          (argument, pattern, error)) from error
+def _warn_of(names_passed_by: List[str]) -> None:
+  if names_passed_by:
+    shown = names_passed_by[:5] + ['...'] * (len(names_passed_by) > 5)
+    logging.warning(
+        'masked_scope does not mask %s: only variables made by get_variable can be replaced by a '
+        'masked product, and Keras layers and tf.Variable make theirs in another way. Prune Keras '
+        'models with model_pruning.keras (TensorFlow 2), use tf.layers in their place, or multiply '
+        'by apply_mask(weight, scope)', ', '.join(shown))
 
 
 def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Callable[..., Any],
@@ -137,7 +166,7 @@ def _name_scope_for_product(name: str) -> ContextManager:
   graph, scope, used = tf.get_default_graph(), name, 0
   with tf.name_scope(None):
     while True:
-      product = (scope + '/' if scope else '') + registry.MASKED_WEIGHT_NAME
+      product = (scope + '/' if scope else '') + names.MASKED_WEIGHT_NAME
       if graph.unique_name(product, mark_as_used=False) == product:
         return tf.name_scope(scope + '/' if scope else None)
       used += 1

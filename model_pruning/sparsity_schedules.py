@@ -182,6 +182,7 @@ class PolynomialDecaySchedule(ClockedSchedule):
     for name, least in (('begin_step', 0), ('total_iters', 1), ('update_frequency', 1)):
       if values[name] < least:
         raise errors.ScheduleError('%s=%d: expected %d or more' % (name, values[name], least))
+    integer('begin_step + total_iters', values['begin_step'] + values['total_iters'])
     values['power'] = positive('power', self.power)
     values['initial_sparsity'] = share('initial_sparsity', self.initial_sparsity)
     if self.target_sparsity is not None:

@@ -4,6 +4,7 @@
 
 import dataclasses
 import json
+import numbers
 import re
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
@@ -11,6 +12,8 @@ from model_pruning import errors
 from model_pruning.hparam import HParams
 from model_pruning.maps import BlockDims
 from model_pruning.maps import check_keys
+from model_pruning.maps import is_block_dim
+from model_pruning.maps import LARGEST_BLOCK_DIM
 from model_pruning.maps import lookup
 from model_pruning.maps import lookup_group
 from model_pruning.maps import parse_block_dims
@@ -31,6 +34,12 @@ PRUNE_OPTIONS = ('weight', 'first_order_gradient', 'second_order_gradient')
 
 # The group of those that apply_mask_with_group is given no name for: each is pruned on its own.
 UNGROUPED_GROUP_NAME = 'ungrouped'
+
+# The largest step there is: the variable last_mask_update_step is an int32.
+LARGEST_STEP = 2**31 - 1
+
+# Of an estimate by equal bins; more of them could not be told apart in float32.
+_MOST_BINS = 2**24
 
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*')
 
@@ -163,7 +172,8 @@ class PruningSpec:
     checked = get_pruning_hparams()
     # Assigned attributes may be of any type; assigned here, they are checked and cast.
     checked.override_from_dict(
-        {name: value for name, value in hparams.values().items() if name in checked})
+        {name: _whole(name, value) if isinstance(checked.get(name), int) else value
+         for name, value in hparams.values().items() if name in checked})
     values: Dict[str, Any] = checked.values()
     for hparam in ('weight_sparsity_map', 'group_sparsity_map'):
       values[hparam] = parse_map(hparam, values[hparam], 'regex:sparsity', parse_sparsity)
@@ -192,6 +202,11 @@ class PruningSpec:
 
     require(_NAME.fullmatch(self.name) is not None, 'name',
             'a TensorFlow scope name (letters, digits, _ . / -)')
+    for name in ('begin_pruning_step', 'end_pruning_step', 'pruning_frequency',
+                 'sparsity_function_begin_step', 'sparsity_function_end_step'):
+      require(getattr(self, name) <= LARGEST_STEP, name, 'at most %d, the largest step that '
+              'last_mask_update_step can hold%s' % (LARGEST_STEP, '; -1 is for no end'
+                                                    if name == 'end_pruning_step' else ''))
     require(self.begin_pruning_step >= 0, 'begin_pruning_step', '0 or more')
     require(self.end_pruning_step == -1 or self.end_pruning_step > self.begin_pruning_step,
             'end_pruning_step', 'greater than begin_pruning_step=%d, or -1 to prune until '
@@ -205,14 +220,14 @@ class PruningSpec:
     require(0.0 < self.sparsity_function_exponent < float('inf'), 'sparsity_function_exponent',
             'positive and finite')
     require(self.pruning_frequency >= 1, 'pruning_frequency', '1 or more')
-    require(self.nbins >= 1, 'nbins', '1 or more')
+    require(1 <= self.nbins <= _MOST_BINS, 'nbins', '1 to %d' % _MOST_BINS)
     require(self.threshold_method in ('exact', 'histogram'), 'threshold_method',
             "'exact' or 'histogram'")
     for name in ('block_height', 'block_width'):
       dim = getattr(self, name)
-      if dim == 0 or dim < -1:
-        raise errors.BlockError('Illegal value for %s: %d; it must be positive, or -1 for the '
-                                'whole dimension of the weight' % (name, dim))
+      if not is_block_dim(dim):
+        raise errors.BlockError('Illegal value for %s: %d; it must be 1 to %d, or -1 for the '
+                                'whole dimension of the weight' % (name, dim, LARGEST_BLOCK_DIM))
     if self.block_pooling_function not in ('AVG', 'MAX'):
       raise errors.BlockError('Unknown pooling function for block sparsity: %r; '
                               "block_pooling_function is 'AVG' or 'MAX'" %
@@ -341,6 +356,22 @@ class PruningSpec:
       entries = [entry for entry in getattr(self, hparam)
                  if not has_ungrouped or entry[0] != UNGROUPED_GROUP_NAME]
       check_keys(hparam, entries, names, 'group')
+
+
+def _whole(name: str, value: Any) -> Any:
+  """Returns an int for a float without a fraction, as contrib took it; other values as they are.
+
+  Raises:
+    errors.HParamTypeError: a float with a fraction, or one that is no number.
+  """
+  if not isinstance(value, numbers.Real) or isinstance(value, (bool, numbers.Integral)):
+    return value
+  number = float(value)
+  if not number.is_integer():
+    raise errors.HParamTypeError(
+        "Could not cast hparam '%s' of type '%s' from value %r; allowed: a whole number; round it "
+        'first, with int(...) or round(...)' % (name, int, value))
+  return int(number)
 
 
 def check_prune_option(option: str) -> None:

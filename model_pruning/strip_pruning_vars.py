@@ -13,12 +13,13 @@ from absl.flags import argparse_flags
 from model_pruning import cli
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import tables
 from model_pruning.export.freeze import graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn
 
 
-def strip_pruning_vars(checkpoint_dir: str, output_node_names: str, output_dir: str,
-                       filename: str) -> str:
+def strip_pruning_vars(checkpoint_dir: Any, output_node_names: str, output_dir: Any,
+                       filename: Any) -> str:
   """Writes the graph of the latest checkpoint without its masks.
 
   Args:
@@ -39,9 +40,10 @@ def strip_pruning_vars(checkpoint_dir: str, output_node_names: str, output_dir: 
   if not outputs:
     raise errors.OutputNodeError(
         'output_node_names is empty; name at least one operation to keep')
+  path = os.path.join(files.as_path(output_dir), files.as_path(filename))
+  files.check_output(path, [checkpoint_dir])
   stripped = strip_pruning_vars_fn(graph_def_from_checkpoint(checkpoint_dir, outputs), outputs)
-  path = os.path.join(output_dir, filename)
-  with files.replacing(path) as temporary, open(temporary, 'wb') as f:
+  with files.replacing(path, [checkpoint_dir]) as temporary, open(temporary, 'wb') as f:
     f.write(stripped.SerializeToString(deterministic=True))
   return path
 
@@ -58,8 +60,8 @@ def _parse(argv: Any) -> Any:
 
 
 def _main(args: Any) -> None:
-  print('Written to %s' % strip_pruning_vars(
-      args.checkpoint_dir, args.output_node_names, args.output_dir, args.filename))
+  print('Written to %s' % tables.printable(strip_pruning_vars(
+      args.checkpoint_dir, args.output_node_names, args.output_dir, args.filename)))
 
 
 if __name__ == '__main__':

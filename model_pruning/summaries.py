@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Iterable, List, Sequence, Tuple
 
 from model_pruning import registry
+from model_pruning import tables
 from model_pruning import variables
 from model_pruning.compat import tf
 
@@ -43,7 +44,7 @@ class WeightSparsity:
 def sparsity_table(rows: Sequence[WeightSparsity]) -> str:
   """Returns an aligned table of the rows, with a line of totals, for a terminal or a log."""
   lines = [('weight', 'shape', 'asked', 'achieved', 'zeros', 'of', '')]
-  lines += [(row.name, 'x'.join(map(str, row.shape)) or 'scalar', '%.4f' % row.asked,
+  lines += [(tables.printable(row.name), tables.shape_text(row.shape), '%.4f' % row.asked,
              '%.4f' % row.achieved, '{:,}'.format(row.zeros), '{:,}'.format(row.size),
              'short of its target' if row.short else '') for row in rows]
   zeros, size = sum(row.zeros for row in rows), sum(row.size for row in rows)
@@ -80,7 +81,7 @@ def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
     kept = tf.cast(record.kept(), tf.float64)
     achieved = tf.cast(1 - kept / record.size(), tf.float32)
     parts.append(tf.summary.scalar(variables.op_name(record.mask) + '/sparsity', achieved))
-    parts.append(tf.summary.scalar(record.threshold.op.name + '/threshold',
+    parts.append(tf.summary.scalar(variables.op_name(record.threshold) + '/threshold',
                                    tf.cast(record.threshold, tf.float32)))
     if record.gradient is not None:
       norms = [tf.nn.l2_loss(shard) for shard in variables.read_shards(record.gradient)]

@@ -4,9 +4,29 @@
 
 import csv
 import io
+import re
 from typing import Any, List, Optional, Sequence
 
 from model_pruning import errors
+
+# Letters and marks that Unicode counts as printable, and that show as nothing.
+_UNSEEN = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\ufe00-\ufe0f\uffa0]')
+# What a spreadsheet takes for the beginning of a formula, full-width forms included.
+_FORMULA = re.compile(r'\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]')
+_NUMBER = re.compile(r'-?\d+(\.\d*)?([eE][+-]?\d+)?')
+
+
+def printable(text: str) -> str:
+  r"""Returns a name or message from a file, safe to show on a terminal or in a log.
+
+  Control characters, escape sequences, line breaks, marks that reverse the direction of
+  text, and characters that cannot be seen are written as escapes.
+
+  >>> print(printable('a\nb\x1b[31m'))
+  a\nb\x1b[31m
+  """
+  return ''.join(char if char.isprintable() and not _UNSEEN.match(char)
+                 else char.encode('unicode_escape').decode() for char in text)
 
 
 def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -26,6 +46,8 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
     raise errors.MissingPackageError(
         'Tables need the package tabulate: pip install tabulate. Without it there is JSON and '
         'CSV.') from error
+  headers, rows = [printable(name) for name in headers], [
+      [printable(cell) for cell in row] for row in rows]
   align = ['left' if index < left else 'right' for index in range(len(headers))]
   # As rows, since tabulate makes columns two wider than their headers.
   widths = [max(map(len, column)) for column in zip(headers, *rows)]
@@ -35,12 +57,25 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 
 
 def as_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-  """Returns rows as CSV with a line of headers; None is an empty cell."""
-  content = io.StringIO()
-  writer = csv.writer(content, lineterminator='\n')
-  writer.writerow(headers)
-  writer.writerows(['' if cell is None else cell for cell in row] for row in rows)
-  return content.getvalue()
+  """Returns rows as CSV with a line of headers; None is an empty cell.
+
+  A text that a spreadsheet would take for a formula gets an apostrophe in front.
+  """
+  lines = []
+  for row in [headers, *rows]:
+    content = io.StringIO()
+    # What is in the terminator is quoted in cells.
+    csv.writer(content, lineterminator='\r\n').writerow([_cell(cell) for cell in row])
+    lines.append(content.getvalue()[:-2] + '\n')
+  return ''.join(lines)
+
+
+def _cell(cell: Any) -> Any:
+  if cell is None:
+    return ''
+  if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+    return "'" + cell
+  return cell
 
 
 def scaled(number: Optional[float], unit: str = '') -> str:
@@ -74,8 +109,9 @@ def shape_text(shape: Sequence[int]) -> str:
 def elided(names: Sequence[str], width: int) -> List[str]:
   """Returns names of at most `width` characters, without their middle where need be.
 
-  They stay distinct if that can be.
+  They stay distinct if that can be. Characters that terminals act on are escaped.
   """
+  names = [printable(name) for name in names]
   shortened: List[str] = []
   # The end of a name tells more, if it is not the same in all.
   for tail in (2 / 3, 1 / 2, 1 / 3, 5 / 6, 1 / 6):

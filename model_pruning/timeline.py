@@ -83,7 +83,7 @@ class Timeline:
     lines.append('Updates: %s.' % self.when())
     shortfall = self.shortfall()
     if shortfall:
-      lines.append('Falls short: %s.' % shortfall)
+      lines.append('Falls short: %s.' % tables.printable(shortfall))
     return '\n'.join(lines)
 
   def when(self) -> str:

@@ -208,6 +208,32 @@ def write(update: Update) -> List[Any]:
   return written
 
 
+def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Any],
+               spec: PruningSpec) -> List[Any]:
+  """Builds the update of all weights; returns the assignments.
+
+  Args:
+    plans: from `plan`.
+    sparsity_for: takes the own target (or None) and the dtype, and returns the sparsity.
+    spec: how to prune.
+  """
+  scopes, chosen = [], []
+  for together in plans:
+    with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops') as scope:
+      asked = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
+      scopes.append(scope)
+      chosen.append(choose(together, asked, spec))
+  # All are chosen before one is written: a server that dies while they are leaves the masks of
+  # one update, and who reads while they are written has but that moment to read between.
+  written: List[Any] = []
+  with tf.control_dependencies([tf.group(*(update.values for update in chosen),
+                                         name='masks_chosen')]):
+    for scope, update in zip(scopes, chosen):
+      with tf.name_scope(scope):
+        written.extend(write(update))
+  return written
+
+
 def _choose(spec: PruningSpec, shapes: Sequence[Tuple[Layout, Any]], reads: Sequence[_Reads],
             asked: Any, previous: Any) -> List[Any]:
   """Returns the threshold, the masks of every shard, and then the gradients if there are any."""

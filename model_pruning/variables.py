@@ -65,7 +65,7 @@ def assign(variable: Any, value: Any) -> Any:
   for copy in copies_of(variable):
     with on_device_of(copy):
       written.append(tf.assign(copy, tf.cast(value, dtype_of(copy)),
-                               name=copy.op.name.split('/')[-1] + '_assign').op)
+                               name=op_name(copy).split('/')[-1] + '_assign').op)
   return written[0] if len(written) == 1 else tf.group(*written)
 
 
@@ -129,7 +129,7 @@ def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Any)
   """
   with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
     for variable in saved_variables():
-      if variable.op.name == scope.name + '/' + leaf:
+      if op_name(variable) == scope.name + '/' + leaf:
         return variable  # From a meta graph, whose variables get_variable does not know.
     scope.set_partitioner(None)
     with beside(step):
@@ -156,17 +156,35 @@ def exempt_from_initialization(variable: Any) -> Any:
   Returns:
     A bool tensor, whether the variable is initialized.
   """
-  variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
-  variables[:] = [known for known in variables if known is not variable]
-  # A collection of variables that a meta graph keeps, and that nobody waits for.
-  tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
   copies = copies_of(variable)
   with switches_and_merges(), tf.device(copies[0].device):
     initialized = tf.reduce_all(tf.stack([tf.is_variable_initialized(copy) for copy in copies]))
     value = tf.cond(initialized, copies[0].read_value,
                     lambda: tf.zeros(variable.shape, dtype_of(variable)))
-  tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
+  if not is_exempt(variable):
+    variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+    variables[:] = [known for known in variables if known is not variable]
+    # A collection of variables that a meta graph keeps, and that nobody waits for.
+    tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
+    tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
   return initialized
+
+
+def is_exempt(variable: Any) -> bool:
+  """Returns whether exempt_from_initialization was called for a variable of this graph."""
+  return any(isinstance(saveable, _Saveable) and saveable.op is variable
+             for saveable in tf.get_collection(tf.GraphKeys.SAVEABLE_OBJECTS))
+
+
+def require_initialization(variable: Any) -> None:
+  """Takes back exempt_from_initialization, if that was called: global initializers cover it."""
+  known = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+  if variable.name in [other.name for other in known]:
+    return
+  known.append(variable)
+  for key in (tf.GraphKeys.MODEL_VARIABLES, tf.GraphKeys.SAVEABLE_OBJECTS):
+    others = tf.get_collection_ref(key)
+    others[:] = [other for other in others if getattr(other, 'name', None) != variable.name]
 
 
 class _Saveable(BaseSaverBuilder.SaveableObject):
@@ -231,7 +249,8 @@ def is_partitioned(variable: Any) -> bool:
 
 def op_name(variable: Any) -> str:
   """Returns the op name of a variable, without part suffixes where it is partitioned."""
-  return variable.name if is_partitioned(variable) else variable.op.name
+  # Variables of wrap_function live outside of its graph, and have no operation in it.
+  return variable.name.split(':')[0]
 
 
 def dtype_of(variable: Any) -> Any:
@@ -264,7 +283,7 @@ def partitioner_like(weight: Any) -> Optional[Callable[..., List[int]]]:
 def saved_name(variable: Any) -> str:
   """Returns the name a variable has in a checkpoint: that of the whole, for a part of one."""
   part = _part_of(variable)
-  return variable.op.name if part is None else part.full_name
+  return op_name(variable) if part is None else part.full_name
 
 
 def _part_of(variable: Any) -> Any:

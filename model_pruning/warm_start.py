@@ -7,12 +7,15 @@ from typing import Any, Dict, List
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import names
+from model_pruning import inputs
 from model_pruning import registry
+from model_pruning import tables
 from model_pruning import variables
 from model_pruning.compat import tf
 
 
-def init_from_dense_checkpoint(path: str) -> None:
+def init_from_dense_checkpoint(path: Any) -> None:
   """Has the variables of the default graph start from a checkpoint without masks.
 
   Call it when the model is built, before the session is made; initializing the
@@ -32,6 +35,7 @@ def init_from_dense_checkpoint(path: str) -> None:
     errors.CheckpointError: there is no checkpoint, it cannot be read, it lacks a
       masked weight, or has one of another shape.
   """
+  path = inputs.check(path)
   try:
     known = tf.train.load_checkpoint(path).get_variable_to_shape_map()
   except (tf.errors.OpError, ValueError, RuntimeError) as error:
@@ -53,13 +57,14 @@ def init_from_dense_checkpoint(path: str) -> None:
   missing = []
   for variable in tf.global_variables():
     name = variables.saved_name(variable)
-    if variable.name in own or name.endswith('/' + registry.LAST_MASK_UPDATE_STEP):
+    if variable.name in own or name.endswith('/' + names.LAST_MASK_UPDATE_STEP):
       continue
     if name in known:
       found.setdefault(name, []).append(variable)
     else:
       missing.append(name)
   if missing:
-    logging.info('Not in %s, and initialized as usual: %s', path, ', '.join(missing))
+    logging.info('Not in %s, and initialized as usual: %s', tables.printable(path),
+                 tables.printable(', '.join(missing)))
   tf.train.init_from_checkpoint(path, {
       name: parts[0] if len(parts) == 1 else parts for name, parts in found.items()})

@@ -253,6 +253,41 @@ def test_help_has_examples_that_parse(command, capsys):
     cli.parse_arguments(words)
 
 
+@pytest.mark.parametrize('name', ['a\nb', '\x1b[2Jred', 'abc\u202ecba', 'a\r\tb', '\u200b'])
+def test_names_cannot_command_the_terminal(run_folder, tmp_path, capsys, name):
+  with tf.Graph().as_default() as graph:
+    tf.constant(np.ones([4, 4], np.float32), name='c')
+  graph_def = graph.as_graph_def()
+  graph_def.node[0].name = name
+  path = tmp_path / 'x.pb'
+  path.write_bytes(graph_def.SerializeToString())
+  escaped = name.encode('unicode_escape').decode()
+  assert not _main(['report', str(path)])
+  assert escaped in capsys.readouterr().out
+  assert not _main(['report', str(path), '--json'])
+  assert json.loads(capsys.readouterr().out)['weights'][0]['name'] == name
+  for words in (['report', str(tmp_path / name)],
+                ['strip', os.path.join(run_folder, 'pruned'), '--output_node_names=x' + name,
+                 '--output=%s' % (tmp_path / 'y.pb')],
+                ['plot', 'masks', str(path), '--weights=nothing', '--output=x.png']):
+    assert _main(words) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and name not in error and escaped in error
+
+
+def test_what_nobody_foresaw_is_one_line_too(capsys, monkeypatch):
+  def fail(args):
+    raise KeyError('layers\nand more')
+
+  assert cli.guarded(fail, None) == 1
+  error = capsys.readouterr().err
+  assert len(error.splitlines()) == 1 and 'Unexpected KeyError' in error
+  assert 'MODEL_PRUNING_TRACEBACK=1' in error
+  monkeypatch.setenv('MODEL_PRUNING_TRACEBACK', '1')
+  with pytest.raises(KeyError):
+    cli.guarded(fail, None)
+
+
 # ---- The whole program. ----
 
 

@@ -19,11 +19,12 @@ PACKAGE = 'model_pruning'
 # of a folder share the folder's entry and may import one another.
 LEVELS = {
     'errors': 0, 'version': 0, 'quiet': 0, 'compat': 0, 'files': 0, 'grammar': 0, 'hparam': 0,
-    'maps': 0, 'names': 0, 'placement': 0, 'tables': 0, 'figures': 0,
+    'maps': 0, 'expressions': 0, 'names': 0, 'placement': 0, 'tables': 0, 'figures': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
     'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1, 'schedule_base': 1,
-    'waiting': 1,
-    'registry': 2, 'scope': 2, 'summaries': 2, 'updates': 2, 'slim': 2, 'timeline': 2, 'events': 2,
+    'waiting': 1, 'inputs': 1, 'tensors': 1,
+    'records': 2, 'registry': 2, 'penalties': 2, 'scope': 2, 'summaries': 2, 'updates': 2,
+    'slim': 2, 'timeline': 2, 'events': 2,
     'sparsity_schedules': 2, 'weight_sparsity': 2, 'products': 2, 'coordination': 2,
     'last_checkpoint': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3, 'core_layers': 3, 'layers': 3, 'reading': 3,
@@ -41,8 +42,10 @@ FLOOR = ('errors', 'version', 'compat', 'names')
 WITHIN_LEVEL = {
     ('hparam', 'grammar'): 'HParams are set by strings',
     ('schedules', 'spec'): 'contrib\'s schedule is built from a spec',
+    ('schedule_base', 'spec'): 'steps have one upper bound',
     ('schedule_base', 'schedules'): 'a schedule object has a clock',
     ('patterns', 'spec'): 'a pattern is built from the block dimensions of a spec',
+    ('figures', 'tables'): 'names are drawn as tables show them',
     ('ties', 'counting'): 'it works on the same keys, chunk by chunk',
     ('estimate', 'counting'): 'it counts as the exact thresholds do',
     ('selection', 'counting'): 'it counts, and then makes the masks',
@@ -52,6 +55,10 @@ WITHIN_LEVEL = {
     ('variables', 'patterns'): 'a variable has the layout of a weight',
     ('scope', 'registry'): 'it masks by way of the registry',
     ('registry', 'products'): 'a masked weight is the product of both',
+    ('registry', 'records'): 'it enters what the records are read from',
+    ('scope', 'penalties'): 'layers that get a product penalize the weight',
+    ('maps', 'expressions'): 'the keys of maps are regular expressions',
+    ('maps', 'grammar'): 'errors show what was given as those of the grammar do',
     ('updates', 'registry'): 'it reads and assigns what the registry knows',
     ('summaries', 'registry'): 'it reports on the records; Pruning.add_pruning_summaries calls it',
     ('layers', 'core_layers'): 'slim\'s functions run the layer objects',
@@ -65,7 +72,8 @@ WITHIN_LEVEL = {
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
 
-NO_TENSORFLOW = ('errors', 'files', 'version', 'grammar', 'hparam', 'maps', 'names', 'spec')
+NO_TENSORFLOW = ('errors', 'expressions', 'files', 'version', 'grammar', 'hparam', 'maps', 'names',
+                 'spec')
 
 
 def unit(path):

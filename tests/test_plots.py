@@ -260,3 +260,28 @@ def test_pyplot_is_left_alone():
     assert sys.modules['matplotlib.pyplot'].get_fignums() == []
   else:
     assert 'matplotlib.pyplot' not in sys.modules
+
+
+NAMES = ['a$x^$y/kernel', '$\\frac{', 'a$b', '$$', '\\$x\\$', 'a_b^c\\d%s', '_hidden', 'new\nline$',
+         '\x1b[31mred', 'abc\u202ecba', 'a$\\alpha$' * 12, '層/kernel']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_names_are_drawn_as_they_are(tmp_path, name):
+  cbook = pytest.importorskip('matplotlib.cbook')
+  weight = events.WeightHistory(name, *[events.Series(np.array([1, 2]), np.array([0., 0.5]))] * 2)
+  pictures = [plots.sparsity(events.History('run', (weight,)), thresholds=True),
+              plots.magnitudes([_weight(name=name)]), plots.masks([_weight(name=name)])]
+  for number, figure in enumerate(pictures):
+    plots.save(figure, tmp_path / ('%d.png' % number))
+    texts = [text.get_text() for axis in figure.axes for text in
+             [axis.title, *(axis.get_legend().get_texts() if axis.get_legend() else [])]]
+    assert not any(map(cbook.is_math_text, texts)) and not any('\x1b' in text for text in texts)
+  labels = [text.get_text() for text in pictures[0].axes[0].get_legend().get_texts()]
+  assert len(labels) == 1 and len(labels[0].splitlines()) == 1
+
+
+def test_a_schedule_with_dollar_signs_in_its_keys(tmp_path):
+  for key in (r'a\$b\$', '^conv.*$', r'\$x_^\$'):
+    found = timeline.of('target_sparsity=0.5,weight_sparsity_map=[%s:0.3]' % key)
+    plots.save(plots.schedule(found), tmp_path / 'x.png')

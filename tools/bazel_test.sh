@@ -2,9 +2,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# bazel test //..., offline, with the Python of the environment `make test` uses.
-# Without Bazel: installed in CI, otherwise a skip that says what to install.
-# Arguments are passed on to bazel test.
+# Builds everything with Bazel, offline, and runs a few tests, with the Python of the environment
+# that `make test` uses: a string parser without TensorFlow, the engine, and a program that needs
+# data files. The other tests would only repeat what pytest has run; `tools/bazel_test.sh //...`
+# runs them all. Without Bazel: installed in CI, otherwise a skip that says what to install.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,6 +29,8 @@ fi
 
 python=$(tools/env.sh auto)
 status=0
-bazel test //... --python_path="$python" "$@" || status=$?
+[ $# -gt 0 ] || set -- //tests:test_hparam //tests:test_selection //tests:test_docs
+bazel build //... --python_path="$python" || status=$?
+bazel test --python_path="$python" "$@" || status=$?
 bazel shutdown  # Its server would hold on to memory that the next stage needs.
 exit "$status"

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from model_pruning.compat import tf
+from model_pruning.reading import validation
 
 _BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
 _LOOPS = ('While', 'StatelessWhile')
@@ -140,9 +141,17 @@ def data_inputs(node: Any) -> List[str]:
 
 
 def read(graph_def: Any) -> Body:
-  """Returns the body of a graph, with those of all its calls; nodes that may change are copies."""
+  """Returns the body of a graph, with those of all its calls; nodes that may change are copies.
+
+  Args:
+    graph_def: a GraphDef that validation.check found nothing wrong with.
+
+  Raises:
+    errors.ModelFileError: functions call one another without an end.
+  """
   library = {function.signature.name: function for function in graph_def.library.function}
-  return _body(graph_def.node, None, library)
+  sizes = {name: function.ByteSize() for name, function in library.items()}
+  return _body(graph_def.node, None, library, sizes, validation.Budget(), 0)
 
 
 def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
@@ -166,7 +175,8 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
   return result
 
 
-def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any]) -> Body:
+def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any], sizes: Dict[str, int],
+          budget: validation.Budget, depth: int) -> Body:
   copies = {}
   for node in nodes:
     if node.op == 'Const' and not node.input:
@@ -176,13 +186,14 @@ def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any]) -> Body:
     copies[node.name].CopyFrom(node)
   body = Body(copies, function, [])
   for node in copies.values():
-    call = _call(node, library)
+    call = _call(node, library, sizes, budget, depth)
     if call is not None:
       body.calls.append(call)
   return body
 
 
-def _call(node: Any, library: Dict[str, Any]) -> Optional[Call]:
+def _call(node: Any, library: Dict[str, Any], sizes: Dict[str, int], budget: validation.Budget,
+          depth: int) -> Optional[Call]:
   """Returns the call that a node is; None for others, such as those of tf.data."""
   keys: List[Tuple[str, Optional[int]]]
   if node.op in library:
@@ -200,9 +211,10 @@ def _call(node: Any, library: Dict[str, Any]) -> Optional[Call]:
   bodies = []
   for key in keys:
     source = library[node.op if node.op in library else _name_attr(node, key).name]
+    budget.spend(len(source.node_def), sizes[source.signature.name], depth + 1)
     function = type(source)()
     function.CopyFrom(source)
-    bodies.append(_body(function.node_def, function, library))
+    bodies.append(_body(function.node_def, function, library, sizes, budget, depth + 1))
   return Call(node, keys, bodies)
 
 

@@ -3,7 +3,7 @@
 """Checkpoints without masks, and checkpoints with masks from those without."""
 
 import os
-from typing import Any, Dict, List, Mapping, Set
+from typing import Any, Dict, List, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -13,15 +13,17 @@ from model_pruning import names as names_lib
 from model_pruning.compat import tf
 from model_pruning.export import fold
 from model_pruning.export import writing
+from model_pruning.reading import bundle
 from model_pruning.reading import nodes
 from model_pruning.reading import ownership
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
 
+
 class Checkpoint:
   """The variables in a checkpoint, read when asked for."""
 
-  def __init__(self, place: str) -> None:
+  def __init__(self, place: Any) -> None:
     """Opens a checkpoint.
 
     Args:
@@ -31,6 +33,7 @@ class Checkpoint:
       errors.CheckpointError: there is no checkpoint, or it cannot be read.
     """
     self.path = sources.checkpoint_path(place)
+    bundle.check(self.path)
     try:
       self._reader = tf.train.NewCheckpointReader(self.path)
       self.shapes: Dict[str, List[int]] = self._reader.get_variable_to_shape_map()
@@ -73,9 +76,8 @@ class Checkpoint:
     meta = tf.MetaGraphDef()
     if tf.gfile.Exists(self.path + '.meta'):
       try:
-        with tf.gfile.GFile(self.path + '.meta', 'rb') as f:
-          meta.ParseFromString(f.read())
-      except Exception as error:  # Each version of protobuf has its own.
+        meta = sources.meta_graph(self.path + '.meta')
+      except Exception as error:
         raise sources.unreadable(self.path, error) from error
     return meta
 
@@ -93,7 +95,7 @@ class Checkpoint:
         'keep its .meta file beside it, which says'))
 
 
-def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
+def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
   """Writes a checkpoint without masks, its weights multiplied by them, for code that has none.
 
   So are their exponential moving averages. Everything else stays: biases, the global
@@ -112,7 +114,7 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
     errors.WriteError: nothing can be written there.
   """
   source = Checkpoint(place)
-  check_elsewhere(source, path)
+  path = check_elsewhere(source, path)
   masked = source.masked()
   if not masked:
     raise errors.NoMaskedWeightsError(
@@ -132,7 +134,7 @@ def strip_checkpoint(place: str, path: str) -> List[MaskedNames]:
     for mask in over:
       product = product * source.read(mask).astype(wide)
     values[name] = fold.zeros_alike(product).astype(value.dtype)
-  write(path, values)
+  write(path, values, [source.path])
   return masked
 
 
@@ -143,41 +145,49 @@ def _is_gone(name: str, gone: Set[str]) -> bool:
   return name in gone or plain.rpartition('/')[0] in gone or leaf in names_lib.STEPS
 
 
-def check_elsewhere(source: Checkpoint, path: str) -> None:
-  """Raises errors.WriteError if `path` is in the folder that training resumes from."""
+def check_elsewhere(source: Checkpoint, path: Any) -> str:
+  """Returns the path to write, as a string.
+
+  Raises:
+    errors.WriteError: it is in the folder that training resumes from; see files.check_output.
+  """
+  path = files.check_output(path)
   folder = os.path.dirname(os.path.abspath(path))
   if os.path.realpath(folder) == os.path.realpath(os.path.dirname(os.path.abspath(source.path))):
     raise errors.WriteError(
         '%s is in the folder of the checkpoint it is made of, where training would resume from it; '
         'give another folder' % path)
+  return path
 
 
-def write(path: str, values: Mapping[str, np.ndarray]) -> None:
+def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = ()) -> None:
   """Writes a checkpoint of variables by their names, and makes it the latest of its folder.
 
   Args:
     path: its path, without a suffix.
     values: what to save.
+    inputs: see files.check_output.
 
   Raises:
     errors.WriteError: nothing can be written there.
   """
+  path = files.check_output(path)
   folder, name = os.path.split(os.path.abspath(path))
   if not path or path.endswith(os.sep) or os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a checkpoint in it: %s' %
                             (path, os.path.join(path, 'model.ckpt')))
-  state = tf.train.get_checkpoint_state(folder) if os.path.isdir(folder) else None
+  state = sources.checkpoint_state(folder) if os.path.isdir(folder) else None
   latest = os.path.basename(state.model_checkpoint_path) if state is not None else name
   if latest != name:
     raise errors.WriteError(
         '%s has checkpoints already, and who trains there would resume from this one in place of '
         '%s; give another folder' % (folder, latest))
-  with writing.by_tensorflow(path), files.staging(folder) as temporary:
+  with writing.by_tensorflow(path), files.staging(folder, inputs) as temporary:
     with tf.Graph().as_default(), tf.Session() as session:
       names = sorted(values)
       # Fed, not built in: a graph may hold no more than 2 GB.
-      inputs = [tf.placeholder(values[key].dtype) for key in names]
+      placeholders = [tf.placeholder(values[key].dtype) for key in names]
       save = tf.raw_ops.SaveV2(prefix=os.path.join(temporary, name), tensor_names=names,
-                               shape_and_slices=[''] * len(names), tensors=inputs)
-      session.run(save, {tensor: values[key] for tensor, key in zip(inputs, names)})
-  tf.train.update_checkpoint_state(folder, os.path.join(folder, name))
+                               shape_and_slices=[''] * len(names), tensors=placeholders)
+      session.run(save, {tensor: values[key] for tensor, key in zip(placeholders, names)})
+    tf.train.update_checkpoint_state(temporary, os.path.join(folder, name))

@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What in a graph and its functions is computed of constants alone, and its values."""
 
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
+from model_pruning import errors
+from model_pruning import tensors
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.export.bodies import Body
 from model_pruning.export.bodies import data_inputs
 from model_pruning.export.bodies import producer
+from model_pruning.reading import sources
+from model_pruning.reading.constant_values import Allowance
+from model_pruning.reading.constant_values import combined
 
 # What hands a constant on as it is, into loops and branches too. A read of a
 # constant is what freezing leaves in functions where TensorFlow 1 does not look.
@@ -21,6 +26,9 @@ _PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
 _NOT_CONSTANT = (
     'Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'Merge', 'Exit', 'NextIteration',
     'LoopCond', 'StatelessWhile', 'StatelessIf', 'StatelessCase', 'PartitionedCall')
+# What makes more of its inputs than they are, by numbers in them.
+_GROWING = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot', 'Pad', 'PadV2',
+            'MirrorPad', 'ScatterNd', 'SparseToDense')
 _SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Of these more than the first output counts.
 
 
@@ -30,6 +38,8 @@ class Constants:
   def __init__(self) -> None:
     self._nodes: Dict[str, Tuple[Any, List[str]]] = {}  # The node, and the names of its inputs.
     self._values: Dict[str, np.ndarray] = {}
+    self._allowance = Allowance()
+    self._for_session: Set[str] = set()  # What _compute cannot.
 
   def add(self, body: Body, bound: Dict[str, str],
           plain_arguments: Set[str]) -> Tuple[Dict[str, str], Set[str]]:
@@ -70,25 +80,37 @@ class Constants:
 
   def _compute(self, name: str) -> bool:
     """Computes what needs no session: weights and masks as they are stored, and their products."""
-    if name in self._values:
-      return True
-    node, inputs = self._nodes.get(name, (None, []))
-    if node is None or node.op not in ('Const', 'ConcatV2', 'Mul'):
-      return False
-    if node.op == 'Const':
-      value = tf.make_ndarray(node.attr['value'].tensor)
-    else:
-      if not all([self._compute(other) for other in inputs]):
-        return False
-      values = [self._values[other] for other in inputs]
-      if any(value.dtype.kind not in 'fiu' for value in values):  # bfloat16 is TensorFlow's own.
-        return False
-      if node.op == 'ConcatV2':
-        value = np.concatenate(values[:-1], int(values[-1]))
+    pending = [name]
+    while pending:  # Without recursion: graphs are deep.
+      node, inputs = self._nodes.get(pending[-1], (None, []))
+      missing = [other for other in inputs if other not in self._values
+                 and other not in self._for_session]
+      if node is None or node.op not in ('Const', 'ConcatV2', 'Mul'):
+        self._for_session.add(pending.pop())
+      elif missing:
+        pending.extend(missing)
       else:
-        value = values[0] * values[1]
-    self._values[name] = value
-    return True
+        made = pending.pop()
+        if made not in self._values and made not in self._for_session:
+          self._make(made, node, inputs)
+    return name in self._values
+
+  def _make(self, name: str, node: Any, inputs: List[str]) -> None:
+    if node.op == 'Const':
+      self._values[name] = tensors.to_array(node.attr['value'].tensor, node.name)
+      self._allowance.stored(self._values[name])
+      return
+    values = [self._values[other] for other in inputs if other in self._values]
+    if len(values) < len(inputs) or any(
+        value.dtype.kind not in 'fiu' for value in values):  # bfloat16 is TensorFlow's own.
+      self._for_session.add(name)
+      return
+    try:
+      self._values[name] = combined(node.op, values, node.name, self._allowance)
+    except (TypeError, ValueError, IndexError) as error:
+      if isinstance(error, errors.PruningError):
+        raise
+      self._for_session.add(name)  # Which will say what does not fit.
 
   def _run(self, names: List[str]) -> List[np.ndarray]:
     """Returns the values of all other expressions, computed in one session run."""
@@ -104,14 +126,32 @@ class Constants:
           if not key.startswith('_'):
             copy.attr[key].CopyFrom(value)
         pending.extend(other.split(':')[0] for other in inputs)
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default() as graph, sources.by_tensorflow('the graph'):
       tf.import_graph_def(graph_def, name='')
+      _check_sizes(graph, names, graph_def.ByteSize())
       # As the model would compute them: on a CPU, and without rewriting.
       config = tf.ConfigProto(device_count={'GPU': 0})
       config.graph_options.rewrite_options.disable_meta_optimizer = True
       config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
       with tf.Session(graph=graph, config=config) as session:
         return list(session.run([name if ':' in name else name + ':0' for name in names]))
+
+
+def _check_sizes(graph: Any, fetched: Sequence[str], present: int) -> None:
+  """Raises errors.ModelFileError if computing a graph of constants takes too much memory."""
+  wanted, total = {name.split(':')[0] for name in fetched}, 0
+  for op in graph.get_operations():
+    for tensor in op.outputs:
+      dims: List[Any] = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
+      if None not in dims:
+        itemsize = max(1, tensor.dtype.size)
+        tensors.check_size(dims, itemsize, op.name, present)
+        total += tensors.elements(dims) * itemsize if op.name in wanted else 0
+      elif op.type in _GROWING:
+        raise errors.ModelFileError(
+            'The size of %s (%s), which a weight is made of, is not known before it is computed; '
+            'store the value in the graph' % (op.name, op.type))
+  tensors.check_size([total], 1, 'of all masked weights', 4 * max(present, tensors.LARGEST))
 
 
 def port_of(node: Any, ref: str) -> str:

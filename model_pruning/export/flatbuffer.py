@@ -14,6 +14,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import inputs
+from model_pruning import tensors as tensors_lib
 
 _IDENTIFIER = b'TFL3'
 _DTYPES = {0: np.float32, 1: np.float16, 3: np.uint8, 7: np.int16, 9: np.int8, 10: np.float64}
@@ -24,6 +26,7 @@ _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOO
         126: 'BATCH_MATMUL', 141: 'CONV_3D'}
 # Ops that hand a stored constant on in another form.
 _FORMS = ('DEQUANTIZE', 'DENSIFY')
+_MOST_FORMS = 16  # One upon another.
 _INDEX_DTYPES = {1: np.int32, 2: np.uint16, 3: np.uint8}
 
 
@@ -144,9 +147,9 @@ def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]
   if isinstance(model, (bytes, bytearray)):
     content, source = bytes(model), 'The given bytes'
   else:
-    source = str(model)
+    source = inputs.check(model)
     try:
-      with open(model, 'rb') as handle:
+      with open(source, 'rb') as handle:
         content = handle.read()
     except OSError as error:
       raise errors.ModelFileError('Cannot read %s (%s); give the path of a .tflite file' %
@@ -168,9 +171,8 @@ class _Table:
 
   def __init__(self, content: bytes, position: int):
     self._content, self._position = content, position
-    vtable = position - self._unpack('<i', position)
-    size = self._unpack('<H', vtable)
-    self._fields = [self._unpack('<H', vtable + place) for place in range(4, size, 2)]
+    self._vtable = position - self._unpack('<i', position)
+    self._fields = self._unpack('<H', self._vtable) // 2 - 2
 
   def scalar(self, field: int, form: str, default: Any = 0) -> Any:
     place = self._place(field)
@@ -195,7 +197,7 @@ class _Table:
     return self.array(field, np.uint8).tobytes().decode('utf-8', 'replace')
 
   def _place(self, field: int) -> int:
-    offset = self._fields[field] if field < len(self._fields) else 0
+    offset = self._unpack('<H', self._vtable + 4 + 2 * field) if field < self._fields else 0
     return self._position + offset if offset else 0
 
   def _items(self, field: int, itemsize: int) -> range:
@@ -223,6 +225,7 @@ def _constants(content: bytes) -> Iterator[Constant]:
   # Codes over 126 do not fit into the first field, which is the only one in old files.
   codes = [max(code.scalar(0, 'b'), code.scalar(3, 'i')) for code in model.tables(1)]
   buffers = model.tables(4)
+  budget = _Budget(len(content))
   for subgraph_index, subgraph in enumerate(model.tables(2)):
     tensors = subgraph.tables(0)
     uses: Dict[int, List[Tuple[str, int, Optional[str]]]] = {}
@@ -232,6 +235,7 @@ def _constants(content: bytes) -> Iterator[Constant]:
       code = codes[operator.scalar(0, 'I')]
       op = _OPS.get(code, 'builtin operator %d' % code)
       inputs = operator.array(1, np.int32).tolist()
+      budget.spend(len(inputs), 0)
       if op in _FORMS and inputs:
         forms[int(operator.array(2, np.int32)[0])] = inputs[0]
         if op == 'DENSIFY':
@@ -242,7 +246,7 @@ def _constants(content: bytes) -> Iterator[Constant]:
             dtype = _DTYPES.get(tensors[inputs[0]].scalar(1, 'b')) if inputs[0] >= 0 else None
             uses.setdefault(tensor, []).append((op, index, np.dtype(dtype).name if dtype else None))
     for made, source in forms.items():
-      for _ in forms:  # One after another, but not in a circle, as in a damaged file.
+      for _ in range(_MOST_FORMS):  # One after another, but not in a circle.
         source = forms.get(source, source)
       uses.setdefault(source, []).extend(uses.pop(made, []))
     for index, tensor in enumerate(tensors):
@@ -251,7 +255,11 @@ def _constants(content: bytes) -> Iterator[Constant]:
       if dtype is None or not data.size or not uses.get(index):
         continue
       shape = tuple(tensor.array(0, np.int32).tolist())
+      if any(dim < 0 for dim in shape) or len(shape) > 16:
+        raise ValueError('a shape is %s' % (shape[:20],))
       values, parameters = data.view(dtype), tensor.table(6)
+      budget.spend(1, tensors_lib.elements(shape) * values.itemsize if parameters is None else
+                   _sparse_bytes(shape, values))
       if parameters is None:
         values = values.reshape(shape)
       sizes, index_bytes = _sparsity(parameters) if parameters is not None else ({}, 0)
@@ -264,6 +272,29 @@ def _constants(content: bytes) -> Iterator[Constant]:
       yield Constant(subgraph_index, index, tensor.scalar(2, 'I'), tensor.string(3), shape, values,
                      tuple(uses[index]), parameters is not None, sizes, index_bytes,
                      index in densified, zero)
+
+
+class _Budget:
+  """How much may be made of a file: its parts can refer to one another any number of times."""
+
+  _MOST_ITEMS = 10**7
+
+  def __init__(self, present: int) -> None:
+    self._items, self._bytes, self._most = 0, 0, tensors_lib.LARGEST + 4 * present
+
+  def spend(self, items: int, size: int) -> None:
+    self._items += items
+    self._bytes += size
+    if self._items > self._MOST_ITEMS or self._bytes > self._most:
+      raise ValueError('it declares more than it can hold: %s bytes of constants, %s inputs' % (
+          '{:,}'.format(self._bytes), '{:,}'.format(self._items)))
+
+
+def _sparse_bytes(shape: Tuple[int, ...], values: np.ndarray) -> int:
+  """Returns the bytes of the elements that are stored; raises ValueError for absurd shapes."""
+  if tensors_lib.elements(shape) * values.itemsize > max(2**31, 4096 * values.nbytes):
+    raise ValueError('a tensor of shape %s has %d elements stored' % (shape, values.size))
+  return values.nbytes
 
 
 def _data(content: bytes, buffer: _Table) -> np.ndarray:

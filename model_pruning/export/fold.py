@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
+from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.export import bodies
 from model_pruning.export import signatures
@@ -69,6 +70,8 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
 
 def zeros_alike(values: np.ndarray) -> np.ndarray:
   """Returns floats, of any dtype TensorFlow has, with 0.0 for each -0.0."""
+  if tensors.is_repeated(values):
+    return np.broadcast_to(zeros_alike(tensors.distinct(values)), values.shape)
   size = values.dtype.itemsize
   bits = np.array(values).view('u%d' % size)  # Half precision may be no dtype of NumPy's own.
   bits[bits == np.array(1 << (8 * size - 1), bits.dtype)] = 0
@@ -113,7 +116,8 @@ def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
     return False
   for mask, other in ((0, 1), (1, 0)):
     if stored[mask] and is_mask(factors[mask]):
-      hides = not np.all(factors[mask] == 1) and np.any(factors[mask] == 1)
+      ones = tensors.distinct(factors[mask]) == 1
+      hides = not np.all(ones) and np.any(ones)
       if stored[other] or hides:
         return True
   return False
@@ -154,7 +158,7 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
   """Returns the nodes that stand for `value` where `node` stood."""
   constant = tf.NodeDef(name=node.name, op='Const')
   constant.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
-  constant.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+  constant.attr['value'].tensor.CopyFrom(tensors.to_proto(value))
   gates = _gates_before(node, body)
   if not gates:
     constant.input.extend(_pivots(node, body))

@@ -7,13 +7,15 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.compat import tf
 from model_pruning.export import fold
+from model_pruning.reading import bundle
 from model_pruning.reading import sources
 
 
-def graph_def_from_checkpoint(checkpoint_dir: str, output_node_names: Sequence[str],
-                              meta_graph: Optional[str] = None) -> Any:
+def graph_def_from_checkpoint(checkpoint_dir: Any, output_node_names: Sequence[str],
+                              meta_graph: Optional[Any] = None) -> Any:
   """Reads the latest checkpoint, with its meta graph, as a GraphDef of constants.
 
   Args:
@@ -64,7 +66,7 @@ class _ArraySession:
             for value in values] if isinstance(values, list) else values
 
 
-def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
+def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
   """Builds the graph of a checkpoint in the default graph, and restores its variables.
 
   Args:
@@ -75,16 +77,20 @@ def restore(session: Any, path: str, meta_graph: Optional[str] = None) -> None:
   Raises:
     errors.CheckpointError: the checkpoint or its meta graph cannot be read.
   """
-  if not tf.gfile.Exists(meta_graph or path + '.meta'):
+  meta_graph = inputs.check(meta_graph or path + '.meta')
+  if not tf.gfile.Exists(meta_graph):
     raise errors.CheckpointError(
-        'There is no %s, which would hold the graph; give that of another checkpoint of the model '
-        '(meta_graph=, --meta_graph), or save with it' % (meta_graph or path + '.meta'))
+        'There is no %s, which would hold the graph; give the one of another checkpoint of the '
+        'model (meta_graph=, --meta_graph), or save with it' % meta_graph)
+  bundle.check(path)
   try:
-    saver = tf.train.import_meta_graph(meta_graph or path + '.meta', clear_devices=True)
+    saver = tf.train.import_meta_graph(sources.meta_graph(meta_graph), clear_devices=True)
     if saver is None:
       raise ValueError('its meta graph has no variables')
     saver.restore(session, path)
-  except (tf.errors.OpError, OSError, ValueError) as error:
+  except MemoryError:
+    raise
+  except Exception as error:  # Of TensorFlow, in classes of all kinds.
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error

@@ -11,14 +11,16 @@ from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
 from model_pruning.export import writing
+from model_pruning.reading import bundle
 from model_pruning.reading import sources
+from model_pruning.reading import validation
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature with the initialization, since TensorFlow 1.14.
 _NOT_CALLED = (_INIT, '__saved_model_train_op')
 
 
-def strip_saved_model(saved_model_dir: str, export_dir: str,
+def strip_saved_model(saved_model_dir: Any, export_dir: Any,
                       tags: Optional[Sequence[str]] = None) -> List[str]:
   """Writes a SavedModel without masks and variables, with the signatures of another.
 
@@ -37,6 +39,8 @@ def strip_saved_model(saved_model_dir: str, export_dir: str,
     errors.NoMaskedWeightsError: it has no masks.
     errors.WriteError: the folder has something in it, or cannot be written.
   """
+  saved_model_dir = files.as_path(saved_model_dir)
+  export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept, folded = read_stripped(saved_model_dir, tags)
   if not folded:
     raise errors.NoMaskedWeightsError(
@@ -45,7 +49,7 @@ def strip_saved_model(saved_model_dir: str, export_dir: str,
   return folded
 
 
-def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
+def to_saved_model(graph_def: Any, export_dir: Any, inputs: Mapping[str, str],
                    outputs: Mapping[str, str], signature: str = SERVING) -> None:
   """Writes a graph of constants as a SavedModel with one signature.
 
@@ -58,12 +62,15 @@ def to_saved_model(graph_def: Any, export_dir: str, inputs: Mapping[str, str],
 
   Raises:
     errors.OutputNodeError: a tensor is not in the graph.
+    errors.ModelFileError: the graph is damaged.
     errors.WriteError: the folder has something in it, or cannot be written.
   """
+  export_dir = files.check_output(export_dir)
+  validation.check(graph_def, 'The GraphDef')
   known = [node.name for node in graph_def.node]
   for tensors in (inputs, outputs):
     sources.check_outputs(known, [name.split(':')[0] for name in tensors.values()])
-  with tf.Graph().as_default() as graph:
+  with tf.Graph().as_default() as graph, sources.by_tensorflow('the graph'):
     tf.import_graph_def(graph_def, name='')
     found = [{key: graph.get_tensor_by_name(name if ':' in name else name + ':0')
               for key, name in tensors.items()} for tensors in (inputs, outputs)]
@@ -80,7 +87,7 @@ class _Kept:
     self.folder = folder
 
 
-def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
+def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
                   ) -> Tuple[Any, Dict[str, Any], _Kept, List[str]]:
   """Reads a SavedModel as a stripped GraphDef.
 
@@ -95,12 +102,20 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
   Raises:
     errors.ModelFileError: there is no SavedModel, or not one with these tags.
   """
+  saved_model_dir = files.as_path(saved_model_dir)
   wanted = _tags(saved_model_dir, tags)
   with tf.Graph().as_default(), tf.Session(config=freeze.on_any_machine()) as session:
+    variables = os.path.join(saved_model_dir, 'variables', 'variables')
+    if tf.gfile.Exists(variables + '.index'):
+      bundle.check(variables)
     try:
       meta = tf.saved_model.load(session, wanted, saved_model_dir)
-    except (tf.errors.OpError, OSError, ValueError, RuntimeError, KeyError) as error:
-      raise errors.ModelFileError('The SavedModel in %s cannot be read (%s)' % (
+      inits = _table_initializers(session.graph, _init_op(meta))
+      assets = [(asset.tensor_info.name, _inside(asset.filename)) for asset in _asset_files(meta)]
+    except (errors.PruningError, MemoryError):
+      raise
+    except Exception as error:  # Of TensorFlow, in classes of all kinds.
+      raise errors.ModelFileError('The SavedModel in %s cannot be read (%s); export it again' % (
           saved_model_dir, errors.first_line(error))) from error
     signatures = {key: value for key, value in meta.signature_def.items()
                   if key not in _NOT_CALLED}
@@ -109,13 +124,20 @@ def read_stripped(saved_model_dir: str, tags: Optional[Sequence[str]] = None
     if not outputs:
       raise errors.ModelFileError('The SavedModel in %s has no signatures to keep' %
                                   saved_model_dir)
-    inits = _table_initializers(session.graph, _init_op(meta))
-    assets = [(asset.tensor_info.name, asset.filename) for asset in _asset_files(meta)]
     needed = outputs + inits + [name.split(':')[0] for name, _ in assets]
     frozen = freeze.graph_def_from_session(session, needed)
   stripped, folded = strip.strip(frozen, needed)
   assets += _paths_in_constants(stripped, saved_model_dir, assets)
   return stripped, signatures, _Kept(inits, assets, saved_model_dir), folded
+
+
+def _inside(filename: str) -> str:
+  """Returns the name of an asset; raises errors.ModelFileError if it leads out of their folder."""
+  parts = filename.replace('\\', '/').split('/')
+  if not filename or filename.startswith('/') or '..' in parts:
+    raise errors.ModelFileError('The SavedModel has an asset %r, which is not in its folder of '
+                                'assets; export it again' % filename)
+  return filename
 
 
 def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
@@ -203,8 +225,9 @@ def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _K
         node.attr['dtype'].type = tf.string.as_datatype_enum
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))
   with writing.by_tensorflow(export_dir), files.new_folder(
-      export_dir) as temporary, tf.Graph().as_default() as graph:
-    tf.import_graph_def(graph_def, name='')
+      export_dir, [kept.folder or None]) as temporary, tf.Graph().as_default() as graph:
+    with sources.by_tensorflow('the graph'):
+      tf.import_graph_def(graph_def, name='')
     builder = tf.saved_model.builder.SavedModelBuilder(temporary)
     for name, _ in kept.assets:
       tf.add_to_collection(tf.GraphKeys.ASSET_FILEPATHS, graph.get_tensor_by_name(name))

@@ -9,6 +9,7 @@ from model_pruning.compat import tf
 from model_pruning.export import dead
 from model_pruning.export import fold
 from model_pruning.reading import sources
+from model_pruning.reading import validation
 
 
 def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]) -> Any:
@@ -30,6 +31,7 @@ def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
+    errors.ModelFileError: the graph is damaged.
   """
   return strip(input_graph_def, output_node_names)[0]
 
@@ -46,7 +48,9 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
+    errors.ModelFileError: the graph is damaged.
   """
+  validation.check(graph_def, 'The GraphDef')
   sources.check_outputs([node.name for node in graph_def.node], output_node_names)
   needed = tf.graph_util.extract_sub_graph(graph_def, list(output_node_names))
   stripped, folded = fold.fold_masks(dead.drop_dead_results(needed, output_node_names),

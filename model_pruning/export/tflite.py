@@ -31,7 +31,7 @@ ExportedWeight = tflite_result.ExportedWeight
 TFLiteExport = tflite_result.TFLiteExport
 
 
-def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
+def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
               outputs: Union[str, Sequence[str]], quantization: str = 'none',
               sparse: Union[str, bool] = 'auto', examples: Optional[Sequence[Any]] = None,
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
@@ -89,6 +89,7 @@ def to_tflite(graph_def: Any, path: str, inputs: Union[str, Sequence[str]],
     errors.MissingPackageError: litert=True, and it is not installed.
     errors.WriteError: `path` cannot be written.
   """
+  path = files.check_output(path)
   _check_choice('quantization', quantization, QUANTIZATIONS)
   _check_choice('sparse', sparse, SPARSE)
   _check_choice('litert', litert, LITERT)

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
 
+from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.export.bodies import producer
 
@@ -32,7 +33,7 @@ def open_lists(graph_def: Any) -> Dict[str, str]:
       continue
     shape = nodes.get(producer(node.input[0]))
     if shape is None or shape.op != 'Const' or np.all(
-        tf.make_ndarray(shape.attr['value'].tensor) >= 0):
+        tensors.to_array(shape.attr['value'].tensor, shape.name) >= 0):
       continue
     stack = _stack_of(node.name, graph_def.node)
     if stack:

@@ -8,19 +8,24 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.export import tflite_lists
 from model_pruning.reading import sources
+from model_pruning.reading import validation
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
 _OFF = 2  # RewriterConfig.OFF, which is not public.
 _LARGEST = 2**31 - 1  # Bytes of an input.
+_MOST_MADE = 2**28  # Bytes of what a few numbers in the graph make.
+_MADE = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot')
 
 
 class Model:
@@ -30,6 +35,7 @@ class Model:
                outputs: Union[str, Sequence[str]], input_shapes: Mapping[str, Sequence[int]],
                select_tf_ops: bool = False) -> None:
     """Checks that these fit together; see to_tflite for the arguments and errors."""
+    validation.check(graph_def, 'The GraphDef')
     inputs, outputs = _names('inputs', inputs), _names('outputs', outputs)
     nodes = {node.name: node for node in graph_def.node}
     sources.check_outputs(list(nodes), [name.split(':')[0] for name in outputs])
@@ -79,6 +85,10 @@ class Model:
             'The graph does not fit inputs of %s (%s); give shapes that it takes (input_shapes=, '
             '--input_shape)' % (', '.join(map(str, self.shapes)),
                                 errors.first_line(error))) from error
+      except Exception as error:
+        raise errors.ConversionError('TensorFlow cannot import the graph (%s)' %
+                                     errors.first_line(error)) from error
+    _check_sizes(self.graph, self.graph_def.ByteSize())
 
   def _tensors(self) -> Tuple[List[Any], List[Any]]:
     try:
@@ -127,7 +137,7 @@ class Model:
       feeds: inputs to measure ranges on, for 'int8'.
     """
     inputs, outputs = self._tensors()
-    with tf.Session(graph=self.graph) as session, _path_to_converter():
+    with tf.Session(graph=self.graph) as session, _path_to_converter(), _own_temporary_files():
       converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
       if quantization != 'none':
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -169,9 +179,25 @@ def _import(graph_def: Any, names: Sequence[str]) -> List[Any]:
     try:
       return tf.import_graph_def(graph_def, name='',
                                  return_elements=[name + ':0' for name in names])
-    except ValueError as error:
+    except MemoryError:
+      raise
+    except Exception as error:  # Of classes of all kinds, by version.
       raise errors.ConversionError('TensorFlow cannot import the graph (%s)' %
                                    errors.first_line(error)) from error
+
+
+def _check_sizes(graph: Any, present: int) -> None:
+  """Raises errors.ConversionError if the graph makes tensors that no TFLite file can have."""
+  for op in graph.get_operations():
+    # What is made of constants is made while the graph is converted, and stored.
+    most = max(_MOST_MADE, present) if op.type == 'Const' or op.type in _MADE else _LARGEST
+    for tensor in op.outputs:
+      dims = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
+      size = 0 if None in dims else tensors.elements(dims) * max(1, tensor.dtype.size)
+      if size > most:
+        raise errors.ConversionError(
+            'The tensor %s of shape %s takes %.3g GB, and can take %.3g here; make it smaller, or '
+            'an input' % (tensor.name, 'x'.join(map(str, dims)), size / 1e9, most / 1e9))
 
 
 def _placeholders(nodes: Any) -> List[str]:
@@ -249,3 +275,15 @@ def _path_to_converter() -> Iterator[None]:
     yield
   finally:
     os.environ['PATH'] = before
+
+
+@contextlib.contextmanager
+def _own_temporary_files() -> Iterator[None]:
+  """Removes what TensorFlow's converter leaves in the folder of temporary files."""
+  before = tempfile.tempdir
+  with tempfile.TemporaryDirectory() as folder:
+    tempfile.tempdir = folder
+    try:
+      yield
+    finally:
+      tempfile.tempdir = before

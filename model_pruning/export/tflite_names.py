@@ -14,8 +14,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
+from model_pruning import tensors
 from model_pruning import names as names_lib
-from model_pruning.compat import tf
 from model_pruning.export import flatbuffer
 
 # What operations that hand a weight on unchanged are called.
@@ -47,7 +47,7 @@ def origins(graph_def: Any,
   sizes = {weight.size for weight in weights}
   for node in graph_def.node:
     if node.op == 'Const' and _size(node) in sizes:
-      value = tf.make_ndarray(node.attr['value'].tensor)
+      value = tensors.to_array(node.attr['value'].tensor, node.name)
       if value.dtype.kind == 'f':
         candidates.setdefault(value.size, []).append((node.name, value.astype(np.float32)))
   result = {}

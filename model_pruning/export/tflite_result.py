@@ -88,14 +88,15 @@ class TFLiteExport:
       lines += [''] + _wrapped(warning[0].upper() + warning[1:])
     return '\n'.join(lines + [
         '',
-        '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) % self.path,
+        '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
+        tables.printable(self.path),
         'quantization: %s; differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
             self.quantization, self.max_error, self.examples, self.tolerance),
         'interpreter: %s' % self.runtime + (' and ' + self.litert if self.litert else '')])
 
 
 def _wrapped(text: str) -> List[str]:
-  return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+  return textwrap.wrap(tables.printable(text), 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _storage(stored: flatbuffer.StoredWeight) -> str:

@@ -68,7 +68,31 @@ class UpdatePruningStep(keras.callbacks.Callback):
     for layer in self._updater.layers:
       layer.pruning.failed = False
       layer.pruning.attend(True, optimizer)
+    self._watch_this_fit()
     self._updater.update_if_due()
+
+  def _watch_this_fit(self) -> None:
+    """Has the next fit() ask for a callback again where this one is interrupted.
+
+    Ctrl-C leaves fit() without on_train_end(). Every fit() gives the model another history, and
+    calls its train_function for each batch.
+    """
+    model, history = self.model, getattr(self.model, 'history', None)
+    function = getattr(model, 'train_function', None)
+    function = getattr(function, 'unwatched', function)  # Of a fit() that was interrupted.
+    if history is None or function is None:  # A training loop that is no fit().
+      return
+    layers = self._updater.layers
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+      if model.history is not history:
+        model.train_function = function
+        for layer in layers:
+          layer.pruning.attend(False, layer.pruning.optimizer)
+      return function(*args, **kwargs)
+
+    watched.unwatched = function  # type: ignore[attr-defined]
+    model.train_function = watched
 
   def on_epoch_begin(self, epoch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
     """Goes on from what other callbacks may have restored since, such as BackupAndRestore."""
@@ -126,6 +150,9 @@ class UpdatePruningStep(keras.callbacks.Callback):
       if shortfall and shortfall not in warned:
         warned.add(shortfall)
         logging.warning('%s: %s', self.model.name, shortfall)
+    unwatched = getattr(getattr(self.model, 'train_function', None), 'unwatched', None)
+    if unwatched is not None:
+      self.model.train_function = unwatched
     self._updater = None
 
   def _batches_from(self, batch: Any) -> int:

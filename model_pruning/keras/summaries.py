@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Union
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.keras.backend import keras
@@ -28,7 +29,7 @@ class PruningSummaries(keras.callbacks.Callback):
   installed, what keras.callbacks.TensorBoard writes goes to log_dir as well.
   """
 
-  def __init__(self, log_dir: Union[str, 'os.PathLike[str]'],
+  def __init__(self, log_dir: Union[str, bytes, 'os.PathLike[str]'],
                update_freq: Union[str, int] = 'epoch', **kwargs: Any) -> None:
     """Makes the callback.
 
@@ -40,9 +41,9 @@ class PruningSummaries(keras.callbacks.Callback):
       errors.WriteError: log_dir is no name of a folder.
     """
     super().__init__()
-    if not isinstance(log_dir, (str, os.PathLike)) or not os.fspath(log_dir):
+    if not isinstance(log_dir, (str, bytes, os.PathLike)) or not os.fspath(log_dir):
       raise errors.WriteError('log_dir is %r; it must be the name of a folder' % (log_dir,))
-    self._log_dir = os.fspath(log_dir)
+    self._log_dir = files.as_path(log_dir)
     self._writer: Any = None
     self._others: List[Any] = []
     if importlib.util.find_spec('tensorboard') is not None:

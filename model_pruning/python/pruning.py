@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python import pruning`, as code written for the predecessors has it."""
 
-from typing import Any, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from model_pruning import apply_mask as apply_mask
 from model_pruning import apply_mask_and_return as apply_mask_and_return
@@ -18,18 +18,93 @@ from model_pruning import get_thresholds as get_thresholds
 from model_pruning import get_weight_sparsity as get_weight_sparsity
 from model_pruning import get_weights as get_weights
 from model_pruning import masked_scope as masked_scope
-from model_pruning import Pruning as Pruning
+from model_pruning import HParams
 from model_pruning import PruningHook as PruningHook
+from model_pruning import PruningSpec
 from model_pruning.compat import tf
-from model_pruning.registry import MASK_COLLECTION as MASK_COLLECTION
-from model_pruning.registry import MASKED_WEIGHT_COLLECTION as MASKED_WEIGHT_COLLECTION
-from model_pruning.registry import MASKED_WEIGHT_NAME as MASKED_WEIGHT_NAME
-from model_pruning.registry import OLD_OLD_WEIGHT_COLLECTION as OLD_OLD_WEIGHT_COLLECTION
-from model_pruning.registry import OLD_WEIGHT_COLLECTION as OLD_WEIGHT_COLLECTION
-from model_pruning.registry import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
-from model_pruning.registry import UNGROUPED_GROUP_NAME as UNGROUPED_GROUP_NAME
-from model_pruning.registry import WEIGHT_COLLECTION as WEIGHT_COLLECTION
-from model_pruning.registry import WEIGHT_GRADIENT_COLLECTION as WEIGHT_GRADIENT_COLLECTION
+from model_pruning.names import MASK_COLLECTION as MASK_COLLECTION
+from model_pruning.names import MASKED_WEIGHT_COLLECTION as MASKED_WEIGHT_COLLECTION
+from model_pruning.names import MASKED_WEIGHT_NAME as MASKED_WEIGHT_NAME
+from model_pruning.names import OLD_OLD_WEIGHT_COLLECTION as OLD_OLD_WEIGHT_COLLECTION
+from model_pruning.names import OLD_WEIGHT_COLLECTION as OLD_WEIGHT_COLLECTION
+from model_pruning.names import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
+from model_pruning.spec import UNGROUPED_GROUP_NAME as UNGROUPED_GROUP_NAME
+from model_pruning.names import WEIGHT_COLLECTION as WEIGHT_COLLECTION
+from model_pruning.names import WEIGHT_GRADIENT_COLLECTION as WEIGHT_GRADIENT_COLLECTION
+from model_pruning.pruning import Pruning as _Pruning
+
+# Under contrib's own names for them, which public code reads.
+_MASK_COLLECTION = MASK_COLLECTION
+_THRESHOLD_COLLECTION = THRESHOLD_COLLECTION
+_MASKED_WEIGHT_COLLECTION = MASKED_WEIGHT_COLLECTION
+_WEIGHT_COLLECTION = WEIGHT_COLLECTION
+_MASKED_WEIGHT_NAME = MASKED_WEIGHT_NAME
+_WEIGHT_GRADIENT_COLLECTION = WEIGHT_GRADIENT_COLLECTION
+_OLD_WEIGHT_COLLECTION = OLD_WEIGHT_COLLECTION
+_OLD_OLD_WEIGHT_COLLECTION = OLD_OLD_WEIGHT_COLLECTION
+
+
+class Pruning(_Pruning):
+  """model_pruning.Pruning, and the private attributes of contrib's that public code uses.
+
+  What is assigned to them, or to the hyperparameters of _spec, counts until the operations are
+  built.
+  """
+
+  @property
+  def spec(self) -> PruningSpec:
+    """The PruningSpec it follows: what _spec says now."""
+    return PruningSpec.from_hparams(self._spec)
+
+  @spec.setter
+  def spec(self, value: PruningSpec) -> None:
+    self._spec = _hparams_of(value)
+
+  @property
+  def _sparsity(self) -> Any:
+    """The sparsity at the current step, a float32 scalar tensor."""
+    return self._once('sparsity', lambda: tf.identity(self._sparsities_at(self._step())()))
+
+  @_sparsity.setter
+  def _sparsity(self, value: Any) -> None:
+    self._given_sparsity = value
+
+  def _get_weight_sparsity_map(self) -> Dict[str, float]:
+    return dict(self.spec.weight_sparsity_map)
+
+  def _get_block_dims_map(self) -> Dict[str, Tuple[int, int]]:
+    return dict(self.spec.block_dims_map)
+
+  @property
+  def _weight_sparsity_map(self) -> Dict[str, float]:
+    return self._get_weight_sparsity_map()
+
+  @_weight_sparsity_map.setter
+  def _weight_sparsity_map(self, value: Mapping[str, float]) -> None:
+    self._spec.weight_sparsity_map = _entries(value) or ['']
+
+  @property
+  def _block_dims_map(self) -> Dict[str, Tuple[int, int]]:
+    return self._get_block_dims_map()
+
+  @_block_dims_map.setter
+  def _block_dims_map(self, value: Mapping[str, Tuple[int, int]]) -> None:
+    self._spec.block_dims_map = _entries(value) or ['']
+
+
+def _hparams_of(spec: PruningSpec) -> HParams:
+  """Returns the hyperparameters that a spec was made of."""
+  hparams = get_pruning_hparams()
+  for name in hparams.values():
+    value = getattr(spec, name)
+    hparams.set_hparam(name, _entries(dict(value)) or [''] if isinstance(value, tuple) else value)
+  return hparams
+
+
+def _entries(values: Mapping[str, Union[float, Tuple[int, int]]]) -> list:
+  """Returns the regex:value entries of a map."""
+  return ['%s:%s' % (key, 'x'.join(map(str, value)) if isinstance(value, (tuple, list)) else
+                     repr(float(value))) for key, value in values.items()]
 
 
 def attach_group_suffix(collection_name: str, group_name: Optional[str] = None,

@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 
 from model_pruning import registry
 from model_pruning.compat import tf
-from model_pruning.pruning import Pruning
+from model_pruning.python.pruning import Pruning
 from model_pruning.spec import PruningSpec
 
 # Where the research branch collected the updates of its compression. Empty here.

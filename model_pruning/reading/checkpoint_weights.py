@@ -9,13 +9,14 @@ import numpy as np
 
 from model_pruning import names as names_lib
 from model_pruning.compat import tf
+from model_pruning.reading import bundle
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import ownership as ownership_lib
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
 from model_pruning.reading.ownership import Ownership
 from model_pruning.reading.ownership import Variables
-from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 
@@ -33,6 +34,7 @@ def open_checkpoint(prefix: str) -> Variables:
   """
   # TensorFlow 2 makes an IndexError of what ends too early.
   failures = (tf.errors.OpError, OSError, ValueError, RuntimeError, IndexError)
+  bundle.check(prefix)
   try:
     reader = tf.train.NewCheckpointReader(prefix)
     shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
@@ -90,7 +92,7 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
     for name in names:
       kept = threshold = None
       for each in masks.get(name, ()):
-        mask = as_float(variables.get(each.mask)) != 0
+        mask = nonzero(variables.get(each.mask))
         kept = mask if kept is None else kept & mask
         threshold = float(variables.get(each.threshold)) if each.threshold else threshold
       yield StoredWeight(of_keras.get(shown[name], shown[name]), variables.get(name), kept,
@@ -117,7 +119,7 @@ def _last_update(variables: Variables) -> Optional[int]:
 def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
   """Returns what a variable is called in its graph, where a checkpoint of objects has a path."""
   for node in made_of:
-    shared = nodes[node].definition.attr['shared_name'].s.decode()
+    shared = nodes[node].definition.attr['shared_name'].s.decode('utf-8', 'replace')
     if shared and nodes[node].op == 'VarHandleOp':
       return without_part(shared)
   return name
@@ -137,7 +139,8 @@ def _weights_among(variables: Variables, owners: Ownership) -> List[str]:
             # <variable>/Adam, <variable>/ExponentialMovingAverage and the like.
             not any('/'.join(parts[:end]) in shapes for end in range(1, len(parts))))
 
-  return [name for name in shapes if name in masked or is_other_kernel(name)]
+  return [name for name in shapes
+          if 0 not in shapes[name] and (name in masked or is_other_kernel(name))]
 
 
 def _natural(name: str) -> List[Any]:

@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning import tensors
 from model_pruning.reading import nodes as graphs
 from model_pruning.compat import tf
 
@@ -18,6 +19,8 @@ _LAYERS = {
 }
 _GRADIENTS = re.compile(r'(^|/)gradients(_\d+)?/|_grad/')
 _INPUTS = ('Placeholder', 'PlaceholderWithDefault', 'PlaceholderV2', 'IteratorGetNext')
+# Elements, or bytes, of what shapes are computed from.
+_MOST_COMPUTED = 1000
 
 Dims = Optional[Tuple[Optional[int], ...]]
 
@@ -136,7 +139,7 @@ def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
 
 
 def _einsum_flops(node: graphs.Node, shapes: '_Shapes') -> Optional[int]:
-  equation = node.definition.attr['equation'].s.decode().replace(' ', '')
+  equation = node.definition.attr['equation'].s.decode('utf-8', 'replace').replace(' ', '')
   terms = equation.split('->')[0].split(',')
   dims: Dict[str, Optional[int]] = {}
   for term, ref in zip(terms, node.inputs):
@@ -243,7 +246,8 @@ class _Shapes:
         return self._import_input(node)
       if node.op in graphs.VARIABLE_OPS:
         return [tf.placeholder(attr['dtype'].type, tf.TensorShape(attr['shape'].shape))]
-      if node.op == 'Const' and node.definition.ByteSize() > 1000:
+      if node.op == 'Const' and (node.definition.ByteSize() > _MOST_COMPUTED or tensors.elements(
+          dim.size for dim in attr['value'].tensor.tensor_shape.dim) > _MOST_COMPUTED):
         # The shape does for weights; what shapes are computed from is small.
         return [tf.placeholder(attr['dtype'].type,
                                tf.TensorShape(attr['value'].tensor.tensor_shape))]
@@ -293,7 +297,15 @@ class _Shapes:
           return None  # There is no such operation here, or it needs its functions.
         del definition.attr[unknown.group(1)]
     self._op_defs[node.name] = [(arg.name, _number(arg, op)) for arg in op.op_def.output_arg]
-    return list(op.outputs)
+    return [_unevaluated(tensor) for tensor in op.outputs]
+
+
+def _unevaluated(tensor: Any) -> Any:
+  """Returns a tensor that shape inference computes no value of, if it is large."""
+  if not tensor.shape.is_fully_defined() or tensor.dtype in (tf.resource, tf.variant) or \
+      tensors.elements(tensor.shape.as_list()) <= _MOST_COMPUTED:
+    return tensor
+  return tf.placeholder(tensor.dtype, tensor.shape)
 
 
 def _number(arg: Any, op: Any) -> int:

@@ -3,6 +3,7 @@
 """How sparse an array is, in which blocks, and what it takes to store it."""
 
 import dataclasses
+import functools
 import zlib
 from typing import List, Optional, Sequence
 
@@ -13,6 +14,7 @@ from model_pruning.spec import BlockDims
 
 _SIZES = (2, 4, 8, 16, 32, 64)
 _FIT = 0.95  # See find_block.
+_CHUNK = 2**20  # Bytes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +77,19 @@ def blocks_of(kept: np.ndarray, block: BlockDims) -> Blocks:
   return Blocks(height, width, alive.size, alive.size - int(alive.sum()), covered)
 
 
+def uniform_blocks(shape: Sequence[int], block: BlockDims, kept: bool) -> Blocks:
+  """Counts the blocks of a matrix without zeros, or of zeros alone; as blocks_of does.
+
+  Args:
+    shape: (inputs, outputs) of the matrix.
+    block: (height, width) in elements; -1 for the whole dimension.
+    kept: whether its elements are other than zero.
+  """
+  height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(block, shape))
+  total = -(-shape[0] // height) * -(-shape[1] // width)
+  return Blocks(height, width, total, 0 if kept else total, shape[0] * shape[1] if kept else 0)
+
+
 def find_block(kept: np.ndarray) -> BlockDims:
   """Returns (height, width) of the largest blocks in which a matrix is sparse; (1, 1) for none.
 
@@ -133,3 +148,14 @@ def bytes_gzipped(content: bytes) -> int:
   """Returns the size of `content` once gzipped, at the level that gzip itself takes, in bytes."""
   compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with the header of gzip.
   return len(compressor.compress(content)) + len(compressor.flush())
+
+
+@functools.lru_cache(maxsize=64)
+def bytes_gzipped_repeated(content: bytes, times: int) -> int:
+  """Returns bytes_gzipped(content * times), without putting that into memory."""
+  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+  many = max(1, _CHUNK // max(1, len(content)))
+  size = 0
+  for _ in range(times // many):
+    size += len(compressor.compress(content * many))
+  return size + len(compressor.compress(content * (times % many))) + len(compressor.flush())

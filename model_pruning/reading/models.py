@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.reading import hdf5_weights
 from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
@@ -71,7 +72,7 @@ class StoredModel:
             else [])
 
 
-def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
+def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
   """Opens a checkpoint, a frozen graph, a SavedModel, or a file of Keras.
 
   Args:
@@ -85,6 +86,7 @@ def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> Stored
     errors.ModelFileError: the file holds no model, or is damaged.
     errors.OutputNodeError: an output is not in the graph.
   """
+  path = inputs.check(path)
   kind = kinds.kind_of(path)
   if kind == kinds.SAVED_MODEL:
     return _load_saved_model(kinds.saved_model_folder(path), output_node_names)
@@ -102,15 +104,16 @@ def load(path: str, output_node_names: Optional[Sequence[str]] = None) -> Stored
 
 def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   variables, notes, meta = open_checkpoint(prefix), [], tf.MetaGraphDef()
-  try:
-    with open(prefix + '.meta', 'rb') as f:
-      meta.ParseFromString(f.read())
-  except OSError:
+  nodes: graphs.Nodes = {}
+  if not tf.gfile.Exists(prefix + '.meta'):
     notes.append('FLOPs are unknown: the checkpoint has no .meta file, which holds the graph.')
-  except Exception as error:  # Each version of protobuf has its own.
-    meta = tf.MetaGraphDef()
-    notes.append('FLOPs are unknown: %s.meta is damaged (%s).' % (prefix, errors.first_line(error)))
-  nodes = graphs.flatten(meta.graph_def)
+  else:
+    try:
+      meta = sources.meta_graph(prefix + '.meta')
+      nodes = graphs.flatten(meta.graph_def)
+    except errors.ModelFileError as error:
+      meta = tf.MetaGraphDef()
+      notes.append('FLOPs are unknown: %s.' % str(error).rstrip('.'))
   found = checkpoint_weights.weights_of(variables, meta, nodes)
   return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names),
                      tuple(notes) + found.notes, found.read, found.last_update)

@@ -7,11 +7,10 @@ TensorFlow versions, and with operations of their own, can be looked through.
 """
 
 import dataclasses
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-import numpy as np
-
-from model_pruning.compat import tf
+from model_pruning.reading import validation
+from model_pruning.reading.validation import BRANCHES, CALLS, LOOPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +52,6 @@ _SAME = ('Identity', 'ReadVariableOp', 'Enter', 'RefEnter', 'Exit', 'RefIdentity
 _REMAKES = _SAME + ('Cast', 'Mul', 'ConcatV2', 'Reshape', 'ExpandDims', 'Squeeze', 'Transpose',
                     'FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxVarsPerChannel')
 
-_CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')
-_LOOPS = ('While', 'StatelessWhile')
-_BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
-
 
 def is_same(node: Node) -> bool:
   """Returns whether the node hands on its first input as it is."""
@@ -68,22 +63,30 @@ def flatten(graph_def: Any) -> Nodes:
 
   A reference to what a call returns becomes one to what the function returns; what
   a loop returns is taken to be what it starts from, which has the same shape.
+
+  Args:
+    graph_def: a GraphDef that validation.check found nothing wrong with.
+
+  Raises:
+    errors.ModelFileError: functions call one another without an end.
   """
   functions = {function.signature.name: function for function in graph_def.library.function}
   nodes: Nodes = {}
   loops = {node.name for node in graph_def.node if node.op in ('Enter', 'RefEnter')}
-  _add(graph_def.node, '', None, functions, nodes, False, ())
+  _add(graph_def.node, '', None, functions, nodes, False, (), validation.Budget())
   inside = _inside_loops(nodes) if loops else ()
   for name in inside:
     nodes[name] = dataclasses.replace(nodes[name], in_loop=True)
   return nodes
 
 
-def _add(definitions: Iterable[Any], prefix: str, arguments: Optional[Dict[str, Ref]],
+def _add(definitions: Sequence[Any], prefix: str, arguments: Optional[Dict[str, Ref]],
          functions: Dict[str, Any], nodes: Nodes, in_loop: bool, stack: Tuple[str, ...],
-         returns: Sequence[str] = ()) -> List[Ref]:
+         budget: validation.Budget, returns: Sequence[str] = ()) -> List[Ref]:
   """Enters nodes, and those of what they call; returns what `returns` refers to."""
   outputs: Dict[str, List[Ref]] = {}  # Of calls.
+  if stack:
+    budget.spend(len(definitions), len(definitions) * len(prefix), len(stack))
 
   def resolve(text: str) -> Ref:
     name, *rest = text.split(':')
@@ -106,11 +109,11 @@ def _add(definitions: Iterable[Any], prefix: str, arguments: Optional[Dict[str, 
       # A branch has its condition in front of the arguments.
       given = dict(zip(names, inputs[len(inputs) - len(names):]))
       made = _add(function.node_def, '%s/%s' % (name, role + '/' if role else ''), given, functions,
-                  nodes, in_loop or definition.op in _LOOPS, stack + (callee,),
+                  nodes, in_loop or definition.op in LOOPS, stack + (callee,), budget,
                   [function.ret[arg.name] for arg in function.signature.output_arg])
       # A call needs what it calls.
       nodes[name] = dataclasses.replace(nodes[name], inputs=nodes[name].inputs + tuple(made))
-      outputs.setdefault(definition.name, list(inputs) if definition.op in _LOOPS else made)
+      outputs.setdefault(definition.name, list(inputs) if definition.op in LOOPS else made)
   return [resolve(text) for text in returns]
 
 
@@ -145,13 +148,13 @@ def _called(definition: Any, functions: Dict[str, Any]) -> Iterator[Tuple[str, s
   """Yields (role, function) for the functions of the graph that a node calls."""
   if definition.op in functions:
     yield '', definition.op
-  if definition.op in _CALLS + _LOOPS + _BRANCHES:
+  if definition.op in CALLS + LOOPS + BRANCHES:
     for role in sorted(definition.attr):
       value = definition.attr[role]
       found = [value.func] if value.HasField('func') else list(value.list.func)
       for index, func in enumerate(found):
         if func.name in functions:
-          own = '' if definition.op in _CALLS else role
+          own = '' if definition.op in CALLS else role
           yield own + (str(index) if index else ''), func.name
 
 
@@ -198,40 +201,3 @@ def sources(nodes: Nodes, ref: Ref) -> List[Node]:
     elif node.op in _REMAKES:
       pending.extend(ref.node for ref in reversed(node.inputs))
   return found
-
-
-def constant(nodes: Nodes, ref: Ref) -> np.ndarray:
-  """Returns the value of an output of a node of which is_constant holds."""
-  node = nodes[ref.node]
-  while is_same(node):
-    node = nodes[node.inputs[0].node]
-  if node.op == 'Const':
-    return tf.make_ndarray(node.definition.attr['value'].tensor)
-  values = [constant(nodes, other) for other in node.inputs]
-  if node.op == 'Cast':
-    return values[0].astype(tf.as_dtype(node.definition.attr['DstT'].type).as_numpy_dtype)
-  if node.op == 'ConcatV2':
-    return np.concatenate(values[:-1], int(values[-1]))
-  return values[0] * values[1]
-
-
-def is_constant(nodes: Nodes, ref: Ref) -> bool:
-  """Returns whether a tensor is made of constants alone, as `constant` puts them together."""
-  pending: List[str] = [ref.node]
-  seen: Set[str] = set()
-  while pending:
-    name = pending.pop()
-    if name in seen:
-      continue
-    seen.add(name)
-    found = nodes.get(name)
-    if found is None:
-      return False
-    if found.op != 'Const':
-      if is_same(found):
-        pending.append(found.inputs[0].node)
-      elif found.op in ('Cast', 'ConcatV2', 'Mul'):
-        pending.extend(ref.node for ref in found.inputs)
-      else:
-        return False
-  return True

@@ -14,6 +14,7 @@ import numpy as np
 
 from model_pruning import names
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.stored import is_mask
 from model_pruning.reading.stored import without_part
 
@@ -109,17 +110,18 @@ def ownership(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Ownership
 def saved_under(nodes: graphs.Nodes, shapes: Mapping[str, Any]) -> Dict[str, str]:
   """Returns the names in the checkpoint of the variables of a graph, by that of their node."""
   found = {}
+  constants = ConstantValues(nodes)
   for node in nodes.values():
     if node.op in graphs.VARIABLE_OPS:
       name = without_part(node.name)
       found[node.name] = name if name in shapes else ''
   for node in nodes.values():  # Savers may rename.
     if node.op == 'SaveV2' and len(node.inputs) > 3:
-      keys = (graphs.constant(nodes, node.inputs[1]).tolist()
-              if graphs.is_constant(nodes, node.inputs[1]) else [])
+      keys = (constants.value(node.inputs[1]).ravel().tolist()
+              if constants.has(node.inputs[1]) else [])
       for key, ref in zip(keys, node.inputs[3:]):
         for source in graphs.sources(nodes, ref):
-          name = name_of(key.decode())
+          name = name_of(key.decode('utf-8', 'replace') if isinstance(key, bytes) else '')
           if not found.get(source.name) and name in shapes and source.op != 'Const':
             found[source.name] = name
   return {node: name for node, name in found.items() if name}

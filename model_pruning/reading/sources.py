@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and parses what models are stored in: checkpoints, GraphDefs, SavedModels."""
 
+import contextlib
 import difflib
 import glob
 import os
 import re
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning import inputs
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
+from model_pruning.reading import validation
 
 _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel, or, for a report, '
              'a .tflite file')
 
 
-def checkpoint_path(place: str) -> str:
+def checkpoint_path(place: Any) -> str:
   """Returns the prefix of a checkpoint.
 
   Args:
@@ -25,6 +28,7 @@ def checkpoint_path(place: str) -> str:
   Raises:
     errors.CheckpointError: there is none.
   """
+  place = inputs.check(place)
   prefix = _prefix(place)
   if prefix and tf.gfile.Exists(prefix + '.index'):
     return prefix
@@ -47,12 +51,17 @@ def _prefix(path: str) -> str:
   return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
 
 
+def checkpoint_state(folder: str) -> Any:
+  """Returns the CheckpointState of a folder; None where there is none, or it is damaged."""
+  try:
+    return tf.train.get_checkpoint_state(folder)
+  except (tf.errors.OpError, OSError, ValueError):
+    return None
+
+
 def _latest(folder: str) -> Optional[str]:
   """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
-  try:
-    state = tf.train.get_checkpoint_state(folder)
-  except (tf.errors.OpError, OSError, ValueError):  # A damaged file of that name.
-    state = None
+  state = checkpoint_state(folder)
   if state is not None and state.model_checkpoint_path:
     recorded = state.model_checkpoint_path
     for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
@@ -68,12 +77,13 @@ def _age(index_file: str) -> Tuple[int, float]:
   return (int(step.group(1)) if step else -1, os.path.getmtime(index_file))
 
 
-def graph_def(path: str) -> Any:
+def graph_def(path: Any) -> Any:
   """Returns the GraphDef in a file, binary or text (.pbtxt).
 
   Raises:
     errors.ModelFileError: there is no such file, or it holds no graph.
   """
+  path = inputs.check(path)
   content = _content(path)
   result = tf.GraphDef()
   reason = 'it has no nodes'
@@ -82,28 +92,30 @@ def graph_def(path: str) -> Any:
       from google.protobuf import text_format  # TensorFlow brings it along.
       text_format.Parse(content, result)
     else:
-      result.ParseFromString(content)
+      inputs.parse(result, content)
   except Exception as error:  # Each version of protobuf has its own.
     result, reason = tf.GraphDef(), errors.first_line(error)
   # Almost any bytes parse as some message.
   if not result.node or not all(node.name and node.op for node in result.node):
     raise errors.ModelFileError('%s is not a graph, or is damaged (%s); %s' %
                                 (path, reason, _EXPECTED))
+  validation.check(result, path)
   return result
 
 
-def meta_graphs(folder: str) -> List[Any]:
+def meta_graphs(folder: Any) -> List[Any]:
   """Returns the MetaGraphDefs of a SavedModel, at least one.
 
   Raises:
     errors.ModelFileError: there is no SavedModel, or it is damaged.
   """
+  folder = inputs.check(folder)
   path = os.path.join(folder, 'saved_model.pb')
   if not tf.gfile.Exists(path):
     raise errors.ModelFileError('There is no SavedModel in %s (no saved_model.pb)' % folder)
   model = SavedModel()
   try:
-    model.ParseFromString(_content(path))
+    inputs.parse(model, _content(path))
   except errors.ModelFileError:
     raise
   except Exception as error:
@@ -111,7 +123,41 @@ def meta_graphs(folder: str) -> List[Any]:
                                 (path, errors.first_line(error))) from error
   if not model.meta_graphs:
     raise errors.ModelFileError('%s is not a SavedModel, or is damaged; export it again' % path)
+  for meta in model.meta_graphs:
+    validation.check(meta.graph_def, path)
   return list(model.meta_graphs)
+
+
+def meta_graph(path: str) -> Any:
+  """Returns the MetaGraphDef in the .meta file of a checkpoint.
+
+  Raises:
+    errors.ModelFileError: there is no such file, or it is damaged.
+  """
+  meta = tf.MetaGraphDef()
+  try:
+    inputs.parse(meta, _content(path))
+  except errors.ModelFileError:
+    raise
+  except Exception as error:  # Each version of protobuf has its own.
+    raise errors.ModelFileError('%s is damaged (%s); save the checkpoint again' % (
+        path, errors.first_line(error))) from error
+  validation.check(meta.graph_def, path)
+  return meta
+
+
+@contextlib.contextmanager
+def by_tensorflow(what: str) -> Iterator[None]:
+  """Raises errors.ModelFileError where TensorFlow fails on `what`, in whichever class of error."""
+  try:
+    yield
+  except (errors.PruningError, MemoryError):
+    raise
+  except Exception as error:
+    raise errors.ModelFileError(
+        'TensorFlow %s cannot use %s (%s); it may be damaged, or need operations that are not in '
+        'this TensorFlow: make it again, or import what defines them' % (
+            tf.__version__, what, errors.first_line(error))) from error
 
 
 def _content(path: str) -> bytes:

@@ -8,6 +8,8 @@ from typing import Optional, Tuple
 
 import numpy as np
 
+from model_pruning import tensors
+
 _PART = re.compile(r'/part_\d+(?=/|$)')
 
 
@@ -33,6 +35,9 @@ class StoredWeight:
     """What the model computes with: zeros where the mask hides."""
     if self.kept is None:
       return self.values
+    if tensors.is_repeated(self.values) and tensors.is_repeated(self.kept):
+      single = StoredWeight(self.name, tensors.distinct(self.values), tensors.distinct(self.kept))
+      return np.broadcast_to(single.masked, self.values.shape)
     # By its bits, as half precision is no dtype of NumPy's own.
     bits = np.array(self.values).view('u%d' % self.values.dtype.itemsize)
     bits[~self.kept] = 0
@@ -41,14 +46,20 @@ class StoredWeight:
 
 def is_mask(values: np.ndarray) -> bool:
   """Returns whether an array is of zeros and ones alone."""
-  values = as_float(values)
+  if values.dtype.kind in 'cOSU':  # Neither complex numbers nor strings.
+    return False
+  values = as_float(tensors.distinct(values))
   return bool(np.all((values == 0) | (values == 1)))
+
+
+def nonzero(values: np.ndarray) -> np.ndarray:
+  """Returns a bool array, True where an array of any numbers is not zero."""
+  return tensors.elementwise(lambda part: as_float(part) != 0, values)
 
 
 def as_float(values: np.ndarray) -> np.ndarray:
   """Returns values as a dtype that NumPy computes with."""
   return values if values.dtype.kind == 'f' else values.astype(np.float32)
-
 
 
 def without_part(name: str) -> str:

@@ -21,7 +21,7 @@ from examples.cluster import task as task_lib  # First, since it quietens Tensor
 from absl import app
 from absl import flags
 import model_pruning
-from model_pruning import registry
+from model_pruning import names
 from model_pruning import variables
 from model_pruning.compat import tf
 
@@ -78,7 +78,7 @@ class _Watch(tf.train.SessionRunHook):
                      'masks': [tf.convert_to_tensor(mask) for mask in model_pruning.get_masks()]}
     if self._is_chief:
       last, = [variable for variable in variables.saved_variables()
-               if variable.op.name == 'model_pruning/' + registry.LAST_MASK_UPDATE_STEP]
+               if variable.op.name == 'model_pruning/' + names.LAST_MASK_UPDATE_STEP]
       self._tensors['last'] = last.read_value()
 
   def after_create_session(self, session, coord):

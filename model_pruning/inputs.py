@@ -1,0 +1,76 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Paths to read from: whether they can be read at all, before anything opens them."""
+
+import contextlib
+import os
+import stat
+from typing import Any, Optional
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import quiet
+from model_pruning.compat import api_implementation
+from model_pruning.compat import tf
+
+
+def check(path: Any) -> str:
+  """Returns a path to read from as a string.
+
+  A URL is fine if TensorFlow has a file system for its scheme. A path at which there
+  is nothing is fine too: it may be the prefix of a checkpoint.
+
+  Args:
+    path: see files.as_path.
+
+  Raises:
+    errors.PathError: see files.as_path.
+    errors.ModelFileError: no file system serves the URL, or a pipe, a device or a socket
+      is there: a model is read more than once.
+  """
+  path = files.as_path(path)
+  scheme = files.scheme(path)
+  if scheme is not None:
+    if not has_file_system(scheme):
+      raise errors.ModelFileError(
+          '%s cannot be read: this TensorFlow has no file system for %s://; copy the files to a '
+          'local folder and give that' % (path, scheme))
+    return path
+  mode = _mode(path)
+  if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    raise errors.ModelFileError('%s is %s, and models are read from files and folders; copy it '
+                                'to a file and give that' % (path, files.kind_of(mode)))
+  return path
+
+
+def parse(message: Any, content: bytes) -> Any:
+  """Parses a protocol buffer into `message`, which is returned; failures raise, and print nothing.
+
+  Raises:
+    Exception: the bytes are none; each version of protobuf has its own class.
+  """
+  # The C++ of older versions prints that there is no UTF-8, and raises then.
+  with quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext():
+    message.ParseFromString(content)
+  return message
+
+
+def has_file_system(scheme: str) -> bool:
+  """Whether TensorFlow has a file system for URLs of a scheme; asks no network."""
+  known = getattr(getattr(tf.io, 'gfile', None), 'get_registered_schemes', None)
+  if known is not None:
+    return scheme in known()
+  try:  # TensorFlow 1 has no list. Without a host there is nothing to connect to.
+    tf.gfile.Exists(scheme + '://')
+  except tf.errors.UnimplementedError:
+    return False
+  except (tf.errors.OpError, OSError, ValueError):
+    return True
+  return True
+
+
+def _mode(path: str) -> Optional[int]:
+  try:
+    return os.stat(path).st_mode
+  except OSError:
+    return None

@@ -1,0 +1,144 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Values of what a graph makes of its constants: casts, products, and parts that are joined."""
+
+from typing import Any, Dict, List
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning import tensors
+from model_pruning.compat import tf
+from model_pruning.reading import nodes as graphs
+
+_DEEPEST = 32  # Operations between a constant and a weight that it is part of.
+_NEVER = _DEEPEST + 1
+
+
+class Allowance:
+  """How much memory may be taken for what is made of constants: a few times what they take."""
+
+  _LEAST, _FACTOR = 2**28, 8
+
+  def __init__(self) -> None:
+    self._stored = self._made = 0
+
+  def stored(self, values: np.ndarray) -> None:
+    """Takes account of a constant."""
+    self._stored += 0 if tensors.is_repeated(values) else values.nbytes
+
+  def make(self, size: int, name: str) -> None:
+    """Takes account of an array of `size` bytes, before it is made.
+
+    Raises:
+      errors.ModelFileError: that is too much.
+    """
+    self._made += size
+    if self._made > max(self._LEAST, self._FACTOR * self._stored):
+      raise errors.ModelFileError(
+          'What the graph makes of its constants, up to %s, would take %s bytes of memory, and '
+          'they take %s; store the values of the weights' % (
+              name, '{:,}'.format(self._made), '{:,}'.format(self._stored)))
+
+
+class ConstantValues:
+  """The tensors of a graph that are made of constants alone, by a few plain operations."""
+
+  def __init__(self, nodes: graphs.Nodes) -> None:
+    self._nodes = nodes
+    self._depths: Dict[str, int] = {}  # Operations up to the farthest constant.
+
+  def has(self, ref: graphs.Ref) -> bool:
+    """Whether a tensor is made of constants alone, in a way that `value` knows."""
+    stack = [ref.node]
+    while stack:
+      name = stack[-1]
+      known = self._depths.setdefault(name, 0)  # 0: it is being looked at.
+      node = self._nodes.get(name)
+      inputs = [other.node for other in self._inputs(node)]
+      missing = [] if known else [other for other in inputs if other not in self._depths]
+      if missing:
+        stack.extend(missing)
+        continue
+      stack.pop()
+      if not known:
+        # One that is being looked at closes a circle.
+        depths = [self._depths[other] or _NEVER for other in inputs]
+        self._depths[name] = (1 if node is not None and node.op == 'Const' else
+                              min(_NEVER, 1 + max(depths)) if depths else _NEVER)
+    return self._depths[ref.node] < _NEVER
+
+  def value(self, ref: graphs.Ref) -> np.ndarray:
+    """Returns the value of a tensor of which `has` holds.
+
+    Raises:
+      errors.ModelFileError: its parts do not fit together, or make too large an array.
+    """
+    values: Dict[str, np.ndarray] = {}
+    allowance = Allowance()
+    pending = [ref.node]
+    while pending:
+      node = self._nodes[pending[-1]]
+      missing = [other.node for other in self._inputs(node) if other.node not in values]
+      if missing:
+        pending.extend(missing)
+        continue
+      if pending.pop() not in values:
+        values[node.name] = self._compute(
+            node, [values[other.node] for other in self._inputs(node)], allowance)
+    return values[ref.node]
+
+  def _inputs(self, node: Any) -> List[graphs.Ref]:
+    if node is None or node.op == 'Const':
+      return []
+    if graphs.is_same(node) or node.op == 'Cast':
+      return list(node.inputs[:1])
+    if node.op == 'Mul' and len(node.inputs) == 2 or node.op == 'ConcatV2' and len(node.inputs) > 1:
+      return list(node.inputs)
+    return []
+
+  def _compute(self, node: graphs.Node, values: List[np.ndarray],
+               allowance: Allowance) -> np.ndarray:
+    if node.op == 'Const':
+      value = tensors.to_array(node.definition.attr['value'].tensor, node.name)
+      allowance.stored(value)
+      return value
+    if graphs.is_same(node):
+      return values[0]
+    try:
+      if node.op == 'Cast':
+        return tensors.elementwise(lambda value: value.astype(
+            tf.as_dtype(node.definition.attr['DstT'].type).as_numpy_dtype), values[0])
+      return combined(node.op, values, node.name, allowance)
+    except (TypeError, ValueError, IndexError) as error:
+      if isinstance(error, errors.PruningError):
+        raise
+      raise errors.ModelFileError(
+          'The inputs of %s (%s) do not fit together (%s); the graph is damaged: export it '
+          'again' % (node.name, node.op, errors.first_line(error))) from error
+
+
+def combined(op: str, values: List[np.ndarray], name: str, allowance: Allowance) -> np.ndarray:
+  """Returns the product of two arrays, or, for ConcatV2, of all but the last, joined.
+
+  Args:
+    op: 'Mul' or 'ConcatV2'.
+    values: the inputs of the operation.
+    name: what to call it in errors.
+    allowance: what memory is taken from.
+
+  Raises:
+    errors.ModelFileError: the result would be too large.
+    ValueError, TypeError, IndexError: the inputs do not fit together.
+  """
+  if op == 'ConcatV2':
+    *parts, axis = values
+    allowance.make(sum(part.nbytes for part in parts), name)
+    return np.concatenate(parts, int(axis))
+  left, right = values
+  with np.errstate(all='ignore'):  # A diverged model has infinities.
+    if left.shape == right.shape and all(map(tensors.is_repeated, values)):
+      return tensors.elementwise(np.multiply, left, right)
+    shape = np.broadcast(left, right).shape
+    allowance.make(tensors.elements(shape) * left.dtype.itemsize, name)
+    return np.asarray(left * right)

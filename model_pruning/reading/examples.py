@@ -1,0 +1,77 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Examples of a model's inputs, from .npy and .npz files."""
+
+import os
+from typing import Any
+import zipfile
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning import inputs
+from model_pruning import tensors
+
+
+def read(path: Any) -> Any:
+  """Returns the inputs in a file: a list with an example per row.
+
+  Args:
+    path: a .npy file, or a .npz with an array for each input.
+
+  Returns:
+    Arrays, or, of a .npz, dicts of arrays by the names of the inputs.
+
+  Raises:
+    errors.ModelFileError: the file cannot be read, holds something else, or declares
+      larger arrays than it has.
+  """
+  path = inputs.check(path)
+  try:
+    _check_size(path)
+    arrays = np.load(path, allow_pickle=False)
+    if not hasattr(arrays, 'files'):
+      if not arrays.ndim:
+        raise ValueError('it holds a single number')
+      return list(arrays)
+    with arrays:
+      columns = {name: arrays[name] for name in arrays.files}
+    if not columns or any(not column.ndim for column in columns.values()):
+      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
+  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
+    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
+        path, errors.first_line(error))) from error
+  lengths = {name: len(column) for name, column in columns.items()}
+  if len(set(lengths.values())) != 1:
+    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
+        path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
+  return [{name: column[i] for name, column in columns.items()}
+          for i in range(next(iter(lengths.values())))]
+
+
+def _check_size(path: str) -> None:
+  """Raises ValueError if a file declares more than it has: NumPy takes the memory first."""
+  if not zipfile.is_zipfile(path):
+    with open(path, 'rb') as f:
+      _check_header(f, os.path.getsize(path))
+    return
+  with zipfile.ZipFile(path) as archive:
+    members = archive.infolist()
+    total = sum(member.file_size for member in members)
+    tensors.check_size([total], 1, 'of all examples', 1100 * os.path.getsize(path))
+    for member in members:
+      with archive.open(member) as f:
+        _check_header(f, member.file_size)
+
+
+def _check_header(f: Any, present: int) -> None:
+  if f.read(6) != b'\x93NUMPY':
+    return  # Something else, of which NumPy says more.
+  version = tuple(f.read(2))
+  if version not in ((1, 0), (2, 0)):
+    raise ValueError('it is of version %d.%d, for arrays with named fields' % version)
+  header: Any = np.lib.format
+  read_header = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
+  shape, _, dtype = read_header(f)
+  if tensors.elements(shape) * dtype.itemsize > present or any(dim < 0 for dim in shape):
+    raise ValueError('it declares an array of shape %s, and has %d bytes' % (shape, present))
