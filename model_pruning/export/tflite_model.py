@@ -22,6 +22,7 @@ from model_pruning.reading import validation
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+_OFF = 2  # RewriterConfig.OFF, which is not public.
 _LARGEST = 2**31 - 1  # Bytes of an input.
 _MOST_MADE = 2**28  # Bytes of what a few numbers in the graph make.
 _MADE = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot')
@@ -103,7 +104,10 @@ class Model:
 
   def _run(self, inputs: Sequence[Any], outputs: Sequence[Any],
            feeds: Sequence[Sequence[np.ndarray]]) -> List[List[np.ndarray]]:
-    with tf.Session(graph=self.graph) as session:
+    config = tf.ConfigProto()
+    # TensorFlow 2.15 fuses layer normalization of constants with a wrong epsilon, or fails.
+    config.graph_options.rewrite_options.remapping = _OFF
+    with tf.Session(graph=self.graph, config=config) as session:
       try:
         return [session.run(outputs, dict(zip(inputs, feed))) for feed in feeds]
       except tf.errors.OpError as error:

@@ -36,6 +36,7 @@ def load(path: str) -> Any:
     errors.ModelFileError: there is no file, it is damaged, it has code in it (a Lambda layer),
       or layers that nobody registered.
   """
+  path = files.as_path(path)
   if not os.path.isfile(path):
     raise errors.ModelFileError('There is no file %s; expected a Keras model' % path)
   if _has_code(path):
@@ -81,6 +82,7 @@ def save(model: Any, path: str) -> None:
   Raises:
     errors.WriteError: the name has another ending, or nothing can be written there.
   """
+  path = files.as_path(path)
   if not path.lower().endswith(kinds.KERAS_SUFFIXES) or kinds.is_weights_name(path):
     raise errors.WriteError('%s is no name for a Keras model; end it in .keras or .h5' % path)
   with files.replacing(path) as temporary, quietly():

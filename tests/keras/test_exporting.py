@@ -156,7 +156,7 @@ def test_two_layers_whose_weights_have_one_name(tmp_path):
 
 def test_a_saved_model(tmp_path):
   model = _pruned(_dense())
-  sparsity.to_saved_model(model, str(tmp_path / 'served'))
+  sparsity.to_saved_model(model, tmp_path / 'served')
   found = report.of(str(tmp_path / 'served'))
   assert [(row.name, row.sparsity) for row in found.weights][0][1] > 0.89
   with pytest.raises(errors.WriteError, match='exists'):
