@@ -13,6 +13,7 @@ from model_pruning.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams
 from model_pruning.hooks import PruningHook as PruningHook
 from model_pruning.hparam import HParams as HParams
 from model_pruning.pruning import Pruning as Pruning
+from model_pruning.reading import models as _models
 from model_pruning.registry import apply_mask as apply_mask
 from model_pruning.registry import apply_mask_and_return as apply_mask_and_return
 from model_pruning.registry import apply_mask_with_group as apply_mask_with_group
@@ -63,6 +64,14 @@ if typing.TYPE_CHECKING:
   from model_pruning.learning import train as train
   from model_pruning.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
   from model_pruning.rnn_cells import MaskedLSTMCell as MaskedLSTMCell
+
+
+def _read_keras(path: str) -> typing.Any:
+  return importlib.import_module('model_pruning.keras.files').stored_model(path)
+
+
+# Reports, plots and warnings read Keras models too, with what is above them.
+_models.READERS['Keras model'] = _read_keras
 
 
 def __getattr__(name: str) -> typing.Any:

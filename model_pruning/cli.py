@@ -21,7 +21,7 @@ from model_pruning.compat import tf
 from model_pruning.export import tflite
 
 _MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
-          'SavedModel, or a file with a GraphDef')
+          'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')
 _TRACEBACK = 'MODEL_PRUNING_TRACEBACK'
 _LARGEST_DIMENSION = 2**31 - 1
 
@@ -156,11 +156,12 @@ def _strip(subparsers: Any) -> None:
       'weights are multiplied\nby their masks, and the masks, thresholds and updates are gone.',
       'out/digits --output_node_names=scores --output=stripped.pb',
       'out/model.ckpt-1200 --to=checkpoint --output=dense/model.ckpt',
-      'exported/1 --output=stripped   # a SavedModel keeps its signatures')
+      'exported/1 --output=stripped   # a SavedModel keeps its signatures',
+      'model.keras --output=small.keras')
   _add_model(parser)
-  parser.add_argument('--to', choices=['graph', 'checkpoint', 'saved_model'],
-                      help='what to write; by default a SavedModel of a SavedModel, and a GraphDef '
-                      'of everything else')
+  parser.add_argument('--to', choices=['graph', 'checkpoint', 'saved_model', 'keras'],
+                      help='what to write; by default a SavedModel of a SavedModel, a Keras model '
+                      'of a Keras model, and a GraphDef of everything else')
   parser.add_argument('--inputs', type=_names, default=[], metavar='NAME,...',
                       help='for --to=saved_model: the inputs of its signature; by default the '
                       'placeholders')
@@ -174,7 +175,8 @@ def _export(subparsers: Any) -> None:
       'masks are removed\non the way. Outputs are compared before anything is written.',
       'out/digits --output_node_names=scores --output=digits.tflite',
       'stripped.pb --output_node_names=scores --quantization=dynamic --output=digits.tflite',
-      'exported/1 --quantization=int8 --examples=images.npy --output=digits.tflite')
+      'exported/1 --quantization=int8 --examples=images.npy --output=digits.tflite',
+      'model.keras --quantization=dynamic --output=small.tflite')
   _add_model(parser)
   parser.add_argument('--inputs', type=_names, default=[], metavar='NAME,...',
                       help='by default the placeholders, or what the signature says')

@@ -29,23 +29,35 @@ from model_pruning.export import strip as strip_lib
 from model_pruning.export import tflite
 from model_pruning.maps import expression
 from model_pruning.reading import examples as examples_lib
+from model_pruning.reading import kinds
 from model_pruning.reading import models
 from model_pruning.reading import sources
 from model_pruning.summaries import sparsity_table
 
 
+_DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
+
+
 def strip(args: Any) -> None:
-  """Writes a model without masks: a GraphDef, a checkpoint or a SavedModel."""
-  to = args.to or ('saved_model' if sources.is_saved_model(args.model) else 'graph')
+  """Writes a model without masks: a GraphDef, a checkpoint, a SavedModel or a Keras model."""
+  kind = _kind(args.model)
+  to = args.to or _DEFAULT_TO.get(kind, 'graph')
+  if to == 'keras' and kind != kinds.KERAS:
+    raise errors.ModelFileError('%s is a %s; only a Keras model (.keras, .h5) can be stripped to '
+                                'a Keras model' % (args.model, kind))
   if to != 'checkpoint':  # That looks further, at what training would resume from.
     files.check_output(args.output, [args.model, args.meta_graph])
   warnings = _warnings(args)
-  if to == 'checkpoint':
+  if kind == kinds.KERAS:
+    with _stage('stripping'):
+      folded = _strip_keras(args.model, to, args.output)
+  elif to == 'checkpoint':
     with _stage('writing'):
       folded = [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
-  elif to == 'saved_model' and sources.is_saved_model(args.model):
+  elif to == 'saved_model' and kind == kinds.SAVED_MODEL:
     with _stage('stripping'):
-      folded = saved_model.strip_saved_model(args.model, args.output)
+      folded = saved_model.strip_saved_model(
+          kinds.saved_model_folder(args.model), args.output)
   else:
     graph_def, inputs, outputs, folded = _stripped(args)
     if not folded:
@@ -54,9 +66,7 @@ def strip(args: Any) -> None:
     if to == 'saved_model':
       saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
     else:
-      given = [args.model, args.meta_graph]
-      with files.replacing(args.output, given) as temporary, open(temporary, 'wb') as f:
-        f.write(graph_def.SerializeToString(deterministic=True))
+      _write_graph(graph_def, args.output, [args.model, args.meta_graph])
   if args.json:
     print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
                            'bytes': _size(args.output)},
@@ -65,6 +75,48 @@ def strip(args: Any) -> None:
     print('Folded %d masked weight%s into %s (%s bytes)' % (
         len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
         '{:,}'.format(_size(args.output))))
+
+
+def _kind(path: str) -> str:
+  """Returns the kind of a model that has masks and a graph, or raises errors.ModelFileError."""
+  kind = kinds.kind_of(path)
+  if kind == kinds.KERAS_WEIGHTS:
+    raise errors.ModelFileError(
+        '%s holds weights and no architecture; build the model, prune_low_magnitude() it, '
+        'load_weights() the file, and save() the model as .keras, which this command takes' % path)
+  if kind == kinds.TFLITE:
+    raise errors.ModelFileError(
+        '%s is a TFLite model, which has no masks; give the model that it was made from' % path)
+  if kind == kinds.KERAS:
+    models.check_keras(path)
+  return kind
+
+
+def _strip_keras(path: str, to: str, output: str) -> List[str]:
+  """Writes a stripped Keras model; returns the names of the weights that had masks."""
+  from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+  from model_pruning.keras import files as keras_files
+  from model_pruning.keras.prune import strip_pruning
+  if to == 'checkpoint':
+    raise errors.ModelFileError(
+        '%s is a Keras model, and checkpoints are of graphs; strip it to a Keras model, whose '
+        'save_weights() writes one' % path)
+  model = keras_files.load(path)
+  folded = keras_files.weight_names(model)
+  if not folded:
+    raise errors.NoMaskedWeightsError('%s has no pruned layers; is it stripped already?' % path)
+  if to == 'keras':
+    keras_files.save(strip_pruning(model), output)
+  elif to == 'saved_model':
+    exporting.to_saved_model(model, output)
+  else:
+    _write_graph(exporting.freeze(model).graph_def, output, [path])
+  return folded
+
+
+def _write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
+  with files.replacing(path, sources_of_it) as temporary, open(temporary, 'wb') as f:
+    f.write(graph_def.SerializeToString(deterministic=True))
 
 
 def export(args: Any) -> None:
@@ -173,8 +225,17 @@ def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
   """Returns a stripped GraphDef, its inputs and outputs, and the names of what was folded."""
   inputs, outputs = list(args.inputs), list(args.output_node_names)
   with _stage('reading and stripping'):
-    if sources.is_saved_model(args.model):
-      graph_def, signatures, _, folded = saved_model.read_stripped(args.model)
+    kind = _kind(args.model)
+    if kind == kinds.KERAS:
+      from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+      from model_pruning.keras import files as keras_files
+      model = keras_files.load(args.model)
+      frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)
+      return (frozen.graph_def, inputs or frozen.inputs, outputs or frozen.outputs,
+              keras_files.weight_names(model))
+    if kind == kinds.SAVED_MODEL:
+      graph_def, signatures, _, folded = saved_model.read_stripped(
+          kinds.saved_model_folder(args.model))
       signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
       inputs = inputs or [info.name for _, info in sorted(signature.inputs.items())]
       outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
@@ -182,11 +243,11 @@ def _stripped(args: Any) -> Tuple[Any, List[str], List[str], List[str]]:
     if not outputs:
       raise errors.OutputNodeError(
           '--output_node_names is missing; name the operations to keep, such as softmax')
-    if sources.is_graph_file(args.model):
-      frozen = sources.graph_def(args.model)
+    if kind == kinds.GRAPH:
+      masked = sources.graph_def(args.model)
     else:
-      frozen = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
-    graph_def, folded = strip_lib.strip(frozen, outputs)
+      masked = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
+    graph_def, folded = strip_lib.strip(masked, outputs)
   return graph_def, inputs or _placeholders(graph_def), outputs, folded
 
 

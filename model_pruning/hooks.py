@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """PruningHook: pruning for Estimator and MonitoredTrainingSession."""
 
-import inspect
 import json
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
@@ -10,10 +9,11 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning import names as names_lib
-from model_pruning import registry
+from model_pruning import records
 from model_pruning import variables
 from model_pruning.compat import tf
 from model_pruning.coordination import Claim
+from model_pruning.coordination import session_around
 from model_pruning.coordination import TFConfig
 from model_pruning.hparam import HParams
 from model_pruning.last_checkpoint import save_last_update
@@ -111,7 +111,7 @@ class PruningHook(tf.train.SessionRunHook):
       self._watch = Watch(self._cluster)
     self._servers = {variables.job_of(variable) for variable in tf.global_variables()}
     self._wait_for('the session')
-    creator, hooks = _session_around()
+    creator, hooks = session_around()
     if self._graph is not tf.get_default_graph():
       self._graph, self._made, self._claim = tf.get_default_graph(), [], None
     self._pruning, self._compared, self._is_running = None, False, False
@@ -129,20 +129,19 @@ class PruningHook(tf.train.SessionRunHook):
       if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
           self._listener not in listeners):
         listeners.insert(0, self._listener)
-    known = {variable.name for variable in tf.global_variables()}
+    known = {variable.name for variable in variables.saved_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
     else:
       self._pruning = Pruning(self._given, sparsity=self._sparsity)
-    if not registry.masked_weights():
-      raise errors.NoMaskedWeightsError(
-          'The graph has no masked weights for PruningHook to update: build the model in a '
-          'masked_scope(), or call apply_mask on its weights')
+    records.require_masked_weights('PruningHook')
     self._update = self._pruning.conditional_mask_update_op()
     own = [variable.name for variable in self._pruning.own_variables()]
-    self._made += [(variable, variables.exempt_from_initialization(variable))
-                   for variable in tf.global_variables()
-                   if variable.name in own or variable.name not in known]
+    done = [variable.name for variable, _ in self._made]
+    self._made += [
+        (variable, variables.exempt_from_initialization(variable))
+        for variable in variables.saved_variables() if variable.name not in done and (
+            variable.name in own or variable.name not in known or variables.is_exempt(variable))]
     self._pruning.prepare_report()
     if self._summaries:
       self._pruning.add_pruning_summaries()
@@ -294,18 +293,3 @@ class PruningHook(tf.train.SessionRunHook):
             'a mask update at or after sparsity_function_end_step=%d' %
             spec.sparsity_function_end_step if schedule is None else
             'the last mask update of %r' % schedule)
-
-
-def _session_around() -> Tuple[Any, Sequence[Any]]:
-  """Returns session creator and hooks of the MonitoredSession that is being made; or (None, []).
-
-  Who the chief is, and who saves, is known to what calls begin(), and to no one whom a
-  hook could ask.
-  """
-  frame = inspect.currentframe()
-  while frame is not None:
-    if frame.f_code.co_name == '__init__' and {'session_creator', 'hooks'} <= set(
-        frame.f_code.co_varnames):
-      return frame.f_locals['session_creator'], frame.f_locals['hooks'] or []
-    frame = frame.f_back
-  return None, []

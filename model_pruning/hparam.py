@@ -241,7 +241,7 @@ class HParams(object):
     return self.override_from_dict(values)
 
   def to_json(self, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
-    """Returns the values as a JSON object, functions left out; see json.dumps() for the arguments."""
+    """Returns the values as a JSON object, without functions; the arguments are json.dumps()'s."""
     values = {name: value for name, value in self.values().items() if not callable(value)}
     return json.dumps(values, indent=indent, separators=separators, sort_keys=sort_keys)
 

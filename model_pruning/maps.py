@@ -27,7 +27,7 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
     pattern, colon, text = entry.rpartition(':')
     if not colon or not pattern:
       raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
-    expression('%s entry %s' % (hparam, grammar.shown(entry)), pattern)
+    expression('%s entry %s' % (hparam, grammar.shown(entry, 300)), pattern)
     try:
       value = parse(text)
     except ValueError as error:
@@ -50,8 +50,8 @@ def expression(where: str, pattern: str) -> Expression:
   try:
     return _compiled(pattern)
   except ValueError as error:
-    raise errors.MapError('%s: %s is not a usable regular expression (%s)' % (
-        where, grammar.shown(pattern), grammar.shown(error, 300))) from error
+    raise errors.MapError('%s: %s is not a regular expression that can be used (%s)' % (
+        where, grammar.shown(repr(pattern), 300), grammar.shown(error, 300))) from error
 
 
 _compiled = functools.lru_cache(maxsize=1024)(Expression)

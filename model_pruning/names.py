@@ -7,7 +7,7 @@ look at its graphs, keep working. This is the only place that spells them.
 """
 
 import re
-from typing import Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 # Collections. A group has the same ones, with '_<group name>' appended.
 MASK_COLLECTION = 'masks'
@@ -63,6 +63,27 @@ def split(name: str) -> Tuple[str, str]:
   """Returns the scope of a name, with its slash, and the last part: 'fc/kernel' -> 'fc/', ..."""
   scope, slash, leaf = name.rpartition('/')
   return scope + slash, leaf
+
+
+# Weights of Keras layers, as their variables end.
+_KERAS_LEAVES = ('kernel', 'recurrent_kernel', 'depthwise_kernel', 'pointwise_kernel', 'embeddings',
+                 'bias', 'gamma', 'beta', 'moving_mean', 'moving_variance')
+_COPY = re.compile(r'(.*?(?:%s))_\d+$' % '|'.join('(?:^|/)' + leaf for leaf in _KERAS_LEAVES))
+
+
+def of_keras(known: Iterable[str]) -> Dict[str, str]:
+  """Returns the names that Keras gave to weights, by their names in a SavedModel.
+
+  Keras 3 exports 'fc/kernel' as 'fc/kernel_1'. Left out are names that stay, and those that
+  another weight has, or would have, once the number is gone.
+  """
+  known = set(known)
+  found: Dict[str, List[str]] = {}
+  for name in sorted(known):
+    match = _COPY.match(name)
+    if match and match.group(1) not in known:
+      found.setdefault(match.group(1), []).append(name)
+  return {copies[0]: name for name, copies in found.items() if len(copies) == 1}
 
 
 def is_step(name: str) -> bool:

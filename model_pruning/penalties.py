@@ -8,6 +8,7 @@ and on the product, while get_variable itself penalizes the weight, and once.
 """
 
 import functools
+import sys
 from typing import Any, Dict
 
 from model_pruning.compat import tf
@@ -32,12 +33,17 @@ def _products() -> Dict[str, Any]:
 
 
 def penalize_weights_once() -> None:
-  """Has the layers of tf.layers penalize the weights behind masked products, once each."""
-  try:
-    layer = tf.layers.Layer
-    original = layer._handle_weight_regularization
-  except (AttributeError, ImportError):  # Keras 3 has no such layers.
-    return
+  """Makes the layers of tf.layers penalize the weights behind masked products, once each."""
+  for name, module in list(sys.modules.items()):
+    # TensorFlow and Keras have copies of the class, and slim takes another than tf.layers.
+    if name == 'tensorflow.python.layers.base' or name.endswith('.legacy_tf_layers.base'):
+      layer = getattr(module, 'Layer', None)
+      if hasattr(layer, '_handle_weight_regularization'):
+        _penalize_weights_of(layer)
+
+
+def _penalize_weights_of(layer: Any) -> None:
+  original = layer._handle_weight_regularization
   if getattr(original, '_of_weights', False):
     return
 

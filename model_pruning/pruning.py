@@ -17,6 +17,7 @@ from model_pruning import summaries
 from model_pruning import updates
 from model_pruning import weight_sparsity
 from model_pruning.compat import tf
+from model_pruning.coordination import session_around
 from model_pruning.hparam import HParams
 from model_pruning.placement import once_for_all_replicas
 from model_pruning.placement import switches_and_merges
@@ -82,6 +83,10 @@ class Pruning:
     self._last_gradient_update_step = variables.step_variable(
         self.spec.name, names.LAST_GRADIENT_UPDATE_STEP, kind,
         self._global_step) if self.spec.uses_gradients else None
+    if session_around()[0] is None:
+      # A hook may have exempted them for its session, which is over, or not yet begun.
+      for variable in self.own_variables():
+        variables.require_initialization(variable)
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
     for warning in filter(None, warnings):

@@ -118,6 +118,14 @@ def masked_weights() -> List[MaskedWeight]:
           for weight, mask, threshold, masked in rows.values()]
 
 
+def require_masked_weights(what: str) -> None:
+  """Raises errors.NoMaskedWeightsError if the default graph has none for `what` to update."""
+  if not masked_weights():
+    raise errors.NoMaskedWeightsError(
+        'The graph has no masked weights for %s to update: build the model in a masked_scope(), '
+        'or call apply_mask on its weights' % what)
+
+
 def sibling(mask: Any, leaf: str) -> str:
   """Returns the op name of another variable of the same weight: <scope>/mask -> <scope>/<leaf>."""
   return names.sibling(variables.op_name(mask), leaf)

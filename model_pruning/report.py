@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 import numpy as np
 
 from model_pruning.reading import flops
+from model_pruning.reading import kinds
 from model_pruning.reading import measure
 from model_pruning.reading import models
 from model_pruning.reading import updated
@@ -21,7 +22,7 @@ from model_pruning.spec import BlockDims
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 
-TFLITE = 'TFLite model'
+TFLITE = kinds.TFLITE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Report:
 
   Attributes:
     path: the file, the folder of a SavedModel, or the prefix of a checkpoint.
-    kind: what it is: 'checkpoint', 'frozen graph', 'SavedModel' or 'TFLite model'.
+    kind: what it is: 'checkpoint', 'frozen graph', 'SavedModel', 'TFLite model', 'Keras
+      model' or 'weights of a Keras model'.
     weights: the weights that have masks, and other floats of rank 2 or more.
     notes: what is not known, and why; a sentence each.
   """
@@ -197,7 +199,7 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
 def of(path: Any, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
        output_node_names: Optional[Sequence[str]] = None) -> Report:
-  """Reports on a checkpoint, a frozen graph, a SavedModel or a TFLite model.
+  """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model, or a file of Keras.
 
   FLOPs are those of convolutions and matrix products with a stored kernel, as far as
   the file has the graph and shapes can be told from it. Where the inputs' batch size
@@ -205,7 +207,8 @@ def of(path: Any, block: Optional[BlockDims] = None,
 
   Args:
     path: the prefix of a checkpoint, a folder of checkpoints for the latest, a
-      SavedModel's folder, or a file with a GraphDef or a TFLite model.
+      SavedModel's folder, or a file: with a GraphDef, a TFLite model, a Keras model (.keras,
+      .h5), or weights of one (.weights.h5).
     block: (height, width) of the blocks of a matrix [inputs, outputs] to look for; -1
       for its whole dimension. None finds those in which each weight is sparse.
     input_shapes: shape of one example, by the name of the graph's input, for graphs
@@ -222,7 +225,7 @@ def of(path: Any, block: Optional[BlockDims] = None,
   """
   measure.check_block(block)
   path = inputs.check(path)
-  if is_tflite(path):
+  if kinds.kind_of(path) == kinds.TFLITE:
     return Report(path, TFLITE, tuple(_tflite_weights(path, block)),
                   ('FLOPs of TFLite models are not counted.',))
   model = models.load(path, output_node_names)
@@ -230,10 +233,19 @@ def of(path: Any, block: Optional[BlockDims] = None,
   for weight in model.weights():
     rows.append((_measure(weight, block), weight.nodes))
     masks.append(updated.state_of(weight))
-  layers = flops.layers_of(model.nodes, [name for _, made_of in rows for name in made_of],
-                           input_shapes)
-  weights = [_with_flops(row, _layers_by(made_of, layers.layers)) for row, made_of in rows]
-  notes = model.notes + layers.notes
+  known = [name for _, made_of in rows for name in made_of]
+  layers = [flops.layers_of(model.nodes, known, input_shapes)]
+  if len(model.signatures) > 1:  # Each may have a copy of the model: a weight counts in one.
+    layers = [flops.layers_of(nodes, known, {
+        name: shape for name, shape in (input_shapes or {}).items()
+        if name.split(':')[0] in nodes}) for nodes in model.signatures]
+  weights, counted = [], {0: layers[0].notes}
+  for row, made_of in rows:
+    index, found = next(((index, found) for index, found in enumerate(
+        _layers_by(made_of, each.layers) for each in layers) if found), (0, []))
+    weights.append(_with_flops(row, found))
+    counted[index] = layers[index].notes
+  notes = model.notes + tuple(dict.fromkeys(note for each in counted.values() for note in each))
   if updated.never_updated(masks, model.last_update):
     notes += (_as_note(updated.warning(model.path)),)
   return Report(model.path, model.kind, tuple(weights), notes)
@@ -314,15 +326,6 @@ def _with_flops(row: WeightReport, layers: Sequence[flops.Layer]) -> WeightRepor
   total = sum(layer.flops or 0 for layer in layers)
   kept = total * (row.size - row.zeros) / max(row.size, 1)
   return dataclasses.replace(row, flops=total, flops_effective=int(round(kept)))
-
-
-def is_tflite(path: str) -> bool:
-  """Returns whether a file is a TFLite model, by the identifier in it or by its name."""
-  try:
-    with open(path, 'rb') as f:
-      return f.read(8)[4:] == b'TFL3' or path.endswith('.tflite')
-  except OSError:
-    return False
 
 
 def _tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightReport]:

@@ -91,7 +91,7 @@ class Clock:
     for. As 0 is also what last_update_step is when there was none yet, an
     update of step 0 is due whenever that is the step.
     """
-    due = self._updates_until(step) > self._updates_until(last_update_step)
+    due = self._update_at(step) > self._update_at(last_update_step)
     if self.begin == 0:
       due |= equal(step, 0)
     return due if tf.is_tensor(due) or np.ndim(due) else bool(due)
@@ -108,12 +108,12 @@ class Clock:
     """Returns the last step up to `step` with an update; 0 for none."""
     if self.end >= 0 and step >= self.end:
       return self.end
-    turns = int(turns_until(step, self.begin, self.frequency))
-    return self.begin + (turns - 1) * self.frequency if turns else 0
+    turn = int(turn_at(step, self.begin, self.frequency))
+    return self.begin + turn * self.frequency if turn >= 0 else 0
 
-  def _updates_until(self, step: Any) -> Any:
-    """Returns how many updates there are up to `step`; no sum on the way exceeds an int32."""
-    number = turns_until(step, self.begin, self.frequency, self.end)
+  def _update_at(self, step: Any) -> Any:
+    """Returns the number of the last update at or before `step`, counted from 0; -1 for none."""
+    number = turn_at(step, self.begin, self.frequency, self.end)
     if self.end < 0 or (self.end - self.begin) % self.frequency == 0:
       return number
     last = step >= self.end  # It comes out of turn.
@@ -139,10 +139,11 @@ def is_in_turn(step: Any, begin: Any, end: Any, frequency: Any) -> Any:
   return inside & equal((step - begin) % frequency, 0)
 
 
-def turns_until(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
-  """Returns how many of begin, begin + frequency, ... are at most `step`, and at most `end`.
+def turn_at(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
+  """Returns the number of the last turn at or before `step`, counted from 0; -1 for none.
 
-  Nothing on the way leaves the range of the steps, so an int32 will do.
+  Turns are begin, begin + frequency, ... up to `end`. Nothing on the way leaves the range of the
+  steps, so an int32 will do.
 
   Args:
     step: an int, an integer array or tensor, 0 or more.
@@ -153,7 +154,7 @@ def turns_until(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
   """
   minimum, maximum = (tf.minimum, tf.maximum) if tf.is_tensor(step) else (np.minimum, np.maximum)
   until = step if end < 0 else minimum(step, end)
-  return maximum(until - begin, -1) // frequency + 1
+  return maximum(until - begin, -1) // frequency
 
 
 def equal(a: Any, b: Any) -> Any:
@@ -192,12 +193,12 @@ def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   Returns:
     A bool, a bool array or a bool tensor.
   """
-  return updates_until(step, spec) > updates_until(last_update_step, spec)
+  return update_at(step, spec) > update_at(last_update_step, spec)
 
 
-def updates_until(step: Any, spec: PruningSpec) -> Any:
-  """Returns how many of update_steps there are up to `step`, in the form of `step`."""
-  return turns_until(step, first_update_step(spec), spec.pruning_frequency, spec.end_pruning_step)
+def update_at(step: Any, spec: PruningSpec) -> Any:
+  """Returns which of update_steps is the last at or before `step`, from 0; -1 for none."""
+  return turn_at(step, first_update_step(spec), spec.pruning_frequency, spec.end_pruning_step)
 
 
 def first_update_step(spec: PruningSpec) -> int:
@@ -211,14 +212,14 @@ def last_update_step(step: int, spec: PruningSpec) -> int:
   >>> last_update_step(37, PruningSpec(pruning_frequency=10))
   30
   """
-  number = int(updates_until(step, spec))
-  return first_update_step(spec) + (number - 1) * spec.pruning_frequency if number else 0
+  number = int(update_at(step, spec))
+  return first_update_step(spec) + number * spec.pruning_frequency if number >= 0 else 0
 
 
 def next_update_step(step: int, spec: PruningSpec) -> Optional[int]:
   """Returns the first of update_steps after `step`; None if there is none."""
-  after = first_update_step(spec) + int(turns_until(
-      step, first_update_step(spec), spec.pruning_frequency)) * spec.pruning_frequency
+  turn = int(turn_at(step, first_update_step(spec), spec.pruning_frequency)) + 1
+  after = first_update_step(spec) + turn * spec.pruning_frequency
   return None if -1 < spec.end_pruning_step < after else after
 
 

@@ -67,7 +67,6 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
   check_prune_option(prune_option)
   included = expression('masked_scope(include=...)', include)
   excluded = expression('masked_scope(exclude=...)', exclude) if exclude else None
-  penalize_weights_once()
   scope = tf.get_variable_scope()
   outer = scope.custom_getter
 
@@ -79,6 +78,7 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
     get = functools.partial(outer, getter) if outer else getter
     if kwargs.get('trainable') is False or not is_ours(name) or name in _claimed.names:
       return get(name, *args, **kwargs)
+    penalize_weights_once()
     before = len(tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES))
     _claimed.names.add(name)
     try:

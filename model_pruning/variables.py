@@ -130,7 +130,6 @@ def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Any)
   with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
     for variable in saved_variables():
       if op_name(variable) == scope.name + '/' + leaf:
-        require_initialization(variable)  # A hook may have exempted it, for its own session.
         return variable  # From a meta graph, whose variables get_variable does not know.
     scope.set_partitioner(None)
     with beside(step):
@@ -157,17 +156,24 @@ def exempt_from_initialization(variable: Any) -> Any:
   Returns:
     A bool tensor, whether the variable is initialized.
   """
-  variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
-  variables[:] = [known for known in variables if known is not variable]
-  # A collection of variables that a meta graph keeps, and that nobody waits for.
-  tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
   copies = copies_of(variable)
   with switches_and_merges(), tf.device(copies[0].device):
     initialized = tf.reduce_all(tf.stack([tf.is_variable_initialized(copy) for copy in copies]))
     value = tf.cond(initialized, copies[0].read_value,
                     lambda: tf.zeros(variable.shape, dtype_of(variable)))
-  tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
+  if not is_exempt(variable):
+    variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+    variables[:] = [known for known in variables if known is not variable]
+    # A collection of variables that a meta graph keeps, and that nobody waits for.
+    tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
+    tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
   return initialized
+
+
+def is_exempt(variable: Any) -> bool:
+  """Returns whether exempt_from_initialization was called for a variable of this graph."""
+  return any(isinstance(saveable, _Saveable) and saveable.op is variable
+             for saveable in tf.get_collection(tf.GraphKeys.SAVEABLE_OBJECTS))
 
 
 def require_initialization(variable: Any) -> None:

@@ -430,7 +430,7 @@ def test_the_checkpoint_of_the_last_step_holds_the_update_of_that_step(chief_onl
 
 def test_an_update_missing_from_a_checkpoint_is_made_on_resuming(tmp_path, monkeypatch):
   # Something else than TensorFlow's own hook saves.
-  monkeypatch.setattr(hooks, '_session_around', lambda: (None, []))
+  monkeypatch.setattr(hooks, 'session_around', lambda: (None, []))
 
   def run(steps, folder):
     with tf.Graph().as_default():
@@ -806,3 +806,69 @@ def test_files_are_only_written_where_asked(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   _train(2, model_pruning.PruningHook(HALF))
   assert os.listdir(str(tmp_path)) == []
+
+
+def _run_with_own_saver(folder, last_step, make_hook, before=True):
+  """Trains to a step, resuming from the folder, with a Saver made before the hook began."""
+  with tf.Graph().as_default():
+    step = tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope(), tf.variable_scope('fc'):
+      weight = tf.get_variable('kernel', [30, 30],
+                               initializer=tf.random_normal_initializer(seed=1))
+    train = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(weight**2), step)
+    saver = tf.train.Saver(max_to_keep=2) if before else None
+    with tf.train.MonitoredTrainingSession(
+        checkpoint_dir=folder, scaffold=tf.train.Scaffold(saver=saver), save_summaries_steps=None,
+        save_checkpoint_steps=1000, hooks=[tf.train.StopAtStepHook(last_step=last_step),
+                                           make_hook()]) as session:
+      while not session.should_stop():
+        session.run(train)
+  reader = tf.train.load_checkpoint(folder)
+  return {name: reader.get_tensor(name) for name in ('fc/mask', 'fc/kernel', 'fc/threshold')}
+
+
+@pytest.mark.parametrize('interrupted_at', [30, 50, 120, 150])
+@pytest.mark.parametrize('make_hook', [
+    lambda: model_pruning.PruningHook('target_sparsity=0.9,end_pruning_step=150,'
+                                      'pruning_frequency=50,sparsity_function_end_step=150'),
+    lambda: model_pruning.PruningHook(sparsity=model_pruning.PolynomialDecay(
+        0.2, 0.9, begin_step=0, end_step=150, frequency=40)),
+    lambda: model_pruning.PruningHook(sparsity=model_pruning.ConstantSparsity(
+        0.9, begin_step=20, frequency=60)),
+    lambda: model_pruning.PruningHook(model_pruning.Pruning(
+        'target_sparsity=0.9,end_pruning_step=150,pruning_frequency=50,'
+        'sparsity_function_end_step=150'))], ids=['spec', 'polynomial', 'constant', 'Pruning'])
+def test_a_run_resumed_with_a_saver_of_the_users_ends_as_if_never_interrupted(
+    tmp_path, make_hook, interrupted_at):
+  whole = _run_with_own_saver(str(tmp_path / 'whole'), 200, make_hook)
+  _run_with_own_saver(str(tmp_path / 'parts'), interrupted_at, make_hook)
+  resumed = _run_with_own_saver(str(tmp_path / 'parts'), 200, make_hook)
+  assert round(1 - float(np.mean(whole['fc/mask'])), 6) == 0.9
+  for name, value in whole.items():
+    np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+
+
+def test_a_dense_checkpoint_is_pruned_at_once_where_the_schedule_says_so(tmp_path):
+  """Its masks hide nothing, so no update can have been made."""
+  saved = str(tmp_path / 'model.ckpt')
+  with tf.Graph().as_default(), tf.Session() as session:
+    step = tf.train.get_or_create_global_step()
+    with tf.variable_scope('fc'):
+      tf.get_variable('kernel', [30, 30])
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(step, 5000))
+    tf.train.Saver().save(session, saved)
+  with tf.Graph().as_default():
+    step = tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope(), tf.variable_scope('fc'):
+      weight = tf.get_variable('kernel', [30, 30])
+    train = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(weight**2), step)
+    saver = tf.train.Saver([variable for variable in
+                            tf.global_variables() if 'mask' not in variable.op.name
+                            and 'threshold' not in variable.op.name])
+    scaffold = tf.train.Scaffold(init_op=tf.global_variables_initializer(),
+                                 init_fn=lambda _, session: saver.restore(session, saved))
+    hook = model_pruning.PruningHook('target_sparsity=0.9,pruning_frequency=1000')
+    with tf.train.MonitoredTrainingSession(scaffold=scaffold, hooks=[hook]) as session:
+      session.run(train)
+      assert round(float(np.mean(session.run(model_pruning.get_masks()[0]))), 6) == 0.1

@@ -289,16 +289,43 @@ def test_bad_json(text, error):
   assert hparams == _make()
 
 
-def test_attributes_are_set_unchecked_and_a_misspelt_one_warns():
+def test_attributes_of_hyperparameters_are_set_unchecked():
   hparams = _make()
-  with mock.patch.object(hparam.logging, 'warning') as warning:
-    hparams.steps = 'anything'
-    hparams.unrelated_attribute = 1
-    assert not warning.called
-    hparams.stepz = 1
-    assert warning.call_count == 1 and 'did you mean steps?' in str(warning.call_args)
+  hparams.steps = 'anything'
   assert hparams.get('steps') == 'anything'
-  assert 'stepz' not in hparams and 'stepz' not in hparams.values()
+
+
+@pytest.mark.parametrize('name,nearest', [
+    ('stepz', 'did you mean steps?'), ('ratee', 'did you mean rate?'),
+    ('Name', 'did you mean name?'), ('unrelated_attribute', 'add_hparam()')])
+def test_assigning_an_attribute_that_is_no_hyperparameter_is_an_error(name, nearest):
+  hparams = _make()
+  with pytest.raises(errors.UnknownHParamError) as caught:
+    setattr(hparams, name, 1)
+  assert nearest in str(caught.value)
+  assert hparams == _make() and name not in hparams.values()
+
+
+def test_attributes_of_a_subclass_are_its_own():
+  class Own(hparam.HParams):
+    note = ''
+
+  own = Own(steps=1)
+  own.note = 'of mine'
+  assert own.note == 'of mine' and own.values() == {'steps': 1}
+
+
+def test_an_attribute_that_is_ignored_warns():
+  hparams = _make()
+  hparams.accept_and_ignore(['rank'], 'it belongs to compression')
+  with mock.patch.object(hparam.logging, 'warning') as warning:
+    hparams.rank = 5
+  assert 'rank' in str(warning.call_args)
+
+
+@pytest.mark.parametrize('function', [lambda: 0, len, dict], ids=['lambda', 'builtin', 'class'])
+def test_to_json_leaves_functions_out(function):
+  assert hparam.HParams(a=1, f=function, b=[2]).to_json() == '{"a": 1, "b": [2]}'
 
 
 def test_get():

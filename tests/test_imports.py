@@ -64,6 +64,7 @@ WITHIN_LEVEL = {
     ('layers', 'core_layers'): 'slim\'s functions run the layer objects',
     ('compat', 'quiet'): 'commands load TensorFlow without its remarks',
     ('report', 'export'): 'it reads the TFLite files that are written there',
+    ('keras', 'export'): 'a Keras model is converted as the graph of any other is',
     ('keras', 'report'): 'a model in memory is reported on as one in a file is',
     ('one_shot', 'export'): 'it reads and writes checkpoints as stripping does',
     ('cli', 'commands'): 'it parses the arguments of the commands',

@@ -364,9 +364,6 @@ def test_bad_graphs_are_named():
       model_pruning.Pruning()
     tf.train.get_or_create_global_step()
     pruning = model_pruning.Pruning()
-    for build in (pruning.mask_update_op, pruning.conditional_mask_update_op):
-      with pytest.raises(errors.NoMaskedWeightsError, match='masked_scope'):
-        build()
     with tf.Graph().as_default():
       other_step = tf.train.get_or_create_global_step()
       with pytest.raises(errors.GraphMismatchError, match='another graph'):
@@ -378,3 +375,127 @@ def test_bad_graphs_are_named():
 def test_a_map_key_that_fits_no_weight_is_an_error_before_any_step():
   with pytest.raises(errors.MapError, match='net/fc/weights, net/conv/weights'):
     Model('weight_sparsity_map=[dense:0.8]')
+
+
+@pytest.mark.parametrize('spec', ['', 'prune_option=first_order_gradient',
+                                  'weight_sparsity_map=[a:0.5]'])
+@pytest.mark.parametrize('name', ['mask_update_op', 'conditional_mask_update_op',
+                                  'gradient_update_op', 'conditional_gradient_update_op'])
+def test_a_graph_without_masks_is_left_alone_with_a_warning(name, spec, caplog):
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning(spec)
+    update = getattr(pruning, name)()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    if 'gradient' not in name or pruning.use_gradient():
+      assert 'no masked weights' in caplog.text
+
+
+def test_masks_made_after_an_update_without_masks_are_updated_by_the_next():
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning('target_sparsity=0.5,initial_sparsity=0.5')
+    pruning.mask_update_op()
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [4, 4])
+    update = pruning.mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    assert session.run(model_pruning.get_weight_sparsity()) == [0.5]
+
+
+@pytest.mark.parametrize('end,frequency,last,step,expected', [
+    (20, 20, 0, 21, 0.9),  # contrib's own checkpoint, saved at the end.
+    (20, 10, 10, 500, 0.9),  # Long after the end.
+    (100, 20, 81, 101, 0.9),  # Its phase had shifted.
+    (25, 10, 20, 26, 0.0),  # The last update inside the window was made.
+    (20, 10, 20, 21, 0.0),
+    (20, 10, 0, 5, 0.0)])
+def test_the_last_update_inside_the_window_is_made_once(
+    end, frequency, last, step, expected, capfd):
+  with tf.Graph().as_default(), tf.Session() as session:
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [100, 100])
+    global_step = tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning(
+        'target_sparsity=0.9,sparsity_function_end_step=20,end_pruning_step=%d,'
+        'pruning_frequency=%d' % (end, frequency))
+    update = pruning.conditional_mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run([tf.assign(pruning.last_mask_update_step, last), tf.assign(global_step, step)])
+    session.run(update)
+    zeros, = session.run(model_pruning.get_weight_sparsity())
+    assert round(float(zeros), 6) == expected
+    assert session.run(pruning.last_mask_update_step) == (step if expected else last)
+    session.run(tf.assign(global_step, step + 1000))
+    session.run([tf.assign(mask, tf.ones_like(mask)) for mask in model_pruning.get_masks()])
+    if expected:  # Once.
+      session.run(update)
+      assert session.run(model_pruning.get_weight_sparsity()) == [0.0]
+  assert ('end_pruning_step=%d was missing' % end in capfd.readouterr().err) == bool(expected)
+
+
+def test_a_resumed_run_is_on_schedule_again_after_an_update_that_came_late():
+  with tf.Graph().as_default(), tf.Session() as session:
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [10, 10])
+    global_step = tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning('pruning_frequency=20,end_pruning_step=100')
+    update = pruning.conditional_mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(pruning.last_mask_update_step, 20))  # As contrib left it at step 40.
+    seen = []
+    for step in range(41, 130):
+      session.run(tf.assign(global_step, step))
+      session.run(update)
+      if session.run(pruning.last_mask_update_step) == step:
+        seen.append(step)
+  assert seen == [41, 60, 80, 100]
+
+
+@pytest.mark.parametrize('dtype', [tf.int32, tf.int64])
+def test_a_global_step_beyond_int32_does_not_wrap(dtype):
+  with tf.Graph().as_default(), tf.Session() as session:
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [10, 10])
+    step = tf.placeholder(dtype, [])
+    pruning = model_pruning.Pruning('target_sparsity=0.5', global_step=step)
+    update = pruning.conditional_mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update, {step: 2**31 - 1 if dtype == tf.int32 else 2**31 + 5})
+    assert session.run(model_pruning.get_weight_sparsity()) == [0.5]
+    assert session.run(pruning.last_mask_update_step) == 2**31 - 1
+
+
+def test_a_finalized_graph_is_an_error_that_says_so():
+  with tf.Graph().as_default() as graph:
+    tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [10, 10])
+    graph.finalize()
+    with pytest.raises(errors.FinalizedGraphError, match='before the session'):
+      model_pruning.Pruning()
+
+
+@pytest.mark.parametrize('own_session', [False, True])
+@pytest.mark.parametrize('begins', [1, 2])
+def test_a_pruning_made_after_a_hook_began_is_initialized(begins, own_session):
+  with tf.Graph().as_default():
+    step = tf.train.get_or_create_global_step()
+    with model_pruning.masked_scope():
+      tf.get_variable('a/kernel', [8, 8])
+    for _ in range(begins):
+      model_pruning.PruningHook('target_sparsity=0.5').begin()
+    pruning = model_pruning.Pruning('target_sparsity=0.5', global_step=step)
+    update = pruning.conditional_mask_update_op()
+    train = step.assign_add(1)
+    if own_session:
+      with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(update)
+        tf.train.Saver()
+      return
+    with tf.train.MonitoredTrainingSession(hooks=[model_pruning.PruningHook(pruning)]) as session:
+      session.run(train)
+      assert session.run(pruning.last_mask_update_step) == 0

@@ -88,3 +88,49 @@ def test_reach_names_the_last_update_and_its_sparsity(text, step, sparsity):
 def test_reach_of_a_run_without_updates():
   reach = schedules.reach(PruningSpec(end_pruning_step=5, pruning_frequency=10))
   assert reach == schedules.Reach(None, 0.0)
+
+
+@pytest.mark.parametrize('text', [
+    'pruning_frequency=10', 'pruning_frequency=10,begin_pruning_step=15',
+    'pruning_frequency=7,begin_pruning_step=3,end_pruning_step=40',
+    'pruning_frequency=50,end_pruning_step=40', 'pruning_frequency=1,end_pruning_step=5'])
+@pytest.mark.parametrize('stride', [1, 3, 7, 26])
+def test_an_update_that_was_passed_over_is_made_up_for_and_the_next_is_on_schedule(text, stride):
+  made = PruningSpec.create(text)
+  updates = schedules.update_steps(made, 120)
+  last, seen = 0, []
+  visited = list(range(1, 121, stride))
+  for step in visited:
+    if schedules.is_update_step(step, last, made):
+      seen.append(step)
+      last = step
+  late = [min([step for step in visited if step >= update], default=None) for update in updates]
+  assert seen == sorted(set(late) - {None})
+
+
+@pytest.mark.parametrize('text', ['pruning_frequency=10,begin_pruning_step=15,end_pruning_step=60',
+                                  'pruning_frequency=4'])
+def test_the_neighbours_of_a_step_in_the_schedule(text):
+  made = PruningSpec.create(text)
+  updates = schedules.update_steps(made, 100)
+  for step in range(80):
+    before = [update for update in updates if update <= step]
+    after = [update for update in updates if update > step]
+    assert schedules.last_update_step(step, made) == (before[-1] if before else 0)
+    assert schedules.next_update_step(step, made) == (after[0] if after else None)
+
+
+@pytest.mark.parametrize('frequency', [1, 10, 2**31 - 1])
+@pytest.mark.parametrize('begin,end', [(0, -1), (0, 2**31 - 1), (2**31 - 2, -1), (5, 2**31 - 1)])
+def test_no_sum_of_steps_wraps_in_a_graph(frequency, begin, end):
+  made = PruningSpec(pruning_frequency=frequency, begin_pruning_step=begin,
+                          end_pruning_step=end)
+  clock = schedules.Clock(begin, end, frequency)
+  pairs = [(step, last) for step in (0, 5, 1000, 2**31 - 1) for last in (0, 3, 2**31 - 3)
+           if last <= step]
+  with tf.Graph().as_default(), tf.Session() as session:
+    for step, last in pairs:
+      tensors = tf.constant(step, tf.int32), tf.constant(last, tf.int32)
+      got = session.run([schedules.is_update_step(*tensors, made), clock.is_due(*tensors)])
+      assert got == [schedules.is_update_step(step, last, made), clock.is_due(step, last)], (
+          step, last)

@@ -574,3 +574,42 @@ def test_a_weight_that_a_getter_casts_goes_by_its_own_name():
     model_pruning.Pruning('weight_sparsity_map=[q/kernel:0.75]').mask_update_op()
     record, = registry.masked_weights()
     assert record.name.startswith('net/q/kernel')
+
+
+def _keras_layers():
+  tf.keras.Sequential([tf.keras.layers.Dense(10), tf.keras.layers.Dense(3)])(tf.ones((4, 8)))
+
+
+def _keras_functional():
+  x = tf.keras.Input((8,))
+  tf.keras.Model(x, tf.keras.layers.Dense(3)(x))
+
+
+def _plain_variable():
+  tf.Variable(tf.ones([3, 3]), name='fc/kernel')
+
+
+def _plain_variable_in_scope():
+  with tf.variable_scope('fc'):
+    tf.Variable(tf.ones([3, 3]), name='weights')
+
+
+@pytest.mark.parametrize('model', [_keras_layers, _keras_functional, _plain_variable,
+                                   _plain_variable_in_scope])
+def test_weights_that_cannot_be_masked_are_named(model, caplog):
+  if model in (_keras_layers, _keras_functional) and not hasattr(tf, 'layers'):
+    pytest.skip('Keras 3 has no layers for graphs')
+  with tf.Graph().as_default(), model_pruning.masked_scope():
+    model()
+  assert 'kernel' in caplog.text or 'weights' in caplog.text
+  assert 'Keras' in caplog.text and 'apply_mask' in caplog.text
+
+
+@pytest.mark.parametrize('model', [
+    lambda: tf.get_variable('fc/kernel', [3, 3]),
+    lambda: tf.Variable(tf.ones([3]), name='fc/bias'),
+    lambda: tf.Variable(tf.ones([3, 3]), name='fc/kernel', trainable=False)])
+def test_other_variables_are_no_reason_for_a_warning(model, caplog):
+  with tf.Graph().as_default(), model_pruning.masked_scope():
+    model()
+  assert 'does not mask' not in caplog.text

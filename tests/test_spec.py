@@ -5,6 +5,7 @@
 import dataclasses
 
 from absl import logging
+import numpy as np
 import pytest
 
 from model_pruning import errors
@@ -260,3 +261,47 @@ def test_compression_keys_are_ignored_with_one_warning(monkeypatch):
 
 def test_the_module_knows_no_tensorflow():
   assert not hasattr(spec_lib, 'tf')
+
+
+_STEPS = ('begin_pruning_step', 'end_pruning_step', 'pruning_frequency',
+          'sparsity_function_begin_step', 'sparsity_function_end_step')
+
+
+@pytest.mark.parametrize('hparam', _STEPS)
+@pytest.mark.parametrize('value', [2**31, 3000000000, 2**63, 10**24, 10**400])
+def test_steps_beyond_int32_are_refused(hparam, value):
+  with pytest.raises(errors.SpecError, match='%s.*2147483647' % hparam):
+    PruningSpec.create('%s=%d' % (hparam, value))
+
+
+@pytest.mark.parametrize('hparam', ['nbins', 'block_height', 'block_width'])
+def test_other_numbers_have_an_upper_bound_too(hparam):
+  with pytest.raises(ValueError, match=hparam):
+    PruningSpec.create('%s=%d' % (hparam, 10**24))
+  with pytest.raises(ValueError):
+    PruningSpec.create('block_dims_map=[w:1x%d]' % 10**24)
+
+
+def test_the_largest_steps_are_taken():
+  made = PruningSpec.create(','.join('%s=%d' % (name, 2**31 - 1) for name in (
+      'end_pruning_step', 'sparsity_function_end_step', 'pruning_frequency')))
+  assert made.pruning_frequency == 2**31 - 1
+
+
+@pytest.mark.parametrize('hparam', _STEPS + ('nbins', 'block_height'))
+@pytest.mark.parametrize('kind', [float, np.float32, np.float64, np.int64])
+def test_whole_numbers_of_any_type_are_steps(hparam, kind):
+  hparams = get_pruning_hparams()
+  hparams.sparsity_function_end_step = 10**4
+  setattr(hparams, hparam, kind(64))
+  made = getattr(PruningSpec.from_hparams(hparams), hparam)
+  assert made == 64 and type(made) is int
+  assert getattr(hparams, hparam) == 64  # The caller's stay as they are.
+
+
+@pytest.mark.parametrize('value', [1.5, float('nan'), float('inf'), np.float32(0.1)])
+def test_a_step_with_a_fraction_is_an_error_that_says_how_to_round(value):
+  hparams = get_pruning_hparams()
+  hparams.sparsity_function_end_step = value
+  with pytest.raises(errors.HParamTypeError, match=r'sparsity_function_end_step.*int\('):
+    PruningSpec.from_hparams(hparams)

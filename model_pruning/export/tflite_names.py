@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 
 from model_pruning import tensors
+from model_pruning import names as names_lib
 from model_pruning.export import flatbuffer
 
 # What operations that hand a weight on unchanged are called.
@@ -40,6 +41,8 @@ class Origin:
 def origins(graph_def: Any,
             weights: Sequence[flatbuffer.Constant]) -> Dict[Tuple[int, int], Origin]:
   """Returns {(subgraph, tensor): Origin} of all weights that can be told."""
+  of_keras = names_lib.of_keras(_ENDINGS.sub('', node.name) for node in graph_def.node
+                                if node.op == 'Const')
   candidates: Dict[int, List[Tuple[str, np.ndarray]]] = {}
   sizes = {weight.size for weight in weights}
   for node in graph_def.node:
@@ -58,7 +61,8 @@ def origins(graph_def: Any,
       for matrix, transposed in _orders(weight, value):
         alike = _cosine(rows, matrix) if (name, transposed) not in taken else 0.0
         if alike > score + 1e-6:
-          best, score = Origin(_ENDINGS.sub('', name), value.shape, transposed), alike
+          plain = _ENDINGS.sub('', name)
+          best, score = Origin(of_keras.get(plain, plain), value.shape, transposed), alike
           key = (name, transposed)
     if best is not None:
       result[weight.subgraph, weight.tensor] = best

@@ -9,6 +9,8 @@ tf_keras and TF_USE_LEGACY_KERAS=1). Importing it lets Keras read pruned models.
 """
 
 from model_pruning.keras.callbacks import UpdatePruningStep
+from model_pruning.keras.exporting import to_saved_model
+from model_pruning.keras.exporting import to_tflite
 from model_pruning.keras.policies import PruneForLatencyOnXNNPack
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.policies import skip_unknown
@@ -29,4 +31,5 @@ __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
     'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
     'SkipUnknown', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope',
-    'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning']
+    'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning',
+    'to_saved_model', 'to_tflite']

@@ -128,6 +128,18 @@ def note_build_config(layer: Any, config: Any) -> None:
     layer._build_input_shape = config.get('input_shape')
 
 
+def inputs_of(model: Any) -> Any:
+  """Returns the inputs of a model in the structure that it takes them in; None of a subclass."""
+  for name in ('input', 'inputs'):  # Keras 3 has the first for functional models alone.
+    try:
+      found = getattr(model, name)
+    except (AttributeError, RuntimeError, ValueError):
+      continue
+    if found is not None:
+      return found[0] if isinstance(found, list) and len(found) == 1 else found
+  return None
+
+
 def inputs_like(model: Any) -> Any:
   """Returns what clone_model takes as input_tensors for a copy with inputs of the same names.
 
@@ -213,9 +225,14 @@ def refuses_constraints(optimizer: Any, layer: Any) -> bool:
 
 def strategy_of(variable: Any) -> Any:
   """Returns the distribution strategy under which a variable was made."""
+  return (getattr(tf_variable(variable), 'distribute_strategy', None) or
+          tensorflow.distribute.get_strategy())
+
+
+def tf_variable(variable: Any) -> Any:
+  """Returns the variable of TensorFlow that a variable of Keras keeps its value in."""
   value = variable.value if IS_KERAS_3 else variable
-  value = getattr(value, '_variable', value)
-  return getattr(value, 'distribute_strategy', None) or tensorflow.distribute.get_strategy()
+  return getattr(value, '_variable', value)  # One that casts wraps another.
 
 
 def steps_per_execution(model: Any) -> int:

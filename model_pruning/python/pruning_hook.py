@@ -10,6 +10,7 @@ from typing import Any, Optional, Sequence
 from absl import logging
 
 from model_pruning import errors
+from model_pruning import records
 from model_pruning.compat import tf
 from model_pruning.python import pruning_interface
 
@@ -24,6 +25,7 @@ class ModelPruningListener(tf.train.CheckpointSaverListener):
   def begin(self) -> None:
     """Builds the update, as the graph is final once there is a session."""
     if not hasattr(self.pruning_obj, 'run_update_step'):
+      records.require_masked_weights('ModelPruningListener')
       pruning_interface.get_matrix_compression_update_op(self.pruning_obj)
 
   def before_save(self, session: Any, global_step_value: int) -> None:

@@ -85,6 +85,9 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
   order = {name: index for index, name in enumerate(made_of)}
   names.sort(key=lambda name: (order.get(name, len(order)), _natural(name)))
 
+  shown = {name: _display(name, made_of.get(name, ()), nodes) for name in names}
+  of_keras = names_lib.of_keras(shown.values()) if _is_exported(variables) else {}
+
   def read() -> Iterator[StoredWeight]:
     for name in names:
       kept = threshold = None
@@ -92,13 +95,18 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
         mask = nonzero(variables.get(each.mask))
         kept = mask if kept is None else kept & mask
         threshold = float(variables.get(each.threshold)) if each.threshold else threshold
-      yield StoredWeight(_display(name, made_of.get(name, ()), nodes), variables.get(name), kept,
+      yield StoredWeight(of_keras.get(shown[name], shown[name]), variables.get(name), kept,
                          threshold, tuple(made_of.get(name, ())))
 
   notes = tuple('Mask %s is left out: %s.' % (
       each.mask, 'it is over %s, which is computed' % each.computed if each.computed else
       'nothing says which weight it belongs to') for each in owners.unowned)
   return CheckpointWeights(read, notes, _last_update(variables))
+
+
+def _is_exported(variables: Variables) -> bool:
+  """Whether the variables are of a SavedModel that Keras 3 exported."""
+  return any(name.startswith('_all_variables/') for name in variables.shapes)
 
 
 def _last_update(variables: Variables) -> Optional[int]:

@@ -7,12 +7,14 @@ Read from the files, without a session and without building the graph.
 
 import dataclasses
 import os
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
 from model_pruning import errors
 from model_pruning import inputs
+from model_pruning.reading import hdf5_weights
+from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import sources
 from model_pruning.reading import updated
@@ -20,7 +22,10 @@ from model_pruning.reading.checkpoint_weights import open_checkpoint
 from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
 
-CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = 'checkpoint', 'frozen graph', 'SavedModel'
+# What reads models that need a layer above this one, by their kind. model_pruning/__init__.py
+# enters Keras, which reads its own files, and is loaded for them only.
+READERS: Dict[str, Callable[[str], 'StoredModel']] = {}
+CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAVED_MODEL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +34,13 @@ class StoredModel:
 
   Attributes:
     path: the file, or the prefix of the checkpoint.
-    kind: CHECKPOINT, FROZEN_GRAPH or SAVED_MODEL.
+    kind: what it is, one of the constants of kinds.
     nodes: of its graph; empty where it has none that can be read.
     notes: what could not be read, and why; one sentence each.
     read: see `weights`.
     last_update: the step of the last mask update; None where none is stored.
+    signatures: of a SavedModel, the nodes that each of its signatures needs, the default one
+      first; each may have a copy of the model. Empty of other models.
   """
   path: str
   kind: str
@@ -41,6 +48,7 @@ class StoredModel:
   notes: Tuple[str, ...]
   read: Callable[[], Iterator[StoredWeight]]
   last_update: Optional[int] = None
+  signatures: Tuple[graphs.Nodes, ...] = ()
 
   def weights(self) -> Iterator[StoredWeight]:
     """Yields the weights: those with masks, and other kernels (floats of rank 2 or more).
@@ -65,7 +73,7 @@ class StoredModel:
 
 
 def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
-  """Opens a checkpoint, a frozen graph or a SavedModel.
+  """Opens a checkpoint, a frozen graph, a SavedModel, or a file of Keras.
 
   Args:
     path: the prefix of a checkpoint, or one of its files; a folder of checkpoints,
@@ -79,12 +87,18 @@ def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> Stored
     errors.OutputNodeError: an output is not in the graph.
   """
   path = inputs.check(path)
-  if os.path.basename(path) == 'saved_model.pb':
-    path = os.path.dirname(path) or '.'
-  if sources.is_saved_model(path):
-    return _load_saved_model(path, output_node_names)
-  if sources.is_graph_file(path):
+  kind = kinds.kind_of(path)
+  if kind == kinds.SAVED_MODEL:
+    return _load_saved_model(kinds.saved_model_folder(path), output_node_names)
+  if kind == kinds.KERAS_WEIGHTS:
+    return _load_keras_weights(path)
+  if kind == kinds.GRAPH:
     return _load_graph(path, output_node_names)
+  if kind == kinds.KERAS:
+    return _load_keras(path)
+  if kind == kinds.TFLITE:
+    raise errors.ModelFileError('%s is a TFLite model; a report shows its weights, and here the '
+                                'model that it was made from is needed' % path)
   return _load_checkpoint(sources.checkpoint_path(path), output_node_names)
 
 
@@ -105,6 +119,26 @@ def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) ->
                      tuple(notes) + found.notes, found.read, found.last_update)
 
 
+def _load_keras(path: str) -> StoredModel:
+  check_keras(path)
+  return READERS[kinds.KERAS](path)
+
+
+def check_keras(path: str) -> None:
+  """Raises errors.ModelFileError unless Keras models can be read with this TensorFlow."""
+  if tf.__version__.startswith('1.'):
+    raise errors.ModelFileError(
+        '%s is a Keras model, and reading one needs TensorFlow 2.13 or newer; this is %s' % (
+            path, tf.__version__))
+
+
+def _load_keras_weights(path: str) -> StoredModel:
+  found = checkpoint_weights.weights_of(hdf5_weights.open_weights(path), tf.MetaGraphDef(), {})
+  return StoredModel(path, kinds.KERAS_WEIGHTS, {}, (
+      'FLOPs are unknown, and names are those in the file: it holds no architecture.',
+  ) + found.notes, found.read, found.last_update)
+
+
 def _load_graph(path: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   nodes = _needed(graphs.flatten(sources.graph_def(path)), output_node_names)
   return StoredModel(path, FROZEN_GRAPH, nodes, (), lambda: constant_weights.weights_among(nodes))
@@ -113,10 +147,12 @@ def _load_graph(path: str, output_node_names: Optional[Sequence[str]]) -> Stored
 def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   metas = sources.meta_graphs(folder)
   meta = next((meta for meta in metas if 'serve' in meta.meta_info_def.tags), metas[0])
-  if not output_node_names:
-    output_node_names = sorted({
-        info.name.split(':')[0] for key, signature in meta.signature_def.items()
-        if not key.startswith('__') for info in signature.outputs.values() if info.name})
+  signatures = [] if output_node_names else [
+      sorted({info.name.split(':')[0] for info in signature.outputs.values() if info.name})
+      for key, signature in sorted(meta.signature_def.items(), key=_default_first)
+      if not key.startswith('__')]
+  output_node_names = output_node_names or sorted({
+      name for names in signatures for name in names})
   prefix = os.path.join(folder, 'variables', 'variables')
   has_variables = os.path.exists(prefix + '.index')
   nodes = graphs.flatten(meta.graph_def)
@@ -136,7 +172,12 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
     yield from constant_weights.weights_among(needed)
 
   return StoredModel(folder, SAVED_MODEL, needed, stored.notes if stored else (), read,
-                     stored.last_update if stored else None)
+                     stored.last_update if stored else None,
+                     tuple(_needed(nodes, names) for names in signatures if names))
+
+
+def _default_first(item: Tuple[str, Any]) -> Tuple[bool, str]:
+  return item[0] != tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY, item[0]
 
 
 def _needed(nodes: graphs.Nodes, output_node_names: Optional[Sequence[str]]) -> graphs.Nodes:

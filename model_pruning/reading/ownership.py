@@ -21,7 +21,8 @@ from model_pruning.reading.stored import without_part
 OBJECT_SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'  # Of keys in the checkpoints of TensorFlow 2.
 OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _READ = re.compile(r'(/read|/Read/ReadVariableOp)?(:\d+)?$')
-_RECURRENT = ['kernel', 'recurrent_kernel']  # In the order in which Keras layers prune them.
+# Two weights of a recurrent layer, in the order in which Keras prunes them; files number them.
+_RECURRENT = (['kernel', 'recurrent_kernel'], ['0', '1'])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,9 +257,10 @@ class _ByNames:
         found.append(name)
     if numbered is None and leaf != names.MASK:
       return []  # fc/own_mask says that the weight is fc/own.
-    if numbered and sorted(names.split(name)[1] for name in found) == _RECURRENT:
-      found = [name for name in found
-               if names.split(name)[1] == _RECURRENT[min(int(numbered.group(1)), 1)]]
+    leaves = sorted(names.split(name)[1] for name in found)
+    if numbered and leaves in _RECURRENT and len({names.split(name)[0] for name in found}) == 1:
+      wanted = leaves[min(int(numbered.group(1)), 1)]
+      found = [name for name in found if names.split(name)[1] == wanted]
     return found
 
 

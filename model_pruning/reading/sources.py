@@ -19,20 +19,6 @@ _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel,
              'a .tflite file')
 
 
-def is_saved_model(path: Any) -> bool:
-  """Whether `path` is the folder of a SavedModel."""
-  path = inputs.check(path)
-  return bool(tf.gfile.Exists(os.path.join(path, 'saved_model.pb')))
-
-
-def is_graph_file(path: Any) -> bool:
-  """Whether `path` is a file of its own, or is called like one, and no checkpoint's."""
-  path = inputs.check(path)
-  return path.endswith(('.pb', '.pbtxt')) or bool(
-      tf.gfile.Exists(path) and not tf.gfile.IsDirectory(path)
-      and not tf.gfile.Exists(_prefix(path) + '.index'))
-
-
 def checkpoint_path(place: Any) -> str:
   """Returns the prefix of a checkpoint.
 

@@ -1,0 +1,207 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From a Keras model, pruned or stripped, to a SavedModel, a frozen graph or a TFLite file."""
+
+import os
+import re
+import tempfile
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Set
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
+from model_pruning.export import freeze as freeze_lib
+from model_pruning.export import saved_model
+from model_pruning.export import tflite
+from model_pruning.keras import backend
+from model_pruning.keras.files import quietly
+from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.pruned import pruned_layers
+
+
+class FrozenModel(NamedTuple):
+  """A Keras model as a graph of constants, without masks.
+
+  Attributes:
+    graph_def: the GraphDef. Placeholders have the names of the model's inputs.
+    inputs, outputs: names of tensors.
+  """
+  graph_def: Any
+  inputs: List[str]
+  outputs: List[str]
+
+
+def to_tflite(model: Any, path: str, **options: Any) -> tflite.TFLiteExport:
+  """Strips a Keras model, converts it to TFLite, compares the two, and writes the file.
+
+      written = sparsity.to_tflite(model, 'small.tflite', quantization='dynamic')
+      print(written.table())
+
+  Args:
+    model: a Keras model that is built, pruned or not. It is left as it is.
+    path: the file to write.
+    **options: quantization, sparse, examples, input_shapes, tolerance and the others of
+      model_pruning.export.to_tflite. Where there are several inputs, an example is a dict by
+      their names in the model, or a tuple in their order.
+
+  Returns:
+    A TFLiteExport; its weights have the names of the model, such as fc/kernel.
+
+  Raises:
+    errors.LayerError: it is no model, or not built.
+    And what model_pruning.export.to_tflite raises.
+  """
+  frozen = freeze(model, options.get('input_shapes'), batch_size=1)
+  return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
+
+
+def to_saved_model(model: Any, export_dir: str) -> None:
+  """Writes a Keras model without masks as a SavedModel, with the signature serving_default.
+
+  Args:
+    model: a Keras model that is built, pruned or not. It is left as it is.
+    export_dir: a new folder.
+
+  Raises:
+    errors.LayerError: it is no model, or not built.
+    errors.WriteError: the folder has something in it, or cannot be written.
+  """
+  stripped = _stripped(model)
+  with files.new_folder(export_dir) as temporary:
+    _export(stripped, temporary)
+
+
+def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
+           batch_size: Optional[int] = None) -> FrozenModel:
+  """Returns a Keras model without masks as a graph of constants.
+
+  Args:
+    model: a Keras model that is built, pruned or not. It is left as it is.
+    input_shapes: {input: shape}, for inputs whose shape the model leaves open; for a subclass
+      of Model, all of its inputs, in the order in which it takes them, by names of your choice.
+    batch_size: the batch size where input_shapes says nothing; None leaves it open.
+
+  Raises:
+    errors.LayerError: it is no model, or not built.
+    errors.ConversionError: there is no input of a name in input_shapes; or it cannot be traced.
+  """
+  stripped = _stripped(model)
+  structure = backend.inputs_of(stripped)
+  if structure is not None:
+    specs = _specs(structure, input_shapes or {}, batch_size)
+  elif input_shapes:
+    specs = [tensorflow.TensorSpec(shape, tf.float32, _op_name(name))
+             for name, shape in input_shapes.items()]
+    structure = specs if len(specs) > 1 else specs[0]
+  else:
+    return _freeze_exported(stripped)
+
+  def call(*inputs: Any) -> Any:
+    return stripped(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
+
+  try:
+    with quietly():
+      function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
+  except (ValueError, TypeError, tensorflow.errors.OpError) as error:
+    raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
+        model.name, ', '.join(str(spec.shape) for spec in specs),
+        errors.first_line(error))) from error
+  variables = {id(backend.tf_variable(variable).handle): variable
+               for variable in stripped.variables}
+  captured = list(function.captured_inputs)
+  if any(each.dtype == tf.resource and id(each) not in variables for each in captured):
+    return _freeze_exported(stripped)  # Lookup tables.
+  values = [np.asarray(variables.get(id(each), each)) for each in captured]
+  outputs = ['output_%d' % i for i in range(len(function.outputs))]
+  with tf.Graph().as_default(), tf.Session() as session:
+    bound, loads, taken = {}, [], set()  # type: ignore[var-annotated]
+    inner = function.inputs[len(function.inputs) - len(captured):]
+    for placeholder, each, value in zip(inner, captured, values):
+      if id(each) in variables:
+        # Keras 2 has the same name for the weights of two layers with cells.
+        name = _free(_op_name(backend.variable_name(variables[id(each)])), taken)
+        made = tf.get_variable(name, value.shape, tf.as_dtype(value.dtype), use_resource=True)
+        bound[placeholder.name] = made.handle
+        loads.append((made, value))
+      else:
+        bound[placeholder.name] = tf.constant(value)
+    traced = function.graph.as_graph_def()
+    for node in traced.node:
+      node.attr.pop('_class', None)  # Beside placeholders that are bound, and so gone.
+    returned = tf.import_graph_def(
+        traced, bound, [tensor.name for tensor in function.outputs], name='')
+    for name, tensor in zip(outputs, returned):
+      tf.identity(tensor, name)
+    for made, value in loads:
+      made.load(value, session)
+    graph_def = freeze_lib.graph_def_from_session(session, outputs)
+  placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
+  inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]
+  return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs)
+
+
+def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
+           batch_size: Optional[int]) -> List[Any]:
+  """Returns the TensorSpecs of the inputs of a model, in the order of its structure."""
+  inputs = tensorflow.nest.flatten(structure)
+  names = [_op_name(tensor.name.split(':')[0]) for tensor in inputs]
+  for name in input_shapes:
+    if name not in names:
+      raise errors.ConversionError(
+          'A shape is given (input_shapes=, --input_shape) for %r, which is no input of the model; '
+          'these are: %s' % (name, ', '.join(names)))
+  specs = []
+  for name, tensor in zip(names, inputs):
+    shape = list(tensor.shape)
+    if name in input_shapes:
+      shape = list(input_shapes[name])
+    elif shape and shape[0] is None:
+      shape[0] = batch_size
+    specs.append(tensorflow.TensorSpec(shape, tensor.dtype, name))
+  return specs
+
+
+def _free(name: str, taken: Set[str]) -> str:
+  """Returns a name that is not taken yet, 'a/kernel' or 'a/kernel_1', and takes it."""
+  free, number = name, 0
+  while free in taken:
+    number += 1
+    free = '%s_%d' % (name, number)
+  taken.add(free)
+  return free
+
+
+def _op_name(name: str) -> str:
+  return re.sub(r'[^\w./-]', '_', name).lstrip('_/-') or 'unnamed'
+
+
+def _freeze_exported(stripped: Any) -> FrozenModel:
+  """Returns the graph that Keras exports of a model that has no list of inputs, or tables."""
+  with tempfile.TemporaryDirectory() as folder:
+    _export(stripped, os.path.join(folder, 'model'))
+    graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
+  signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
+  return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
+                     [info.name for _, info in sorted(signature.outputs.items())])
+
+
+def _stripped(model: Any) -> Any:
+  if not isinstance(model, backend.keras.Model) or not model.built:
+    raise errors.LayerError('%r is not a Keras model that is built; call it on data, or give it '
+                            'inputs, first' % (model,))
+  return strip_pruning(model) if pruned_layers(model) else model
+
+
+def _export(model: Any, folder: str) -> None:
+  options = {'verbose': False} if backend.IS_KERAS_3 else {}
+  with quietly():
+    try:
+      model.export(folder, **options)
+    except (ValueError, TypeError, AttributeError) as error:
+      raise errors.ConversionError(
+          'Keras cannot export model %s (%s); give the shape of its inputs: '
+          "input_shapes={'inputs': [1, 28, 28]}, --input_shape inputs=1x28x28" % (
+              model.name, errors.first_line(error))) from error

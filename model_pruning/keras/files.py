@@ -1,0 +1,154 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Files of Keras models, .keras and .h5: read as what they are, stripped, and written."""
+
+import contextlib
+import io
+import json
+import logging as standard_logging
+import os
+import tempfile
+from typing import Any, Iterator, List
+import warnings
+import zipfile
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning.compat import tensorflow
+from model_pruning.keras.backend import keras
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.reporting import last_update
+from model_pruning.keras.reporting import stored_weights
+from model_pruning.reading import kinds
+from model_pruning.reading.models import StoredModel
+
+_IN_PYTHON = (
+    'in Python, load it with keras.models.load_model(%r%s), and pass the model to '
+    'model_pruning.keras.report, strip_pruning or to_tflite')
+
+
+def load(path: str) -> Any:
+  """Returns the Keras model in a .keras or .h5 file, pruned or not; it is not compiled.
+
+  Raises:
+    errors.ModelFileError: there is no file, it is damaged, it has code in it (a Lambda layer),
+      or layers that nobody registered.
+  """
+  if not os.path.isfile(path):
+    raise errors.ModelFileError('There is no file %s; expected a Keras model' % path)
+  if _has_code(path):
+    raise errors.ModelFileError(
+        '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
+        'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
+  try:
+    with quietly(), _named(path) as named:
+      return keras.models.load_model(named, compile=False)
+  except Exception as error:  # Keras and HDF5 have many; most are ValueError, OSError, TypeError.
+    reason = _reason(error)
+    if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
+      raise errors.ModelFileError(
+          '%s has layers or functions that Keras does not know (%s); after importing the module '
+          'that registers them, %s' % (path, reason, _IN_PYTHON % (
+              path, ', custom_objects={...}'))) from error
+    version = getattr(keras, '__version__', tensorflow.__version__)
+    raise errors.ModelFileError(
+        '%s cannot be loaded by Keras %s (%s); it may be damaged, or written by another version: '
+        'save it again' % (path, version, reason)) from error
+
+
+def stored_model(path: str) -> StoredModel:
+  """Returns the weights and masks in a .keras or .h5 file.
+
+  Raises:
+    errors.ModelFileError: see load.
+  """
+  model = load(path)
+  return StoredModel(
+      path, kinds.KERAS, {}, ('FLOPs of Keras files are not counted; report on a SavedModel for '
+                              'them.',), lambda: stored_weights(model), last_update(model))
+
+
+def weight_names(model: Any) -> List[str]:
+  """Returns the names of the pruned weights of a model."""
+  return [record.name for layer in pruned_layers(model) for record in layer.pruning.weights]
+
+
+def save(model: Any, path: str) -> None:
+  """Writes a model to a .keras or .h5 file, whole or not at all.
+
+  Raises:
+    errors.WriteError: the name has another ending, or nothing can be written there.
+  """
+  if not path.lower().endswith(kinds.KERAS_SUFFIXES) or kinds.is_weights_name(path):
+    raise errors.WriteError('%s is no name for a Keras model; end it in .keras or .h5' % path)
+  with files.replacing(path) as temporary, quietly():
+    model.save(temporary)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+  """Drops what Keras prints, logs and warns of within: formats that it would rather have."""
+  level, keras_logger = logging.get_verbosity(), standard_logging.getLogger('tensorflow')
+  keras_level = keras_logger.level
+  logging.set_verbosity(logging.ERROR)
+  keras_logger.setLevel(standard_logging.ERROR)
+  try:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+      warnings.simplefilter('ignore')
+      yield
+  finally:
+    logging.set_verbosity(level)
+    keras_logger.setLevel(keras_level)
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[str]:
+  """Yields a path of a file whose name ends as Keras wants it, by its content."""
+  if path.lower().endswith(kinds.KERAS_SUFFIXES):
+    yield path
+    return
+  with tempfile.TemporaryDirectory() as folder:
+    link = os.path.join(folder, 'model' + ('.keras' if zipfile.is_zipfile(path) else '.h5'))
+    os.symlink(os.path.abspath(path), link)
+    yield link
+
+
+def _reason(error: BaseException) -> str:
+  """Returns the sentence of an error of Keras that says what is wrong; configs come before it."""
+  _, inner, text = str(error).rpartition('Exception encountered: ')
+  return text.split('. ')[0] if inner else errors.first_line(error)
+
+
+def _has_code(path: str) -> bool:
+  """Whether the config in a file has a function that is stored as Python bytecode.
+
+  Keras refuses that itself in .keras files, and not in .h5 files of every version.
+  """
+  try:
+    if zipfile.is_zipfile(path):
+      with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read('config.json'))
+    else:
+      import h5py  # pylint: disable=g-import-not-at-top
+      with h5py.File(path, 'r') as f:
+        text = f.attrs['model_config']
+      config = json.loads(text)
+  except Exception:  # Damaged; loading says how.
+    return False
+  return _code_in(config)
+
+
+def _code_in(config: Any) -> bool:
+  pending = [config]
+  while pending:
+    item = pending.pop()
+    if isinstance(item, dict):
+      if item.get('class_name') == '__lambda__' or 'lambda' in [
+          value for key, value in item.items() if str(key).endswith('_type')]:
+        return True
+      pending.extend(item.values())
+    elif isinstance(item, list):
+      pending.extend(item)
+  return False

@@ -1,0 +1,208 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of model_pruning.keras.exporting: from a Keras model to TFLite; names and FLOPs on the way.
+"""
+
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip('tensorflow', minversion='2.13')
+
+from model_pruning import cli
+from model_pruning import errors
+from model_pruning import report
+from model_pruning.compat import tensorflow
+from model_pruning.export import tflite
+import model_pruning.keras as sparsity
+from model_pruning.keras import files
+from model_pruning.keras.backend import keras
+
+layers = keras.layers
+
+
+@keras.utils.register_keras_serializable('test_exporting')
+class Subclass(keras.Model):
+  """A model without a list of inputs."""
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.hidden = layers.Dense(32, 'relu', name='hidden')
+    self.logits = layers.Dense(4, name='logits')
+
+  def call(self, inputs):
+    return self.logits(self.hidden(inputs))
+
+  def get_config(self):
+    return {'name': self.name}
+
+
+def _dense():
+  inputs = keras.Input((64,), name='x')
+  hidden = layers.Dense(64, 'relu', name='fc')(inputs)
+  return keras.Model(inputs, layers.Dense(16, name='logits')(hidden))
+
+
+def _images():
+  image = keras.Input((8, 8, 3), name='image')
+  hidden = layers.Conv2D(8, 3, activation='relu', name='conv')(image)
+  hidden = layers.Flatten()(layers.BatchNormalization()(hidden))
+  return keras.Model(image, layers.Dense(4, name='logits')(hidden))
+
+
+def _sequence():
+  words = keras.Input((None,), dtype='int32', name='words')
+  hidden = layers.GRU(8, name='rnn')(layers.Embedding(20, 8, name='table')(words))
+  return keras.Model(words, layers.Dense(2, name='logits')(hidden))
+
+
+def _two(structure):
+  left, right = keras.Input((8,), name='left'), keras.Input((6,), name='right')
+  hidden = layers.Dense(16, name='fc')(layers.concatenate([left, right]))
+  outputs = [layers.Dense(3, name='one')(hidden), layers.Dense(2, name='two')(hidden)]
+  if structure is list:
+    return keras.Model([left, right], outputs)
+  return keras.Model({'right': right, 'left': left}, dict(zip(('one', 'two'), outputs)))
+
+
+def _pruned(model, sparsity_=0.9, block_size=(1, 1)):
+  model = sparsity.prune_low_magnitude(
+      model, sparsity.ConstantSparsity(sparsity_, 0, frequency=1), block_size=block_size)
+  callback = sparsity.UpdatePruningStep()
+  callback.set_model(model)
+  callback.on_train_begin()
+  callback.on_train_batch_begin(0)
+  callback.on_train_batch_begin(1)
+  callback.on_train_end()
+  return model
+
+
+def _run(path, **inputs):
+  """Runs a TFLite file; inputs by the beginnings of their names."""
+  interpreter = tflite.interpreter(open(path, 'rb').read())
+  for detail in interpreter.get_input_details():
+    value, = [value for name, value in inputs.items()
+              if detail['name'].split(':')[0].endswith(name)]
+    interpreter.set_tensor(detail['index'], value)
+  interpreter.invoke()
+  return [interpreter.get_tensor(detail['index']) for detail in interpreter.get_output_details()]
+
+
+@pytest.mark.parametrize('pruned', [True, False])
+@pytest.mark.parametrize('build,name,value', [
+    (_dense, 'x', np.linspace(-1, 1, 64, dtype=np.float32)[None]),
+    (_images, 'image', np.linspace(-1, 1, 192, dtype=np.float32).reshape(1, 8, 8, 3)),
+    (_sequence, 'words', np.array([[3, 1, 4, 1, 5]], np.int32))])
+def test_one_call(tmp_path, build, name, value, pruned):
+  model = _pruned(build()) if pruned else build()
+  before = [np.array(weight) for weight in model.weights]
+  path = str(tmp_path / 'model.tflite')
+  written = sparsity.to_tflite(model, path, input_shapes={name: value.shape},
+                               examples=[value] * 2)
+  np.testing.assert_allclose(_run(path, **{name: value})[0], model(value), rtol=1e-4, atol=1e-5)
+  known = {weight.name for weight in sparsity.report(model).weights}
+  assert {weight.stored.name for weight in written.weights} <= known
+  for weight, value in zip(model.weights, before):
+    np.testing.assert_array_equal(np.asarray(weight), value)
+  assert os.listdir(str(tmp_path)) == ['model.tflite']
+
+
+@pytest.mark.parametrize('structure', [list, dict])
+def test_several_inputs_and_outputs(tmp_path, structure):
+  model = _pruned(_two(structure))
+  left, right = np.ones((1, 8), np.float32), np.zeros((1, 6), np.float32)
+  path = str(tmp_path / 'model.tflite')
+  sparsity.to_tflite(model, path, examples=[{'left': left, 'right': right}])
+  wanted = model({'left': left, 'right': right} if structure is dict else [left, right])
+  wanted = sorted((np.asarray(each) for each in tensorflow.nest.flatten(wanted)),
+                  key=lambda each: each.shape)
+  found = sorted(_run(path, left=left, right=right), key=lambda each: each.shape)
+  for one, other in zip(found, wanted):
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_options_are_passed_on(tmp_path):
+  model = _pruned(_dense(), block_size=(16, 1))
+  examples = np.random.RandomState(0).randn(20, 64).astype(np.float32)
+  written = sparsity.to_tflite(model, str(tmp_path / 'a.tflite'), quantization='dynamic',
+                               examples=examples)
+  assert (written.quantization, written.examples) == ('dynamic', 20)
+  fc, = [weight for weight in written.weights if weight.stored.name == 'fc/kernel']
+  assert fc.fast and fc.stored.block == (16, 1)
+  with pytest.raises(TypeError, match='quantisation'):
+    sparsity.to_tflite(model, str(tmp_path / 'b.tflite'), quantisation='int8')
+
+
+def test_a_subclass_is_given_shapes(tmp_path):
+  model = Subclass()
+  value = np.ones((1, 16), np.float32)
+  model(value)
+  model = _pruned(model)
+  path = str(tmp_path / 'model.tflite')
+  sparsity.to_tflite(model, path, input_shapes={'inputs': [1, 16]})
+  np.testing.assert_allclose(_run(path, inputs=value)[0], model(value), rtol=1e-4, atol=1e-5)
+
+
+def test_two_layers_whose_weights_have_one_name(tmp_path):
+  words = keras.Input((4, 3), name='x')
+  model = keras.Model(words, layers.LSTM(3, name='b')(layers.LSTM(
+      3, return_sequences=True, name='a')(words)))
+  path = str(tmp_path / 'model.tflite')
+  value = np.linspace(-1, 1, 12, dtype=np.float32).reshape(1, 4, 3)
+  sparsity.to_tflite(_pruned(model, 0.5), path)
+  assert _run(path, x=value)[0].shape == (1, 3)
+
+
+def test_a_saved_model(tmp_path):
+  model = _pruned(_dense())
+  sparsity.to_saved_model(model, str(tmp_path / 'served'))
+  found = report.of(str(tmp_path / 'served'))
+  assert [(row.name, row.sparsity) for row in found.weights][0][1] > 0.89
+  with pytest.raises(errors.WriteError, match='exists'):
+    sparsity.to_saved_model(model, str(tmp_path / 'served'))
+
+
+@pytest.mark.parametrize('value', [None, 'model', layers.Dense(3)])
+def test_what_is_no_model(tmp_path, value):
+  for call in (sparsity.to_tflite, sparsity.to_saved_model):
+    with pytest.raises(errors.LayerError, match='is not a Keras model that is built'):
+      call(value, str(tmp_path / 'x'))
+  assert not os.listdir(str(tmp_path))
+
+
+# ---- SavedModels that Keras exports: names, and FLOPs once. ----
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+  folder = str(tmp_path_factory.mktemp('exported') / 'model')
+  model = sparsity.strip_pruning(_pruned(_dense()))
+  with files.quietly():
+    model.export(folder)
+  return folder
+
+
+def test_flops_are_counted_once(exported):
+  rows = {row.name: row for row in report.of(exported).weights}
+  assert {name: row.flops for name, row in rows.items()} == {
+      'fc/kernel': 2 * 64 * 64, 'logits/kernel': 2 * 64 * 16}
+
+
+def test_advice_names_what_maps_want(exported, tmp_path, capsys):
+  args = cli.parse_arguments(['model-pruning', 'export', exported, '--json',
+                              '--output=%s' % (tmp_path / 'a.tflite')])
+  assert cli.guarded(args.run, args) == 0
+  written = capsys.readouterr().out
+  assert '"fc/kernel"' in written and 'kernel_1' not in written
+  assert 'block_dims_map=[fc:4x1]' in written
+
+
+@pytest.mark.parametrize('names,wanted', [
+    (['fc/kernel_1', 'fc/bias_1'], {'fc/kernel_1': 'fc/kernel', 'fc/bias_1': 'fc/bias'}),
+    (['fc/kernel', 'fc/kernel_1'], {}), (['fc/kernel_1', 'fc/kernel_2'], {}),
+    (['a/recurrent_kernel_1', 'fc_1/kernel'], {'a/recurrent_kernel_1': 'a/recurrent_kernel'}),
+    (['layer_1', 'w_1', 'block_2/w'], {})])
+def test_names_of_copies(names, wanted):
+  from model_pruning import names as names_lib
+  assert names_lib.of_keras(names) == wanted
