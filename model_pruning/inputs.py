@@ -5,7 +5,7 @@
 import contextlib
 import os
 import stat
-from typing import Any, Optional
+from typing import Any, ContextManager, Optional
 
 from model_pruning import errors
 from model_pruning import files
@@ -49,10 +49,14 @@ def parse(message: Any, content: bytes) -> Any:
   Raises:
     Exception: the bytes are none; each version of protobuf has its own class.
   """
-  # The C++ of older versions prints that there is no UTF-8, and raises then.
-  with quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext():
+  with silent_parsing():
     message.ParseFromString(content)
   return message
+
+
+def silent_parsing() -> ContextManager[None]:
+  """Within, protobuf does not print what it raises, as the C++ of older versions does."""
+  return quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext()
 
 
 def has_file_system(scheme: str) -> bool:

@@ -5,10 +5,11 @@
 
   python -m tests.fuzzing FOLDER KIND FIRST COUNT [--every_command] [--memory=MEGABYTES]
 
-FOLDER is from `make_samples`; file number -1 is not mutated. Prints a line of JSON for each file that a command takes wrongly:
-with a traceback or more than a line, a signal, more memory or time than there is, something
-left behind, or an input that is changed. The limit on memory is on top of what a process
-has once TensorFlow is imported, and of data (RLIMIT_DATA): its address space alone is larger.
+FOLDER is from `make_samples`; file number -1 is not mutated. Prints a line of JSON for each file
+that a command takes wrongly: with a traceback or more than a line, a signal, more memory or time
+than there is, something left behind, or an input that is changed. Memory is what is resident; a
+limit on data (RLIMIT_DATA), on top of what TensorFlow takes once it is imported, stops the worst.
+The address space of TensorFlow alone is larger.
 """
 
 import hashlib

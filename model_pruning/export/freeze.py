@@ -84,7 +84,8 @@ def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
         'model (meta_graph=, --meta_graph), or save with it' % meta_graph)
   bundle.check(path)
   try:
-    saver = tf.train.import_meta_graph(sources.meta_graph(meta_graph), clear_devices=True)
+    with inputs.silent_parsing():
+      saver = tf.train.import_meta_graph(sources.meta_graph(meta_graph), clear_devices=True)
     if saver is None:
       raise ValueError('its meta graph has no variables')
     saver.restore(session, path)

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import inputs as inputs_lib
 from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
@@ -109,7 +110,8 @@ def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
     if tf.gfile.Exists(variables + '.index'):
       bundle.check(variables)
     try:
-      meta = tf.saved_model.load(session, wanted, saved_model_dir)
+      with inputs_lib.silent_parsing():
+        meta = tf.saved_model.load(session, wanted, saved_model_dir)
       inits = _table_initializers(session.graph, _init_op(meta))
       assets = [(asset.tensor_info.name, _inside(asset.filename)) for asset in _asset_files(meta)]
     except (errors.PruningError, MemoryError):
