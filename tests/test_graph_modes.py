@@ -115,8 +115,14 @@ _FEW = [(way, ('by_value', 'by_identity')[index % 2], ('v1', 'v2')[index // 2 % 
          ('ref', 'resource')[index % 2]) for index, way in enumerate(_WAYS)]
 
 
+# A fifth of the others in the slow tests, and all of them in `make soak`.
+_SOAK = int(os.environ.get('MODEL_PRUNING_SOAK', '1')) > 1
+_CASES = _FEW + [case for index, case in enumerate(_ALL)
+                 if case not in _FEW and (_SOAK or index % 5 == 0)]
+
+
 @pytest.mark.parametrize('way,equality,control_flow,kind', [
-    pytest.param(*case, marks=[] if case in _FEW else pytest.mark.slow) for case in _ALL])
+    pytest.param(*case, marks=[] if case in _FEW else pytest.mark.slow) for case in _CASES])
 def test_masks_are_exact(way, equality, control_flow, kind, tmp_path):
   if way == 'estimator':
     from model_pruning.compat import tf
