@@ -15,7 +15,7 @@ PYTEST_FLAGS = -n 2 --dist loadgroup
 SOAK = 20
 
 .PHONY: help demo test test-slow test-long test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
-  test-tpu bench soak lint typecheck build-check wheel-test bazel-test clean distclean
+  test-tpu programs bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on TensorFlow 1.15.5, 2.15.1 and 2.21"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
+	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
 	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
@@ -70,6 +71,12 @@ test-legacy-keras:
 	else \
 	  echo "no test bears the marker legacy_keras"; \
 	fi
+
+# Whole programs as users write them, as a table: program, TensorFlow, result.
+programs:
+	@status=0; for leg in tf1.15 tf2.15 tf2.21; do \
+	  tools/with_env.sh $$leg -m tests.programs.run 2>/dev/null || status=1; \
+	done; exit $$status
 
 # TensorFlow lowers in the environment of the leg, libtpu compiles in one of its own.
 test-tpu:
