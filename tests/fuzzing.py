@@ -23,12 +23,12 @@ import signal
 import sys
 import tempfile
 import time
-import zipfile
 
 MEMORY = 2 * 2**30  # Bytes.
 SECONDS = 60
 CODES = {}  # How many commands ended with each status.
-KINDS = ('checkpoint', 'dense', 'graph', 'saved_model', 'tflite', 'events', 'keras')
+KERAS_FILES = {'keras': 'x.keras', 'keras_h5': 'x.h5', 'keras_weights': 'x.weights.h5'}
+KINDS = ('checkpoint', 'dense', 'graph', 'saved_model', 'tflite', 'events') + tuple(KERAS_FILES)
 
 
 def make_samples(folder):
@@ -74,12 +74,31 @@ def make_samples(folder):
     small = tf.get_default_graph().as_graph_def()
   os.mkdir(os.path.join(folder, 'tflite'))
   tflite.to_tflite(small, os.path.join(folder, 'tflite', 'x.tflite'), 'x', 'y')
-  os.mkdir(os.path.join(folder, 'keras'))
-  with zipfile.ZipFile(os.path.join(folder, 'keras', 'x.keras'), 'w') as archive:
-    archive.writestr('metadata.json', json.dumps({'keras_version': '3.0.0'}))
-    archive.writestr('config.json', json.dumps({
-        'module': 'keras', 'class_name': 'Sequential', 'config': {'layers': []}}))
-    archive.writestr('model.weights.h5', b'\x89HDF\r\n\x1a\n' + bytes(range(256)) * 8)
+  make_keras_samples(folder)
+
+
+def make_keras_samples(folder):
+  """Writes files of a pruned Keras model, where there is a TensorFlow that reads them."""
+  from model_pruning.compat import tf
+  if tf.__version__.startswith('1.'):
+    return
+  import numpy as np
+
+  import model_pruning.keras as sparsity
+  from model_pruning.keras import files
+  from model_pruning.keras.backend import keras
+  keras.utils.set_random_seed(0)
+  model = sparsity.prune_low_magnitude(
+      keras.Sequential([keras.Input((8,), name='x'), keras.layers.Dense(16, 'relu', name='fc1'),
+                        keras.layers.Dense(4, name='fc2')]),
+      sparsity.ConstantSparsity(0.5, 0, frequency=1))
+  model.compile('sgd', 'mse')
+  model.fit(np.ones([4, 8]), np.ones([4, 4]), verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  for kind, name in KERAS_FILES.items():
+    os.mkdir(os.path.join(folder, kind))
+    with files.quietly():
+      save = model.save_weights if kind == 'keras_weights' else model.save
+      save(os.path.join(folder, kind, name))
 
 
 # ---- Mutated files. ----
@@ -87,6 +106,7 @@ def make_samples(folder):
 
 def mutate(kind, folder, seed):
   """Changes one of the files in a copy of a sample; returns what and how."""
+  from tests import keras_mutations
   from tests import mutations
   generator = random.Random('%s %d' % (kind, seed))
   names = sorted(os.path.join(parent, name) for parent, _, files in os.walk(folder)
@@ -112,6 +132,10 @@ def mutate(kind, folder, seed):
   elif aware and 'tfevents' in path:
     from model_pruning.compat import tf
     content = mutations.change_events(content, tf.Event, generator)
+  elif aware and path.endswith('.keras'):
+    content = keras_mutations.change_archive(content, generator)
+  elif aware and path.endswith('.h5'):
+    content = keras_mutations.change_hdf5(content, generator)
   else:
     content = mutations.change_bytes(content, generator)
   with open(path, 'wb') as f:
@@ -130,8 +154,10 @@ def _message(path):
 
 def commands(kind, folder, out):
   """Returns the command lines that a file of a kind is given to."""
-  model = {'graph': os.path.join(folder, 'x.pb'), 'tflite': os.path.join(folder, 'x.tflite'),
-           'keras': os.path.join(folder, 'x.keras')}.get(kind, folder)
+  if kind in KERAS_FILES:
+    return _keras_commands(os.path.join(folder, KERAS_FILES[kind]), out)
+  model = {'graph': os.path.join(folder, 'x.pb'),
+           'tflite': os.path.join(folder, 'x.tflite')}.get(kind, folder)
   if not os.path.exists(model):
     model += 'txt'
   to = [] if kind == 'saved_model' else ['--output_node_names=y']
@@ -150,6 +176,20 @@ def commands(kind, folder, out):
   ]
   chosen = {'events': (9, 10, 0, 1, 6), 'dense': (7, 0, 3, 4, 6)}.get(kind, range(len(lines)))
   return [lines[number] for number in chosen]
+
+
+def _keras_commands(model, out):
+  return [
+      ['report', model], ['strip', model, '--output=' + out + '/x.keras'],
+      ['export', model, '--output=' + out + '/x.tflite'],
+      ['plot', 'weights', model, '--output=' + out + '/x.png'],
+      ['strip', model, '--output=' + out + '/x.h5'],
+      ['plot', 'masks', model, '--output=' + out + '/x.png'],
+      ['report', model, '--json', '--block=4x1', '--input_shape=x=8'],
+      ['strip', model, '--to=graph', '--output=' + out + '/x.pb'],
+      ['strip', model, '--to=saved_model', '--output=' + out + '/saved'],
+      ['report', model, '--csv', '--output_node_names=y'],
+  ]
 
 
 # ---- Running them. ----
@@ -212,8 +252,9 @@ def _run_one(line, work, folder):
     wrong.append('it printed: ' + error[-2500:])
   if code and os.path.exists(out) and any(files for _, _, files in os.walk(out)):
     wrong.append('it left %s' % os.listdir(out))
-  # What TensorFlow and matplotlib keep for the next time is theirs.
-  left = [name for name in os.listdir(temporary) if not name.startswith('matplotlib')]
+  # matplotlib keeps some for the next time; autograph removes its own as Python ends.
+  left = [name for name in os.listdir(temporary)
+          if not name.startswith(('matplotlib', '__autograph_generated_file'))]
   if left or any(name.startswith('.') for _, folders, _ in os.walk(out) for name in folders):
     wrong.append('it left %s' % (left or 'a hidden folder'))
   if _hashes(folder) != before:
@@ -269,6 +310,9 @@ def _main():
   import matplotlib.figure  # noqa: F401  Once, and not in each of the processes.
 
   from model_pruning import cli  # noqa: F401
+  if kind in KERAS_FILES:
+    from model_pruning.keras import exporting  # noqa: F401
+    from model_pruning.keras import files  # noqa: F401
   for seed in range(int(first), int(first) + int(count)):
     for wrong in run(samples, kind, seed, '--every_command' in sys.argv):
       print(json.dumps(wrong), flush=True)

@@ -9,6 +9,8 @@ either has under no public name.
 """
 
 import contextlib
+import functools
+import inspect
 import os
 import sys
 import types
@@ -107,6 +109,28 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
     if IS_KERAS_3:  # Where checkpoints of TensorFlow find weights by attributes alone.
       setattr(layer, '_added_' + name, weight)
     return weight
+
+
+@contextlib.contextmanager
+def weights_watched(check: Callable[[str, Sequence[int], Any], None]) -> Iterator[None]:
+  """Calls check(layer_name, shape, dtype) before memory is taken for a weight of any layer."""
+  original = keras.layers.Layer.add_weight
+  signature = inspect.signature(original)
+
+  @functools.wraps(original)
+  def add_weight(self: Any, *args: Any, **kwargs: Any) -> Any:
+    given = signature.bind_partial(self, *args, **kwargs).arguments
+    shape = given.get('shape')
+    shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    if all(isinstance(dim, int) for dim in shape):  # Of others Keras says that they are none.
+      check(self.name, shape, given.get('dtype') or keras.backend.floatx())
+    return original(self, *args, **kwargs)
+
+  keras.layers.Layer.add_weight = add_weight
+  try:
+    yield
+  finally:
+    keras.layers.Layer.add_weight = original
 
 
 @contextlib.contextmanager

@@ -4,11 +4,10 @@
 
 import contextlib
 import io
-import json
 import logging as standard_logging
 import os
 import tempfile
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Sequence
 import warnings
 import zipfile
 
@@ -16,7 +15,10 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import tensors
 from model_pruning.compat import tensorflow
+from model_pruning.keras import archives
+from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.reporting import last_update
@@ -24,6 +26,7 @@ from model_pruning.keras.reporting import stored_weights
 from model_pruning.reading import kinds
 from model_pruning.reading.models import StoredModel
 
+_SPARE = 2**26  # Bytes of weights that need not be in the file.
 _IN_PYTHON = (
     'in Python, load it with keras.models.load_model(%r%s), and pass the model to '
     'model_pruning.keras.report, strip_pruning or to_tflite')
@@ -39,13 +42,16 @@ def load(path: str) -> Any:
   path = files.as_path(path)
   if not os.path.isfile(path):
     raise errors.ModelFileError('There is no file %s; expected a Keras model' % path)
-  if _has_code(path):
-    raise errors.ModelFileError(
-        '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
-        'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
   try:
-    with quietly(), _named(path) as named:
+    found = archives.contents(path)
+    if _code_in(found.config):
+      raise errors.ModelFileError(
+          '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
+          'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
+    with quietly(), _named(path) as named, _within(path, found.array_bytes):
       return keras.models.load_model(named, compile=False)
+  except errors.PruningError:
+    raise
   except Exception as error:  # Keras and HDF5 have many; most are ValueError, OSError, TypeError.
     reason = _reason(error)
     if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
@@ -123,26 +129,47 @@ def _reason(error: BaseException) -> str:
   return text.split('. ')[0] if inner else errors.first_line(error)
 
 
-def _has_code(path: str) -> bool:
-  """Whether the config in a file has a function that is stored as Python bytecode.
+@contextlib.contextmanager
+def _within(path: str, array_bytes: int) -> Iterator[None]:
+  """Raises errors.ModelFileError before a model gets more weights than its file has arrays for.
 
-  Keras refuses that itself in .keras files, and not in .h5 files of every version.
+  The config of a model can ask for weights of any size, for which the file has nothing.
   """
+  most = 2 * array_bytes + _SPARE
+  total = 0
+  refused: List[errors.ModelFileError] = []
+
+  def check(layer: str, shape: Sequence[int], dtype: Any) -> None:
+    nonlocal total
+    try:
+      itemsize = tensorflow.as_dtype(dtype).size or 1
+    except TypeError:  # Keras says so.
+      itemsize = 4
+    total += tensors.elements(shape) * itemsize
+    if total > most:
+      refused.append(errors.ModelFileError(
+          '%s has layers whose weights would take %s bytes or more (layer %s has one of shape %s), '
+          'and holds %s bytes of weights; its config is damaged: save the model again' % (
+              path, '{:,}'.format(total), layer, 'x'.join(map(str, shape)),
+              '{:,}'.format(array_bytes))))
+      raise refused[0]
+
   try:
-    if zipfile.is_zipfile(path):
-      with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read('config.json'))
-    else:
-      import h5py  # pylint: disable=g-import-not-at-top
-      with h5py.File(path, 'r') as f:
-        text = f.attrs['model_config']
-      config = json.loads(text)
-  except Exception:  # Damaged; loading says how.
-    return False
-  return _code_in(config)
+    with backend.weights_watched(check):
+      yield
+  except Exception:
+    if refused:  # Keras wraps it.
+      raise refused[0] from None
+    raise
+  if refused:
+    raise refused[0]
 
 
 def _code_in(config: Any) -> bool:
+  """Whether a config has a function that is stored as Python bytecode.
+
+  Keras refuses that itself in .keras files, and not in .h5 files of every version.
+  """
   pending = [config]
   while pending:
     item = pending.pop()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weights in files that Keras's save_weights() writes: HDF5, without an architecture."""
 
+import os
 import re
 from typing import Any, Dict, Tuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.reading import hdf5
 from model_pruning.reading.ownership import Variables
 
 # What optimizers and metrics keep, at the top of a file.
@@ -33,11 +35,13 @@ def open_weights(path: str) -> Variables:
   found: Dict[str, Tuple[str, Any]] = {}
 
   def visit(name: str, item: Any) -> None:
-    if isinstance(item, h5py.Dataset) and item.dtype.kind in 'fiuV' and not _ASIDE.match(name):
+    if isinstance(item, h5py.Dataset) and item.shape is not None and \
+        item.dtype.kind in 'fiuV' and not _ASIDE.match(name):
       found[_name_of(name)] = (name, item)
 
   try:
     with h5py.File(path, 'r') as f:
+      hdf5.check(f, path, os.path.getsize(path))
       f.visititems(visit)
       shapes = {name: tuple(item.shape) for name, (_, item) in found.items()}
       dtypes = {name: _dtype(item.dtype) for name, (_, item) in found.items()}
