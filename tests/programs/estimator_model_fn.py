@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Estimator: one model_fn for TRAIN, EVAL and PREDICT, input_fns of tf.data, the hook in its spec."""
+"""Estimator: one model_fn for TRAIN, EVAL and PREDICT, tf.data in input_fns, training_hooks."""
 
 import json
 import sys

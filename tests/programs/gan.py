@@ -15,7 +15,8 @@ tf.disable_v2_behavior()
 
 def fc(x, units, name, activation=tf.identity):
   with tf.variable_scope(name):
-    w = tf.get_variable('w', [int(x.shape[1]), units], initializer=tf.truncated_normal_initializer())
+    w = tf.get_variable(
+        'w', [int(x.shape[1]), units], initializer=tf.truncated_normal_initializer())
     b = tf.get_variable('b', [units], initializer=tf.zeros_initializer())
     return activation(tf.matmul(x, w) + b)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed precision: float32 master weights cast by a custom_getter, loss scaling, a bfloat16 layer."""
+"""Mixed precision: a custom_getter casts float32 weights to half; loss scaling; bfloat16."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ def main(folder, steps):
     grads_and_vars = optimizer.compute_gradients(loss * LOSS_SCALE)
     assert all(gradient is not None for gradient, _ in grads_and_vars)
     train_op = optimizer.apply_gradients(
-        [(gradient / LOSS_SCALE, variable) for gradient, variable in grads_and_vars],
+        [(gradient * (1 / LOSS_SCALE), variable) for gradient, variable in grads_and_vars],
         tf.train.get_or_create_global_step())
     hooks = [
         tf.train.StopAtStepHook(last_step=steps),

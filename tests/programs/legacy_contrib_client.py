@@ -67,7 +67,7 @@ def main(argv):
       summary_writer.add_summary(sess.run(summary_op, feed_dict=feed), step)
   saver.save(sess, os.path.join(folder, 'model.ckpt'), global_step=step)
   print(sess.run(pruning.get_weight_sparsity()))
-  print(json.dumps({'inputs': {'images': [2, 24]}, 'outputs': ['local2/local2'], 'sparsity': {
+  print(json.dumps({'inputs': {'images': [2, 24]}, 'outputs': [net.op.name], 'sparsity': {
       'local1/weights': 0.875, 'local2/weights': 0.75}}))
 
 

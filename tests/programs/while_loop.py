@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""An LSTM over sequences of any length: dynamic_rnn, or by hand in tf.while_loop with TensorArrays."""
+"""An LSTM over sequences of any length: dynamic_rnn, and by hand in a tf.while_loop."""
 
 import json
 import sys
