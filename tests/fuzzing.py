@@ -88,9 +88,11 @@ def make_keras_samples(folder):
   from model_pruning.keras import files
   from model_pruning.keras.backend import keras
   keras.utils.set_random_seed(0)
+  x = keras.Input((8,), name='x')
+  hidden = keras.layers.Dense(16, 'relu', name='fc1')(x)
+  hidden = keras.layers.Add(name='add')([hidden, keras.layers.Dense(16, name='fc2')(hidden)])
   model = sparsity.prune_low_magnitude(
-      keras.Sequential([keras.Input((8,), name='x'), keras.layers.Dense(16, 'relu', name='fc1'),
-                        keras.layers.Dense(4, name='fc2')]),
+      keras.Model(x, keras.layers.Dense(4, name='fc3')(hidden)),
       sparsity.ConstantSparsity(0.5, 0, frequency=1))
   model.compile('sgd', 'mse')
   model.fit(np.ones([4, 8]), np.ones([4, 4]), verbose=0, callbacks=[sparsity.UpdatePruningStep()])

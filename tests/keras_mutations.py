@@ -13,9 +13,10 @@ from tests import mutations
 
 CONFIG, METADATA, WEIGHTS = 'config.json', 'metadata.json', 'model.weights.h5'
 CLASSES = ('Dense', 'LSTM', 'Conv2D', 'Embedding', 'Lambda', 'Functional', 'Sequential',
-           'InputLayer', 'Flatten', 'RepeatVector', 'Reshape', 'BatchNormalization', 'TimeDistributed',
-           'Bidirectional', 'MultiHeadAttention', 'ZeroPadding1D', 'Nothing', '__lambda__',
-           '__tensor__', 'function', 'float32', 'relu', 'keras.layers', 'os', 'builtins', 'keras.src.ops.numpy')
+           'InputLayer', 'Flatten', 'RepeatVector', 'Reshape', 'BatchNormalization',
+           'TimeDistributed', 'Bidirectional', 'MultiHeadAttention', 'ZeroPadding1D', 'Nothing',
+           '__lambda__', '__tensor__', 'function', 'float32', 'relu', 'keras.layers', 'os',
+           'builtins', 'keras.src.ops.numpy')
 OTHER_TYPES = (None, True, [], {}, '', 'x', 3, -1.5, [[]], {'class_name': 'Dense', 'config': {}},
                [None, None], {'a': {'b': 1}})
 LARGE = (10**4, 10**5, 10**6, 10**9, 10**12, 2**63, 10**30, 10**400, 1e300)

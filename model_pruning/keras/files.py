@@ -19,6 +19,7 @@ from model_pruning import tensors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
+from model_pruning.keras import configs
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.reporting import last_update
@@ -44,10 +45,7 @@ def load(path: str) -> Any:
     raise errors.ModelFileError('There is no file %s; expected a Keras model' % path)
   try:
     found = archives.contents(path)
-    if _code_in(found.config):
-      raise errors.ModelFileError(
-          '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
-          'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
+    _check_config(path, found.config)
     with quietly(), _named(path) as named, _within(path, found.array_bytes):
       return keras.models.load_model(named, compile=False)
   except errors.PruningError:
@@ -55,10 +53,7 @@ def load(path: str) -> Any:
   except Exception as error:  # Keras and HDF5 have many; most are ValueError, OSError, TypeError.
     reason = _reason(error)
     if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
-      raise errors.ModelFileError(
-          '%s has layers or functions that Keras does not know (%s); after importing the module '
-          'that registers them, %s' % (path, reason, _IN_PYTHON % (
-              path, ', custom_objects={...}'))) from error
+      raise _unknown(path, reason) from error
     version = getattr(keras, '__version__', tensorflow.__version__)
     raise errors.ModelFileError(
         '%s cannot be loaded by Keras %s (%s); it may be damaged, or written by another version: '
@@ -123,6 +118,29 @@ def _named(path: str) -> Iterator[str]:
     yield link
 
 
+def _check_config(path: str, config: Any) -> None:
+  if configs.has_code(config):
+    raise errors.ModelFileError(
+        '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
+        'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
+  module = configs.unknown_module(
+      config, lambda name: keras.saving.get_registered_object(name) is not None)
+  if module is not None:
+    raise _unknown(path, 'they are in the module %s, which is not imported because a file says so' %
+                   module)
+  layer = configs.unreachable_layer(config)
+  if layer is not None:
+    raise errors.ModelFileError(
+        '%s has a layer %s whose inputs come from a circle of layers, or from none; the config is '
+        'damaged: save the model again' % (path, layer))
+
+
+def _unknown(path: str, reason: str) -> errors.ModelFileError:
+  return errors.ModelFileError(
+      '%s has layers or functions that Keras does not know (%s); after importing the module that '
+      'registers them, %s' % (path, reason, _IN_PYTHON % (path, ', custom_objects={...}')))
+
+
 def _reason(error: BaseException) -> str:
   """Returns the sentence of an error of Keras that says what is wrong; configs come before it."""
   _, inner, text = str(error).rpartition('Exception encountered: ')
@@ -163,21 +181,3 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
     raise
   if refused:
     raise refused[0]
-
-
-def _code_in(config: Any) -> bool:
-  """Whether a config has a function that is stored as Python bytecode.
-
-  Keras refuses that itself in .keras files, and not in .h5 files of every version.
-  """
-  pending = [config]
-  while pending:
-    item = pending.pop()
-    if isinstance(item, dict):
-      if item.get('class_name') == '__lambda__' or 'lambda' in [
-          value for key, value in item.items() if str(key).endswith('_type')]:
-        return True
-      pending.extend(item.values())
-    elif isinstance(item, list):
-      pending.extend(item)
-  return False

@@ -29,7 +29,8 @@ def saved(tmp_path_factory):
   layers = keras.layers
   model = keras.Sequential([
       keras.Input((6, 4)), layers.Conv1D(4, 3, padding='same', name='conv'),
-      layers.LSTM(4, name='rnn'), layers.Dense(8, name='fc'), layers.BatchNormalization(name='norm')])
+      layers.LSTM(4, name='rnn'), layers.Dense(8, name='fc'),
+      layers.BatchNormalization(name='norm')])
   with files.quietly():
     for suffix in SUFFIXES:
       model.save(str(folder / ('model' + suffix)))

@@ -29,7 +29,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 def _model():
   return keras.Sequential([
       keras.Input((12,), name='measurements'), keras.layers.Dense(16, 'relu', name='fc'),
-      keras.layers.Reshape((4, 4), name='rows'), keras.layers.LSTM(4, name='rnn'),
+      # Unrolled: loops take many times as long to trace and convert.
+      keras.layers.Reshape((4, 4), name='rows'), keras.layers.SimpleRNN(4, unroll=True, name='rnn'),
       keras.layers.Dense(3, name='logits')])
 
 
@@ -58,7 +59,7 @@ def saved(tmp_path_factory):
     model.save_weights(str(folder / 'model.weights.h5'))
     stripped.save(str(folder / 'stripped.keras'))
     _pruned(train=False).save(str(folder / 'never.keras'))
-    stripped.export(str(folder / 'exported'))
+  tensorflow.saved_model.save(tensorflow.Module(), str(folder / 'exported'))
   for name in ('model.keras', 'model.h5'):  # Files are told by their content.
     (folder / (name + '.bin')).write_bytes((folder / name).read_bytes())
   return folder, model
@@ -94,21 +95,38 @@ def test_report(saved, name, capsys):
     ('model.keras', 'small.keras'), ('model.h5', 'small.h5'),
     ('other_suffix.hdf5', 'new/small.keras')])
 def test_strip(saved, name, output, tmp_path, capsys):
-  folder, model = saved
+  target = _strip(saved, name, output, tmp_path, capsys)
+  with files.quietly():
+    loaded = keras.models.load_model(str(target), compile=False)
+  assert not files.weight_names(loaded)
+  for one, other in zip(_weights(loaded), _weights(sparsity.strip_pruning(saved[1]))):
+    np.testing.assert_array_equal(one, other)
+
+
+def _strip(saved, name, output, tmp_path, capsys):
+  """Strips a file on the command line; returns the path of what is written."""
   target = tmp_path / output
-  assert _main('strip', folder / name, '--output=%s' % target, '--json') == 0
+  assert _main('strip', saved[0] / name, '--output=%s' % target, '--json') == 0
   printed = json.loads(capsys.readouterr().out)
   assert printed['to'] == 'keras' and len(printed['folded']) == 4
   assert printed['bytes'] == os.path.getsize(str(target))
   assert os.listdir(str(target.parent)) == [target.name]
-  # Loads where nothing of this library is imported.
+  return target
+
+
+@pytest.mark.parametrize('name,output', [
+    ('model.keras', 'small.keras'),
+    pytest.param('model.h5', 'small.h5', marks=pytest.mark.slow),
+    pytest.param('other_suffix.hdf5', 'new/small.keras', marks=pytest.mark.slow)])
+def test_stripped_models_load_without_this_library(saved, name, output, tmp_path, capsys):
+  target = _strip(saved, name, output, tmp_path, capsys)
   done = subprocess.run(
       [sys.executable, '-c', 'import sys, json, tensorflow as tf; '
        'model = tf.keras.models.load_model(sys.argv[1]); assert "model_pruning" not in sys.modules;'
        'print(json.dumps([weight.tolist() for weight in model.get_weights()]))', str(target)],
       stdout=subprocess.PIPE, universal_newlines=True, check=True)
   for one, other in zip(json.loads(done.stdout.splitlines()[-1]),
-                        _weights(sparsity.strip_pruning(model))):
+                        _weights(sparsity.strip_pruning(saved[1]))):
     np.testing.assert_array_equal(np.array(one, np.float32), other)
 
 
@@ -133,7 +151,8 @@ def test_strip_to_other_kinds(saved, tmp_path, capsys):
   capsys.readouterr()
 
 
-@pytest.mark.parametrize('name', ['model.h5', 'stripped.keras'])
+@pytest.mark.parametrize('name', [
+    'model.h5', pytest.param('stripped.keras', marks=pytest.mark.slow)])
 def test_export(saved, name, tmp_path, capsys):
   folder, model = saved
   path = tmp_path / 'model.tflite'
@@ -149,11 +168,13 @@ def test_export(saved, name, tmp_path, capsys):
                              model(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('kind', ['weights', 'masks'])
-def test_plot(saved, kind, tmp_path, capsys):
-  folder, _ = saved
-  for name in ('model.keras', 'model.h5', 'model.weights.h5'):
-    assert _main('plot', kind, folder / name, '--output=%s' % (tmp_path / 'a.png')) == 0
+@pytest.mark.parametrize('kind,names', [
+    ('weights', ['model.weights.h5']), ('masks', ['model.keras']),
+    pytest.param('weights', WHOLE, marks=pytest.mark.slow),
+    pytest.param('masks', WHOLE + ['model.weights.h5'], marks=pytest.mark.slow)])
+def test_plot(saved, kind, names, tmp_path, capsys):
+  for name in names:
+    assert _main('plot', kind, saved[0] / name, '--output=%s' % (tmp_path / 'a.png')) == 0
   capsys.readouterr()
 
 
