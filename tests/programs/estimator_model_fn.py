@@ -41,7 +41,7 @@ def input_fn(seed, repeat=True):
 
 def main(folder, steps):
   try:
-    tf.layers.dense, tf.estimator.Estimator
+    print(tf.layers.dense.__name__, tf.estimator.Estimator.__name__)
   except AttributeError as error:
     print(json.dumps({'skip': 'no Estimator or tf.layers here: %s' % error}))
     return
