@@ -66,7 +66,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(at_step, tmp_
 
 def test_the_masks_of_the_last_step_cannot_be_saved(tmp_path, monkeypatch):
   """Where something else saves, the last checkpoint may be from before the last update."""
-  monkeypatch.setattr(hooks, '_session_around', lambda: (None, []))
+  monkeypatch.setattr(hooks, 'session_around', lambda: (None, []))
   folder = str(tmp_path / 'full')
   with contextlib.ExitStack() as stack, contextlib.suppress(tf.errors.OpError, OSError):
     resumed.train(folder, SPEC, at_step=resumed.STEPS, ahead=True, what=_fill(stack))

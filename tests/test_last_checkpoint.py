@@ -51,7 +51,7 @@ def test_what_a_listener_exports_at_the_end_has_the_last_masks(tmp_path):
 @pytest.mark.parametrize('relative', [False, True])
 def test_a_last_checkpoint_from_before_the_update_stays_beside_one_with_it(relative, tmp_path,
                                                                            monkeypatch):
-  monkeypatch.setattr(hooks, '_session_around', lambda: (None, []))  # As of another session.
+  monkeypatch.setattr(hooks, 'session_around', lambda: (None, []))  # As of another session.
   folder = str(tmp_path / 'model')
   values = resumed.train(folder, SPEC, relative_paths=relative)
   if relative:
