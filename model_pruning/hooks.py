@@ -18,6 +18,7 @@ from model_pruning.coordination import TFConfig
 from model_pruning.hparam import HParams
 from model_pruning.last_checkpoint import save_last_update
 from model_pruning.last_checkpoint import UpdateBeforeSaving
+from model_pruning.last_checkpoint import warn_of_savers_without_masks
 from model_pruning.pruning import Pruning
 from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
@@ -129,6 +130,7 @@ class PruningHook(tf.train.SessionRunHook):
       if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
           self._listener not in listeners):
         listeners.insert(0, self._listener)
+    warn_of_savers_without_masks(creator)
     known = {variable.name for variable in variables.saved_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given

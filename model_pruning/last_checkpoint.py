@@ -6,6 +6,9 @@ import os
 import re
 from typing import Any, Callable
 
+from absl import logging
+
+from model_pruning import records
 from model_pruning import variables
 from model_pruning.compat import tf
 
@@ -23,6 +26,32 @@ class UpdateBeforeSaving(tf.train.CheckpointSaverListener):
   def before_save(self, session: Any, global_step_value: int) -> None:
     del global_step_value
     self._update(session)
+
+
+def warn_of_savers_without_masks(session_creator: Any) -> None:
+  """Warns if a Saver of the graph was made before the model was masked: masks would be lost.
+
+  Args:
+    session_creator: of the MonitoredSession that is being made, for its Scaffold; None for none.
+  """
+  scaffold = getattr(session_creator, '_scaffold', None)
+  savers = tf.get_collection(tf.GraphKeys.SAVERS) + [getattr(scaffold, '_saver', None)]
+  masks = {variables.op_name(shard) for record in records.masked_weights()
+           for shard in record.mask_shards}
+  for saver in savers:
+    # Nothing public says what a Saver saves. One that is not yet built saves all there will be.
+    saved = getattr(saver, '_var_list', None)
+    if not saved:
+      continue
+    listed = saved.values() if isinstance(saved, dict) else saved
+    names = {variables.op_name(shard) for item in listed for shard in (
+        variables.shards_of(item) if hasattr(item, 'name') else ())}
+    missing = sorted(masks - names)
+    if missing and len(missing) == len(masks):
+      logging.warning(
+          'A Saver saves no masks (%s), so pruning would be lost with its checkpoints: it was made '
+          'before the model was masked, or its list of variables leaves them out. Make the Saver '
+          'after the model', ', '.join(missing[:3] + ['...'] * (len(missing) > 3)))
 
 
 def save_last_update(session: Any, last_mask_update_step: Any, global_step: Any) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruning: the object that ties spec, schedule, weights and selection into a graph's operations."""
 
+import dataclasses
 import sys
 from typing import Any, Callable, List, Optional, Union
 
@@ -9,6 +10,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning import names
+from model_pruning import records
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning import schedules
@@ -152,8 +154,12 @@ class Pruning:
     """
     def build() -> Any:
       self._plan()  # Makes variables, which must not come into being in a branch.
+      records.remember_update(self.spec.name, (
+          dataclasses.replace(self.spec, name='any'), repr(self._schedule)))
       step = self._step()
       last = variables.read(self._last_update_step)
+      # Of a run whose step was set back there was none yet.
+      last = tf.where(last > step, tf.zeros_like(last), last)
       due = (schedules.is_update_step(step, last, self.spec) if self._schedule is None else
              self._schedule.is_due(step, last))
 
@@ -243,8 +249,8 @@ class Pruning:
 
     return self._once('summaries', build)
 
-  def prepare_report(self) -> None:
-    """Adds what sparsity_report needs to the graph, before that is finalized."""
+  def prepare_report(self) -> Any:
+    """Adds what sparsity_report needs to the graph, before that is finalized, and returns it."""
     def build() -> Any:
       kept = [record.kept() for record in self._records()]
       if weight_sparsity.is_final_known(self.spec, self._schedule):
@@ -254,14 +260,13 @@ class Pruning:
       return kept, [sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
                     for together in self._plan()]
 
-    self._once('report', build)
+    return self._once('report', build)
 
   def sparsity_report(self, session: Any) -> List[summaries.WeightSparsity]:
     """Returns asked and achieved sparsity of every masked weight, as they are in `session`."""
-    self.prepare_report()
     plan = self._plan()
     # By the mask, as one weight may be masked twice.
-    counts, latest = session.run(self._ops['report'])
+    counts, latest = session.run(self.prepare_report())
     zeros = {record.mask.name: record.size() - int(kept)
              for record, kept in zip(self._records(), counts)}
     rows = {}
@@ -294,20 +299,28 @@ class Pruning:
       raise errors.GraphMismatchError(
           'This Pruning object was made in another graph than the default one; make one Pruning '
           'per graph, in a `with graph.as_default()` block')
-    if of_weights and key not in self._ops and not registry.masked_weights():
+    if of_weights and not registry.masked_weights():
       logging.warning('%s: the graph has no masked weights, so this %s does nothing. Build the '
                       'model first, in a masked_scope() or with apply_mask on its weights',
                       self.spec.name, key)
       return tf.no_op(key)
-    if key not in self._ops:
+    # What is built in a branch or a loop can be run only there.
+    context = getattr(self._graph, '_get_control_flow_context', lambda: None)()
+    place = (key, None if context is None else context.name)
+    if place not in self._ops:
       # With the slash it is the scope of that name, however often it was entered before.
       with switches_and_merges(), tf.name_scope(self.spec.name + '/'):
-        self._ops[key] = once_for_all_replicas(build)
-    return self._ops[key]
+        self._ops[place] = once_for_all_replicas(build)
+    return self._ops[place]
 
   def _find_global_step(self, global_step: Any) -> Any:
     if global_step is None:
       global_step = tf.train.get_global_step()
+    if isinstance(global_step, (str, bytes, bool)) or getattr(
+        getattr(global_step, 'shape', None), 'rank', 0) not in (0, None):
+      raise errors.GlobalStepError(
+          'global_step=%r: expected an integer scalar, a variable or a tensor, such as '
+          'tf.train.get_or_create_global_step() returns' % (global_step,))
     if global_step is None:
       raise errors.GlobalStepError(
           'The graph has no global step to schedule pruning by: call '

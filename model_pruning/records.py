@@ -118,6 +118,23 @@ def masked_weights() -> List[MaskedWeight]:
           for weight, mask, threshold, masked in rows.values()]
 
 
+def remember_update(name: str, settings: Any) -> None:
+  """Notes that a conditional update of all masks of the default graph was built.
+
+  Warns if there is another one with other settings: the one that runs last wins.
+  """
+  graph = tf.get_default_graph()
+  others = [entry for entry in getattr(graph, '_model_pruning_updates', ())
+            if entry != (name, settings)]
+  if any(other != settings for _, other in others):
+    logging.warning(
+        'Mask updates with different hyperparameters are built in one graph, %s; each updates all '
+        'masks, and the one that runs last wins. Use one Pruning or one PruningHook, and '
+        'weight_sparsity_map for weights with sparsities of their own',
+        ' and '.join([other for other, _ in others] + [name]))
+  graph._model_pruning_updates = others + [(name, settings)]
+
+
 def require_masked_weights(what: str) -> None:
   """Raises errors.NoMaskedWeightsError if the default graph has none for `what` to update."""
   if not masked_weights():
@@ -161,6 +178,19 @@ def _registered() -> Dict[str, _Registered]:
   return graph._model_pruning_registered
 
 
+def check_owner(mask_name: str, weight: Any) -> None:
+  """Raises errors.WeightError if a mask of that name belongs to another variable than `weight`."""
+  known = _registered().get(mask_name + ':0') or _registered().get(mask_name)
+  if known is None or not variables.is_variable(weight) or not variables.is_variable(known.row[0]):
+    return
+  owner, name = variables.op_name(known.row[0]), variables.op_name(weight)
+  if owner != name:
+    raise errors.WeightError(
+        'Variable %s already exists, as the mask of weight %s, and weight %s would be pruned by '
+        'the magnitudes of that one; give each a variable scope of its own' % (
+            mask_name, owner, name))
+
+
 def collect(mask: Any, threshold: Any, masked: Any, weight: Any) -> bool:
   """Enters a weight into the collections, unless it is there; returns whether it is new."""
   here = _registered()
@@ -169,6 +199,11 @@ def collect(mask: Any, threshold: Any, masked: Any, weight: Any) -> bool:
     here[mask.name].times += 1
     return False
   here[mask.name] = _Registered((weight, mask, threshold, masked))
+  updated = getattr(tf.get_default_graph(), '_model_pruning_updates', ())
+  if updated:
+    logging.warning('Weight %s is masked after the mask update of %s was built, which does not '
+                    'update it; build the whole model first', variables.op_name(weight),
+                    ', '.join(name for name, _ in updated))
   if mask.name in [known.name for known in tf.get_collection(names.MASK_COLLECTION)]:
     return False  # From a meta graph, or entered by hand.
   for key, item in zip(_COLLECTIONS, here[mask.name].row):

@@ -93,6 +93,7 @@ def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> 
       opened.set_partitioner(variables.partitioner_like(x) if shape else None)
       opened.set_regularizer(None)  # A mask is no parameter.
       return tf.get_variable(leaf, shape, **options)
+    records.check_owner((opened.name + '/' if opened.name else '') + names.MASK, x)
     made = create_variables(x, layout, create, prune_option)
   return register(x, made, group_name), made.mask
 

@@ -4,6 +4,7 @@
 
 import contextlib
 import functools
+import re
 import threading
 from typing import Any, Callable, ContextManager, Iterator, List, Optional, Set, Tuple
 
@@ -16,6 +17,7 @@ from model_pruning.compat import tf
 from model_pruning.maps import expression
 from model_pruning.penalties import penalize_weights_once
 from model_pruning.penalties import remember_product
+from model_pruning.records import check_owner
 from model_pruning.spec import check_prune_option
 
 
@@ -95,7 +97,7 @@ def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = 
   # Sees the variables of get_variable and all others.
   def watching_creator(creator: Callable[..., Any], **kwargs: Any) -> Any:
     variable = creator(**kwargs)
-    name = variables.op_name(variable)
+    name = re.sub(r'/part_\d+$', '', variables.op_name(variable))
     if kwargs.get('trainable') is not False and name not in _claimed.names and is_ours(name):
       passed_by.append(name)
     return variable
@@ -153,6 +155,7 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Ca
     # A getter of the user's may give a tensor for each variable; a mask is written to.
     return getter(prefix + own_leaf, **dict(arguments, reuse=True))
 
+  check_owner(prefix + names.MASK, variable)
   made = registry.create_variables(variable, layout, create, prune_option)
   with _name_scope_for_product(scope if leaf in ('kernel', 'weights') else name):
     return registry.register(variable, made, group_name)

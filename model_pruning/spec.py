@@ -6,7 +6,7 @@ import dataclasses
 import json
 import numbers
 import re
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.hparam import HParams
@@ -189,9 +189,11 @@ class PruningSpec:
       return spec
     if spec is None or isinstance(spec, str):
       spec = get_pruning_hparams().parse(spec or '')
-    if not callable(getattr(spec, 'values', None)):
-      raise errors.SpecError('spec is %r; expected an HParams, a string of name=value clauses, '
-                             'or None for the defaults' % (spec,))
+    if isinstance(spec, Mapping) or not callable(getattr(spec, 'values', None)):
+      raise errors.SpecError('spec is %r; expected an HParams, a string of name=value clauses, or '
+                             'None for the defaults%s' % (
+                                 spec, '; a flag has its string in .value'
+                                 if hasattr(spec, 'value') else ''))
     return cls.from_hparams(spec)  # type: ignore[arg-type]
 
   def __post_init__(self) -> None:

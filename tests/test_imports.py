@@ -56,6 +56,8 @@ WITHIN_LEVEL = {
     ('scope', 'registry'): 'it masks by way of the registry',
     ('registry', 'products'): 'a masked weight is the product of both',
     ('registry', 'records'): 'it enters what the records are read from',
+    ('scope', 'records'): 'a mask belongs to one weight',
+    ('last_checkpoint', 'records'): 'a Saver should save the masks',
     ('scope', 'penalties'): 'layers that get a product penalize the weight',
     ('maps', 'expressions'): 'the keys of maps are regular expressions',
     ('maps', 'grammar'): 'errors show what was given as those of the grammar do',

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+import model_pruning
 from model_pruning import hooks
 from model_pruning.compat import tf
 from tests import resumed
@@ -65,3 +66,22 @@ def test_a_last_checkpoint_from_before_the_update_stays_beside_one_with_it(relat
   again = resumed.train(folder, SPEC)  # With nothing left to do.
   for name in values:
     np.testing.assert_array_equal(again[name], values[name], err_msg=name)
+
+
+@pytest.mark.parametrize('when', ['early', 'listed', 'late', 'deferred', 'none'])
+def test_a_saver_without_masks_is_told_before_training(when, caplog):
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    with tf.variable_scope('fc'):
+      kernel = tf.get_variable('kernel', [4, 4])
+    saver = tf.train.Saver() if when == 'early' else None
+    saver = tf.train.Saver([kernel]) if when == 'listed' else saver
+    saver = tf.train.Saver(defer_build=True) if when == 'deferred' else saver
+    model_pruning.apply_mask(kernel, 'fc')
+    saver = tf.train.Saver() if when == 'late' else saver
+    scaffold = tf.train.Scaffold(saver=saver, init_op=tf.global_variables_initializer())
+    with tf.train.MonitoredTrainingSession(
+        scaffold=scaffold, hooks=[model_pruning.PruningHook('target_sparsity=0.5')]):
+      pass
+  assert ('fc/mask' in caplog.text and 'saves no masks' in caplog.text) == (
+      when in ('early', 'listed'))

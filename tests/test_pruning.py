@@ -499,3 +499,86 @@ def test_a_pruning_made_after_a_hook_began_is_initialized(begins, own_session):
     with tf.train.MonitoredTrainingSession(hooks=[model_pruning.PruningHook(pruning)]) as session:
       session.run(train)
       assert session.run(pruning.last_mask_update_step) == 0
+
+
+def _model(name='fc'):
+  with model_pruning.masked_scope(), tf.variable_scope(name):
+    return tf.get_variable('kernel', [10, 10])
+
+
+def test_a_step_that_was_set_back_begins_anew():
+  """A run restored to be tuned further, whose step is assigned."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    _model()
+    step = tf.train.get_or_create_global_step()
+    pruning = model_pruning.Pruning('target_sparsity=0.9,sparsity_function_end_step=20,'
+                                    'pruning_frequency=5,end_pruning_step=30')
+    update = pruning.conditional_mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(pruning.last_mask_update_step, 4000))
+    seen = []
+    for at in range(40):
+      session.run(tf.assign(step, at))
+      session.run(update)
+      if session.run(pruning.last_mask_update_step) == at:
+        seen.append(at)
+    assert seen == [5, 10, 15, 20, 25, 30]
+    assert round(float(session.run(model_pruning.get_weight_sparsity())[0]), 6) == 0.9
+
+
+def test_a_weight_masked_after_the_update_was_built_is_named(caplog):
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    _model()
+    model_pruning.Pruning().conditional_mask_update_op()
+    assert 'later' not in caplog.text
+    _model('later')
+  assert 'later/kernel' in caplog.text and 'whole model first' in caplog.text
+
+
+@pytest.mark.parametrize('other,warns', [
+    ('target_sparsity=0.9,name=b', True), ('target_sparsity=0.5,name=b', False),
+    ('target_sparsity=0.5', False), ('target_sparsity=0.5,pruning_frequency=3', True)])
+def test_two_prunings_of_one_graph_that_differ_are_named(other, warns, caplog):
+  with tf.Graph().as_default():
+    tf.train.get_or_create_global_step()
+    _model()
+    for spec in ('target_sparsity=0.5', other):
+      model_pruning.Pruning(spec).conditional_mask_update_op()
+  assert ('weight_sparsity_map' in caplog.text) == warns
+
+
+@pytest.mark.parametrize('step', ['global_step', b'step', True])
+def test_a_global_step_that_is_no_number_is_refused(step):
+  with tf.Graph().as_default():
+    with pytest.raises(errors.GlobalStepError, match='integer scalar'):
+      model_pruning.Pruning('', global_step=step)
+    with pytest.raises(errors.GlobalStepError, match='integer scalar'):
+      model_pruning.Pruning('', global_step=tf.constant([1, 2]))
+
+
+def test_an_update_built_in_a_branch_does_not_stand_for_the_one_outside(control_flow):
+  with tf.Graph().as_default(), tf.Session() as session:
+    step = tf.train.get_or_create_global_step()
+    _model()
+    pruning = model_pruning.Pruning('target_sparsity=0.5', sparsity=0.5)
+    tf.disable_control_flow_v2()
+
+    def branch():
+      with tf.control_dependencies([pruning.conditional_mask_update_op()]):
+        return tf.constant(1)
+
+    inside = tf.cond(tf.placeholder_with_default(True, []), branch, lambda: tf.constant(0))
+    outside = pruning.conditional_mask_update_op()
+    assert pruning.conditional_mask_update_op() is outside
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(step, 10))
+    session.run(outside)
+    assert session.run(inside) == 1
+    assert session.run(model_pruning.get_weight_sparsity()) == [0.5]
+
+
+@pytest.mark.parametrize('spec', [{'target_sparsity': 0.5}, 3, ['target_sparsity=0.5']])
+def test_a_spec_of_another_type_is_refused(spec):
+  with pytest.raises(errors.SpecError, match='expected an HParams'):
+    model_pruning.PruningHook(spec)

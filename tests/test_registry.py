@@ -382,3 +382,25 @@ def test_a_meta_graph_with_partitioned_weights_does_too(use_resource):
     session.run(update)
     assert session.run([record.kept() for record in records]) == [12, 18]
     assert session.run(model_pruning.get_weight_sparsity()) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize('mask', [
+    lambda one, other, scope: (model_pruning.apply_mask(one, scope),
+                               model_pruning.apply_mask(other, scope)),
+    lambda one, other, scope: (model_pruning.apply_mask(one, 'fc'),
+                               model_pruning.apply_mask_with_group(other, 'fc', group_name='g')),
+    lambda one, other, scope: (model_pruning.apply_mask(one), model_pruning.apply_mask(other))])
+def test_two_weights_do_not_share_a_mask(mask):
+  with tf.Graph().as_default(), tf.variable_scope('', reuse=tf.AUTO_REUSE):
+    with tf.variable_scope('fc') as scope:
+      one, other = tf.get_variable('kernel', [4, 4]), tf.get_variable('weights', [4, 4])
+    with pytest.raises(errors.WeightError, match='fc/kernel, and weight fc/weights'):
+      mask(one, other, scope)
+
+
+@pytest.mark.parametrize('reuse', [None, tf.AUTO_REUSE])
+def test_two_weights_do_not_share_a_mask_in_a_masked_scope(reuse):
+  with tf.Graph().as_default(), model_pruning.masked_scope(), tf.variable_scope('fc', reuse=reuse):
+    tf.get_variable('kernel', [4, 4])
+    with pytest.raises(errors.WeightError, match='fc/kernel, and weight fc/weights'):
+      tf.get_variable('weights', [4, 4])

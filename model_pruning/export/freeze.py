@@ -10,6 +10,7 @@ from model_pruning import errors
 from model_pruning import inputs
 from model_pruning.compat import tf
 from model_pruning.export import fold
+from model_pruning.export import references
 from model_pruning.reading import bundle
 from model_pruning.reading import sources
 
@@ -47,6 +48,7 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
   with session.graph.as_default():
     frozen = tf.graph_util.convert_variables_to_constants(
         _ArraySession(session), session.graph.as_graph_def(), list(output_node_names))
+  references.use_values(frozen)
   # TensorFlow 1 leaves the reads in functions, of variables that are none any more.
   return fold.fold_reads(frozen, output_node_names)
 

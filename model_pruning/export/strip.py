@@ -8,6 +8,7 @@ from model_pruning import products
 from model_pruning.compat import tf
 from model_pruning.export import dead
 from model_pruning.export import fold
+from model_pruning.export import references
 from model_pruning.reading import sources
 from model_pruning.reading import validation
 
@@ -53,6 +54,7 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
   validation.check(graph_def, 'The GraphDef')
   sources.check_outputs([node.name for node in graph_def.node], output_node_names)
   needed = tf.graph_util.extract_sub_graph(graph_def, list(output_node_names))
+  references.use_values(needed)
   stripped, folded = fold.fold_masks(dead.drop_dead_results(needed, output_node_names),
                                      output_node_names)
   return stripped, products.whole_names(folded)

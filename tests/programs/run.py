@@ -116,7 +116,7 @@ def main() -> int:
       try:
         skipped = run(name, folder)
         result = 'skipped: ' + skipped if skipped else 'ok'
-      except AssertionError as error:
+      except Exception as error:  # pylint: disable=broad-except  # Of any kind: on to the next.
         failed += 1
         result = 'FAILED: %s' % (str(error).strip().splitlines() or [repr(error)])[-1]
     print('%-*s  %-8s  %s' % (width, name, tf.__version__, result), flush=True)
