@@ -156,7 +156,7 @@ def change_hdf5(content, random):
 def _change_item(f, h5py, random):
   if 'model_config' in f.attrs and random.random() < 0.6:
     text = f.attrs['model_config']
-    text = text if isinstance(text, str) else text.decode('latin-1')
+    text = text.decode('latin-1') if isinstance(text, bytes) else str(text)
     try:
       changed = change_json(text, random)
     except ValueError:  # It was changed before, and is none.

@@ -77,7 +77,6 @@ def test_links_in_circles_and_plain_files_are_fine(tmp_path):
     f['soft'] = h5py.SoftLink('/soft')
     f['empty'] = h5py.Empty('f4')
     f['scalar'] = 1.0
-    size = f['fc/kernel'].nbytes + f['scalar'].nbytes
   with h5py.File(path, 'r') as f:
-    assert hdf5.check(f, path, 10) == size
+    assert hdf5.check(f, path, 10) == 4 * 8 + 8
   assert [weight.sparsity for weight in report.of(path).weights][:1] == [0.5]

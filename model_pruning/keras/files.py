@@ -124,7 +124,7 @@ def _check_config(path: str, config: Any) -> None:
         '%s has a Lambda layer, whose function is stored as code; code from a file is not run '
         'here: if you trust it, %s' % (path, _IN_PYTHON % (path, ', safe_mode=False')))
   module = configs.unknown_module(
-      config, lambda name: keras.saving.get_registered_object(name) is not None)
+      config, lambda name: keras.utils.get_registered_object(name) is not None)
   if module is not None:
     raise _unknown(path, 'they are in the module %s, which is not imported because a file says so' %
                    module)

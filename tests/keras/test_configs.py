@@ -108,7 +108,7 @@ def test_modules_are_not_imported_because_a_file_names_them(module, tmp_path, ca
 
 
 def test_what_is_registered_is_known_whatever_its_module(tmp_path):
-  @keras.saving.register_keras_serializable('tests')
+  @keras.utils.register_keras_serializable('tests')
   class Known(keras.layers.Layer):
     def call(self, inputs):
       return inputs + 1
