@@ -55,6 +55,7 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
   sources.check_outputs([node.name for node in graph_def.node], output_node_names)
   needed = tf.graph_util.extract_sub_graph(graph_def, list(output_node_names))
   references.use_values(needed)
+  needed = fold.fold_reads(needed, output_node_names)  # As TensorFlow 1 left them.
   stripped, folded = fold.fold_masks(dead.drop_dead_results(needed, output_node_names),
                                      output_node_names)
   return stripped, products.whole_names(folded)
