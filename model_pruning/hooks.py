@@ -137,7 +137,7 @@ class PruningHook(tf.train.SessionRunHook):
     else:
       self._pruning = Pruning(self._given, sparsity=self._sparsity)
     records.require_masked_weights('PruningHook')
-    self._update = self._pruning.conditional_mask_update_op()
+    self._update = self._pruning.conditional_mask_update_op(keeps_schedule=True)
     own = [variable.name for variable in self._pruning.own_variables()]
     done = [variable.name for variable, _ in self._made]
     self._made += [

@@ -143,14 +143,20 @@ class Pruning:
     """
     return self._once('mask_update', self._update_masks, of_weights=True)
 
-  def conditional_mask_update_op(self) -> Any:
+  def conditional_mask_update_op(self, keeps_schedule: bool = False) -> Any:
     """Returns an operation that updates the masks if the schedule says so for the current step.
 
-    That is the schedule object, if there is one, or else the spec. An update whose step was
-    passed over is made up for, the last one before end_pruning_step too, which it says on stderr.
+    That is the schedule object, if there is one, or else the spec. A schedule object of this
+    library makes up for updates whose step was passed over. So does the spec, with keeps_schedule
+    or under control dependencies: a program that builds the update under its train op sees each
+    step one later than contrib did. The last update before end_pruning_step is then made after
+    it, once, where it is missing, with a line on stderr. Elsewhere the spec is contrib's rule.
 
     It reads the step when it runs, after the control dependencies under which
     this method was first called. Raises what mask_update_op raises.
+
+    Args:
+      keeps_schedule: see above; heeded in the first call.
     """
     def build() -> Any:
       self._plan()  # Makes variables, which must not come into being in a branch.
@@ -158,10 +164,11 @@ class Pruning:
           dataclasses.replace(self.spec, name='any'), repr(self._schedule)))
       step = self._step()
       last = variables.read(self._last_update_step)
-      # Of a run whose step was set back there was none yet.
-      last = tf.where(last > step, tf.zeros_like(last), last)
-      due = (schedules.is_update_step(step, last, self.spec) if self._schedule is None else
-             self._schedule.is_due(step, last))
+      if self._schedule is not None:
+        due = self._schedule.is_due(step, last)
+      else:
+        due = (schedules.is_update_due if keeps_schedule or self._waits() else
+               schedules.is_update_step)(step, last, self.spec)
 
       def update() -> Any:
         with tf.control_dependencies([self._update_masks(step), self._say_if_late(step)]):
@@ -341,6 +348,10 @@ class Pruning:
     if self.spec.uses_gradients:
       for record in registry.masked_weights():
         registry.make_history(record)
+
+  def _waits(self) -> bool:
+    """Whether what is built now has control dependencies; TensorFlow has no public way to ask."""
+    return bool(getattr(tf.get_default_graph(), '_current_control_dependencies', lambda: ())())
 
   def _records(self) -> List[registry.MaskedWeight]:
     """Returns the masked weights, with the variables that the saliency needs."""

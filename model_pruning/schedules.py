@@ -173,17 +173,12 @@ def is_inside(step: Any, spec: PruningSpec) -> Any:
 
 
 def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
-  """Returns whether the masks are to be updated at `step`.
+  """Returns whether the masks are to be updated at `step`, by contrib's rule.
 
-  True when one of update_steps falls after last_update_step and not after `step`. In a run that
-  visits every step that is contrib's rule: begin_pruning_step <= step <= end_pruning_step, and
-  last_update_step + pruning_frequency <= step. Where an update came late, as steps were passed
-  over, the next one is on schedule again; and where the last one before end_pruning_step was
-  missed, it is made up for.
+  True when begin_pruning_step <= step, step <= end_pruning_step unless that is
+  negative, and last_update_step + pruning_frequency <= step.
 
   >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
-  True
-  >>> is_update_step(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
   True
 
   Args:
@@ -193,7 +188,26 @@ def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   Returns:
     A bool, a bool array or a bool tensor.
   """
-  return update_at(step, spec) > update_at(last_update_step, spec)
+  # The sum of two steps might exceed an int32; their difference cannot.
+  return is_inside(step, spec) & (step - last_update_step >= spec.pruning_frequency)
+
+
+def is_update_due(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
+  """Returns whether an update of the schedule falls after last_update_step and not after `step`.
+
+  In a run that visits every step that is is_update_step. Where an update came late, as steps were
+  passed over, the next one is on schedule again; where the last one before end_pruning_step was
+  missed, it is made up for; and a last update after `step` is none, as the step was set back.
+
+  >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
+  True
+
+  Args and Returns: as those of is_update_step.
+  """
+  where = tf.where if tf.is_tensor(step) else np.where
+  last = where(last_update_step > step, last_update_step * 0, last_update_step)
+  due = update_at(step, spec) > update_at(last, spec)
+  return due if tf.is_tensor(due) or np.ndim(due) else bool(due)
 
 
 def update_at(step: Any, spec: PruningSpec) -> Any:

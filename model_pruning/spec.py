@@ -222,14 +222,17 @@ class PruningSpec:
     require(0.0 < self.sparsity_function_exponent < float('inf'), 'sparsity_function_exponent',
             'positive and finite')
     require(self.pruning_frequency >= 1, 'pruning_frequency', '1 or more')
-    require(1 <= self.nbins <= _MOST_BINS, 'nbins', '1 to %d' % _MOST_BINS)
+    require(self.nbins >= 1, 'nbins', '1 or more')
+    require(self.nbins <= _MOST_BINS, 'nbins', 'at most %d' % _MOST_BINS)
     require(self.threshold_method in ('exact', 'histogram'), 'threshold_method',
             "'exact' or 'histogram'")
     for name in ('block_height', 'block_width'):
       dim = getattr(self, name)
       if not is_block_dim(dim):
-        raise errors.BlockError('Illegal value for %s: %d; it must be 1 to %d, or -1 for the '
-                                'whole dimension of the weight' % (name, dim, LARGEST_BLOCK_DIM))
+        raise errors.BlockError('Illegal value for %s: %d; it must be positive%s, or -1 for the '
+                                'whole dimension of the weight' % (
+                                    name, dim, ' and at most %d' % LARGEST_BLOCK_DIM
+                                    if dim > 0 else ''))
     if self.block_pooling_function not in ('AVG', 'MAX'):
       raise errors.BlockError('Unknown pooling function for block sparsity: %r; '
                               "block_pooling_function is 'AVG' or 'MAX'" %

@@ -421,7 +421,7 @@ def test_the_last_update_inside_the_window_is_made_once(
     pruning = model_pruning.Pruning(
         'target_sparsity=0.9,sparsity_function_end_step=20,end_pruning_step=%d,'
         'pruning_frequency=%d' % (end, frequency))
-    update = pruning.conditional_mask_update_op()
+    update = pruning.conditional_mask_update_op(keeps_schedule=True)
     session.run(tf.global_variables_initializer())
     session.run([tf.assign(pruning.last_mask_update_step, last), tf.assign(global_step, step)])
     session.run(update)
@@ -442,7 +442,7 @@ def test_a_resumed_run_is_on_schedule_again_after_an_update_that_came_late():
       tf.get_variable('a/kernel', [10, 10])
     global_step = tf.train.get_or_create_global_step()
     pruning = model_pruning.Pruning('pruning_frequency=20,end_pruning_step=100')
-    update = pruning.conditional_mask_update_op()
+    update = pruning.conditional_mask_update_op(keeps_schedule=True)
     session.run(tf.global_variables_initializer())
     session.run(tf.assign(pruning.last_mask_update_step, 20))  # As contrib left it at step 40.
     seen = []
@@ -513,7 +513,7 @@ def test_a_step_that_was_set_back_begins_anew():
     step = tf.train.get_or_create_global_step()
     pruning = model_pruning.Pruning('target_sparsity=0.9,sparsity_function_end_step=20,'
                                     'pruning_frequency=5,end_pruning_step=30')
-    update = pruning.conditional_mask_update_op()
+    update = pruning.conditional_mask_update_op(keeps_schedule=True)
     session.run(tf.global_variables_initializer())
     session.run(tf.assign(pruning.last_mask_update_step, 4000))
     seen = []

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Schedules: functions of the step, alike for numbers, arrays and tensors."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -101,7 +103,7 @@ def test_an_update_that_was_passed_over_is_made_up_for_and_the_next_is_on_schedu
   last, seen = 0, []
   visited = list(range(1, 121, stride))
   for step in visited:
-    if schedules.is_update_step(step, last, made):
+    if schedules.is_update_due(step, last, made):
       seen.append(step)
       last = step
   late = [min([step for step in visited if step >= update], default=None) for update in updates]
@@ -131,6 +133,7 @@ def test_no_sum_of_steps_wraps_in_a_graph(frequency, begin, end):
   with tf.Graph().as_default(), tf.Session() as session:
     for step, last in pairs:
       tensors = tf.constant(step, tf.int32), tf.constant(last, tf.int32)
-      got = session.run([schedules.is_update_step(*tensors, made), clock.is_due(*tensors)])
-      assert got == [schedules.is_update_step(step, last, made), clock.is_due(step, last)], (
-          step, last)
+      rules = [functools.partial(schedules.is_update_step, spec=made),
+               functools.partial(schedules.is_update_due, spec=made), clock.is_due]
+      got = session.run([rule(*tensors) for rule in rules])
+      assert got == [rule(step, last) for rule in rules], (step, last)

@@ -127,7 +127,7 @@ class Settings:
     if step <= last_update_step:
       return False
     if self.schedule is None:
-      return bool(schedules.is_update_step(step, max(last_update_step, 0), self.spec))
+      return bool(schedules.is_update_due(step, max(last_update_step, 0), self.spec))
     return bool(self.schedule.is_due(step, last_update_step))
 
   def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
