@@ -29,7 +29,7 @@ fi
 
 python=$(tools/env.sh auto)
 status=0
-[ $# -gt 0 ] || set -- //tests:test_hparam //tests:test_selection //tests:test_docs
+[ $# -gt 0 ] || set -- //tests:test_hparam //tests:test_selection //tests:test_imports
 bazel build //... --python_path="$python" || status=$?
 bazel test --python_path="$python" "$@" || status=$?
 bazel shutdown  # Its server would hold on to memory that the next stage needs.
