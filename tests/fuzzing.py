@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning:keras
+# bazel: deps = //model_pruning:keras/__init__
 """Runs commands on mutated files, each in a process that may die: forked, TensorFlow imported.
 
   python -m tests.fuzzing FOLDER KIND FIRST COUNT [--every_command] [--memory=MEGABYTES]
