@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning/keras
+# bazel: deps = //model_pruning:keras/__init__
 """Tests of faults in the configs of Keras models that Keras itself does not refuse."""
 
 import copy
