@@ -75,11 +75,14 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading_tensorflow() -> Iterator[None]:
-  """Drops what is written to stderr within, if this is a command and nobody set a log level."""
-  if _LEVEL in os.environ or not is_command():
+  """Drops what is written to stderr within, if this is a command, unless a log level asks for it.
+
+  A log level of 2 or more asks for less; TensorFlow 2.21 greets all the same.
+  """
+  if os.environ.get(_LEVEL, '3') in ('0', '1') or not is_command():
     yield
     return
-  os.environ[_LEVEL] = '3'
+  os.environ.setdefault(_LEVEL, '3')
   warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
   try:
     with muted():
