@@ -101,7 +101,7 @@ def check_output(path: Any, inputs: Sequence[Any] = ()) -> str:
 
 
 def kind_of(mode: int) -> str:
-  """Returns what a file of a mode is, in words."""
+  """Returns the kind of a file with this mode, in words."""
   for test, text in ((stat.S_ISREG, 'a regular file'), (stat.S_ISDIR, 'a folder'),
                      (stat.S_ISFIFO, 'a pipe'), (stat.S_ISSOCK, 'a socket')):
     if test(mode):

@@ -35,7 +35,7 @@ HISTORY_COLLECTIONS = (WEIGHT_GRADIENT_COLLECTION, OLD_WEIGHT_COLLECTION,
                        OLD_OLD_WEIGHT_COLLECTION)
 ADDED = (MASK, THRESHOLD) + HISTORY
 
-# Weights whose mask is called <scope>/mask; that of any other is <scope>/<leaf>_mask.
+# Weights whose mask is called <scope>/mask. Any other weight has <scope>/<leaf>_mask.
 MAIN_WEIGHTS = ('kernel', 'weights')
 
 # Attributes of Keras layers that hold variables of pruning begin with this on Keras 3.
@@ -50,7 +50,7 @@ def sibling(mask: str, leaf: str) -> str:
 
 
 def prefix_of(name: str, leaf: str = MASK) -> Optional[str]:
-  """Returns what precedes a leaf such as 'mask' in the name of a variable.
+  """Returns the prefix of a leaf such as 'mask' in the name of a variable.
 
   'fc/mask' -> 'fc/'; 'fc/pointwise_mask' -> 'fc/pointwise_'; None for a name that does not
   end so, such as 'fc/bitmask'.

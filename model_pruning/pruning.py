@@ -373,7 +373,7 @@ class Pruning:
         return tf.no_op('mask_update')
 
   def _say_if_late(self, step: Any) -> Any:
-    """Builds what says on stderr that an update comes after end_pruning_step."""
+    """Builds an operation that reports an update after end_pruning_step on stderr."""
     end = self.spec.end_pruning_step
     if self._schedule is not None or end < 0 or self.spec.use_tpu:  # TPUs have no stderr.
       return tf.no_op()

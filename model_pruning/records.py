@@ -170,7 +170,7 @@ class _Registered:
 
 
 def _registered() -> Dict[str, _Registered]:
-  """Returns what was registered in the default graph, by the name of the mask."""
+  """Returns the registered weights of the default graph, by the name of the mask."""
   # Kept by the graph: a table elsewhere would keep every graph alive, as variables name theirs.
   graph = tf.get_default_graph()
   if not hasattr(graph, '_model_pruning_registered'):

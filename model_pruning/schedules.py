@@ -202,7 +202,7 @@ def is_update_due(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
   >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
   True
 
-  Args and Returns: as those of is_update_step.
+  Takes the arguments of is_update_step, and returns the same types.
   """
   where = tf.where if tf.is_tensor(step) else np.where
   last = where(last_update_step > step, last_update_step * 0, last_update_step)

@@ -33,7 +33,7 @@ class Contents(NamedTuple):
 
 
 def contents(path: str) -> Contents:
-  """Returns what a .keras or .h5 file holds, after checking the sizes that it declares.
+  """Returns the contents of a .keras or .h5 file, after checking the sizes it declares.
 
   Raises:
     errors.ModelFileError: there is more in it, when unpacked, than the bytes of the file account

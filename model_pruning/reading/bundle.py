@@ -79,7 +79,7 @@ def _check(prefix: str) -> None:
 
 
 def _ordered(name: bytes) -> bytes:
-  """Returns what the keys of the parts of a variable begin with."""
+  """Returns the common prefix of the keys of a variable's parts."""
   escaped = {0: b'\0\xff', 255: b'\xff\0'}
   return b'\0' + b''.join(escaped.get(byte, bytes([byte])) for byte in name) + _END
 

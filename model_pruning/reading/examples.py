@@ -38,7 +38,7 @@ def read(path: Any) -> Any:
       columns = {name: arrays[name] for name in arrays.files}
     if not columns or any(not column.ndim for column in columns.values()):
       raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
-  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
+  except Exception as error:  # NumPy raises OSError, and errors of zipfile and pickle.
     raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
         path, errors.first_line(error))) from error
   lengths = {name: len(column) for name, column in columns.items()}

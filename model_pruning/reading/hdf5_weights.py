@@ -75,7 +75,7 @@ def _name_of(key: str) -> str:
   """Returns the name of a variable, given its path in the file."""
   name = re.sub(r':\d+$', '', key)
   if '/vars/' not in name and not name.startswith('vars/'):
-    # By layers, each with names that begin with that of the layer: fc/fc/kernel.
+    # Grouped by layer; each name begins with the layer's name: fc/fc/kernel.
     head, _, rest = name.partition('/')
     return rest if rest.startswith(head + '/') else name
   name = re.sub(r'(^|/)vars/', r'\1', name)

@@ -108,7 +108,7 @@ def ownership(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Ownership
 
 
 def saved_under(nodes: graphs.Nodes, shapes: Mapping[str, Any]) -> Dict[str, str]:
-  """Returns the names in the checkpoint of the variables of a graph, by that of their node."""
+  """Returns the checkpoint names of the variables of a graph, by the name of their node."""
   found = {}
   constants = ConstantValues(nodes)
   for node in nodes.values():
@@ -133,7 +133,7 @@ def name_of(key: str) -> str:
 
 
 def _by_collections(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Optional[Ownership]:
-  """Returns what the collections say; None where they say nothing, or not enough."""
+  """Returns the owners that the collections give; None if they give none, or not all."""
   weights, masks = (list(meta.collection_def[key].node_list.value)
                     if key in meta.collection_def else []
                     for key in (names.WEIGHT_COLLECTION, names.MASK_COLLECTION))
