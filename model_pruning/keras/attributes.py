@@ -130,7 +130,7 @@ def _equal(ours: Any, theirs: Any) -> bool:
 @functools.lru_cache(maxsize=None)
 def _set_by_keras(layer_class: type) -> FrozenSet[str]:
   """Returns the attributes that Keras's own code sets on layers of a class."""
-  names = {'history'}  # By a callback.
+  names = {'history', *vars(keras.layers.Layer())}  # The first by a callback.
   for base in layer_class.__mro__:
     if backend.is_keras_own(base):
       for value in vars(base).values():

@@ -111,9 +111,7 @@ class Pruning:
     unknown = prunable.unknown_in(layer)
     if unknown:
       raise prunable.unknown_layer(unknown[0], layer)
-    # One that two layers share has one mask, from the first of them.
-    found = [each for each in prunable.prunable_weights(layer) if not isinstance(
-        backend.constraint_of(each.variable), MaskConstraint)]
+    found = _unmasked(layer)
     for each in found:
       if not tf.as_dtype(backend.dtype_of(each.variable)).is_floating:
         raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
@@ -206,6 +204,17 @@ class MaskConstraint(keras.constraints.Constraint):
     if average is not None:  # Optimizers write these over the weights when training ends.
       average.assign(masked(average, self._pruned.mask))
     return masked(w if self.first is None else self.first(w), self._pruned.mask)
+
+
+def may_be_masked(layer: Any) -> bool:
+  """Says whether a layer has weights to prune that have no mask yet, or may once it is built."""
+  return bool(_unmasked(layer)) if layer.built else prunable.may_be_pruned(layer)
+
+
+def _unmasked(layer: Any) -> List[prunable.Found]:
+  """Returns the weights to prune of a layer; one that two layers share has one mask."""
+  return [each for each in prunable.prunable_weights(layer) if not isinstance(
+      backend.constraint_of(each.variable), MaskConstraint)]
 
 
 def masked(weight: Any, mask: Any) -> Any:
