@@ -100,7 +100,10 @@ def is_variable(value: Any) -> bool:
 
 def state_of(layer: Any) -> List[Any]:
   """Returns the variables that calling a layer may change."""
-  return list(layer.non_trainable_variables)
+  states = [getattr(each, 'states', None) for each in layers_in(layer)
+            if getattr(each, 'stateful', False)]  # Of recurrent layers, which count them nowhere.
+  return list(layer.non_trainable_variables) + [
+      state for state in tensorflow.nest.flatten(states) if is_variable(state)]
 
 
 def plain_class(layer: Any) -> type:
