@@ -85,17 +85,21 @@ class MaskUpdater:
     for layer in self._made():
       self._steps[layer] = self.step_of(layer) + batches
     self.write_steps()
-    self.update_if_due()
+    self.update_if_due(batches)
 
-  def update_if_due(self) -> None:
-    """Updates the masks of the layers that are due at their steps."""
+  def update_if_due(self, batches: int = 1) -> None:
+    """Updates the masks of the layers that are due at their steps.
+
+    Args:
+      batches: number of batches that were done since this was called before.
+    """
     answers: Dict[Tuple[Settings, int, int], bool] = {}  # Mostly all layers have the same.
     due = []
     for layer in self._made():
       question = (layer.pruning.settings, self.step_of(layer),
                   self._last_updates.get(layer, NEVER))
       if question not in answers:
-        answers[question] = question[0].is_due(*question[1:])
+        answers[question] = question[0].is_due(*question[1:], batches)
       # What is frozen is due still when it no longer is.
       if answers[question] and layer.pruning.trainable:
         due.append(layer)
