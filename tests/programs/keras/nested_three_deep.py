@@ -49,19 +49,17 @@ def inner_kernels(model):
 
 
 def main(folder, epochs):
-  file = os.path.join(folder, 'nested.h5')
+  file = os.path.join(folder, 'nested.keras')
   rng = np.random.RandomState(10)
   x, y = rng.rand(72, 13), rng.rand(72, 2)
   if epochs == 2:
     model = sparsity.prune_low_magnitude(
         whole(), sparsity.PolynomialDecay(0.3, 0.85, 0, 14, frequency=4),
-        hparams='weight_sparsity_map=[block_a/mlp/up:0.6]' if on_keras_3() else None)
+        hparams='weight_sparsity_map=[embed/kernel:0.6]')
     model.compile('adam', 'mse')
   else:
     with sparsity.prune_scope():
       model = tf.keras.models.load_model(file)
-    if on_keras_3():  # Which does not know a loss by name from this kind of file.
-      model.compile('adam', 'mse')
   model.fit(x, y, batch_size=18, initial_epoch=epochs - 2, epochs=epochs, verbose=0,
             callbacks=[sparsity.UpdatePruningStep()])
   model.save(file)
@@ -71,18 +69,13 @@ def main(folder, epochs):
     return {}
   before = model.predict(x, verbose=0)
   stripped = sparsity.strip_pruning(model)
-  stripped.save(os.path.join(folder, 'stripped.h5'))
+  stripped.save(os.path.join(folder, 'stripped.keras'))
   np.savez(os.path.join(folder, 'outputs.npz'), pruned=before,
            stripped=stripped.predict(x, verbose=0))
   targets = dict.fromkeys(kernels, 0.85)
-  if on_keras_3():
-    targets['block_a_up'] = 0.6
+  targets['embed'] = 0.6
   return {'sparsity': targets, 'unpruned': [w.shape for w in whole().get_weights()],
           'stripped': [w.shape for w in stripped.get_weights()]}
-
-
-def on_keras_3():  # Whose names of weights are paths.
-  return hasattr(tf.keras, 'version')
 
 
 if __name__ == '__main__':
