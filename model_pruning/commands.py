@@ -106,7 +106,7 @@ def _strip_keras(path: str, to: str, output: str) -> List[str]:
   if not folded:
     raise errors.NoMaskedWeightsError('%s has no pruned layers; is it stripped already?' % path)
   if to == 'keras':
-    keras_files.save(strip_pruning(model), output)
+    keras_files.save(strip_pruning(model, in_place=True), output)
   elif to == 'saved_model':
     exporting.to_saved_model(model, output)
   else:

@@ -16,6 +16,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
+from model_pruning import errors
 from model_pruning.compat import could_possibly_record
 from model_pruning.compat import tensorflow
 
@@ -79,9 +80,32 @@ def layers_in(layer: Any) -> List[Any]:
   return list(found.values())
 
 
+def rename(layer: Any, name: str) -> None:
+  """Gives a layer another name; weights that it has already keep theirs."""
+  if IS_KERAS_3:
+    layer.name = name
+  else:
+    layer._name = name
+
+
+def layers_of(model: Any) -> List[Any]:
+  """Returns the layers that a layer or model consists of directly, not those in them."""
+  return list(model._flatten_layers(include_self=False, recursive=False))
+
+
 def is_variable(value: Any) -> bool:
   """Says whether it is a variable, whole as Keras makes it."""
   return isinstance(value, keras.Variable if IS_KERAS_3 else tensorflow.Variable)
+
+
+def state_of(layer: Any) -> List[Any]:
+  """Returns the variables that calling a layer may change."""
+  return list(layer.non_trainable_variables)
+
+
+def plain_class(layer: Any) -> type:
+  """Returns the class of a layer before it was pruned."""
+  return getattr(layer, 'plain_class', type(layer))
 
 
 def own_trainable_variables(layer: Any) -> List[Any]:
@@ -109,6 +133,38 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
     if IS_KERAS_3:  # Where checkpoints of TensorFlow find weights by attributes alone.
       setattr(layer, '_added_' + name, weight)
     return weight
+
+
+def remove_weights(layer: Any, added: Dict[str, Any]) -> None:
+  """Takes weights that make_weight added off a layer again. Args: see add_weights."""
+  own = layer._non_trainable_variables if IS_KERAS_3 else layer._non_trainable_weights
+  ids = set(map(id, added.values()))
+  for name, weight in added.items():
+    if IS_KERAS_3:
+      layer._untrack_variable(weight)
+      # Keras's own method collects garbage each time.
+      tensorflow.__internal__.tracking.AutoTrackable.__delattr__(layer, '_added_' + name)
+    else:
+      layer._delete_tracking(name)
+  if not IS_KERAS_3:
+    own[:] = [weight for weight in own if id(weight) not in ids]
+
+
+def add_weights(layer: Any, added: Dict[str, Any]) -> None:
+  """Puts weights on a layer that remove_weights took off it.
+
+  Args:
+    layer: the layer.
+    added: {name: variable}.
+  """
+  with unlocked(layer):
+    for name, weight in added.items():
+      if IS_KERAS_3:
+        layer._track_variable(weight)
+        setattr(layer, '_added_' + name, weight)
+      else:
+        layer._non_trainable_weights.append(weight)
+        layer._track_trackable(weight, name, overwrite=True)
 
 
 @contextlib.contextmanager
@@ -247,6 +303,25 @@ def refuses_constraints(optimizer: Any, layer: Any) -> bool:
   return legacy is not None and isinstance(optimizer, legacy.Optimizer)
 
 
+@contextlib.contextmanager
+def scope_of(layer: Any) -> Iterator[None]:
+  """Enters the scope of the distribution strategy under which a layer was built."""
+  current = tensorflow.distribute.get_strategy()
+  strategy = strategy_of(layer.weights[0]) if layer.weights else current
+  if strategy is current:
+    yield
+    return
+  with strategy.scope():
+    yield
+
+
+def forget_functions(layer: Any) -> None:
+  """Has the models in a layer trace their training steps anew."""
+  for each in layers_in(layer):
+    if isinstance(each, keras.Model) and getattr(each, 'train_function', None) is not None:
+      each.train_function = None
+
+
 def strategy_of(variable: Any) -> Any:
   """Returns the distribution strategy under which a variable was made."""
   return (getattr(tf_variable(variable), 'distribute_strategy', None) or
@@ -299,3 +374,10 @@ def in_function(error: ValueError) -> ValueError:
   which is no ValueError.
   """
   return error if tensorflow.executing_eagerly() else ValueError(str(error))
+
+
+def reason(error: BaseException) -> str:
+  """Returns the sentence of an error of Keras that says what is wrong; configs come before it."""
+  _, inner, text = str(error).rpartition('Exception encountered: ')
+  first = text.split('. ')[0] if inner else errors.first_line(error)
+  return ' '.join(first.split()) or type(error).__name__

@@ -62,11 +62,11 @@ class UpdatePruningStep(keras.callbacks.Callback):
               'tf.keras.optimizers.%s, or leave the layer out by a pruning_policy' % (
                   inner.name, type(inner).__name__, type(optimizer).__name__,
                   type(optimizer).__name__))
-    if any(layer.pruning.failed for layer in self._updater.layers) and optimizer is not None:
+    if any(layer.pruning.stale for layer in self._updater.layers) and optimizer is not None:
       # TensorFlow keeps what it had built of a function when that failed, and calls it whole.
       self.model.make_train_function(force=True)
     for layer in self._updater.layers:
-      layer.pruning.failed = False
+      layer.pruning.stale = False
       layer.pruning.attend(True, optimizer)
     self._watch_this_fit()
     self._updater.update_if_due()

@@ -1,43 +1,69 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of models, layer by layer, with other layers in the place of some."""
+"""Copies of models by their configs, layer by layer, with their weights.
+
+A config does not hold all that a layer is. Whether a copy is the same model has to be
+asked afterwards (see exactness.py).
+"""
 
 import inspect
-from typing import Any, Callable, Dict, List, Optional, Tuple
-
-import numpy as np
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.keras import attributes
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
-from model_pruning.keras.pruned import masked
+from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.pruned import PruneLowMagnitude
 
 
 class Copy:
-  """A copy of a layer or model; the original is left as it is.
+  """A copy of a layer or model, pruned where it is pruned; the original is left as it is.
 
   Models made of inputs and outputs, and Sequential ones, are copied layer by layer,
-  models in them too; a layer or model of any other kind is made anew by `convert`.
+  models in them too; a layer or model of any other kind is made anew from its config.
+  Preprocessing layers are shared with the original: they have nothing to train.
 
-  Args:
-    convert: takes a layer or model, and returns a new one with the same config that
-      is not built, with the same weights in the same order but for those of pruning.
+  Attributes:
+    layer: the copy.
+    pairs: (original, copy) of all layers and models that were copied.
   """
 
-  def __init__(self, convert: Callable[[Any], Any]) -> None:
-    self._convert = convert
-    self._made: Dict[int, Tuple[Any, Any]] = {}
+  def __init__(self, layer: Any, arguments: Optional[Dict[str, Any]] = None) -> None:
+    """Copies a layer or model, with its weights if it has them already.
 
-  def of(self, layer: Any) -> Any:
-    """Returns the copy of a layer or model, with its weights if it has them already."""
-    copy = self._copy(layer)
-    if layer.built and not copy.built:
-      _build_like(layer, copy)
-    for source, target in list(self._made.values()):
+    Args:
+      layer: what to copy.
+      arguments: for a single layer, what its constructor takes in place of its config.
+
+    Raises:
+      errors.CloneError: it cannot be made anew from its config.
+    """
+    self._arguments = arguments or {}
+    self._made: Dict[int, Tuple[Any, Any]] = {}
+    self.layer = self._copy(layer)
+    if layer.built and not self.layer.built:
+      _build_like(layer, self.layer)
+    for source, target in self.all_pairs():
+      _copy_state(source, target)
+    if 'name' in self._arguments:
+      backend.rename(self.layer, self._arguments['name'])
+    for source, target in self.pairs:
       _copy_weights(source, target)
-    return copy
+
+  def all_pairs(self) -> Iterator[Tuple[Any, Any]]:
+    """Yields each layer and its copy, layers in others too, but for those that are shared."""
+    for source, target in self.pairs:
+      if source is not target and backend.is_functional(source):
+        yield source, target  # Its layers are pairs of their own.
+      elif source is not target:
+        yield from zip(backend.layers_in(source), backend.layers_in(target))
+
+  @property
+  def pairs(self) -> List[Tuple[Any, Any]]:
+    return list(self._made.values())
 
   def _copy(self, layer: Any) -> Any:
     if not backend.is_layer(layer):
@@ -53,27 +79,36 @@ class Copy:
 
   def _copy_layer(self, layer: Any) -> Any:
     if hasattr(layer, 'adapt'):
-      return layer  # Preprocessing: its state is not trained, and not all in its config.
+      return layer  # Its state is not all in its config.
+    is_pruned = isinstance(layer, PruneLowMagnitude)
+    plain_class = layer.plain_class if is_pruned else type(layer)
     try:
       with keras.utils.custom_object_scope(backend.functions_of(layer)):
-        return self._convert(layer)
-    except errors.PruningError:
-      raise
-    except (NotImplementedError, TypeError, ValueError) as error:
+        config = plain_class.get_config(layer)
+        copy = plain_class.from_config(_with_arguments(config, self._arguments))
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
       if isinstance(layer, keras.layers.Lambda) and not layer.weights:
         return layer  # It has no state, and functions without a name cannot be copied.
-      raise errors.CloneError(
-          'Layer %s (%s) cannot be made anew from its config, which pruning and stripping do to '
-          'leave your model as it is; give the class a get_config() that returns the arguments of '
-          'its constructor, which Keras does not note of every class, and give functions of your '
-          'own a name (no lambda) under keras.saving.register_keras_serializable() (%s)' % (
-              layer.name, type(layer).__name__, ' '.join(str(error).split()))) from error
+      raise errors.CloneError('Layer %s (%s) cannot be made anew from its config (%s)' % (
+          layer.name, plain_class.__name__, backend.reason(error))) from error
+    if getattr(layer, '_input_shape_arg', None) and '_input_shape_arg' not in vars(copy):
+      copy._input_shape_arg = layer._input_shape_arg  # Keras 3 does not put it into the config.
+    if 'name' not in self._arguments:
+      for source, target in zip(backend.layers_in(layer), backend.layers_in(copy)):
+        _copy_state(source, target)  # Before it is built, as its weights' names come from its own.
+    return prune_here(copy, layer.pruning.settings) if is_pruned else copy
 
   def _copy_functional(self, model: Any) -> Any:
     """Returns the copy of a model made of layers; None if its class has to be made by config."""
-    with backend.uncompiled(model):
-      copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
-                                      clone_function=self._copy)
+    try:
+      with backend.uncompiled(model):
+        copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
+                                        clone_function=self._copy)
+    except errors.PruningError:
+      raise
+    except Exception as error:  # Of the layers' own code, which is called with symbolic inputs.
+      raise errors.CloneError('Model %s cannot be put together anew from copies of its layers '
+                              '(%s)' % (model.name, backend.reason(error))) from error
     own = None if isinstance(model, keras.Sequential) else _own_arguments(model)
     if type(copy) is type(model) and not own:
       return copy
@@ -83,6 +118,13 @@ class Copy:
       return type(model)(inputs=copy.input, outputs=copy.output, name=model.name, **own)
     except TypeError:
       return None
+
+
+def _with_arguments(config: Dict[str, Any], arguments: Dict[str, Any]) -> Dict[str, Any]:
+  if 'input_shape' in arguments:  # Keras 2 keeps it under another name, which would go before it.
+    config = {key: value for key, value in config.items()
+              if key not in ('batch_input_shape', 'input_length')}
+  return {**config, **arguments}
 
 
 # What Keras gives the constructor of a model made of inputs and outputs.
@@ -114,13 +156,17 @@ def _build_like(layer: Any, copy: Any) -> None:
   """Builds a copy with the shapes that the layer was built with."""
   config = layer.get_build_config()
   if config:
-    copy.build_from_config(config)
+    try:
+      copy.build_from_config(config)
+    except Exception as error:  # Of the layer's own code.
+      raise errors.CloneError('%s (%s) cannot be built with the shapes of its inputs alone (%s)' % (
+          layer.name, type(layer).__name__, backend.reason(error))) from error
     backend.note_build_config(copy, config)
   if len(plain_weights(copy)) != len(plain_weights(layer)):
     raise errors.CloneError(
-        '%s (%s) has weights, and its copy cannot be built to hold them: prune it before it is '
-        'called first, or give the class a build() that makes all its weights' % (
-            layer.name, type(layer).__name__))
+        '%s (%s) has %d weights, and a copy of it that is built by its config has %d' % (
+            layer.name, type(layer).__name__, len(plain_weights(layer)),
+            len(plain_weights(copy))))
 
 
 def plain_weights(layer: Any) -> List[Any]:
@@ -130,11 +176,17 @@ def plain_weights(layer: Any) -> List[Any]:
   return [weight for weight in layer.weights if id(weight) not in added]
 
 
-def _copy_weights(source: Any, target: Any) -> None:
-  """Copies weights, and what is frozen; those of a pruned source with zeros where its masks are.
+def _copy_state(source: Any, target: Any) -> None:
+  """Copies the name, which not every config has, and plain attributes."""
+  if source is target or backend.plain_class(source) is not backend.plain_class(target):
+    return
+  if source.name != target.name:
+    backend.rename(target, source.name)
+  attributes.carry_over(source, target)
 
-  From one pruned layer to another all is copied, masks and steps too.
-  """
+
+def _copy_weights(source: Any, target: Any) -> None:
+  """Copies weights, masks and steps, and what is frozen."""
   if source is target:
     return
   for each, other in zip(backend.layers_in(source), backend.layers_in(target)):
@@ -142,17 +194,9 @@ def _copy_weights(source: Any, target: Any) -> None:
       other.trainable = each.trainable
   if backend.is_functional(source) or not source.built:
     return  # Its layers were copied one by one.
-  masks = {id(weight.weight): weight.mask
-           for pruned in pruned_layers(source) for weight in pruned.pruning.weights}
-  both_pruned = pruned_layers(source) and pruned_layers(target)
-  weights = [list(each.weights) if both_pruned else plain_weights(each)
-             for each in (source, target)]
-  shapes = [[tuple(weight.shape) for weight in each] for each in weights]
+  shapes = [[tuple(weight.shape) for weight in each.weights] for each in (source, target)]
   if shapes[0] != shapes[1]:
-    raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, and its copy %s; does its '
-                            'constructor or build() go by something else than its get_config()?' % (
-                                source.name, type(source).__name__, *shapes))
-  for weight, copy in zip(*weights):
-    mask = masks.get(id(weight))
-    value = tf.convert_to_tensor(weight) if mask is None else masked(weight, mask)
-    copy.assign(np.asarray(value) if value.dtype != tf.string else value)
+    raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, and a copy made from its '
+                            'config %s' % (source.name, type(source).__name__, *shapes))
+  for weight, copy in zip(source.weights, target.weights):
+    copy.assign(tf.convert_to_tensor(weight))

@@ -18,8 +18,7 @@ from model_pruning.export import saved_model
 from model_pruning.export import tflite
 from model_pruning.keras import backend
 from model_pruning.keras.files import quietly
-from model_pruning.keras.prune import strip_pruning
-from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.pruned import stripped
 
 
 class FrozenModel(NamedTuple):
@@ -69,9 +68,9 @@ def to_saved_model(model: Any, export_dir: str) -> None:
     errors.LayerError: it is no model, or not built.
     errors.WriteError: the folder has something in it, or cannot be written.
   """
-  stripped = _stripped(model)
-  with files.new_folder(export_dir) as temporary:
-    _export(stripped, temporary)
+  _check_built(model)
+  with files.new_folder(export_dir) as temporary, stripped(model):
+    _export(model, temporary)
 
 
 def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
@@ -88,8 +87,14 @@ def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = Non
     errors.LayerError: it is no model, or not built.
     errors.ConversionError: there is no input of a name in input_shapes; or it cannot be traced.
   """
-  stripped = _stripped(model)
-  structure = backend.inputs_of(stripped)
+  _check_built(model)
+  with stripped(model):
+    return _freeze(model, input_shapes, batch_size)
+
+
+def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
+            batch_size: Optional[int]) -> FrozenModel:
+  structure = backend.inputs_of(model)
   if structure is not None:
     specs = _specs(structure, input_shapes or {}, batch_size)
   elif input_shapes:
@@ -97,10 +102,10 @@ def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = Non
              for name, shape in input_shapes.items()]
     structure = specs if len(specs) > 1 else specs[0]
   else:
-    return _freeze_exported(stripped)
+    return _freeze_exported(model)
 
   def call(*inputs: Any) -> Any:
-    return stripped(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
+    return model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
 
   try:
     with quietly():
@@ -110,10 +115,10 @@ def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = Non
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
   variables = {id(backend.tf_variable(variable).handle): variable
-               for variable in stripped.variables}
+               for variable in model.variables}
   captured = list(function.captured_inputs)
   if any(each.dtype == tf.resource and id(each) not in variables for each in captured):
-    return _freeze_exported(stripped)  # Lookup tables.
+    return _freeze_exported(model)  # Lookup tables.
   values = [np.asarray(variables.get(id(each), each)) for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session() as session:
@@ -178,21 +183,20 @@ def _op_name(name: str) -> str:
   return re.sub(r'[^\w./-]', '_', name).lstrip('_/-') or 'unnamed'
 
 
-def _freeze_exported(stripped: Any) -> FrozenModel:
+def _freeze_exported(model: Any) -> FrozenModel:
   """Returns the graph that Keras exports of a model that has no list of inputs, or tables."""
   with tempfile.TemporaryDirectory() as folder:
-    _export(stripped, os.path.join(folder, 'model'))
+    _export(model, os.path.join(folder, 'model'))
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
   signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
   return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
                      [info.name for _, info in sorted(signature.outputs.items())])
 
 
-def _stripped(model: Any) -> Any:
+def _check_built(model: Any) -> None:
   if not isinstance(model, backend.keras.Model) or not model.built:
     raise errors.LayerError('%r is not a Keras model that is built; call it on data, or give it '
                             'inputs, first' % (model,))
-  return strip_pruning(model) if pruned_layers(model) else model
 
 
 def _export(model: Any, folder: str) -> None:

@@ -51,7 +51,7 @@ def load(path: str) -> Any:
   except errors.PruningError:
     raise
   except Exception as error:  # Keras and HDF5 have many; most are ValueError, OSError, TypeError.
-    reason = _reason(error)
+    reason = backend.reason(error)
     if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
       raise _unknown(path, reason) from error
     version = getattr(keras, '__version__', tensorflow.__version__)
@@ -139,12 +139,6 @@ def _unknown(path: str, reason: str) -> errors.ModelFileError:
   return errors.ModelFileError(
       '%s has layers or functions that Keras does not know (%s); after importing the module that '
       'registers them, %s' % (path, reason, _IN_PYTHON % (path, ', custom_objects={...}')))
-
-
-def _reason(error: BaseException) -> str:
-  """Returns the sentence of an error of Keras that says what is wrong; configs come before it."""
-  _, inner, text = str(error).rpartition('Exception encountered: ')
-  return text.split('. ')[0] if inner else errors.first_line(error)
 
 
 @contextlib.contextmanager

@@ -67,6 +67,10 @@ def register_prunable_layer(layer_class: type, weight_names: Sequence[str]) -> N
   _registered[layer_class] = tuple(weight_names)
 
 
+class Pruned:
+  """Base of all pruned layers (see pruned.py). What they are in leaves their weights to them."""
+
+
 class Found(NamedTuple):
   """A variable to prune, and the layer whose own it is."""
   layer: Any
@@ -125,11 +129,18 @@ def prunable_weights(layer: Any) -> List[Found]:
 
 
 def _asked(layer: Any) -> List[Any]:
-  """Returns the layers to ask for weights: not those in one that answers for all in it."""
+  """Returns the layers to ask for weights: not those in one that answers for all in it.
+
+  Nor those in it that are pruned already.
+  """
   if is_prunable_layer(layer):
     return [layer]
-  answered = {id(inner) for each in backend.layers_in(layer) if is_prunable_layer(each)
-              for inner in backend.layers_in(each)[1:]}
+  answered = set()
+  for each in backend.layers_in(layer):
+    if isinstance(each, Pruned) and each is not layer:
+      answered.update(map(id, backend.layers_in(each)))
+    elif is_prunable_layer(each):
+      answered.update(map(id, backend.layers_in(each)[1:]))
   return [each for each in backend.layers_in(layer) if id(each) not in answered]
 
 

@@ -1,21 +1,29 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""prune_low_magnitude and strip_pruning: from a model to a pruned one, and back."""
+"""prune_low_magnitude and strip_pruning: from a model to a pruned one, and back.
 
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+Both work on a copy where the copy is shown to be the same model, and else in place.
+"""
+
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from absl import logging
 
 from model_pruning import errors
+from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.keras import backend
+from model_pruning.keras import exactness
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
 from model_pruning.keras.policies import PruningPolicy
+from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
-from model_pruning.keras.pruned import pruned_like
 from model_pruning.keras.pruned import PruneLowMagnitude
+from model_pruning.keras.pruned import strip_here
+from model_pruning.keras.pruned import take_off
+from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.updates import check_maps
 from model_pruning.sparsity_schedules import ConstantSparsity
@@ -32,16 +40,19 @@ def prune_low_magnitude(
     pruning_schedule: Union[PruningSchedule, HParams, str] = _HALF,
     block_size: Sequence[int] = (1, 1), block_pooling_type: str = 'AVG',
     pruning_policy: Optional[PruningPolicy] = None,
-    sparsity_m_by_n: Optional[Tuple[int, int]] = None, **kwargs: Any) -> Any:
-  """Returns a copy of a model or layer that is pruned while it is trained.
+    sparsity_m_by_n: Optional[Tuple[int, int]] = None, in_place: Optional[bool] = None,
+    **kwargs: Any) -> Any:
+  """Returns a model or layer that is pruned while it is trained.
 
       model = prune_low_magnitude(model, PolynomialDecay(0.0, 0.9, begin_step=0, end_step=1000))
       model.compile(...)
       model.fit(..., callbacks=[UpdatePruningStep()])
       model = strip_pruning(model)
 
-  The copy has the weights of what is passed, which is left as it is, and the same
-  names; it is not compiled. Layers without weights to prune are copied as they are.
+  That is a copy where one can be made that is shown to be the same model: it has the
+  weights and names of what was passed, which is left as it is, and is not compiled. What
+  Keras cannot copy exactly by its config is pruned where it is, and returned; one line in
+  the log says so. A model without weights to prune is returned as it is, with a warning.
 
   Args:
     to_prune: a layer, a list of layers, or a model: Sequential, functional, subclassed,
@@ -56,6 +67,8 @@ def prune_low_magnitude(
       that nobody knows what to prune of.
     sparsity_m_by_n: (m, n): of every n consecutive input channels m are zero, once the
       schedule reaches its target; on the way as many of them as it has come.
+    in_place: True prunes what is passed, and copies nothing; False copies it, or raises;
+      None copies where the copy is shown to be exact, and works in place elsewhere.
     **kwargs: `hparams`, an HParams string or object with what a schedule leaves open:
       target_sparsity, weight_sparsity_map, block_dims_map and the like. And for a single
       layer what its constructor takes: input_shape, name, trainable, dtype.
@@ -63,7 +76,7 @@ def prune_low_magnitude(
   Raises:
     errors.LayerError: to_prune is nothing that can be pruned, or has a layer that nobody
       knows what to prune of.
-    errors.CloneError: a layer cannot be made anew from its config.
+    errors.CloneError: in_place=False, and a copy made from the config would be another model.
     errors.PolicyError: the policy refuses the model.
     errors.MapError, errors.BlockError, errors.SpecError: the settings are impossible, or
       do not fit the weights there are.
@@ -83,44 +96,55 @@ def prune_low_magnitude(
       not callable(getattr(pruning_policy, 'allow_pruning', None))):
     raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, such as '
                              'skip_unknown' % (pruning_policy,))
-  layers = list(to_prune) if isinstance(to_prune, (list, tuple)) else [to_prune]
+  several = isinstance(to_prune, (list, tuple))
+  layers = list(to_prune) if several else [to_prune]
   for layer in layers:
     _check_type(layer)
-  if kwargs and (isinstance(to_prune, (list, tuple)) or isinstance(to_prune, keras.Model)):
+  if kwargs and (several or isinstance(to_prune, keras.Model)):
     raise TypeError('%s is for a single layer, and %s was passed' % (
         ', '.join(sorted(kwargs)), type(to_prune).__name__))
+  if kwargs and in_place:
+    raise TypeError('%s makes another layer of the one that was passed, which in_place=True is '
+                    'to prune as it is' % ', '.join(sorted(kwargs)))
   if pruning_policy is not None and isinstance(to_prune, keras.Model):
     pruning_policy.ensure_model_supports_pruning(to_prune)
-  copies = [_pruned_copy(layer, settings, pruning_policy, kwargs) for layer in layers]
-  if isinstance(to_prune, keras.Model) and not pruned_layers(copies[0]):
-    raise errors.LayerError('Nothing in model %s can be pruned%s' % (
-        to_prune.name, ' under the policy' if pruning_policy is not None else ''))
-  made = [pruned for copy in copies for pruned in pruned_layers(copy)]
-  if made and len(made) == sum(len(pruned_layers(layer)) for layer in layers):
-    logging.warning('%s is pruned already, and keeps the schedule that it has; strip_pruning() it '
-                    'first to prune it by another one', layers[0].name)
-  check_maps(made)
-  return copies if isinstance(to_prune, (list, tuple)) else copies[0]
+  for layer in layers:
+    for unit in _units(layer):
+      if _allowed(unit, pruning_policy):
+        for unknown in prunable.unknown_in(unit):
+          raise prunable.unknown_layer(unknown, unit)
+  pruned = [_copy_or_same(layer, 'pruned', in_place, kwargs) for layer in layers]
+  _prune_here(pruned, settings, pruning_policy)
+  return pruned if several else pruned[0]
 
 
-def strip_pruning(model: Any) -> Any:
-  """Returns a plain copy of a pruned model or layer, with zeros where its masks have them.
+def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:
+  """Returns a pruned model or layer without masks, with zeros where its masks have them.
 
-  The copy consists of Keras's and your own classes alone, under the same names, and is
-  not compiled. The model is left as it is.
+  It consists of Keras's and your own classes alone, under the same names. It is a copy,
+  not compiled, where one can be made that is shown to be the same model, and the pruned
+  model is left as it is. What Keras cannot copy exactly by its config is stripped where
+  it is, and returned; one line in the log says so.
 
   Warns if the model is short of its target sparsity, as one is whose training ended early
   or went back to weights of an earlier epoch.
 
+  Args:
+    model: the model or layer.
+    in_place: True strips what is passed, and copies nothing; False copies it, or raises;
+      None copies where the copy is shown to be exact, and works in place elsewhere.
+
   Raises:
     errors.LayerError: it is no layer or model.
-    errors.CloneError: a layer cannot be made anew from its config.
+    errors.CloneError: in_place=False, and a copy made from the config would be another model.
   """
   _check_type(model)
-  shortfalls = [layer.pruning.shortfall() for layer in pruned_layers(model)]
-  for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):
-    logging.warning('%s: %s', model.name, shortfall)
-  return Copy(_plain).of(model)
+  _warn_of_shortfalls(model)
+  stripped = _copy_or_same(model, 'stripped', in_place)
+  for layer in pruned_layers(stripped):
+    strip_here(layer)
+  backend.forget_functions(stripped)
+  return stripped
 
 
 def prune_scope() -> Any:
@@ -136,8 +160,13 @@ def _check_type(layer: Any) -> None:
   if backend.is_layer(layer):
     return
   kind = type(layer)
-  bases = {base.__module__.split('.')[0] for base in kind.__mro__}
-  if bases & {'keras', 'tf_keras'}:
+  if kind.__name__ == 'KerasTensor' or tf.is_tensor(layer):
+    raise errors.LayerError(
+        'prune_low_magnitude and strip_pruning take layers and models, and %r is a tensor, the '
+        'output of a layer; pass the layer, and call what comes back: '
+        'prune_low_magnitude(Dense(10), ...)(x)' % (layer,))
+  if any(base.__name__ == 'Layer' and base.__module__.split('.')[0] in ('keras', 'tf_keras')
+         for base in kind.__mro__):
     raise errors.LayerError(
         '%s is a %s of another Keras than tensorflow.keras, which is Keras %d here; use that to '
         'make it, or set TF_USE_LEGACY_KERAS=%d before TensorFlow is imported' % (
@@ -147,28 +176,106 @@ def _check_type(layer: Any) -> None:
                           'prune) lists of layers, and not %r of type %s' % (layer, kind.__name__))
 
 
-def _pruned_copy(layer: Any, settings: Settings, policy: Optional[PruningPolicy],
-                 arguments: Dict[str, Any]) -> Any:
-  def convert(layer: Any) -> Any:
-    if isinstance(layer, PruneLowMagnitude) or (
-        policy is not None and not policy.allow_pruning(layer)):
-      return _same(layer)
-    unknown = prunable.unknown_in(layer)
-    if unknown:
-      raise prunable.unknown_layer(unknown[0], layer)
-    if not prunable.may_be_pruned(layer):
-      return _same(layer, arguments)
-    return pruned_like(layer, settings, arguments)
+def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
+                  arguments: Optional[Dict[str, Any]] = None) -> Any:
+  """Returns an exact copy of a layer or model, or what was passed if there is none.
 
-  return Copy(convert).of(layer)
+  Args:
+    layer: what to copy.
+    done: what will be done to it, a participle.
+    in_place: see prune_low_magnitude.
+    arguments: see Copy.
+  """
+  if in_place:
+    return layer
+  try:
+    copy = Copy(layer, arguments)
+    if arguments:
+      return copy.layer
+    found = exactness.difference(layer, copy)
+    if found is None:
+      return copy.layer
+    reason = found.reason
+    if in_place is False and not found.shown:
+      logging.warning('%s is copied as asked; %s', layer.name, reason)
+      return copy.layer
+  except errors.CloneError as error:
+    if arguments:
+      raise
+    reason = str(error)
+  if in_place is False:
+    raise errors.CloneError('%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
+        layer.name, backend.plain_class(layer).__name__, reason))
+  logging.warning('%s is %s in place, not copied: %s', layer.name, done, reason)
+  return layer
 
 
-def _same(layer: Any, arguments: Optional[Dict[str, Any]] = None) -> Any:
-  return type(layer).from_config({**layer.get_config(), **(arguments or {})})
+def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[PruningPolicy]) -> None:
+  """Prunes layers and models where they are; on an error they are as they were."""
+  before = [pruned for layer in layers for pruned in pruned_layers(layer)]
+  # Those that others consist of come first, so that a wrapper leaves them what is theirs.
+  units = sorted((unit for layer in layers for unit in _units(layer) if _allowed(unit, policy)),
+                 key=lambda unit: len(backend.layers_in(unit)))
+  made: List[Any] = []
+  try:
+    for unit in units:
+      if not isinstance(unit, PruneLowMagnitude) and prunable.may_be_pruned(unit):
+        made.append(prune_here(unit, settings))
+    check_maps(before + made)
+  except Exception:
+    for layer in made:
+      take_off(layer)
+    raise
+  for layer in layers:
+    backend.forget_functions(layer)
+  if before and not made:
+    logging.warning('%s is pruned already, and keeps the schedule that it has; strip_pruning() it '
+                    'first to prune it by another one', layers[0].name)
+  elif not made and any(isinstance(layer, keras.Model) for layer in layers):
+    logging.warning('Nothing in model %s can be pruned%s; it is returned as it is', layers[0].name,
+                    ' under the policy' if policy is not None else '')
+  _warn_of_frozen(made)
 
 
-def _plain(layer: Any) -> Any:
-  if isinstance(layer, PruneLowMagnitude):
-    return keras.layers.deserialize(
-        layer.get_config()['layer'], {layer.plain_class.__name__: layer.plain_class})
-  return _same(layer)
+def _units(layer: Any) -> Iterator[Any]:
+  """Yields what is pruned singly: each layer of models made of layers, else the whole."""
+  seen = set()
+
+  def units(layer: Any) -> Iterator[Any]:
+    if id(layer) in seen:
+      return
+    seen.add(id(layer))
+    if not backend.is_functional(layer):
+      yield layer
+      return
+    for each in backend.layers_of(layer):
+      yield from units(each)
+
+  return units(layer)
+
+
+def _allowed(unit: Any, policy: Optional[PruningPolicy]) -> bool:
+  return policy is None or isinstance(unit, PruneLowMagnitude) or policy.allow_pruning(unit)
+
+
+def _warn_of_frozen(layers: Sequence[Any]) -> None:
+  frozen = [layer for layer in layers if layer.built and not layer.pruning.trainable]
+  if not frozen:
+    return
+  names = ', '.join(layer.name for layer in frozen[:3]) + (', ...' if len(frozen) > 3 else '')
+  logging.warning(
+      '%s frozen (trainable=False) and will not be pruned until that changes: %s',
+      'All layers that could be pruned are' if len(frozen) == len(layers) else
+      '%d of %d layers that could be pruned are' % (len(frozen), len(layers)), names)
+
+
+def _warn_of_shortfalls(model: Any) -> None:
+  layers = pruned_layers(model)
+  shortfalls = [layer.pruning.shortfall() for layer in layers]
+  for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):
+    logging.warning('%s: %s', model.name, shortfall)
+  frozen = [layer for layer in layers if layer.pruning.made and not layer.pruning.trainable and
+            layer.pruning.last_update == NEVER]
+  if frozen:
+    logging.warning('%s: %d of %d pruned layers were frozen (trainable=False) and are dense',
+                    model.name, len(frozen), len(layers))

@@ -1,214 +1,30 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pruned layers: what a layer of any class becomes, and the masks it then has.
+"""Pruned layers: any layer can become one where it stands, and be itself again.
 
-A pruned layer is an instance of a class made from that of the layer, with
-PruneLowMagnitude before it. It is called, named, frozen and compiled like the layer
-it was, has the same attributes, and adds masks, thresholds and a step to its weights.
-Nothing happens to them when the layer is called: masks are updated between batches
-(see updates.py), and a constraint, which Keras applies after every optimizer step,
-keeps what a mask hides at zero.
+A pruned layer has a class made from the class that it had, with PruneLowMagnitude before
+it. It is called, named, frozen and compiled like the layer it was, has the same attributes
+and weights, and the weights of pruning after its own. Nothing else about it changes, so a
+layer can be pruned wherever it is: in a list, in a cell, shared by two models.
 """
 
+import contextlib
 import functools
 import types
-from typing import Any, Dict, List, NamedTuple, Optional
-import weakref
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import backend
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
-from model_pruning.keras.settings import NEVER
+from model_pruning.keras.masks import masked
+from model_pruning.keras.masks import Pruning
 from model_pruning.keras.settings import Settings
-from model_pruning.patterns import Layout
 
 
-class PrunedWeight(NamedTuple):
-  """One weight of a layer, and what hides parts of it.
-
-  Attributes:
-    layer: the layer whose own the weight is: the pruned one, or one in it.
-    weight: the variable.
-    mask: variable of the weight's shape and dtype; ones and zeros.
-    threshold: scalar variable of the weight's dtype.
-  """
-  layer: Any
-  weight: Any
-  mask: Any
-  threshold: Any
-
-  @property
-  def name(self) -> str:
-    """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
-    name = backend.variable_name(self.weight)
-    # Keras 2 leaves the layer out where it builds one by its config.
-    return name if self.layer.name in name.split('/') else '%s/%s' % (self.layer.name, name)
-
-  @property
-  def identity(self) -> Any:
-    return id(self.mask)
-
-  @property
-  def group(self) -> Optional[str]:
-    return None  # Groups are made by scopes of graphs.
-
-  @property
-  def layout(self) -> Layout:
-    return Layout.whole(self.weight.shape)
-
-  @property
-  def trainable(self) -> bool:
-    """Whether the layer is trained now; what is frozen is left alone."""
-    return bool(self.layer.trainable)
-
-
-class Pruning:
-  """What is pruned of one layer. Keras sees none of it but the variables.
-
-  Attributes:
-    settings: how the layer is pruned.
-    weights: a PrunedWeight per weight; empty until the layer is built.
-    step: int64 scalar variable, the number of training batches seen; None until built.
-    last_update_step: int64 scalar variable, the step of the last mask update, NEVER at first.
-    optimizer: that of the model while it is trained, or None.
-    failed: whether training failed for want of an UpdatePruningStep.
-  """
-
-  def __init__(self, layer: Any, settings: Settings) -> None:
-    self._layer = weakref.ref(layer)
-    self.settings = settings
-    self.weights: List[PrunedWeight] = []
-    self.step: Any = None
-    self.last_update_step: Any = None
-    self.optimizer: Any = None
-    self.failed = False
-    self._attended = False
-    self._attended_variable: Any = None
-
-  @property
-  def layer(self) -> Any:
-    return self._layer()
-
-  @property
-  def made(self) -> bool:
-    """Whether the masks are made."""
-    return self.step is not None
-
-  @property
-  def trainable(self) -> bool:
-    """Whether any of the weights is trained now."""
-    return any(pruned.trainable for pruned in self.weights)
-
-  def make(self) -> None:
-    """Makes masks for the weights of the layer, now that it has them."""
-    layer = self.layer
-    unknown = prunable.unknown_in(layer)
-    if unknown:
-      raise prunable.unknown_layer(unknown[0], layer)
-    nested = {id(pruned.mask) for inner in backend.layers_in(layer)[1:]
-              if isinstance(inner, PruneLowMagnitude) for pruned in inner.pruning.weights}
-    if nested:
-      raise errors.LayerError('Layer %s (%s) has layers in it that are pruned already; prune the '
-                              'whole, or its parts' % (layer.name, type(layer).__name__))
-    found = prunable.prunable_weights(layer)
-    for number, (owner, weight) in enumerate(found):
-      prefix = 'pruning_%d_' % number if len(found) > 1 else ''
-      dtype = backend.dtype_of(weight)
-      if not tf.as_dtype(dtype).is_floating:
-        raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
-            backend.variable_name(weight), dtype))
-      mask = backend.make_weight(layer, prefix + 'mask', weight.shape, dtype, 'ones')
-      threshold = backend.make_weight(layer, prefix + 'threshold', (), dtype, 'zeros')
-      self.weights.append(PrunedWeight(owner, weight, mask, threshold))
-    self.step = backend.make_weight(layer, 'pruning_step', (), 'int64', 'zeros')
-    self.last_update_step = backend.make_weight(
-        layer, 'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
-    with tf.init_scope():
-      self._attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
-    for index, pruned in enumerate(self.weights):
-      constraint = MaskConstraint(self, pruned, asserts=index == 0)
-      backend.set_constraint(pruned.weight, constraint)
-
-  def variables(self) -> Dict[str, Any]:
-    """Returns what pruning has added to the weights of the layer, by names for files."""
-    if not self.made:
-      return {}
-    found = {'pruning_step': self.step, 'last_mask_update_step': self.last_update_step}
-    for number, pruned in enumerate(self.weights):
-      found['mask_%d' % number], found['threshold_%d' % number] = pruned.mask, pruned.threshold
-    return found
-
-  @property
-  def last_update(self) -> int:
-    """The value of last_update_step."""
-    return int(self.last_update_step.numpy()) if self.made else NEVER
-
-  @last_update.setter
-  def last_update(self, step: int) -> None:
-    self.last_update_step.assign(step)
-
-  def shortfall(self) -> Optional[str]:
-    """Returns how the layer misses its target sparsity; None if it does not, or is frozen."""
-    if not self.made or not self.trainable:
-      return None
-    return self.settings.shortfall(int(self.step.numpy()), self.last_update)
-
-  def attend(self, attended: bool, optimizer: Any = None) -> None:
-    """Notes whether an UpdatePruningStep looks after the layer."""
-    self._attended = attended
-    self.optimizer = optimizer
-    if self.made:
-      with tf.init_scope():
-        self._attended_variable.assign(attended)
-
-  def check_attended(self) -> None:
-    """Raises errors.MissingCallbackError unless an UpdatePruningStep is at work."""
-    if not self._attended:
-      self.failed = True
-      raise backend.in_function(errors.MissingCallbackError(_FORGOTTEN % self.layer.name))
-
-  def assert_attended(self) -> None:
-    """Has the graph that is being built check the same when it runs.
-
-    A train function is built once, and may run again without the callback.
-    """
-    tf.debugging.Assert(tf.identity(self._attended_variable), [_FORGOTTEN % self.layer.name])
-
-
-_FORGOTTEN = (
-    'Layer %s is pruned, and nothing updates its masks: pass '
-    'callbacks=[model_pruning.keras.UpdatePruningStep()] to fit(); in a training loop of your own '
-    'call its set_model(model), on_train_begin() and, for each batch, on_train_batch_begin(batch)')
-
-
-class MaskConstraint(keras.constraints.Constraint):
-  """Returns a weight with zeros where its mask has them. Keras applies it after each step."""
-
-  def __init__(self, pruning: Pruning, pruned: PrunedWeight, asserts: bool) -> None:
-    self._pruning = pruning
-    self._pruned = pruned
-    self._asserts = asserts
-    self._first = backend.constraint_of(pruned.weight)  # The user's, such as a max norm.
-
-  def __call__(self, w: Any) -> Any:
-    if self._asserts:
-      self._pruning.assert_attended()
-    average = backend.average_of(self._pruning.optimizer, self._pruned.weight)
-    if average is not None:  # Optimizers write these over the weights when training ends.
-      average.assign(masked(average, self._pruned.mask))
-    return masked(w if self._first is None else self._first(w), self._pruned.mask)
-
-
-def masked(weight: Any, mask: Any) -> Any:
-  """Returns the weight where the mask is 1, and +0.0 where it is 0, even of NaN."""
-  return tf.math.multiply_no_nan(tf.convert_to_tensor(weight), tf.convert_to_tensor(mask))
-
-
-class PruneLowMagnitude:
+class PruneLowMagnitude(prunable.Pruned):
   """Mixin of all pruned layers.
 
   Attributes:
@@ -221,10 +37,9 @@ class PruneLowMagnitude:
 
   def get_config(self) -> Dict[str, Any]:
     """Returns the config of the layer as it was, and how it is pruned."""
-    config = self.plain_class.get_config(self)  # type: ignore[attr-defined]
-    with keras.utils.custom_object_scope(backend.functions_of(self)):
-      plain = self.plain_class.from_config(config)  # type: ignore[attr-defined]
-    return {'name': self.name, 'layer': keras.layers.serialize(plain),  # type: ignore[attr-defined]
+    plain = keras.layers.serialize(_as_plain(self))
+    plain.pop('build_config', None)  # The pruned layer has one.
+    return {'name': self.name, 'layer': plain,  # type: ignore[attr-defined]
             **self.pruning.settings.get_config()}
 
   @classmethod
@@ -232,7 +47,30 @@ class PruneLowMagnitude:
     """Returns the pruned layer of a config; it is not built."""
     del cls  # The class is that of the layer in the config.
     plain = keras.layers.deserialize(config['layer'], custom_objects)
-    return pruned_like(plain, Settings.from_config(config))
+    return prune_here(plain, Settings.from_config(config))
+
+  @property
+  def weights(self) -> List[Any]:
+    """The weights of the layer as it was, then those of pruning."""
+    return self._plain_first(super().weights)  # type: ignore[misc]
+
+  @property
+  def variables(self) -> List[Any]:
+    return self._plain_first(super().variables)  # type: ignore[misc]
+
+  @property
+  def non_trainable_weights(self) -> List[Any]:
+    return self._plain_first(super().non_trainable_weights)  # type: ignore[misc]
+
+  @property
+  def non_trainable_variables(self) -> List[Any]:
+    return self._plain_first(super().non_trainable_variables)  # type: ignore[misc]
+
+  def _plain_first(self, variables: List[Any]) -> List[Any]:
+    if self.pruning is None or not self.pruning.made:
+      return variables
+    added = {id(variable) for variable in self.pruning.variables().values()}
+    return sorted(variables, key=lambda variable: id(variable) in added)
 
   def save_own_variables(self, store: Any) -> None:
     """Saves the variables of the layer as it was, and beside them those of pruning."""
@@ -258,7 +96,7 @@ class PruneLowMagnitude:
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
     super().build_from_config(config)  # type: ignore[misc]
     # Keras 3 calls a model without a build(), which makes its weights, and does not note it.
-    if self.weights:  # type: ignore[attr-defined]
+    if self.weights:
       self.built = True
     backend.note_build_config(self, config)
     self._make_masks()
@@ -284,6 +122,18 @@ def _as_shape(shape: Any) -> Any:
   if all(dim is None or isinstance(dim, int) for dim in shape):
     return tuple(shape)
   return [_as_shape(each) for each in shape]
+
+
+def _as_plain(layer: Any) -> Any:
+  """Returns an object of the class that a pruned layer had, with the same attributes.
+
+  It lives as long as the layer: while Keras 3 writes a file it takes objects with one id() for
+  one object, and the id() of an object made for the moment is soon that of the next one.
+  """
+  if layer.pruning.plain is None:
+    layer.pruning.plain = object.__new__(layer.plain_class)
+  object.__setattr__(layer.pruning.plain, '__dict__', layer.__dict__)
+  return layer.pruning.plain
 
 
 # Configs name the class of any pruned layer so; this is found wherever Keras reads one.
@@ -319,20 +169,84 @@ def pruned_class(plain_class: type) -> type:
   return _classes[plain_class]
 
 
-def pruned_like(plain: Any, settings: Settings,
-                arguments: Optional[Dict[str, Any]] = None) -> Any:
-  """Returns a new pruned layer with the config of a plain one; it is not built.
+def prune_here(layer: Any, settings: Settings) -> Any:
+  """Makes a layer a pruned one, where it stands, and returns it.
 
-  Args:
-    plain: the layer.
-    settings: how to prune it.
-    arguments: what goes before its config.
+  Its masks are made now if it is built, else when it is. A model is pruned as one layer.
+
+  Raises:
+    errors.LayerError, errors.WeightError: see Pruning.make; the layer is then as it was.
   """
-  made = pruned_class(type(plain))
-  config = {**plain.get_config(), **(arguments or {})}
-  layer = super(PruneLowMagnitude, made).from_config(config)  # type: ignore[misc]
-  layer.pruning = Pruning(layer, settings)
+  pruning = Pruning(layer, settings)
+  _put_on(layer, pruning)
+  try:
+    if layer.built:
+      with backend.scope_of(layer):
+        layer._make_masks()
+  except Exception:
+    take_off(layer)
+    raise
   return layer
+
+
+def strip_here(layer: Any) -> None:
+  """Makes a pruned layer what it was, with zeros where its masks have them."""
+  for pruned in layer.pruning.weights:
+    pruned.weight.assign(masked(pruned.weight, pruned.mask))
+  take_off(layer)
+
+
+def take_off(layer: Any) -> None:
+  """Takes masks and all else of pruning off a layer; its weights stay as they are."""
+  pruning = layer.pruning
+  for pruned in pruning.weights:
+    backend.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)].first)
+  backend.remove_weights(layer, pruning.added)
+  if pruning.build is not None:
+    layer.build = pruning.build
+  object.__setattr__(layer, '__class__', layer.plain_class)
+  object.__delattr__(layer, 'pruning')
+
+
+def _put_on(layer: Any, pruning: Pruning) -> None:
+  object.__setattr__(layer, 'pruning', pruning)
+  object.__setattr__(layer, '__class__', pruned_class(type(layer)))
+  pruning.build = vars(layer).get('build')
+  if pruning.build is not None:  # Keras 3 gives each layer its own, which knows the plain class.
+    layer.build = _then(pruning.build, layer)
+  backend.add_weights(layer, pruning.added)
+  for pruned in pruning.weights:
+    backend.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
+
+
+def _then(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
+  @functools.wraps(plain_build)
+  def build(*args: Any, **kwargs: Any) -> None:
+    plain_build(*args, **kwargs)
+    layer._make_masks()
+
+  return build
+
+
+@contextlib.contextmanager
+def stripped(model: Any) -> Iterator[Any]:
+  """Has a model stand without masks, its weights zero where they had zeros, while it is written."""
+  taken: List[Tuple[Any, Pruning]] = []
+  hidden: List[Tuple[Any, np.ndarray]] = []
+  try:
+    for layer in pruned_layers(model):
+      pruning = layer.pruning
+      for pruned in pruning.weights:
+        if np.any(np.asarray(pruned.weight)[np.asarray(pruned.mask) == 0]):
+          hidden.append((pruned.weight, np.asarray(pruned.weight)))
+      strip_here(layer)
+      taken.append((layer, pruning))
+    yield model
+  finally:
+    for layer, pruning in taken:
+      _put_on(layer, pruning)
+    for weight, value in hidden:
+      weight.assign(value)
 
 
 def pruned_layers(layer: Any) -> List[Any]:

@@ -12,8 +12,8 @@ from model_pruning import selection
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.keras import backend
-from model_pruning.keras.pruned import masked
-from model_pruning.keras.pruned import PrunedWeight
+from model_pruning.keras.masks import masked
+from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings

@@ -503,11 +503,10 @@ BAD = {
         lambda: prune(training.dense_model(),
                       'target_sparsity=0.5,weight_sparsity_map=[.*hidden.*:0.5,.*kernel.*:0.2]'),
         'hidden'),
-    'nothing to prune': (lambda: prune(keras.Sequential([keras.Input((4,)), layers.ReLU()])),
-                         'can be pruned'),
     'strip of nothing': (lambda: sparsity.strip_pruning(3), '3'),
     'strip of a list': (lambda: sparsity.strip_pruning([layers.Dense(3)]), 'Dense'),
-    'no config': (lambda: prune(WithoutConfig(3)), 'WithoutConfig.*get_config'),
+    'a copy of no config': (lambda: prune(WithoutConfig(3), in_place=False),
+                            'WithoutConfig.*config.*in_place=True'),
     'a class with weights of nothing': (
         lambda: sparsity.register_prunable_layer(Unknown, 'table'), "'table'"),
     'registration of no class': (

@@ -1,0 +1,143 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""State of layers that is neither in their weights nor in their configs: plain attributes."""
+
+import copy as copy_lib
+import dis
+import functools
+import inspect
+import types
+from typing import Any, Dict, FrozenSet, List, Tuple
+
+import numpy as np
+
+from model_pruning.compat import tensorflow
+from model_pruning.keras import backend
+from model_pruning.keras.backend import keras
+
+_PLAIN = (bool, bytes, complex, float, int, str, type(None))
+
+
+def names(layer: Any, other: Any) -> List[str]:
+  """Returns the attributes by which two layers of one class may differ in what they compute.
+
+  Of a class of a user's: those that Keras does not set. Of Keras's own classes: functions and
+  parts, such as regularizers, that are a user's; the rest is what the config says.
+  """
+  found = {name for each in (layer, other) for name in vars(each)
+           if name != 'pruning' and not name.startswith('_added_')}
+  if backend.is_keras_own(backend.plain_class(layer)):
+    return sorted(name for name in found if _is_users(vars(layer).get(name)))
+  return sorted(found - _set_by_keras(type(layer)))
+
+
+def carry_over(layer: Any, other: Any) -> None:
+  """Gives a layer's copy the plain attributes of the original: numbers, strings, arrays of them."""
+  if backend.is_keras_own(backend.plain_class(layer)):
+    return
+  for name in names(layer, other):
+    if name not in vars(layer):
+      continue
+    ours, theirs = vars(layer)[name], vars(other).get(name)
+    if isinstance(ours, tensorflow.Variable) and isinstance(theirs, tensorflow.Variable):
+      if ours is not theirs and ours.shape == theirs.shape and ours.dtype == theirs.dtype:
+        theirs.assign(ours)
+    elif _is_plain(ours) and not Comparison().same(ours, theirs):
+      with backend.unlocked(other):
+        setattr(other, name, copy_lib.deepcopy(ours))
+
+
+def short(value: Any) -> str:
+  """Returns a value as a message shows it."""
+  text = repr(value) if isinstance(value, _PLAIN) else 'a %s' % type(value).__name__
+  return text if len(text) <= 40 else text[:37] + '...'
+
+
+def _is_plain(value: Any) -> bool:
+  if type(value) is dict:  # Not what Keras and TensorFlow make of one that has layers in it.
+    return all(map(_is_plain, value.values()))
+  if type(value) in (list, tuple, set):
+    return all(map(_is_plain, value))
+  return isinstance(value, (*_PLAIN, np.ndarray, np.generic))
+
+
+class Comparison:
+  """Compares objects of users by their attributes; those of Keras are what their configs say."""
+
+  def __init__(self) -> None:
+    self._seen: Dict[Tuple[int, int], Any] = {}
+
+  def same(self, ours: Any, theirs: Any) -> bool:
+    """Says whether two values are equal as far as a model goes by them."""
+    if ours is theirs or (id(ours), id(theirs)) in self._seen:
+      return True
+    self._seen[id(ours), id(theirs)] = ours, theirs  # Alive, so that ids stay theirs.
+    if backend.is_layer(ours) or backend.is_variable(ours) or isinstance(
+        ours, (keras.metrics.Metric, keras.optimizers.Optimizer)):
+      return type(ours) is type(theirs)  # Compared elsewhere, or not part of the model.
+    if isinstance(ours, (tensorflow.Variable, tensorflow.Tensor, np.ndarray, np.generic)):
+      return type(ours) is type(theirs) and _equal(ours, theirs)
+    if isinstance(ours, _PLAIN):
+      return isinstance(theirs, _PLAIN) and (ours == theirs or ours != ours and theirs != theirs)
+    if isinstance(ours, dict):
+      return isinstance(theirs, dict) and list(ours) == list(theirs) and all(
+          self.same(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, (list, tuple)):
+      return isinstance(theirs, (list, tuple)) and len(ours) == len(theirs) and all(
+          map(self.same, ours, theirs))
+    if isinstance(ours, (set, frozenset)):
+      return ours == theirs
+    if isinstance(ours, types.MethodType):
+      return isinstance(theirs, types.MethodType) and ours.__func__ is theirs.__func__
+    if isinstance(ours, functools.partial):
+      return isinstance(theirs, functools.partial) and self.same(
+          [ours.func, ours.args, ours.keywords], [theirs.func, theirs.args, theirs.keywords])
+    if isinstance(ours, types.FunctionType):
+      return isinstance(theirs, types.FunctionType) and ours.__code__ is theirs.__code__ and (
+          self.same(_held(ours), _held(theirs)))
+    if type(ours) is not type(theirs):
+      return False
+    if backend.is_keras_own(type(ours)):
+      if hasattr(ours, 'get_config'):
+        return self.same(ours.get_config(), theirs.get_config())
+      return not hasattr(ours, 'resource_handle')  # Tables have contents of their own.
+    if not hasattr(ours, '__dict__'):
+      return bool(ours == theirs)
+    return self.same(vars(ours), vars(theirs))
+
+
+def _held(function: Any) -> List[Any]:
+  """Returns what a function takes along from where it was made."""
+  return [function.__defaults__, *(cell.cell_contents for cell in function.__closure__ or ())]
+
+
+def _is_users(value: Any) -> bool:
+  """Says whether it is a function or a part, such as a regularizer, that is not Keras's own."""
+  if isinstance(value, (types.FunctionType, types.MethodType)):
+    return not backend.is_keras_own(value)
+  return hasattr(value, 'get_config') and not isinstance(value, type) and not backend.is_layer(
+      value) and not backend.is_keras_own(type(value))
+
+
+def _equal(ours: Any, theirs: Any) -> bool:
+  ours, theirs = np.asarray(ours), np.asarray(theirs)
+  if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+    return False
+  return np.array_equal(ours, theirs) or ours.dtype.kind == 'f' and np.array_equal(
+      ours, theirs, equal_nan=True)
+
+
+@functools.lru_cache(maxsize=None)
+def _set_by_keras(layer_class: type) -> FrozenSet[str]:
+  """Returns the attributes that Keras's own code sets on layers of a class."""
+  names = {'history'}  # By a callback.
+  for base in layer_class.__mro__:
+    if backend.is_keras_own(base):
+      for value in vars(base).values():
+        for function in (value, getattr(value, 'fget', None), getattr(value, 'fset', None)):
+          function = inspect.unwrap(function) if callable(function) else None
+          code = getattr(function, '__code__', None)
+          if code is not None:
+            names.update(str(step.argval) for step in dis.get_instructions(code)
+                         if step.opname == 'STORE_ATTR')
+  return frozenset(names)

@@ -1,0 +1,182 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a copy of a model is the same model: its layers, weights, attributes and outputs."""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.keras import attributes
+from model_pruning.keras import backend
+from model_pruning.keras.backend import keras
+from model_pruning.keras.copying import Copy
+
+_LENGTHS = (8, 32, 224)  # Tried where an input leaves a dimension open.
+
+
+class Difference(NamedTuple):
+  """Why a copy does not count as exact.
+
+  Attributes:
+    reason: a clause, such as "attribute factor of layer scale is 5.0 in one and 1.0 in the other".
+    shown: whether the two differ; False where that could not be found out.
+  """
+  reason: str
+  shown: bool
+
+
+def difference(layer: Any, copy: Copy) -> Optional[Difference]:
+  """Returns why a copy of a layer or model may be another one; None if it is shown to be exact.
+
+  Shown is: as many layers of the same classes and names, connected to as many distinct weights
+  of the same values; the same attributes of what is not Keras's own; and, if it is built, the
+  same outputs and losses for one batch of random inputs. It is called for that, and its state
+  put back.
+  """
+  reason = _structure(layer, copy) or _attributes(copy)
+  if reason:
+    return Difference(reason, shown=True)
+  return _outputs(layer, copy.layer) if layer.built and layer.weights else None
+
+
+def _structure(layer: Any, copy: Copy) -> Optional[str]:
+  for source, target in copy.all_pairs():
+    if type(source) is not type(target):
+      return 'layer %s is a %s, and a %s in the copy' % (
+          source.name, type(source).__name__, type(target).__name__)
+    if source.name != target.name:
+      return 'layer %s is called %s in a copy made from its config' % (
+          source.name, target.name)
+  numbers = [len(backend.layers_in(each)) for each in (layer, copy.layer)]
+  if numbers[0] != numbers[1]:
+    return 'it has %d layers, and a copy made from its config %d: a layer is shared in a way that '\
+        'the config does not say' % tuple(numbers)
+  if not layer.built:
+    return None
+  weights = [{id(weight) for weight in each.weights} for each in (layer, copy.layer)]
+  if len(weights[0]) != len(weights[1]):
+    return 'it has %d weights, and a copy made from its config %d' % tuple(map(len, weights))
+  return None
+
+
+def _attributes(copy: Copy) -> Optional[str]:
+  comparison = attributes.Comparison()
+  for source, target in copy.all_pairs():
+    for name in attributes.names(source, target):
+      ours, theirs = (vars(each).get(name) for each in (source, target))
+      if not comparison.same(ours, theirs):
+        return 'attribute %s of layer %s is %s, and %s in a copy made from its config' % (
+            name, source.name, attributes.short(ours), attributes.short(theirs))
+  return None
+
+
+# Outputs.
+
+
+def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
+  state = [(weight, np.asarray(weight)) for each in (layer, copy)
+           for weight in backend.state_of(each) if weight.dtype != 'string']
+  said = 'its inputs are not known'
+  try:
+    for length in _LENGTHS:
+      inputs = _inputs(layer, length)
+      if inputs is None:
+        break
+      try:
+        ours = _call(layer, inputs)
+      except Exception as error:  # Of the layer's own code: other lengths may do.
+        said = 'it cannot be called with random inputs (%s)' % backend.reason(error)
+        continue
+      try:
+        theirs = _call(copy, inputs)
+      except Exception as error:
+        return Difference('a copy made from its config fails where it does not (%s)' %
+                          backend.reason(error), shown=True)
+      if len(ours) == len(theirs) and all(map(_close, ours, theirs)):
+        return None
+      return Difference('a copy made from its config computes something else', shown=True)
+  finally:
+    for weight, value in state:
+      weight.assign(value)
+  return Difference('a copy cannot be compared with it: %s' % said, shown=False)
+
+
+def _call(layer: Any, inputs: Any) -> List[np.ndarray]:
+  """Returns the outputs of a layer, and its losses."""
+  kwargs: Dict[str, Any] = {'training': False} if isinstance(layer, keras.Model) else {}
+  args: Sequence[Any] = (inputs,)
+  if isinstance(inputs, _Arguments):
+    args, kwargs = (), {**inputs.values, **kwargs}
+  outputs = layer(*args, **kwargs)
+  return [np.asarray(each) for each in tensorflow.nest.flatten(outputs) if each is not None] + [
+      np.asarray(loss) for loss in layer.losses]
+
+
+class _Arguments(NamedTuple):
+  """Inputs that a layer takes by name."""
+  values: Dict[str, Any]
+
+
+def _inputs(layer: Any, length: int) -> Any:
+  """Returns a batch of random inputs for a layer that is built; None if nothing is known of them.
+  """
+  rng = np.random.RandomState(0)
+  if backend.is_functional(layer):
+    structure = backend.inputs_of(layer)
+    if structure is None:
+      return None
+    return tensorflow.nest.map_structure(
+        lambda tensor: _random(rng, tensor.shape, tensor.dtype, length), structure)
+  config = layer.get_build_config()
+  if not config:
+    return None
+  shapes = config.get('input_shape', config.get('shapes_dict', config))
+  if isinstance(shapes, dict):
+    names = {str(name)[:-len('_shape')] if str(name).endswith('_shape') else str(name): shape
+             for name, shape in shapes.items()}
+    if all(map(_is_shape, names.values())):
+      made = {name: _random(rng, shape, None, length) for name, shape in names.items()}
+      if list(names) in (['inputs'], ['input']):
+        return next(iter(made.values()))
+      return _Arguments(made) if 'input_shape' not in config else made
+    return None
+  if _is_shape(shapes):
+    return _random(rng, shapes, None, length)
+  if isinstance(shapes, (list, tuple)) and all(map(_is_shape, shapes)):
+    return [_random(rng, shape, None, length) for shape in shapes]
+  return None
+
+
+def _is_shape(shape: Any) -> bool:
+  if isinstance(shape, tensorflow.TensorShape):
+    return shape.rank is not None
+  return isinstance(shape, (list, tuple)) and all(
+      dim is None or isinstance(dim, int) for dim in shape)
+
+
+def _random(rng: Any, shape: Any, dtype: Any, length: int) -> Any:
+  """Returns random values of a dtype; of 0 and 1, which are numbers of rows too, if it is None."""
+  sizes = [2 if dim is None and place == 0 else length if dim is None else int(dim)
+           for place, dim in enumerate(shape)]
+  dtype = None if dtype is None else tensorflow.as_dtype(dtype)
+  if dtype is not None and dtype.is_floating:
+    return tensorflow.cast(rng.normal(size=sizes), dtype)
+  bits = rng.randint(2, size=sizes)
+  if dtype is None:
+    return tensorflow.constant(bits, keras.backend.floatx())
+  if dtype == tensorflow.string:
+    return tensorflow.constant(np.where(bits, 'a b', 'c'))
+  return tensorflow.cast(bits, dtype)
+
+
+def _close(ours: np.ndarray, theirs: np.ndarray) -> bool:
+  if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+    return False
+  if ours.dtype.kind not in 'fV':
+    return np.array_equal(ours, theirs)
+  ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+  scale = np.max(np.abs(ours), initial=0, where=np.isfinite(ours))
+  # Sums may be taken in another order; a copy of its own mind is further away.
+  return np.allclose(ours, theirs, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)

@@ -1,0 +1,213 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The masks of a layer, and the constraint that keeps what they hide at zero.
+
+Masks, thresholds and a step are weights of the layer. Nothing happens to them when it is
+called: masks are updated between batches (see updates.py), and a constraint, which Keras
+applies after every optimizer step, keeps the pruned weights at zero.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+import weakref
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.keras import backend
+from model_pruning.keras import prunable
+from model_pruning.keras.backend import keras
+from model_pruning.keras.settings import NEVER
+from model_pruning.keras.settings import Settings
+from model_pruning.patterns import Layout
+
+
+class PrunedWeight(NamedTuple):
+  """One weight of a layer, and what hides parts of it.
+
+  Attributes:
+    layer: the layer whose own the weight is: the pruned one, or one in it.
+    weight: the variable.
+    mask: variable of the weight's shape and dtype; ones and zeros.
+    threshold: scalar variable of the weight's dtype.
+  """
+  layer: Any
+  weight: Any
+  mask: Any
+  threshold: Any
+
+  @property
+  def name(self) -> str:
+    """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
+    name = backend.variable_name(self.weight)
+    # Keras 2 leaves the layer out where it builds one by its config.
+    return name if self.layer.name in name.split('/') else '%s/%s' % (self.layer.name, name)
+
+  @property
+  def identity(self) -> Any:
+    return id(self.mask)
+
+  @property
+  def group(self) -> Optional[str]:
+    return None  # Groups are made by scopes of graphs.
+
+  @property
+  def layout(self) -> Layout:
+    return Layout.whole(self.weight.shape)
+
+  @property
+  def trainable(self) -> bool:
+    """Whether the layer is trained now; what is frozen is left alone."""
+    return bool(self.layer.trainable)
+
+
+class Pruning:
+  """What is pruned of one layer. Keras sees none of it but the variables.
+
+  Attributes:
+    settings: how the layer is pruned.
+    weights: a PrunedWeight per weight; empty until the layer is built.
+    step: int64 scalar variable, the number of training batches seen; None until built.
+    last_update_step: int64 scalar variable, the step of the last mask update, NEVER at first.
+    added: the variables that pruning has added to the layer, by their names in it.
+    constraints: {id of a weight: its MaskConstraint}.
+    optimizer: that of the model while it is trained, or None.
+    stale: whether there may be functions of Keras's that were traced before the masks, or that
+      an error ended.
+    build: the layer's own build(), where instances have one; kept for stripping.
+    plain: what stands for the layer as it was when it is saved (see pruned.py).
+  """
+
+  def __init__(self, layer: Any, settings: Settings) -> None:
+    self._layer = weakref.ref(layer)
+    self.settings = settings
+    self.weights: List[PrunedWeight] = []
+    self.step: Any = None
+    self.last_update_step: Any = None
+    self.added: Dict[str, Any] = {}
+    self.constraints: Dict[int, 'MaskConstraint'] = {}
+    self.optimizer: Any = None
+    self.stale = bool(layer.built)
+    self.build: Any = None
+    self.plain: Any = None
+    self._attended = False
+    self._attended_variable: Any = None
+
+  @property
+  def layer(self) -> Any:
+    return self._layer()
+
+  @property
+  def made(self) -> bool:
+    """Whether the masks are made."""
+    return self.step is not None
+
+  @property
+  def trainable(self) -> bool:
+    """Whether any of the weights is trained now."""
+    return any(pruned.trainable for pruned in self.weights)
+
+  def make(self) -> None:
+    """Makes masks for the weights of the layer, now that it has them."""
+    layer = self.layer
+    unknown = prunable.unknown_in(layer)
+    if unknown:
+      raise prunable.unknown_layer(unknown[0], layer)
+    # One that two layers share has one mask, from the first of them.
+    found = [each for each in prunable.prunable_weights(layer) if not isinstance(
+        backend.constraint_of(each.variable), MaskConstraint)]
+    for each in found:
+      if not tf.as_dtype(backend.dtype_of(each.variable)).is_floating:
+        raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
+            backend.variable_name(each.variable), backend.dtype_of(each.variable)))
+    for number, (owner, weight) in enumerate(found):
+      prefix = 'pruning_%d_' % number if len(found) > 1 else ''
+      dtype = backend.dtype_of(weight)
+      mask = self._add(prefix + 'mask', weight.shape, dtype, 'ones')
+      threshold = self._add(prefix + 'threshold', (), dtype, 'zeros')
+      self.weights.append(PrunedWeight(owner, weight, mask, threshold))
+    self.step = self._add('pruning_step', (), 'int64', 'zeros')
+    self.last_update_step = self._add(
+        'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
+    with tf.init_scope():
+      self._attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
+    for index, pruned in enumerate(self.weights):
+      constraint = MaskConstraint(self, pruned, asserts=index == 0)
+      self.constraints[id(pruned.weight)] = constraint
+      backend.set_constraint(pruned.weight, constraint)
+
+  def _add(self, name: str, shape: Any, dtype: Any, initializer: Any) -> Any:
+    self.added[name] = backend.make_weight(self.layer, name, shape, dtype, initializer)
+    return self.added[name]
+
+  def variables(self) -> Dict[str, Any]:
+    """Returns what pruning has added to the weights of the layer, by names for files."""
+    if not self.made:
+      return {}
+    found = {'pruning_step': self.step, 'last_mask_update_step': self.last_update_step}
+    for number, pruned in enumerate(self.weights):
+      found['mask_%d' % number], found['threshold_%d' % number] = pruned.mask, pruned.threshold
+    return found
+
+  @property
+  def last_update(self) -> int:
+    """The value of last_update_step."""
+    return int(self.last_update_step.numpy()) if self.made else NEVER
+
+  @last_update.setter
+  def last_update(self, step: int) -> None:
+    self.last_update_step.assign(step)
+
+  def shortfall(self) -> Optional[str]:
+    """Returns how the layer misses its target sparsity; None if it does not, or is frozen."""
+    if not self.made or not self.trainable:
+      return None
+    return self.settings.shortfall(int(self.step.numpy()), self.last_update)
+
+  def attend(self, attended: bool, optimizer: Any = None) -> None:
+    """Notes whether an UpdatePruningStep looks after the layer."""
+    self._attended = attended
+    self.optimizer = optimizer
+    if self.made:
+      with tf.init_scope():
+        self._attended_variable.assign(attended)
+
+  def check_attended(self) -> None:
+    """Raises errors.MissingCallbackError unless an UpdatePruningStep is at work."""
+    if not self._attended:
+      self.stale = True
+      raise backend.in_function(errors.MissingCallbackError(_FORGOTTEN % self.layer.name))
+
+  def assert_attended(self) -> None:
+    """Has the graph that is being built check the same when it runs.
+
+    A train function is built once, and may run again without the callback.
+    """
+    tf.debugging.Assert(tf.identity(self._attended_variable), [_FORGOTTEN % self.layer.name])
+
+
+_FORGOTTEN = (
+    'Layer %s is pruned, and nothing updates its masks: pass '
+    'callbacks=[model_pruning.keras.UpdatePruningStep()] to fit(); in a training loop of your own '
+    'call its set_model(model), on_train_begin() and, for each batch, on_train_batch_begin(batch)')
+
+
+class MaskConstraint(keras.constraints.Constraint):
+  """Returns a weight with zeros where its mask has them. Keras applies it after each step."""
+
+  def __init__(self, pruning: Pruning, pruned: PrunedWeight, asserts: bool) -> None:
+    self._pruning = pruning
+    self._pruned = pruned
+    self._asserts = asserts
+    self.first = backend.constraint_of(pruned.weight)  # The user's, such as a max norm.
+
+  def __call__(self, w: Any) -> Any:
+    if self._asserts:
+      self._pruning.assert_attended()
+    average = backend.average_of(self._pruning.optimizer, self._pruned.weight)
+    if average is not None:  # Optimizers write these over the weights when training ends.
+      average.assign(masked(average, self._pruned.mask))
+    return masked(w if self.first is None else self.first(w), self._pruned.mask)
+
+
+def masked(weight: Any, mask: Any) -> Any:
+  """Returns the weight where the mask is 1, and +0.0 where it is 0, even of NaN."""
+  return tf.math.multiply_no_nan(tf.convert_to_tensor(weight), tf.convert_to_tensor(mask))
