@@ -76,7 +76,12 @@ test-legacy-keras:
 programs:
 	@status=0; for leg in tf1.15 tf2.15 tf2.21; do \
 	  tools/with_env.sh $$leg -m tests.programs.run 2>/dev/null || status=1; \
-	done; exit $$status
+	done; \
+	for leg in tf2.15 tf2.21; do \
+	  tools/with_env.sh $$leg -m tests.programs.keras.run 2>/dev/null || status=1; \
+	done; \
+	TF_USE_LEGACY_KERAS=1 tools/with_env.sh tf2.21 -m tests.programs.keras.run 2>/dev/null || status=1; \
+	exit $$status
 
 # TensorFlow lowers in the environment of the leg, libtpu compiles in one of its own.
 test-tpu:

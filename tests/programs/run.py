@@ -20,11 +20,7 @@ Checked are the sparsity in the last checkpoint, to the element, and that the st
 computes what the masked one does.
 """
 
-import argparse
-import glob
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from typing import Any, Dict, List, Optional
@@ -36,17 +32,14 @@ from model_pruning import export
 from model_pruning import report
 from model_pruning import selection
 from model_pruning.compat import tf
+from tests.programs import runner
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 _STEPS = ('40', '80')
 
 
 def names() -> List[str]:
   """Returns the names of the programs."""
-  return sorted(os.path.basename(path)[:-len('.py')] for path in glob.glob(
-      os.path.join(HERE, '*.py')) if os.path.basename(path) not in (
-          'run.py', 'test_programs.py', '__init__.py'))
+  return runner.names(runner.HERE)
 
 
 def run(name: str, folder: str) -> Optional[str]:
@@ -57,15 +50,7 @@ def run(name: str, folder: str) -> Optional[str]:
   """
   said: Dict[str, Any] = {}
   for steps in _STEPS:
-    done = subprocess.run(
-        [sys.executable, os.path.join(HERE, name + '.py'), folder, steps], cwd=folder, timeout=600,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', PYTHONPATH=os.pathsep.join(
-            [ROOT, os.environ.get('PYTHONPATH', '')])))
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{')]
-    assert done.returncode == 0 and lines, '%s %s ended with %d:\n%s' % (
-        name, steps, done.returncode, done.stderr[-3000:])
-    said = json.loads(lines[-1])
+    said = runner.call(os.path.join(runner.HERE, name + '.py'), folder, steps)
     if 'skip' in said:
       return said['skip']
   _check_sparsity(folder, said['sparsity'])
@@ -105,23 +90,5 @@ def _check_stripped(folder: str, inputs: Dict[str, List[int]], outputs: List[str
     export.strip_checkpoint(folder, os.path.join(dense, 'model.ckpt'))
 
 
-def main() -> int:
-  parser = argparse.ArgumentParser()
-  parser.add_argument('--only', default='', help='names of programs, with commas between them')
-  args = parser.parse_args()
-  failed = 0
-  width = max(map(len, names()))
-  for name in args.only.split(',') if args.only else names():
-    with tempfile.TemporaryDirectory() as folder:
-      try:
-        skipped = run(name, folder)
-        result = 'skipped: ' + skipped if skipped else 'ok'
-      except Exception as error:  # pylint: disable=broad-except  # Of any kind: on to the next.
-        failed += 1
-        result = 'FAILED: %s' % (str(error).strip().splitlines() or [repr(error)])[-1]
-    print('%-*s  %-8s  %s' % (width, name, tf.__version__, result), flush=True)
-  return 1 if failed else 0
-
-
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(runner.table(run, names(), tf.__version__))
