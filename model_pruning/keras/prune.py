@@ -205,8 +205,9 @@ def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
       raise
     reason = str(error)
   if in_place is False:
-    raise errors.CloneError('%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
-        layer.name, backend.plain_class(layer).__name__, reason))
+    raise errors.CloneError(
+        '%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
+            layer.name, backend.plain_class(layer).__name__, reason))
   logging.warning('%s is %s in place, not copied: %s', layer.name, done, reason)
   return layer
 

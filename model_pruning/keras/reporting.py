@@ -8,6 +8,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.reading.stored import StoredWeight
@@ -70,4 +71,4 @@ def stored_weights(model: Any) -> Iterator[StoredWeight]:
       yield StoredWeight(record.name, values, np.asarray(record.mask).astype(bool),
                          float(np.asarray(record.threshold)))
     elif values.ndim >= 2 and values.dtype.kind in 'fV':
-      yield StoredWeight(backend.variable_name(weight), values)
+      yield StoredWeight(variables.variable_name(weight), values)

@@ -10,7 +10,7 @@ from model_pruning import errors
 from model_pruning import selection
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
-from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.masks import masked
 from model_pruning.keras.plans import check_maps
 from model_pruning.keras.plans import Planned
@@ -149,7 +149,7 @@ class MaskUpdater:
   @contextlib.contextmanager
   def _scope(self) -> Iterator[None]:
     made = self._made()
-    strategy = backend.strategy_of(made[0].pruning.step) if made else None
+    strategy = variables.strategy_of(made[0].pruning.step) if made else None
     if strategy is None or strategy.num_replicas_in_sync == 1:
       yield  # Entering the default one takes its time, and does nothing.
       return
@@ -189,7 +189,7 @@ def _averages(layers: Sequence[Any]) -> Dict[int, Any]:
   found = {}
   for layer in layers:
     for record in layer.pruning.weights:
-      average = backend.average_of(layer.pruning.optimizer, record.weight)
+      average = variables.average_of(layer.pruning.optimizer, record.weight)
       if average is not None:
         found[id(record.weight)] = average
   return found

@@ -14,7 +14,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 from model_pruning import errors
 import model_pruning.keras as sparsity
-from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 
@@ -346,10 +346,10 @@ def test_comparing_leaves_the_state_of_a_model_as_it_is():
   inputs = keras.Input((5, 3), batch_size=2)
   model = keras.Model(inputs, layers.Dense(2)(layers.GRU(4, stateful=True)(inputs)))
   model.predict(random(2, 5, 3), verbose=0)
-  states = [np.array(backend.tf_variable(state)) for state in model.layers[1].states]
+  states = [np.array(variables.tf_variable(state)) for state in model.layers[1].states]
   prune(model, HALF)
   for before, state in zip(states, model.layers[1].states):
-    np.testing.assert_array_equal(before, backend.tf_variable(state))
+    np.testing.assert_array_equal(before, variables.tf_variable(state))
 
 
 # Nothing, or nothing now, to prune.
