@@ -3,7 +3,6 @@
 # bazel: tags = manual
 """Whole Keras programs in the styles that users have: see run.py for what is checked of each."""
 
-import numpy as np
 import pytest
 
 from model_pruning.compat import tensorflow

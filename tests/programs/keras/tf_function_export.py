@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A model with a @tf.function method to serve, exported by model.export and tf.saved_model.save."""
+"""A @tf.function method for serving; model.export and tf.saved_model.save."""
 
 import json
 import os
