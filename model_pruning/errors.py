@@ -133,6 +133,11 @@ def first_line(error: BaseException) -> str:
   return lines[0] if lines else type(error).__name__
 
 
+def shortened(text: str, length: int = 160) -> str:
+  """Returns a text that takes no more than so many characters."""
+  return text if len(text) <= length else text[:length - 3] + '...'
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
   import difflib  # Only ever needed on the way to an error.

@@ -7,7 +7,7 @@
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning import n_of_m
@@ -64,8 +64,14 @@ class PrunedTogether:
                             for size in pattern.unit_sizes(record.layout)], pruned)
 
 
-def plan(records: Sequence[Any], spec: PruningSpec) -> List[PrunedTogether]:
+def plan(records: Sequence[Any], spec: PruningSpec,
+         left: Collection[Any] = ()) -> List[PrunedTogether]:
   """Returns what is pruned together, in order of registration; see Member.record.
+
+  Args:
+    records: the weights that the maps of the spec go by.
+    spec: how to prune.
+    left: identities of the records that are not pruned.
 
   Raises:
     errors.MapError, errors.GroupError: the maps and groups of the spec do not fit the weights.
@@ -74,6 +80,8 @@ def plan(records: Sequence[Any], spec: PruningSpec) -> List[PrunedTogether]:
   spec.check_weights([record.name for record in records], [record.group for record in records])
   plans: Dict[Tuple[Optional[str], Any], List[Member]] = {}
   for record in records:
+    if record.identity in left:
+      continue
     group = spec.group_for(record.group)
     key = (group, None) if group else (None, record.identity)
     plans.setdefault(key, []).append(Member(record, _pattern_for(record, group, spec)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 
 _PLAIN = (bool, bytes, complex, float, int, str, type(None))
@@ -28,7 +29,7 @@ def names(layer: Any, other: Any) -> List[str]:
            if name != 'pruning' and not name.startswith('_added_')}
   if backend.is_keras_own(backend.plain_class(layer)):
     return sorted(name for name in found if _is_users(vars(layer).get(name)))
-  return sorted(found - _set_by_keras(type(layer)))
+  return sorted(found - _set_by_keras(type(layer)))  # type: ignore[arg-type]
 
 
 def carry_over(layer: Any, other: Any) -> None:
@@ -43,7 +44,7 @@ def carry_over(layer: Any, other: Any) -> None:
       if ours is not theirs and ours.shape == theirs.shape and ours.dtype == theirs.dtype:
         theirs.assign(ours)
     elif _is_plain(ours) and not Comparison().same(ours, theirs):
-      with backend.unlocked(other):
+      with variables.unlocked(other):
         setattr(other, name, copy_lib.deepcopy(ours))
 
 
@@ -72,7 +73,7 @@ class Comparison:
     if ours is theirs or (id(ours), id(theirs)) in self._seen:
       return True
     self._seen[id(ours), id(theirs)] = ours, theirs  # Alive, so that ids stay theirs.
-    if backend.is_layer(ours) or backend.is_variable(ours) or isinstance(
+    if backend.is_layer(ours) or variables.is_variable(ours) or isinstance(
         ours, (keras.metrics.Metric, keras.optimizers.Optimizer)):
       return type(ours) is type(theirs)  # Compared elsewhere, or not part of the model.
     if isinstance(ours, (tensorflow.Variable, tensorflow.Tensor, np.ndarray, np.generic)):
@@ -130,7 +131,7 @@ def _equal(ours: Any, theirs: Any) -> bool:
 @functools.lru_cache(maxsize=None)
 def _set_by_keras(layer_class: type) -> FrozenSet[str]:
   """Returns the attributes that Keras's own code sets on layers of a class."""
-  names = {'history'}  # By a callback.
+  names = {'history', *vars(keras.layers.Layer())}  # The first by a callback.
   for base in layer_class.__mro__:
     if backend.is_keras_own(base):
       for value in vars(base).values():

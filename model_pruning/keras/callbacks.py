@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """UpdatePruningStep: what to pass to fit(), so that masks are updated between batches."""
 
+import threading
 from typing import Any, Dict, Optional
 
 from absl import logging
 
 from model_pruning import errors
 from model_pruning.keras import backend
+from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.updates import MaskUpdater
 
@@ -41,17 +43,28 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._begun: Optional[int] = None  # The number in its epoch of the batch that is not.
     self._seen: Optional[int] = None  # Batches that the optimizer has seen before that.
     self._says_ends = False  # Whether whoever trains calls on_train_batch_end.
+    self._in_fit = False  # Whether fit() trains, which gives parameters before it begins.
+    self._expects = False  # Whether a batch has begun that was not trained on yet.
+    self._thread: Optional[int] = None  # The one that trains.
+
+  def set_params(self, params: Optional[Dict[str, Any]]) -> None:
+    """Takes the parameters of a fit() that is about to begin."""
+    super().set_params(params)
+    self._in_fit = bool(params)
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
     """Finds the pruned layers, and goes on from the step that they are at.
 
+    Warns if all of them are frozen.
+
     Raises:
+      errors.MissingCallbackError: set_model() was not called.
       errors.LayerError: the model has no pruned layers, or the optimizer cannot train one.
       errors.MapError, errors.BlockError: the settings do not fit the weights there are.
     """
     del logs
-    self._updater = MaskUpdater(self.model)
-    self._begun, self._says_ends = None, False
+    self._updater = MaskUpdater(loops.model_of(self))
+    self._begun, self._says_ends, self._expects = None, False, False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
@@ -68,31 +81,23 @@ class UpdatePruningStep(keras.callbacks.Callback):
     for layer in self._updater.layers:
       layer.pruning.stale = False
       layer.pruning.attend(True, optimizer)
-    self._watch_this_fit()
+    if self._in_fit and getattr(self.model, 'train_function', None) is not None:
+      loops.watch(self.model, self._take_expected, self._leave)
+    if all(not _is_trained(layer) for layer in self._updater.layers):
+      logging.warning('%s: no mask is updated, because all pruned layers are frozen: set their '
+                      'trainable to True, or train without pruning', self.model.name)
     self._updater.update_if_due()
 
-  def _watch_this_fit(self) -> None:
-    """Has the next fit() ask for a callback again where this one is interrupted.
+  def _take_expected(self) -> bool:
+    """Says whether a batch has begun, which then is no longer expected."""
+    expected, self._expects = self._expects, False
+    return expected
 
-    Ctrl-C leaves fit() without on_train_end(). Every fit() gives the model another history, and
-    calls its train_function for each batch.
-    """
-    model, history = self.model, getattr(self.model, 'history', None)
-    function = getattr(model, 'train_function', None)
-    function = getattr(function, 'unwatched', function)  # Of a fit() that was interrupted.
-    if history is None or function is None:  # A training loop that is no fit().
-      return
-    layers = self._updater.layers
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-      if model.history is not history:
-        model.train_function = function
-        for layer in layers:
-          layer.pruning.attend(False, layer.pruning.optimizer)
-      return function(*args, **kwargs)
-
-    watched.unwatched = function  # type: ignore[attr-defined]
-    model.train_function = watched
+  def _leave(self) -> None:
+    """Has the layers ask for a callback again, after a batch that failed."""
+    for layer in self._updater.layers:
+      layer.pruning.attend(False, layer.pruning.optimizer)
+    self._updater.write_steps()  # The batch was counted when it began.
 
   def on_epoch_begin(self, epoch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
     """Goes on from what other callbacks may have restored since, such as BackupAndRestore."""
@@ -106,9 +111,9 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Counts the batches that begin here, having made the update that is due before them."""
     del logs
     self._check_begun()
-    if self._begun is not None:  # Loops of one's own need not say that a batch has ended.
-      self._done(1)
-    self._begun = batch
+    if self._begun is not None:  # Other loops than fit() need not say that a batch has ended.
+      self._done(self._batches_since_begun())
+    self._begun, self._expects, self._thread = batch, True, threading.get_ident()
     batches = self._batches_from(batch)
     if batches:
       # Before they are done, so that what other callbacks save when they are says so.
@@ -119,6 +124,9 @@ class UpdatePruningStep(keras.callbacks.Callback):
   def on_train_batch_end(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
     """Makes the update that is due now."""
     del logs
+    self._check_begun()
+    if self._in_fit and threading.get_ident() != self._thread:
+      return  # Keras 3 tells a callback that is in no list while it trains on. See _settle.
     self._says_ends = True
     begun = batch if self._begun is None else self._begun
     done = self._batches_from(begun)
@@ -126,6 +134,10 @@ class UpdatePruningStep(keras.callbacks.Callback):
       now = backend.iterations(self.model)
       done = max(1, batch - begun + 1 if now is None or self._seen is None else now - self._seen)
     self._done(done)
+
+  # What Keras called them first; loops that users wrote may still do so.
+  on_batch_begin = on_train_batch_begin
+  on_batch_end = on_train_batch_end
 
   def on_epoch_end(self, batch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
     """Makes the update that is due now. (`batch` is tfmot's name for the epoch.)"""
@@ -150,10 +162,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
       if shortfall and shortfall not in warned:
         warned.add(shortfall)
         logging.warning('%s: %s', self.model.name, shortfall)
-    unwatched = getattr(getattr(self.model, 'train_function', None), 'unwatched', None)
-    if unwatched is not None:
-      self.model.train_function = unwatched
-    self._updater = None
+    loops.unwatch(self.model)
+    self._updater, self._in_fit = None, False
 
   def _batches_from(self, batch: Any) -> int:
     """Returns how many batches are trained on before on_train_batch_end; 0 if there is no telling.
@@ -168,6 +178,14 @@ class UpdatePruningStep(keras.callbacks.Callback):
       return 0
     return max(1, min(backend.steps_per_execution(self.model), steps - batch))
 
+  def _batches_since_begun(self) -> int:
+    """Returns how many batches were trained on, if nobody tells when they end."""
+    if not self._in_fit:
+      return 1
+    now = backend.iterations(self.model)
+    unknown = 1 if now is None or self._seen is None else now - self._seen
+    return self._batches_from(self._begun) or unknown
+
   def _done(self, batches: int) -> None:
     self._begun = None
     self._updater.advance(batches)
@@ -175,13 +193,19 @@ class UpdatePruningStep(keras.callbacks.Callback):
   def _settle(self) -> None:
     """Settles what a batch was that began, and whose end nobody told of."""
     if self._begun is not None and not self._says_ends:
-      self._done(1)
+      self._done(self._batches_since_begun())
     elif self._begun is not None:
       self._begun = None  # There was none.
       self._updater.write_steps()
 
   def _check_begun(self) -> None:
+    loops.model_of(self)
     if self._updater is None:
       raise errors.MissingCallbackError(
           'UpdatePruningStep has not begun: call its set_model(model) and on_train_begin() before '
           'the first batch, as fit() does')
+
+
+def _is_trained(layer: Any) -> bool:
+  """Says whether a pruned layer is not frozen."""
+  return layer.pruning.trainable if layer.pruning.made else layer.trainable

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a copy of a model is the same model: its layers, weights, attributes and outputs."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import attributes
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
 
@@ -77,7 +77,7 @@ def _attributes(copy: Copy) -> Optional[str]:
 
 def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
   state = [(weight, np.asarray(weight)) for each in (layer, copy)
-           for weight in backend.state_of(each) if weight.dtype != 'string']
+           for weight in variables.state_of(each) if weight.dtype != 'string']
   said = 'its inputs are not known'
   try:
     for length in _LENGTHS:

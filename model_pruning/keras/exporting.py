@@ -17,6 +17,7 @@ from model_pruning.export import freeze as freeze_lib
 from model_pruning.export import saved_model
 from model_pruning.export import tflite
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
 
@@ -114,20 +115,19 @@ def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
     raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
-  variables = {id(backend.tf_variable(variable).handle): variable
-               for variable in model.variables}
+  known = {id(variables.tf_variable(variable).handle): variable for variable in model.variables}
   captured = list(function.captured_inputs)
-  if any(each.dtype == tf.resource and id(each) not in variables for each in captured):
+  if any(each.dtype == tf.resource and id(each) not in known for each in captured):
     return _freeze_exported(model)  # Lookup tables.
-  values = [np.asarray(variables.get(id(each), each)) for each in captured]
+  values = [np.asarray(known.get(id(each), each)) for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session() as session:
     bound, loads, taken = {}, [], set()  # type: ignore[var-annotated]
     inner = function.inputs[len(function.inputs) - len(captured):]
     for placeholder, each, value in zip(inner, captured, values):
-      if id(each) in variables:
+      if id(each) in known:
         # Keras 2 has the same name for the weights of two layers with cells.
-        name = _free(_op_name(backend.variable_name(variables[id(each)])), taken)
+        name = _free(_op_name(variables.variable_name(known[id(each)])), taken)
         made = tf.get_variable(name, value.shape, tf.as_dtype(value.dtype), use_resource=True)
         bound[placeholder.name] = made.handle
         loads.append((made, value))

@@ -19,6 +19,7 @@ from model_pruning import tensors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras import configs
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
@@ -167,7 +168,7 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
       raise refused[0]
 
   try:
-    with backend.weights_watched(check):
+    with variables.weights_watched(check):
       yield
   except Exception:
     if refused:  # Keras wraps it.

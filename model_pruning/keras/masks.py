@@ -13,6 +13,7 @@ import weakref
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import NEVER
@@ -37,7 +38,7 @@ class PrunedWeight(NamedTuple):
   @property
   def name(self) -> str:
     """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
-    name = backend.variable_name(self.weight)
+    name = variables.variable_name(self.weight)
     # Keras 2 leaves the layer out where it builds one by its config.
     return name if self.layer.name in name.split('/') else '%s/%s' % (self.layer.name, name)
 
@@ -111,16 +112,14 @@ class Pruning:
     unknown = prunable.unknown_in(layer)
     if unknown:
       raise prunable.unknown_layer(unknown[0], layer)
-    # One that two layers share has one mask, from the first of them.
-    found = [each for each in prunable.prunable_weights(layer) if not isinstance(
-        backend.constraint_of(each.variable), MaskConstraint)]
+    found = _unmasked(layer)
     for each in found:
-      if not tf.as_dtype(backend.dtype_of(each.variable)).is_floating:
+      if not tf.as_dtype(variables.dtype_of(each.variable)).is_floating:
         raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
-            backend.variable_name(each.variable), backend.dtype_of(each.variable)))
+            variables.variable_name(each.variable), variables.dtype_of(each.variable)))
     for number, (owner, weight) in enumerate(found):
       prefix = 'pruning_%d_' % number if len(found) > 1 else ''
-      dtype = backend.dtype_of(weight)
+      dtype = variables.dtype_of(weight)
       mask = self._add(prefix + 'mask', weight.shape, dtype, 'ones')
       threshold = self._add(prefix + 'threshold', (), dtype, 'zeros')
       self.weights.append(PrunedWeight(owner, weight, mask, threshold))
@@ -132,10 +131,10 @@ class Pruning:
     for index, pruned in enumerate(self.weights):
       constraint = MaskConstraint(self, pruned, asserts=index == 0)
       self.constraints[id(pruned.weight)] = constraint
-      backend.set_constraint(pruned.weight, constraint)
+      variables.set_constraint(pruned.weight, constraint)
 
   def _add(self, name: str, shape: Any, dtype: Any, initializer: Any) -> Any:
-    self.added[name] = backend.make_weight(self.layer, name, shape, dtype, initializer)
+    self.added[name] = variables.make_weight(self.layer, name, shape, dtype, initializer)
     return self.added[name]
 
   def variables(self) -> Dict[str, Any]:
@@ -197,15 +196,26 @@ class MaskConstraint(keras.constraints.Constraint):
     self._pruning = pruning
     self._pruned = pruned
     self._asserts = asserts
-    self.first = backend.constraint_of(pruned.weight)  # The user's, such as a max norm.
+    self.first = variables.constraint_of(pruned.weight)  # The user's, such as a max norm.
 
   def __call__(self, w: Any) -> Any:
     if self._asserts:
       self._pruning.assert_attended()
-    average = backend.average_of(self._pruning.optimizer, self._pruned.weight)
+    average = variables.average_of(self._pruning.optimizer, self._pruned.weight)
     if average is not None:  # Optimizers write these over the weights when training ends.
       average.assign(masked(average, self._pruned.mask))
     return masked(w if self.first is None else self.first(w), self._pruned.mask)
+
+
+def may_be_masked(layer: Any) -> bool:
+  """Says whether a layer has weights to prune that have no mask yet, or may once it is built."""
+  return bool(_unmasked(layer)) if layer.built else prunable.may_be_pruned(layer)
+
+
+def _unmasked(layer: Any) -> List[prunable.Found]:
+  """Returns the weights to prune of a layer; one that two layers share has one mask."""
+  return [each for each in prunable.prunable_weights(layer) if not isinstance(
+      variables.constraint_of(each.variable), MaskConstraint)]
 
 
 def masked(weight: Any, mask: Any) -> Any:

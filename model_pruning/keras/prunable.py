@@ -9,10 +9,11 @@ looked into. A subclass is pruned as the class it comes from.
 """
 
 import abc
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from model_pruning import errors
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 
 _KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
@@ -135,7 +136,7 @@ def _asked(layer: Any) -> List[Any]:
   """
   if is_prunable_layer(layer):
     return [layer]
-  answered = set()
+  answered: Set[int] = set()
   for each in backend.layers_in(layer):
     if isinstance(each, Pruned) and each is not layer:
       answered.update(map(id, backend.layers_in(each)))
@@ -148,7 +149,7 @@ def _of(layer: Any) -> List[Any]:
   if is_prunable_layer(layer):
     weights = layer.get_prunable_weights()
     for weight in weights:
-      if not backend.is_variable(weight):
+      if not variables.is_variable(weight):
         raise errors.LayerError(
             'get_prunable_weights() of layer %s (%s) gives %r, which is no variable; it must '
             'return a list of weights of the layer' % (layer.name, type(layer).__name__, weight))
@@ -156,9 +157,9 @@ def _of(layer: Any) -> List[Any]:
   found = []
   for name in _names(type(layer)) or ():
     variable = getattr(layer, name, None)
-    if not backend.is_variable(variable):
+    if not variables.is_variable(variable):
       variable = getattr(layer, '_' + name, None)  # Where the name is a property, as with LoRA.
-    if backend.is_variable(variable):
+    if variables.is_variable(variable):
       found.append(variable)
   return found
 
@@ -182,7 +183,7 @@ def _foreign(layer_class: type) -> type:
 
 def _may_have_matrices(layer: Any) -> bool:
   if layer.built:
-    return any(len(variable.shape) >= 2 for variable in backend.own_trainable_variables(layer))
+    return any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer))
   if isinstance(layer, keras.Model):
     return False  # Consists of layers; what else it makes shows once it is built.
   build = type(layer).build

@@ -14,6 +14,7 @@ from model_pruning.compat import tf
 from model_pruning.hparam import HParams
 from model_pruning.keras import backend
 from model_pruning.keras import exactness
+from model_pruning.keras import masks
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
@@ -204,8 +205,9 @@ def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
       raise
     reason = str(error)
   if in_place is False:
-    raise errors.CloneError('%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
-        layer.name, backend.plain_class(layer).__name__, reason))
+    raise errors.CloneError(
+        '%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
+            layer.name, backend.plain_class(layer).__name__, reason))
   logging.warning('%s is %s in place, not copied: %s', layer.name, done, reason)
   return layer
 
@@ -219,7 +221,7 @@ def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[Prun
   made: List[Any] = []
   try:
     for unit in units:
-      if not isinstance(unit, PruneLowMagnitude) and prunable.may_be_pruned(unit):
+      if not isinstance(unit, PruneLowMagnitude) and masks.may_be_masked(unit):
         made.append(prune_here(unit, settings))
     check_maps(before + made)
   except Exception:
@@ -259,7 +261,7 @@ def _allowed(unit: Any, policy: Optional[PruningPolicy]) -> bool:
 
 
 def _warn_of_frozen(layers: Sequence[Any]) -> None:
-  frozen = [layer for layer in layers if layer.built and not layer.pruning.trainable]
+  frozen = [layer for layer in layers if layer.pruning.weights and not layer.pruning.trainable]
   if not frozen:
     return
   names = ', '.join(layer.name for layer in frozen[:3]) + (', ...' if len(frozen) > 3 else '')
@@ -274,8 +276,8 @@ def _warn_of_shortfalls(model: Any) -> None:
   shortfalls = [layer.pruning.shortfall() for layer in layers]
   for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):
     logging.warning('%s: %s', model.name, shortfall)
-  frozen = [layer for layer in layers if layer.pruning.made and not layer.pruning.trainable and
-            layer.pruning.last_update == NEVER]
+  frozen = [layer for layer in layers if layer.pruning.weights and
+            not layer.pruning.trainable and layer.pruning.last_update == NEVER]
   if frozen:
     logging.warning('%s: %d of %d pruned layers were frozen (trainable=False) and are dense',
                     model.name, len(frozen), len(layers))

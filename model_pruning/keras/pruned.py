@@ -17,6 +17,7 @@ import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.masks import masked
@@ -75,7 +76,7 @@ class PruneLowMagnitude(prunable.Pruned):
   def save_own_variables(self, store: Any) -> None:
     """Saves the variables of the layer as it was, and beside them those of pruning."""
     added = self.pruning.variables()
-    with backend.without(self, list(added.values())):
+    with variables.without(self, list(added.values())):
       super().save_own_variables(store)  # type: ignore[misc]
     for name, variable in added.items():
       store[name] = np.asarray(variable.numpy())
@@ -83,7 +84,7 @@ class PruneLowMagnitude(prunable.Pruned):
   def load_own_variables(self, store: Any) -> None:
     """Loads what save_own_variables saved, or the file of a layer that was not pruned."""
     added = self.pruning.variables()
-    with backend.without(self, list(added.values())):
+    with variables.without(self, list(added.values())):
       super().load_own_variables(  # type: ignore[misc]
           {name: store[name] for name in store.keys() if name not in added})
     for name, variable in added.items():
@@ -181,7 +182,7 @@ def prune_here(layer: Any, settings: Settings) -> Any:
   _put_on(layer, pruning)
   try:
     if layer.built:
-      with backend.scope_of(layer):
+      with variables.scope_of(layer):
         layer._make_masks()
   except Exception:
     take_off(layer)
@@ -200,8 +201,8 @@ def take_off(layer: Any) -> None:
   """Takes masks and all else of pruning off a layer; its weights stay as they are."""
   pruning = layer.pruning
   for pruned in pruning.weights:
-    backend.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)].first)
-  backend.remove_weights(layer, pruning.added)
+    variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)].first)
+  variables.remove_weights(layer, pruning.added)
   if pruning.build is not None:
     layer.build = pruning.build
   object.__setattr__(layer, '__class__', layer.plain_class)
@@ -214,9 +215,9 @@ def _put_on(layer: Any, pruning: Pruning) -> None:
   pruning.build = vars(layer).get('build')
   if pruning.build is not None:  # Keras 3 gives each layer its own, which knows the plain class.
     layer.build = _then(pruning.build, layer)
-  backend.add_weights(layer, pruning.added)
+  variables.add_weights(layer, pruning.added)
   for pruned in pruning.weights:
-    backend.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
+    variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
 
 
 def _then(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:

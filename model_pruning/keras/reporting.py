@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pruning came to in a model that is in memory."""
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.reading.stored import StoredWeight
@@ -37,7 +38,20 @@ def report(model: Any, block: Optional[BlockDims] = None) -> Report:
   if not backend.is_layer(model) or not model.built:
     raise errors.LayerError('report() takes a Keras model or layer that is built, and not %r' %
                             (model,))
-  return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model))
+  return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model),
+                    _frozen(model))
+
+
+def _frozen(model: Any) -> Tuple[str, ...]:
+  """Returns the sentence about weights that are frozen short of their target, if there are any."""
+  names: List[str] = []
+  for layer in pruned_layers(model):
+    pruning = layer.pruning
+    if pruning.made and not pruning.settings.is_reached(int(pruning.step.numpy()),
+                                                        pruning.last_update):
+      names.extend(record.name for record in pruning.weights if not record.trainable)
+  return ('Frozen (trainable=False) before they reached their target sparsity: %s' %
+          ', '.join(names),) if names else ()
 
 
 def last_update(model: Any) -> Optional[int]:
@@ -57,4 +71,4 @@ def stored_weights(model: Any) -> Iterator[StoredWeight]:
       yield StoredWeight(record.name, values, np.asarray(record.mask).astype(bool),
                          float(np.asarray(record.threshold)))
     elif values.ndim >= 2 and values.dtype.kind in 'fV':
-      yield StoredWeight(backend.variable_name(weight), values)
+      yield StoredWeight(variables.variable_name(weight), values)

@@ -117,18 +117,23 @@ class Settings:
   def __hash__(self) -> int:
     return hash(self._key)
 
-  def is_due(self, step: int, last_update_step: int) -> bool:
+  def is_due(self, step: int, last_update_step: int, batches: int = 1) -> bool:
     """Says whether to update the masks once `step` batches are done.
 
     Args:
       step: number of batches.
       last_update_step: that of the last update, or NEVER.
+      batches: number of them that were done since this was asked before.
     """
     if step <= last_update_step:
       return False
     if self.schedule is None:
       return bool(schedules.is_update_due(step, max(last_update_step, 0), self.spec))
-    return bool(self.schedule.is_due(step, last_update_step))
+    if type(self.schedule) in _OWN_SCHEDULES:
+      return bool(self.schedule.is_due(step, last_update_step))
+    # Those of users need not know what they passed over.
+    return any(self.schedule.is_due(each, last_update_step)
+               for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
   def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
     """Returns the sparsity of a weight at `step`, a scalar tensor, as the graph door computes it.
@@ -151,6 +156,8 @@ class Settings:
 
   def is_reached(self, step: int, last_update_step: int) -> bool:
     """Says whether the target is known to be reached. Args: see is_due."""
+    if self.is_due(step, last_update_step):
+      return False  # An update that was due was not made, as of a layer that is frozen.
     if self.schedule is not None and self._final_sparsity is None:
       return bool(self.schedule.is_over(step))
     return self.shortfall(step, last_update_step) is None

@@ -12,6 +12,7 @@ from model_pruning import errors
 from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
+from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 
@@ -62,48 +63,51 @@ class PruningSummaries(keras.callbacks.Callback):
 
   def on_epoch_begin(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
     """Writes the sparsities and thresholds as they are now."""
-    # Loops of one's own call this with -1, and may call nothing else.
+    # Other loops than fit() call this with -1, and may call nothing else.
     if epoch is not None and epoch >= 0:
-      for other in self._others:
-        other.on_epoch_begin(epoch, logs)
+      self._tell('on_epoch_begin', epoch, logs)
     self._write()
 
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
     """Writes the sparsities and thresholds that training ends with."""
-    for other in self._others:
-      other.on_train_end(logs)
+    self._tell('on_train_end', logs)
     self._write()
     self._writer.close()
     self._writer = None
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    for other in self._others:
-      other.on_train_begin(logs)
+    self._tell('on_train_begin', logs)
 
   def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    for other in self._others:
-      other.on_epoch_end(epoch, logs)
+    self._tell('on_epoch_end', epoch, logs)
 
   def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    for other in self._others:
-      other.on_train_batch_begin(batch, logs)
+    self._tell('on_train_batch_begin', batch, logs)
 
   def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    for other in self._others:
-      other.on_train_batch_end(batch, logs)
+    self._tell('on_train_batch_end', batch, logs)
 
   def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    for other in self._others:
-      other.on_test_begin(logs)
+    self._tell('on_test_begin', logs)
 
   def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    self._tell('on_test_end', logs)
+
+  def _tell(self, method: str, *args: Any) -> None:
+    """Calls a method of the callback for TensorBoard, once there is a model.
+
+    Raises:
+      errors.MissingCallbackError: set_model() was not called.
+    """
+    loops.model_of(self)
     for other in self._others:
-      other.on_test_end(logs)
+      getattr(other, method)(*args)
 
   def _write(self) -> None:
+    model = loops.model_of(self)
     if self._writer is None:
       self._writer = tensorflow.summary.create_file_writer(os.path.join(self._log_dir, 'metrics'))
-    made = [layer.pruning for layer in pruned_layers(self.model) if layer.pruning.made]
+    made = [layer.pruning for layer in pruned_layers(model) if layer.pruning.made]
     step = max([int(pruning.step.numpy()) for pruning in made], default=0)
     with self._writer.as_default():
       for weight in [weight for pruning in made for weight in pruning.weights]:

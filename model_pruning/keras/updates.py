@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mask updates of a whole model, made between batches."""
 
-import collections
 import contextlib
 import dataclasses
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
@@ -11,14 +10,15 @@ from model_pruning import errors
 from model_pruning import selection
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
-from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.masks import masked
-from model_pruning.keras.masks import PrunedWeight
+from model_pruning.keras.plans import check_maps
+from model_pruning.keras.plans import Planned
+from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.updates import choose_masks
-from model_pruning.updates import plan
 from model_pruning.updates import PrunedTogether
 
 
@@ -76,7 +76,7 @@ class MaskUpdater:
         for variable, step in zip(variables, tf.unstack(steps, num=len(variables))):
           variable.assign(step)
 
-      self._functions[key] = tensorflow.function(write, autograph=False)
+      self._functions[key] = _traced(write, tf.TensorSpec([len(made)], tf.int64))
     with self._scope():
       self._functions[key](tf.constant([self.step_of(layer) + ahead for layer in made], tf.int64))
 
@@ -85,17 +85,21 @@ class MaskUpdater:
     for layer in self._made():
       self._steps[layer] = self.step_of(layer) + batches
     self.write_steps()
-    self.update_if_due()
+    self.update_if_due(batches)
 
-  def update_if_due(self) -> None:
-    """Updates the masks of the layers that are due at their steps."""
+  def update_if_due(self, batches: int = 1) -> None:
+    """Updates the masks of the layers that are due at their steps.
+
+    Args:
+      batches: number of batches that were done since this was called before.
+    """
     answers: Dict[Tuple[Settings, int, int], bool] = {}  # Mostly all layers have the same.
     due = []
     for layer in self._made():
       question = (layer.pruning.settings, self.step_of(layer),
                   self._last_updates.get(layer, NEVER))
       if question not in answers:
-        answers[question] = question[0].is_due(*question[1:])
+        answers[question] = question[0].is_due(*question[1:], batches)
       # What is frozen is due still when it no longer is.
       if answers[question] and layer.pruning.trainable:
         due.append(layer)
@@ -119,7 +123,7 @@ class MaskUpdater:
     due = {record.identity: step for layer, step in steps.items()
            for record in layer.pruning.weights if record.trainable}
     plans, asked = [], []
-    for settings, together in _plans(self._made()):  # Of all, as maps are held against all.
+    for settings, together in plans_of(self._made()):  # Of all, as maps are held against all.
       members = tuple(member for member in together.members if member.record.identity in due)
       if members:
         together = dataclasses.replace(together, members=members)
@@ -128,23 +132,24 @@ class MaskUpdater:
                                        together.own_target,
                                        selection.sparsity_dtype(together.units)))
     averages = _averages(list(steps))
-    key = (tuple(id(record.mask) for _, together in plans for record, _ in together.members),
+    key = (tuple(record.identity for _, together in plans for record, _ in together.members),
            tuple(id(average) for average in averages.values()))
     if key not in self._functions:
-      def update(asked: Sequence[Any]) -> None:
+      def update(*asked: Any) -> None:
         for (settings, together), sparsity in zip(plans, asked):
           _update_masks(settings, together, sparsity, averages)
 
-      self._functions[key] = tensorflow.function(update, autograph=False)
+      self._functions[key] = _traced(
+          update, *(tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in asked))
     with self._scope():
-      self._functions[key](asked)
+      self._functions[key](*asked)
       for layer, step in steps.items():  # Last, so that a run that dies before updates again.
         layer.pruning.last_update = self._last_updates[layer] = step
 
   @contextlib.contextmanager
   def _scope(self) -> Iterator[None]:
     made = self._made()
-    strategy = backend.strategy_of(made[0].pruning.step) if made else None
+    strategy = variables.strategy_of(made[0].pruning.step) if made else None
     if strategy is None or strategy.num_replicas_in_sync == 1:
       yield  # Entering the default one takes its time, and does nothing.
       return
@@ -152,19 +157,29 @@ class MaskUpdater:
       yield
 
 
+def _traced(function: Callable[..., None], *specs: Any) -> Callable[..., None]:
+  """Returns a function of TensorFlow that is traced now, for arguments of these specs.
+
+  TensorFlow counts the traces of all functions with the same code as retracing, and warns of
+  them where many models are trained in one process; those that are asked for it does not count.
+  """
+  return tensorflow.function(function, autograph=False).get_concrete_function(*specs)
+
+
 def _update_masks(settings: Settings, together: PrunedTogether, asked: Any,
                   averages: Dict[int, Any]) -> None:
-  records: List[PrunedWeight] = [record for record, _ in together.members]
-  weights = [tf.convert_to_tensor(record.weight) for record in records]
-  previous = tf.cast(tf.convert_to_tensor(records[0].threshold), tf.float32)
-  threshold, masks = choose_masks(together, [tf.cast(weight, tf.float32) for weight in weights],
-                                  asked, previous, settings.spec)
-  for record, weight, mask in zip(records, weights, masks):
-    mask = tf.cast(mask, weight.dtype)
-    record.mask.assign(mask)
-    record.threshold.assign(tf.cast(threshold, weight.dtype))
-    record.weight.assign(masked(weight, mask))
-    average = averages.get(id(record.weight))
+  planned: List[Planned] = [record for record, _ in together.members]
+  weights = [tf.convert_to_tensor(record.pruned.weight) for record in planned]
+  previous = tf.cast(tf.convert_to_tensor(planned[0].pruned.threshold), tf.float32)
+  threshold, masks = choose_masks(
+      together, [record.see(tf.cast(weight, tf.float32))
+                 for record, weight in zip(planned, weights)], asked, previous, settings.spec)
+  for record, weight, mask in zip(planned, weights, masks):
+    pruned, mask = record.pruned, tf.cast(record.restore(mask), weight.dtype)
+    pruned.mask.assign(mask)
+    pruned.threshold.assign(tf.cast(threshold, weight.dtype))
+    pruned.weight.assign(masked(weight, mask))
+    average = averages.get(id(pruned.weight))
     if average is not None:
       average.assign(masked(average, tf.cast(mask, average.dtype)))
 
@@ -174,27 +189,7 @@ def _averages(layers: Sequence[Any]) -> Dict[int, Any]:
   found = {}
   for layer in layers:
     for record in layer.pruning.weights:
-      average = backend.average_of(layer.pruning.optimizer, record.weight)
+      average = variables.average_of(layer.pruning.optimizer, record.weight)
       if average is not None:
         found[id(record.weight)] = average
   return found
-
-
-def _plans(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
-  """Returns what is pruned together, with its settings."""
-  records: Dict[Settings, List[PrunedWeight]] = collections.OrderedDict()
-  for layer in layers:
-    records.setdefault(layer.pruning.settings, []).extend(layer.pruning.weights)
-  return [(settings, together) for settings, same in records.items()
-          for together in plan(same, settings.spec)]
-
-
-def check_maps(layers: Sequence[Any]) -> None:
-  """Holds the settings of pruned layers against their weights, once all are built.
-
-  Raises:
-    errors.MapError: a key of a map matches no weight, or two match one.
-    errors.BlockError: m of n cannot serve a weight.
-  """
-  if all(layer.pruning.made for layer in layers):
-    _plans(layers)

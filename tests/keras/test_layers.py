@@ -15,7 +15,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
   pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
 
 import model_pruning.keras as sparsity
-from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from tests.keras import zoo
@@ -102,5 +102,5 @@ def test_depthwise_convolutions_are_passed_through():
 
 def test_of_separable_convolutions_the_pointwise_kernel_is_pruned():
   model = sparsity.prune_low_magnitude(zoo.model_of('SeparableConv2D'))
-  assert [backend.variable_name(weight.weight).split('/')[-1]
+  assert [variables.variable_name(weight.weight).split('/')[-1]
           for weight in pruned_layers(model)[0].pruning.weights] == ['pointwise_kernel']

@@ -1,0 +1,124 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The input channels of kernels: m of n counts its runs along them.
+
+Where they are is up to the layer. Kernels of dense layers and of convolutions end in
+[inputs, outputs]; transposed convolutions end in [outputs, inputs]; EinsumDense, and
+attention, which is made of it, says it by an equation.
+"""
+
+import dataclasses
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning.compat import tf
+from model_pruning.keras import backend
+from model_pruning.patterns import Layout
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+  """A weight as [1, before, inputs, outputs], which the engine prunes like a convolution's kernel.
+
+  Attributes:
+    order: the axes of the weight, in the order in which they are taken.
+    shape: the shape of the weight with its axes in that order.
+    viewed: (1, before, inputs, outputs); the product is that of `shape`.
+  """
+  order: Tuple[int, ...]
+  shape: Tuple[int, ...]
+  viewed: Tuple[int, ...]
+
+  @classmethod
+  def of(cls, shape: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]) -> 'View':
+    """Returns the view of a weight.
+
+    Args:
+      shape: static shape of the weight.
+      inputs, outputs: its axes that are, in this order, one axis of inputs and one of outputs.
+    """
+    inputs, outputs = tuple(inputs), tuple(outputs)
+    before = tuple(axis for axis in range(len(shape)) if axis not in inputs + outputs)
+    sizes = [int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+             for axes in (before, inputs, outputs)]
+    order = before + inputs + outputs
+    return cls(order, tuple(int(shape[axis]) for axis in order), (1, *sizes))
+
+  @property
+  def inputs(self) -> int:
+    """The number of input channels."""
+    return self.viewed[2]
+
+  @property
+  def layout(self) -> Layout:
+    """The layout of the weight as it is seen."""
+    return Layout.whole(self.viewed)
+
+  def see(self, weight: Any) -> Any:
+    """Returns a tensor of the weight's shape in the shape `viewed`."""
+    if self.order != tuple(range(len(self.order))):
+      weight = tf.transpose(weight, self.order)
+    return tf.reshape(weight, self.viewed)
+
+  def restore(self, mask: Any) -> Any:
+    """Returns a tensor of the shape `viewed` in the weight's shape; undoes see()."""
+    return tf.transpose(tf.reshape(mask, self.shape), np.argsort(self.order))
+
+
+def view_of(layer: Any, weight: Any) -> Optional[View]:
+  """Returns the view of a weight by its input channels; None if nobody knows where they are.
+
+  Of layers that Keras does not have, weights of rank 2 and 4 are taken for kernels of dense
+  layers and of convolutions.
+
+  Args:
+    layer: the layer whose own the weight is.
+    weight: the variable; built.
+  """
+  shape = tuple(int(dim) for dim in weight.shape)
+  rank = len(shape)
+  kind = _kind(layer) if any(getattr(layer, name, None) is weight for name in _KERNELS) else None
+  if kind == 'EinsumDense':
+    return _of_equation(layer, shape)
+  if kind is not None and kind.endswith('Transpose') and rank > 2:
+    return View.of(shape, [rank - 1], [rank - 2])
+  if kind is not None and kind.startswith('LocallyConnected') and rank in (4, 6):
+    # Of every input position and channel, every output position and channel.
+    channels = 0 if layer.data_format == 'channels_first' else rank // 2 - 1
+    return View.of(shape, [channels], range(rank // 2, rank))
+  if rank in (2, 4) or (kind is not None and rank > 2):
+    return View.of(shape, [rank - 2], [rank - 1])
+  return None
+
+
+# The attributes in which layers of Keras keep their kernels; the second where `kernel` is a
+# property, as with LoRA.
+_KERNELS = ('kernel', '_kernel', 'pointwise_kernel', 'recurrent_kernel')
+
+_LAYERS = frozenset((
+    'Conv1D', 'Conv2D', 'Conv3D', 'Conv1DTranspose', 'Conv2DTranspose', 'Conv3DTranspose',
+    'ConvLSTMCell', 'EinsumDense', 'LocallyConnected1D', 'LocallyConnected2D', 'SeparableConv1D',
+    'SeparableConv2D'))
+
+
+def _kind(layer: Any) -> Optional[str]:
+  """Returns the name of the class of Keras, of those above, that a layer comes from; or None."""
+  return next((base.__name__ for base in type(layer).__mro__
+               if base.__name__ in _LAYERS and backend.is_keras_own(base)), None)
+
+
+def _of_equation(layer: Any, shape: Tuple[int, ...]) -> Optional[View]:
+  """Returns the view of a kernel of EinsumDense, such as that of 'abc,cde->abde'.
+
+  The letters that the output lacks are summed over: they are the inputs. Those that only the
+  kernel and the output have are the outputs. A letter in all three counts for itself.
+  """
+  left, _, result = layer.equation.partition('->')
+  data, _, kernel = left.partition(',')
+  axes: Dict[str, int] = {letter: axis for axis, letter in enumerate(kernel)}
+  if len(axes) != len(shape):
+    return None
+  inputs = [axis for letter, axis in axes.items() if letter not in result]
+  outputs = [axis for letter, axis in axes.items() if letter in result and letter not in data]
+  return View.of(shape, inputs, outputs) if inputs else None

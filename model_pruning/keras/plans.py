@@ -1,0 +1,140 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which weights of a model are pruned together, and how the engine sees each."""
+
+import collections
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+import weakref
+
+from absl import logging
+
+from model_pruning import n_of_m
+from model_pruning.keras.channels import View
+from model_pruning.keras.channels import view_of
+from model_pruning.keras.masks import PrunedWeight
+from model_pruning.keras.settings import Settings
+from model_pruning.patterns import Layout
+from model_pruning.spec import PruningSpec
+from model_pruning.updates import plan
+from model_pruning.updates import PrunedTogether
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+  """A weight as the engine's plans have it.
+
+  Attributes:
+    pruned: the weight, and what hides parts of it.
+    view: how the engine sees it; None for as it is.
+  """
+  pruned: PrunedWeight
+  view: Optional[View] = None
+
+  @property
+  def name(self) -> str:
+    return self.pruned.name
+
+  @property
+  def identity(self) -> Any:
+    return self.pruned.identity
+
+  @property
+  def group(self) -> Optional[str]:
+    return self.pruned.group
+
+  @property
+  def layout(self) -> Layout:
+    return self.pruned.layout if self.view is None else self.view.layout
+
+  def see(self, weight: Any) -> Any:
+    """Returns a tensor of the weight's shape as the engine sees it."""
+    return weight if self.view is None else self.view.see(weight)
+
+  def restore(self, mask: Any) -> Any:
+    """Returns a mask of the engine in the weight's shape."""
+    return mask if self.view is None else self.view.restore(mask)
+
+
+def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
+  """Returns what is pruned together, with its settings; the records of members are Planned.
+
+  Args:
+    layers: pruned layers that are built.
+
+  Raises:
+    errors.MapError: a key of a map matches no weight, or two match one.
+    errors.BlockError: the settings serve no weight.
+  """
+  found: List[Tuple[Settings, PrunedTogether]] = []
+  for settings, same in _by_settings(layers).items():
+    planned, dense = _seen(same, settings.spec)
+    found.extend((settings, together) for together in plan(planned, settings.spec, dense))
+  return found
+
+
+_told: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+
+
+def check_maps(layers: Sequence[Any]) -> None:
+  """Checks the settings of pruned layers against their weights, once all are built.
+
+  Logs one line, once, with the weights that m of n leaves dense.
+
+  Raises:
+    errors.MapError: a key of a map matches no weight, or two match one.
+    errors.BlockError: the settings serve no weight.
+  """
+  if not all(layer.pruning.made for layer in layers):
+    return
+  plans_of(layers)
+  new = [layer for layer in layers if layer not in _told]
+  _told.update(new)
+  reasons = [reason for settings, same in _by_settings(new).items()
+             for reason in _seen(same, settings.spec)[1].values()]
+  if reasons:
+    logging.warning('sparsity_m_by_n leaves dense what it cannot prune along its input channels: '
+                    '%s', '; '.join(reasons))
+
+
+def _by_settings(layers: Sequence[Any]) -> Dict[Settings, List[PrunedWeight]]:
+  records: Dict[Settings, List[PrunedWeight]] = collections.OrderedDict()
+  for layer in layers:
+    records.setdefault(layer.pruning.settings, []).extend(layer.pruning.weights)
+  return records
+
+
+def _seen(records: Sequence[PrunedWeight], spec: PruningSpec
+          ) -> Tuple[List[Planned], Dict[Any, str]]:
+  """Returns the weights as the engine sees them; and why m of n leaves some dense, by identity."""
+  planned: List[Planned] = []
+  dense: Dict[Any, str] = {}
+  for record in records:
+    asked = spec.block_dims_for(record.name, record.group)
+    if not spec.intra_block_sparsity or tuple(asked) == (1, 1):
+      planned.append(Planned(record))
+      continue
+    view = view_of(record.layer, record.weight)
+    planned.append(Planned(record, view))
+    reason = _why_dense(view, record, asked[1], spec.target_for(record.name, record.group))
+    if reason:
+      dense[record.identity] = '%s (%s)' % (record.name, reason)
+  return planned, dense
+
+
+def _why_dense(view: Optional[View], record: PrunedWeight, length: int, target: float) -> str:
+  """Returns why m of n cannot serve a weight; '' if it can, or if it could serve no weight.
+
+  Args:
+    view: the weight by its input channels, if anybody knows them.
+    length: n, or -1 for all input channels.
+    target: the sparsity that the weight is to get.
+  """
+  if view is None:
+    return 'shape %s, whose input channels are not known' % (tuple(record.weight.shape),)
+  if view.inputs < 2:
+    return '%d input channel' % view.inputs
+  if view.inputs < length or length == -1:
+    if target and not n_of_m.dropped(view.inputs, target):
+      return '%d input channels, too few to drop one at a sparsity of %g' % (view.inputs, target)
+  return ''
