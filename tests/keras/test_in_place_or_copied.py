@@ -18,6 +18,16 @@ from tests.keras import zoo
 pytestmark = pytest.mark.legacy_keras
 
 
+def _twins(make):
+  """Returns two models with the same names and weights."""
+  models = []
+  for _ in range(2):
+    keras.backend.clear_session()  # Names start anew.
+    models.append(make())
+  models[1].set_weights(models[0].get_weights())
+  return models
+
+
 def _trained(model, data, in_place, **kwargs):
   """Prunes and trains a model; returns the results of training, and the model."""
   dense = zoo.values(model)
@@ -62,23 +72,17 @@ def _check_same(one, other, x):
 @pytest.mark.parametrize('name', ['Conv2D', 'SeparableConv2D', 'Embedding', 'LSTM', 'RNN_of_cells',
                                   'MultiHeadAttention', 'block_of_layers', 'PrunableLayer'])
 def test_in_place_and_copied_are_the_same_bit_for_bit(name):
-  data = zoo.data_of(name)
-  inputs = data[0]
-  models = zoo.model_of(name), zoo.model_of(name)
-  models[1].set_weights(models[0].get_weights())
-  _check_same(_trained(models[0], data, in_place=False), _trained(models[1], data, in_place=True),
-              inputs)
+  data, (one, other) = zoo.data_of(name), _twins(lambda: zoo.model_of(name))
+  _check_same(_trained(one, data, in_place=False), _trained(other, data, in_place=True), data[0])
 
 
 @pytest.mark.parametrize('settings', [
     {'block_size': (4, 2), 'block_pooling_type': 'MAX'}, {'sparsity_m_by_n': (2, 4)},
     {'hparams': 'global_pruning=true'}], ids=['blocks', 'm_by_n', 'global'])
 def test_they_are_the_same_whatever_is_pruned_of_the_weights(settings):
-  data = zoo.data_of('Dense')
-  models = zoo.model_of('Dense'), zoo.model_of('Dense')
-  models[1].set_weights(models[0].get_weights())
-  _check_same(_trained(models[0], data, False, **settings),
-              _trained(models[1], data, True, **settings), data[0])
+  data, (one, other) = zoo.data_of('Dense'), _twins(lambda: zoo.model_of('Dense'))
+  _check_same(_trained(one, data, in_place=False, **settings),
+              _trained(other, data, in_place=True, **settings), data[0])
 
 
 @pytest.mark.slow
@@ -87,10 +91,6 @@ def test_they_are_the_same_whatever_is_pruned_of_the_weights(settings):
 def test_they_are_the_same_of_real_architectures(family, arguments):
   random = np.random.RandomState(4)
   data = random.uniform(size=(16, 32, 32, 3)).astype(np.float32), random.randint(0, 4, 16)
-  models = [getattr(keras.applications, family)(
-      weights=None, input_shape=(32, 32, 3), classes=4, **arguments) for _ in range(2)]
-  models[1].set_weights(models[0].get_weights())
-  results = [_trained(model, data, in_place) for model, in_place in zip(models, (False, True))]
-  assert results[0][0] == results[1][0]
-  for left, right in zip(results[0][1].get_weights(), results[1][1].get_weights()):
-    np.testing.assert_array_equal(left, right)
+  one, other = _twins(lambda: getattr(keras.applications, family)(
+      weights=None, input_shape=(32, 32, 3), classes=4, **arguments))
+  _check_same(_trained(one, data, in_place=False), _trained(other, data, in_place=True), data[0])
