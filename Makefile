@@ -72,7 +72,8 @@ test-legacy-keras:
 	  echo "no test bears the marker legacy_keras"; \
 	fi
 
-# Whole programs as users write them, as a table: program, TensorFlow, result.
+# Whole programs as users write them, as a table: program, TensorFlow (and Keras), result. Those of
+# Keras run on Keras 2, Keras 3 and tf_keras.
 programs:
 	@status=0; for leg in tf1.15 tf2.15 tf2.21; do \
 	  tools/with_env.sh $$leg -m tests.programs.run 2>/dev/null || status=1; \

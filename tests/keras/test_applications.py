@@ -15,36 +15,82 @@ import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 
-pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
+pytestmark = pytest.mark.legacy_keras
+
+# One of each family of keras.applications, as narrow and on as small images as it can be, with the
+# number of kernels that are pruned.
+_SLOW = {
+    'EfficientNetV2B0': (32, {}, 78),
+    'ResNet50V2': (32, {}, 54),
+    'InceptionV3': (75, {}, 95),
+    'InceptionResNetV2': (75, {}, 245),
+    'Xception': (71, {}, 41),
+    'VGG16': (32, {'include_top': False, 'pooling': 'avg'}, 13),
+    'NASNetMobile': (32, {}, 194),
+    'ConvNeXtTiny': (32, {}, 41),
+}
+_FAST = {
+    'MobileNet': (32, {'alpha': 0.25}, 15),
+    'MobileNetV2': (32, {'alpha': 0.35}, 36),
+    'MobileNetV3Small': (32, {'alpha': 0.75, 'minimalistic': True}, 35),
+}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name, kernels', [
     ('MobileNetV2', 36), ('ResNet50', 54), ('EfficientNetB0', 66), ('DenseNet121', 121)])
 def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name, kernels):
   keras.utils.set_random_seed(7)
   model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=10)
+  _check(model, kernels, 10)
+
+
+@pytest.mark.parametrize('name', [
+    *_FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in _SLOW)])
+def test_a_family_is_pruned_trained_and_stripped(name):
+  size, arguments, kernels = {**_FAST, **_SLOW}[name]
+  keras.utils.set_random_seed(8)
+  outputs = 512 if 'pooling' in arguments else 6
+  if 'pooling' not in arguments:
+    arguments = dict(arguments, classes=outputs)
+  model = getattr(keras.applications, name)(
+      weights=None, input_shape=(size, size, 3), **arguments)
+  _check(model, kernels, outputs)
+
+
+def test_twelve_families_are_tried():
+  assert len(_FAST) + len(_SLOW) + 3 >= 12  # MobileNetV2 is in both tests.
+
+
+def _check(model, kernels, classes):
   pruned = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.8, 0, frequency=1))
   # Eagerly: two steps take less time than building their graph.
   pruned.compile(keras.optimizers.SGD(1e-3), 'sparse_categorical_crossentropy', run_eagerly=True)
   random = np.random.RandomState(1)
-  pruned.fit(random.uniform(size=(4, 32, 32, 3)), random.randint(0, 10, 4), batch_size=2, verbose=0,
+  images = random.uniform(size=(4, *model.input_shape[1:])).astype(np.float32)
+  pruned.fit(images, random.randint(0, classes, 4), batch_size=2, verbose=0,
              callbacks=[sparsity.UpdatePruningStep()])
 
-  stripped = sparsity.strip_pruning(pruned)
-  assert [weight.shape for weight in stripped.weights] == [weight.shape for weight in model.weights]
   masks = {id(weight.weight): np.asarray(weight.mask) for layer in pruned_layers(pruned)
            for weight in layer.pruning.weights}
   added = {id(variable) for layer in pruned_layers(pruned)
            for variable in layer.pruning.variables().values()}
   assert len(masks) == kernels
-  plain = [weight for weight in pruned.weights if id(weight) not in added]
+  plain = [(id(weight), weight.name, np.array(weight)) for weight in pruned.weights
+           if id(weight) not in added]
+  outputs = np.asarray(pruned(images))
+
+  stripped = sparsity.strip_pruning(pruned)
+  assert not pruned_layers(stripped)
+  assert [weight.shape for weight in stripped.weights] == [weight.shape for weight in model.weights]
   assert len(plain) == len(stripped.weights)
-  for weight, copy in zip(plain, stripped.weights):
+  np.testing.assert_array_equal(np.asarray(stripped(images)), outputs)
+  for (identity, name, weight), copy in zip(plain, stripped.weights):
     value = np.asarray(copy)
-    np.testing.assert_array_equal(value, np.asarray(weight))
-    if id(weight) in masks:
+    np.testing.assert_array_equal(value, weight)
+    if identity in masks:
       keep = max(1, int(np.rint(np.float32(value.size) * (np.float32(1) - np.float32(0.8)))))
       # Of two million weights a step of training may well take one to zero that is kept.
-      assert np.count_nonzero(masks[id(weight)]) == keep, weight.name
-      assert keep - 3 <= np.count_nonzero(value) <= keep, weight.name
-      assert not np.any(value[masks[id(weight)] == 0]), weight.name
+      assert np.count_nonzero(masks[identity]) == keep, name
+      assert keep - 3 <= np.count_nonzero(value) <= keep, name
+      assert not np.any(value[masks[identity] == 0]), name

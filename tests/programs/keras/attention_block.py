@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A small transformer: MultiHeadAttention, EinsumDense, positions; blocks of rows by 4 elsewhere."""
+"""A small transformer with MultiHeadAttention and EinsumDense, saved whole."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class TransformerBlock(keras.layers.Layer):
 
   def build(self, input_shape):
     shape = tuple(input_shape)
-    # The two Keras have two signatures here.
+    # Keras 2 builds the layer by another method.
     if hasattr(self.attention, '_build_from_signature'):
       self.attention._build_from_signature(shape, shape)
     else:

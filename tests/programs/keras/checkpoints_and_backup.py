@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""BackupAndRestore brings back a run that died; ModelCheckpoint and EarlyStopping beside it."""
+"""BackupAndRestore after a crash, with ModelCheckpoint and EarlyStopping."""
 
 import json
 import os
@@ -56,8 +56,8 @@ if epochs == 2:
   except Interrupted:
     pass
   else:
-    raise AssertionError('it was to be interrupted')
-  # What there is of it: the file of the best epoch, of two.
+    raise AssertionError('fit must be interrupted')
+  # The best of the two complete epochs.
   reached = tf.keras.models.load_model(best)
   np.savez(os.path.join(folder, 'weights.npz'),
            **{name: reached.get_layer(name).kernel.numpy() for name in names})
@@ -66,12 +66,12 @@ else:
   seen = []
   note = tf.keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
   model.fit(x, y, callbacks=[*callbacks, note], **fit)
-  assert seen == [2, 3], seen  # The first two are not done again.
+  assert seen == [2, 3], seen  # The first two are not repeated.
   np.savez(os.path.join(folder, 'weights.npz'),
            **{name: model.get_layer(name).kernel.numpy() for name in names})
   before = model.predict(x, verbose=0)
   stripped = sparsity.strip_pruning(model)
-  # The best file is read as well, whatever its sparsity is.
+  # The best epoch may have a lower sparsity.
   sparsity.strip_pruning(tf.keras.models.load_model(best)).save(
       os.path.join(folder, 'stripped_best.keras'))
   np.savez(os.path.join(folder, 'outputs.npz'), pruned=before,

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""An endless tf.data pipeline: epochs are what steps_per_epoch says; steps in groups of two."""
+"""An endless tf.data pipeline with steps_per_epoch, and two steps per execution."""
 
 import json
 import os
@@ -50,7 +50,8 @@ if __name__ == '__main__':
           callbacks=[sparsity.UpdatePruningStep()])
   net.save(PATH)
   NAMES = ('causal', 'dilated', 'horizon')
-  np.savez(os.path.join(FOLDER, 'weights.npz'), **{n: net.get_layer(n).kernel.numpy() for n in NAMES})
+  np.savez(os.path.join(FOLDER, 'weights.npz'),
+           **{name: net.get_layer(name).kernel.numpy() for name in NAMES})
   if EPOCHS == 2:
     print('{}')
   else:

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A GAN whose model has two optimizers; the generator is pruned further than the discriminator."""
+"""A GAN with two optimizers; the generator is pruned further than the discriminator."""
 
 import json
 import os
@@ -100,7 +100,6 @@ if epochs == 2:
   print('{}')
 else:
   fakes, verdicts = generator(noise).numpy(), gan(noise).numpy()
-  # Only the generator is shipped, but both have to be clean.
   clean = [sparsity.strip_pruning(discriminator), sparsity.strip_pruning(generator)]
   clean[1].save(os.path.join(folder, 'stripped.keras'))
   np.savez(os.path.join(folder, 'outputs.npz'), pruned_fake=fakes, pruned_verdict=verdicts,

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A training loop of one's own under GradientTape and tf.function; resumed by tf.train.Checkpoint."""
+"""A custom training loop with GradientTape and tf.function, resumed by tf.train.Checkpoint."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ shapes = [w.shape.as_list() if hasattr(w.shape, 'as_list') else list(w.shape) fo
 net = sparsity.prune_low_magnitude(
     net, sparsity.PolynomialDecay(0.0, 0.5, begin_step=3, end_step=20, frequency=3, power=1))
 optimizer = tf.keras.optimizers.SGD(0.05, momentum=0.9)
-# A Keras optimizer makes its variables late; they are to be there when they are restored.
+# So that the optimizer's variables exist.
 optimizer.build(net.trainable_variables)
 
 epoch = tf.Variable(0, dtype=tf.int64)

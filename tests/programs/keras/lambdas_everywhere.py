@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Lambdas wherever Keras takes a function: a Lambda layer, activations, a loss, a schedule."""
+"""Lambdas wherever Keras takes a function: layers, activations, an initializer, a loss."""
 
 import json
 import os
@@ -44,7 +44,8 @@ model.fit(x, y, batch_size=15, epochs=until, initial_epoch=until - 2, verbose=0,
 model.save_weights(weights_file)
 
 np.savez(os.path.join(folder, 'weights.npz'), one=model.get_layer('one').get_weights()[0],
-         two=model.get_layer('two').get_weights()[0], three=model.get_layer('three').get_weights()[0])
+         two=model.get_layer('two').get_weights()[0],
+         three=model.get_layer('three').get_weights()[0])
 if until == 2:
   print('{}')
 else:

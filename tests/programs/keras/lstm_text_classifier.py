@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The sentiment classifier of a course: Embedding, two Bidirectional LSTMs, a GRU on a side path."""
+"""A text classifier: Embedding, a Bidirectional LSTM, a Bidirectional GRU."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The policy mixed_float16 for the whole program: float32 weights, float16 outputs, scaled losses."""
+"""The global policy mixed_float16: float32 weights, float16 outputs, a scaled loss."""
 
 import json
 import os

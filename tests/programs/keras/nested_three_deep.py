@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Models in models in a model: Sequential in functional in functional, and one of them twice."""
+"""Models nested three deep: Sequential in functional in functional, one of them used twice."""
 
 import json
 import os

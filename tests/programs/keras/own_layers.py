@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with weights of their own: one says what to prune, for another a registry does."""
+"""Custom layers with weights: one names its prunable weights, another is registered."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class LowRankDense(tf.keras.layers.Layer, sparsity.PrunableLayer):
 
 @register('low_rank')
 class Mixer(tf.keras.layers.Layer):
-  """From a library that knows nothing of pruning: a table and a kernel of rank 3."""
+  """A third-party layer: a table and a kernel of rank 3."""
 
   def __init__(self, heads=2, **kwargs):
     super().__init__(**kwargs)
@@ -66,7 +66,7 @@ sparsity.register_prunable_layer(Mixer, ['mix'])
 
 @register('low_rank')
 class ScaledDense(tf.keras.layers.Dense):
-  """Inherits from a layer that is known."""
+  """A subclass of a Keras layer."""
 
   def call(self, x):
     return 0.5 * super().call(x)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A model with plain tf.Variables in it, trained in a loop of its own and kept by Checkpoint."""
+"""A model with plain tf.Variables, a custom training loop and tf.train.Checkpoint."""
 
 import json
 import os

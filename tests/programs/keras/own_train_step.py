@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A Model with a train_step, a test_step and metrics of its own; it is saved whole, and registered."""
+"""A VAE with a custom train_step, test_step and metrics; registered, and saved whole."""
 
 import json
 import os

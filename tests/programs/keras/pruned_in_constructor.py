@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Layers that are pruned where they are made: in the constructors of a block and of a model."""
+"""Layers pruned in the constructors of a custom layer and of a subclassed model."""
 
 import json
 import os

@@ -116,7 +116,7 @@ def _contents(path: str) -> Any:
 def version() -> str:
   """Returns the versions of TensorFlow and of tf.keras, as 2.21.0/3.12.4."""
   found = tensorflow.keras
-  # The one that comes with TensorFlow has no version on its front, and that of tf_keras neither.
+  # Keras 2 and tf_keras have their version in another module than tf.keras.
   return '%s/%s' % (tensorflow.__version__, getattr(found, '__version__', None) or sys.modules[
       found.Model.__module__.split('.')[0]].__version__)
 

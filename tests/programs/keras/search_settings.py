@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A search over sparsities and schedules in one process; the best one is trained to the end."""
+"""A search over sparsities and schedules in one process; the winner is trained to the end."""
 
 import itertools
 import json

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A Sequential net of layers that are pruned one by one, the first of which has the input_shape."""
+"""A Sequential net whose layers are pruned one by one; the first has an input_shape."""
 
 import json
 import os

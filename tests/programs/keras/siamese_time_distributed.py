@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""An encoder used by itself and, through TimeDistributed, on a list: one set of weights."""
+"""An encoder used directly and through TimeDistributed, with one set of weights."""
 
 import json
 import os

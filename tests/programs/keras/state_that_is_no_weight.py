@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A layer whose state is set from outside after it is made: a temperature, and a list of words."""
+"""Layers with plain Python state that is set after they are made."""
 
 import json
 import os

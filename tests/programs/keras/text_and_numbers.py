@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Preprocessing in the model: TextVectorization, and Normalization inside a layer, both adapted."""
+"""Preprocessing in the model: TextVectorization, and Normalization inside a layer."""
 
 import json
 import os
@@ -57,7 +57,8 @@ texts, numbers, labels = data()
 inputs = [tf.constant(texts), numbers]
 model, vectorize, features = make_model(texts, numbers)
 vocabulary = vectorize.get_vocabulary()
-shapes = [list(w.shape) for w in model.weights if hasattr(w, 'shape')]  # Keras 2 has a table, too.
+# Keras 2 lists the vocabulary as well.
+shapes = [list(w.shape) for w in model.weights if hasattr(w, 'shape')]
 model = sparsity.prune_low_magnitude(model, sparsity.PolynomialDecay(
     initial_sparsity=0.2, final_sparsity=0.7, begin_step=0, end_step=15, frequency=3))
 if epochs == 4:

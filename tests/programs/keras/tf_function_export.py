@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A model with a @tf.function method to serve, exported by model.export and tf.saved_model.save."""
+"""A @tf.function method for serving; model.export and tf.saved_model.save."""
 
 import json
 import os
@@ -65,13 +65,15 @@ def main(folder, epochs):
 
   archive = os.path.join(folder, 'stripped_export')
   model.export(archive)
-  served = tf.saved_model.load(archive).serve(tf.constant(x))
+  artifact = tf.saved_model.load(archive)
+  served = artifact.serve(tf.constant(x))
   after['logits'] = list(served.values())[0].numpy() if isinstance(served, dict) else served.numpy()
   own = os.path.join(folder, 'stripped_own')
   tf.saved_model.save(model, own, signatures={'serving_default': model.tag})
-  function = tf.saved_model.load(own).signatures['serving_default']
-  np.testing.assert_allclose(function(x=tf.constant(x))['probability'], before['probability'],
-                             rtol=1e-5)
+  loaded = tf.saved_model.load(own)
+  np.testing.assert_allclose(
+      loaded.signatures['serving_default'](x=tf.constant(x))['probability'], before['probability'],
+      rtol=1e-5)
   np.savez(os.path.join(folder, 'outputs.npz'), **{
       '%s_%s' % (kind, key): value for kind, values in (('pruned', before), ('stripped', after))
       for key, value in values.items()})

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What tfmot's comprehensive guide shows, use case after use case; one import differs."""
+"""The use cases of tfmot's comprehensive guide; only the import differs."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def define_the_model():
 class MyDenseLayer(tf.keras.layers.Dense, sparsity.PrunableLayer):
 
   def get_prunable_weights(self):
-    # Also the bias, which harms accuracy as a rule.
+    # The bias as well, which usually harms accuracy.
     return [self.kernel, self.bias]
 
 
@@ -140,7 +140,7 @@ if epochs == 2:
   custom_layer()
   custom_training_loop()
 
-  # What is saved and read again: pruned further after that.
+  # Checkpoint and deserialize; blocks.
   base_model = setup_model()
   base_model.load_weights(pretrained_weights)
   model_for_pruning = prune_low_magnitude(base_model, sparsity.PolynomialDecay(
@@ -151,8 +151,8 @@ if epochs == 2:
 else:
   with sparsity.prune_scope():
     model_for_pruning = tf.keras.models.load_model(keras_model_file)
-  model_for_pruning.fit(x_train, y_train, batch_size=4, initial_epoch=2, epochs=4, verbose=0,
-                        callbacks=[sparsity.UpdatePruningStep()])
+  # Compiled again: Keras 3 cannot resume with the optimizer of an .h5 file, pruned or not.
+  compile_and_fit(model_for_pruning, sparsity.UpdatePruningStep(), initial_epoch=2, epochs=4)
 
 kernel = model_for_pruning.get_layer('first').get_weights()[0]
 np.savez(os.path.join(folder, 'weights.npz'), first=kernel)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of tfmot's guide to on-device inference with XNNPACK; one import differs."""
+"""The steps of tfmot's guide to on-device inference with XNNPACK; only the import differs."""
 
 import json
 import os
@@ -16,7 +16,7 @@ folder, until = sys.argv[1], int(sys.argv[2])
 half_done = os.path.join(folder, 'xnnpack.weights.h5')
 digits = load_digits()
 x_train, y_train = (digits.images[:300] / 16.0).astype('float32'), digits.target[:300]
-x_train = np.stack([x_train] * 3, axis=-1)  # The kernels of XNNPACK take colours.
+x_train = np.stack([x_train] * 3, axis=-1)  # XNNPACK needs three channels.
 
 
 def dense_model():
@@ -52,7 +52,7 @@ shapes = [w.shape for w in model.get_weights()]
 if until == 2:
   compile_and_fit(model, 0, 1, [])
 
-# Which of a model XNNPACK cannot run sparse, the policy says.
+# The policy refuses models that XNNPACK cannot run sparse.
 try:
   sparsity.prune_low_magnitude(
       tf.keras.Sequential([tf.keras.layers.Dense(4, input_shape=(8,))]),
@@ -60,7 +60,7 @@ try:
 except ValueError as error:
   print(error)
 else:
-  raise AssertionError('a model that has no convolutions is for no sparse kernel')
+  raise AssertionError('a model without convolutions must be refused')
 
 pruning_params = {
     'pruning_schedule': sparsity.PolynomialDecay(

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of tfmot's guide to pruning with Keras, on scikit-learn's digits; one import differs."""
+"""The steps of tfmot's guide to pruning with Keras, on digits; only the import differs."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of tfmot's guide to sparsity 2 by 4, beside random sparsity; one import differs."""
+"""The steps of tfmot's guide to 2 by 4 sparsity; only the import differs."""
 
 import json
 import os
@@ -74,7 +74,7 @@ tflite_file = os.path.join(folder, 'stripped.tflite')
 with open(tflite_file, 'wb') as f:
   f.write(tflite_model)
 
-# The weights in the file: of convolutions (out, height, width, in).
+# Convolution kernels in the file are (out, height, width, in).
 interpreter = tf.lite.Interpreter(model_content=tflite_model)
 interpreter.allocate_tensors()
 found = [interpreter.get_tensor(details['index']) for details in interpreter.get_tensor_details()

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Transfer learning: first the new head on a frozen base, then all of it, in one pruned model."""
+"""Transfer learning: first a new head on a frozen base, then the whole model."""
 
 import json
 import os
@@ -20,7 +20,7 @@ classes = random.randint(0, 3, 40)
 
 
 def base_model():
-  keras.utils.set_random_seed(77)  # In the place of downloaded weights.
+  keras.utils.set_random_seed(77)  # Instead of downloaded weights.
   return keras.Sequential([
       keras.Input((16, 16, 3)),
       keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name='stem'),
@@ -53,7 +53,7 @@ if epochs == 2:
   stem = model.get_layer('base').get_layer('stem').kernel
   untouched = stem.numpy()
   compile_and_fit(model, 1e-3, 0, 1)
-  np.testing.assert_array_equal(stem.numpy(), untouched)  # What is frozen is not pruned.
+  np.testing.assert_array_equal(stem.numpy(), untouched)  # Frozen layers are not pruned.
   assert 0 < np.mean(model.get_layer('head').kernel.numpy() == 0) < 0.6
   model.get_layer('base').trainable = True
   compile_and_fit(model, 1e-5, 1, 2)
@@ -73,7 +73,7 @@ else:
   stripped = sparsity.strip_pruning(model)
   np.savez(os.path.join(folder, 'outputs.npz'), pruned=before,
            stripped=stripped.predict(pictures, verbose=0))
-  # By name, since thawing moves the weights of the base.
+  # Sorted, since thawing changes the order of the weights.
   print(json.dumps({
       'sparsity': {'head': 0.6, 'stem': 0.6, 'pointwise': 0.6},
       'unpruned': sorted(list(w.shape) for w in full_model().weights),

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A model as tutorials write it, pruned before it has seen any data: no get_config, no **kwargs."""
+"""A subclassed model without get_config or **kwargs, pruned before it is built."""
 
 import json
 import os
@@ -58,7 +58,7 @@ else:
   stripped = sparsity.strip_pruning(model)
   stripped.compile('adam', 'mse')
   stripped.save_weights(os.path.join(folder, 'stripped.weights.h5'))
-  # Which an instance that was never pruned can read.
+  # A model that was never pruned reads the file.
   fresh = MyModel()
   fresh(x_train[:1])
   fresh.load_weights(os.path.join(folder, 'stripped.weights.h5'))

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A subclassed model is trained first, then pruned and trained on, as one who adds pruning later."""
+"""A subclassed autoencoder is trained first, and pruned and fine-tuned later."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Two inputs, two outputs, and an encoder that both towers share; a target of its own for a head."""
+"""Two inputs, two outputs and a shared encoder; one head has its own target sparsity."""
 
 import json
 import sys

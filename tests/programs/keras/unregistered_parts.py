@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A regularizer, a constraint, an initializer and a cell of one's own; nothing is registered."""
+"""A custom regularizer, constraint, initializer and RNN cell; nothing is registered."""
 
 import json
 import os
@@ -58,7 +58,8 @@ def network():
   x = tf.keras.layers.RNN(MinimalCell(9, kernel_regularizer=Lasso()), name='rnn')(sequence)
   x = tf.keras.layers.Dense(10, kernel_regularizer=Orthogonality(1e-3), activation='relu',
                             kernel_initializer=Sines(), name='orthogonal')(x)
-  x = tf.keras.layers.Dense(4, kernel_constraint=Clip(0.2), bias_regularizer=Lasso(), name='clipped')(x)
+  x = tf.keras.layers.Dense(4, kernel_constraint=Clip(0.2), bias_regularizer=Lasso(),
+                            name='clipped')(x)
   return tf.keras.Model(sequence, x)
 
 
@@ -94,7 +95,7 @@ if __name__ == '__main__':
     assert isinstance(layer.kernel_constraint, Clip) and len(net.losses) == 3
     np.savez(os.path.join(folder, 'outputs.npz'), pruned=before, stripped=net.predict(x, verbose=0))
     net.compile('adamax', 'mse')
-    net.fit(x, y, verbose=0)  # As any model: without the callback.
+    net.fit(x, y, verbose=0)  # Without the callback.
     assert np.abs(layer.get_weights()[0]).max() <= np.float32(0.2)
     said = {'sparsity': dict.fromkeys(kernels, 0.7), 'unpruned': shapes,
             'stripped': [w.shape for w in net.get_weights()]}
