@@ -19,6 +19,7 @@ from model_pruning import errors
 from model_pruning import selection
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from tests.keras import test_training as training
@@ -332,6 +333,19 @@ def test_a_weight_that_cannot_be_pruned_leaves_the_model_as_it_was():
 def test_arguments_for_a_new_layer_are_refused_in_place(kwargs):
   with pytest.raises(TypeError, match='in_place'):
     prune(layers.Dense(3), HALF, in_place=True, **kwargs)
+
+
+@pytest.mark.parametrize('in_place, models', [(True, 0), (False, 1)])
+def test_in_place_makes_masks_and_no_second_model(in_place, models):
+  model, made = dense_model(), []
+  with variables.weights_watched(lambda layer, shape, dtype: made.append(int(np.prod(shape)))):
+    pruned = prune(model, HALF, in_place=in_place)
+  masks = sum(int(np.prod(record.mask.shape)) for record in training.records(pruned))
+  assert sum(size for size in made if size > 1) == masks + models * model.count_params()
+  made = []
+  with variables.weights_watched(lambda layer, shape, dtype: made.append(int(np.prod(shape)))):
+    strip(pruned, in_place=True)
+  assert not made
 
 
 # Layers pruned in constructors.
