@@ -69,7 +69,13 @@ class Comparison:
     self._seen: Dict[Tuple[int, int], Any] = {}
 
   def same(self, ours: Any, theirs: Any) -> bool:
-    """Says whether two values are equal as far as a model goes by them."""
+    """Says whether two values are known to be equal as far as a model goes by them."""
+    try:
+      return self._same(ours, theirs)
+    except Exception:  # Of a user's own __eq__ and the like; tables of pandas have no truth value.
+      return False
+
+  def _same(self, ours: Any, theirs: Any) -> bool:
     if ours is theirs or (id(ours), id(theirs)) in self._seen:
       return True
     self._seen[id(ours), id(theirs)] = ours, theirs  # Alive, so that ids stay theirs.
@@ -109,7 +115,7 @@ class Comparison:
 
 def _held(function: Any) -> List[Any]:
   """Returns what a function takes along from where it was made."""
-  return [function.__defaults__, *(cell.cell_contents for cell in function.__closure__ or ())]
+  return [function.__defaults__, inspect.getclosurevars(function).nonlocals]
 
 
 def _is_users(value: Any) -> bool:

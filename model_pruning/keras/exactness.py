@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a copy of a model is the same model: its layers, weights, attributes and outputs."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -94,13 +94,25 @@ def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
       except Exception as error:
         return Difference('a copy made from its config fails where it does not (%s)' %
                           backend.reason(error), shown=True)
-      if len(ours) == len(theirs) and all(map(_close, ours, theirs)):
+      if _alike(ours, theirs):
         return None
+      _restore(state)
+      if not _alike(ours, _call(layer, inputs)):
+        said = 'its outputs are random'
+        break
       return Difference('a copy made from its config computes something else', shown=True)
   finally:
-    for weight, value in state:
-      weight.assign(value)
+    _restore(state)
   return Difference('a copy cannot be compared with it: %s' % said, shown=False)
+
+
+def _restore(state: Sequence[Tuple[Any, np.ndarray]]) -> None:
+  for weight, value in state:
+    weight.assign(value)
+
+
+def _alike(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> bool:
+  return len(ours) == len(theirs) and all(map(_close, ours, theirs))
 
 
 def _call(layer: Any, inputs: Any) -> List[np.ndarray]:

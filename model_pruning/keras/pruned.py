@@ -91,6 +91,13 @@ class PruneLowMagnitude(prunable.Pruned):
       if name in store.keys():
         variable.assign(store[name])
 
+  def __reduce__(self) -> Any:
+    """Has Keras 3 pickle it as the file that it saves; classes made here have no name to import."""
+    reduced = super().__reduce__()
+    if backend.IS_KERAS_3:
+      return (self.plain_class._unpickle_model, *reduced[1:])  # type: ignore[attr-defined]
+    return reduced
+
   def build_from_config(self, config: Any) -> None:
     if config and 'input_shape' in config:
       # JSON has lists in the place of tuples, which recurrent layers of Keras 2 take for several.

@@ -352,6 +352,19 @@ def test_comparing_leaves_the_state_of_a_model_as_it_is():
     np.testing.assert_array_equal(before, variables.tf_variable(state))
 
 
+class Samples(layers.Layer):
+
+  def call(self, x):
+    return x + tensorflow.random.normal(tensorflow.shape(x))
+
+
+def test_a_model_whose_outputs_are_random_is_pruned_in_place(caplog):
+  model = with_layer(Samples())
+  with keras.utils.custom_object_scope({'Samples': Samples}):
+    assert prune(model, HALF) is model
+  assert 'random' in caplog.text
+
+
 # Nothing, or nothing now, to prune.
 
 

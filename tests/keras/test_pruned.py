@@ -3,8 +3,10 @@
 """Pruning and stripping in place: layers become pruned ones where they stand, and themselves again.
 """
 
+import copy
 import gc
 import os
+import pickle
 import weakref
 
 import numpy as np
@@ -484,6 +486,17 @@ def test_a_subclass_pruned_in_place_is_saved_and_goes_on(tmp_path):
   stripped = strip(read)
   assert type(stripped) is Registered
   np.testing.assert_array_equal(stripped(random(4, 8)), read(random(4, 8)))
+
+
+@pytest.mark.parametrize('copied', [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))],
+                         ids=['deepcopy', 'pickle'])
+@pytest.mark.parametrize('make', [Registered, dense_model], ids=['subclass', 'sequential'])
+def test_copies_of_python_are_pruned_models_of_their_own(make, copied):
+  model = trained(make(), in_place=True)
+  other = copied(model)
+  training.assert_equal(zoo.values(model), zoo.values(other))
+  fit(other)
+  assert training.step_of(other) == {4} and training.step_of(model) == {2}
 
 
 @pytest.mark.parametrize('form', ['model.weights.h5', 'Checkpoint'])
