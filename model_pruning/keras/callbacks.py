@@ -78,9 +78,10 @@ class UpdatePruningStep(keras.callbacks.Callback):
     if any(layer.pruning.stale for layer in self._updater.layers) and optimizer is not None:
       # TensorFlow keeps what it had built of a function when that failed, and calls it whole.
       self.model.make_train_function(force=True)
+    during = loops.fit_of(self.model) if self._in_fit else None
     for layer in self._updater.layers:
       layer.pruning.stale = False
-      layer.pruning.attend(True, optimizer)
+      layer.pruning.attend(True, optimizer, during)
     if self._in_fit and getattr(self.model, 'train_function', None) is not None:
       loops.watch(self.model, self._take_expected, self._leave)
     if all(not _is_trained(layer) for layer in self._updater.layers):

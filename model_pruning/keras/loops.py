@@ -3,6 +3,7 @@
 """The training loop that calls a callback: fit(), or one that its user wrote."""
 
 from typing import Any, Callable
+import weakref
 
 from model_pruning import errors
 from model_pruning.compat import tensorflow
@@ -27,6 +28,23 @@ def model_of(callback: Any) -> Any:
   return model
 
 
+def fit_of(model: Any) -> Callable[[], bool]:
+  """Returns a function that says whether no other fit() of the model has begun since.
+
+  Every fit() gives the model a History, and so do evaluate() and predict() of Keras 2; but only
+  that of a fit() counts epochs.
+  """
+  model_of_fit = weakref.ref(model)
+  history = getattr(model, 'history', None)
+  own = None if history is None else weakref.ref(history)
+
+  def same() -> bool:
+    now = getattr(model_of_fit(), 'history', None)
+    return now is None or (own is not None and now is own()) or not hasattr(now, 'epoch')
+
+  return same
+
+
 # With these a train function says that the data has ended.
 _ENDS = (StopIteration, tensorflow.errors.OutOfRangeError)
 
@@ -44,11 +62,11 @@ def watch(model: Any, expects: Callable[[], bool], interrupted: Callable[[], Non
     interrupted: is called where a batch fails.
   """
   unwatch(model)
-  function, history = model.train_function, getattr(model, 'history', None)
+  function, same_fit = model.train_function, fit_of(model)
   ended = [False]
 
   def watched(*args: Any, **kwargs: Any) -> Any:
-    if ended[0] or getattr(model, 'history', None) is not history or not expects():
+    if ended[0] or not same_fit() or not expects():
       ended[0] = True
       _check_attended(model)
       return function(*args, **kwargs)
@@ -79,7 +97,8 @@ def _check_attended(model: Any) -> None:
     pruning.attend(False, pruning.optimizer)
   for layer in pruned_layers(model):
     if layer.pruning.trainable:
+      stale = layer.pruning.stale
       try:
         layer.pruning.check_attended()
       finally:
-        layer.pruning.stale = False  # No function was built that would have to be built anew.
+        layer.pruning.stale = stale  # No function was built that would have to be built anew.

@@ -7,7 +7,7 @@ called: masks are updated between batches (see updates.py), and a constraint, wh
 applies after every optimizer step, keeps the pruned weights at zero.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 import weakref
 
 from model_pruning import errors
@@ -90,6 +90,7 @@ class Pruning:
     self.build: Any = None
     self.plain: Any = None
     self._attended = False
+    self._during: Optional[Callable[[], bool]] = None
     self._attended_variable: Any = None
 
   @property
@@ -161,9 +162,16 @@ class Pruning:
       return None
     return self.settings.shortfall(int(self.step.numpy()), self.last_update)
 
-  def attend(self, attended: bool, optimizer: Any = None) -> None:
-    """Notes whether an UpdatePruningStep looks after the layer."""
-    self._attended = attended
+  def attend(self, attended: bool, optimizer: Any = None,
+             during: Optional[Callable[[], bool]] = None) -> None:
+    """Notes whether an UpdatePruningStep looks after the layer.
+
+    Args:
+      attended: whether it does.
+      optimizer: that of the model while it is trained, or None.
+      during: says whether it still does, where it may not be able to say that it stops.
+    """
+    self._attended, self._during = attended, during
     self.optimizer = optimizer
     if self.made:
       with tf.init_scope():
@@ -171,7 +179,7 @@ class Pruning:
 
   def check_attended(self) -> None:
     """Raises errors.MissingCallbackError unless an UpdatePruningStep is at work."""
-    if not self._attended:
+    if not self._attended or not (self._during is None or self._during()):
       self.stale = True
       raise backend.in_function(errors.MissingCallbackError(_FORGOTTEN % self.layer.name))
 

@@ -278,6 +278,37 @@ def test_evaluating_and_predicting_after_an_interrupted_fit_need_no_callback():
   model(X[:2])
 
 
+@pytest.mark.parametrize('kind', sorted(MODELS))
+def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
+  model = pruned(**MODELS[kind])
+  interrupt(model, 'on_epoch_end')
+  compiled = {name: value for name, value in MODELS[kind].items()
+              if name not in ('own_step', 'optimizer')}
+  model.compile('adam', 'mse', **compiled)
+  for _ in range(2):
+    with pytest.raises((errors.MissingCallbackError, ValueError), match='UpdatePruningStep'):
+      fit(model)
+  fit(model, sparsity.UpdatePruningStep(), epochs=2)
+  assert shares(model) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize('method', ['evaluate', 'predict', 'both'])
+@pytest.mark.parametrize('hook', HOOKS)
+def test_other_callbacks_may_evaluate_and_predict(hook, method):
+  class Measures(Raises):
+
+    def _raise(self, hook, number):
+      if hook == self._hook:
+        if method != 'predict':
+          self.model.evaluate(X, Y, verbose=0)
+        if method != 'evaluate':
+          self.model.predict(X, verbose=0)
+
+  model = pruned()
+  fit(model, sparsity.UpdatePruningStep(), Measures(hook, None), epochs=2)
+  assert steps(model) == {16} and shares(model) == [0.5, 0.5]
+
+
 def test_a_run_that_ended_short_needs_the_callback_and_goes_on_with_it():
   model = pruned()
   fit(model, sparsity.UpdatePruningStep())
