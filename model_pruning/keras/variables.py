@@ -21,8 +21,9 @@ def state_of(layer: Any) -> List[Any]:
   """Returns the variables that calling a layer may change."""
   states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
             if getattr(each, 'stateful', False)]  # Of recurrent layers, which count them nowhere.
-  return list(layer.non_trainable_variables) + [
-      state for state in tensorflow.nest.flatten(states) if is_variable(state)]
+  # Keras 2 lists the vocabulary of a TextVectorization, which is no variable, as well.
+  return [each for each in [*layer.non_trainable_variables, *tensorflow.nest.flatten(states)]
+          if is_variable(each)]
 
 
 def own_trainable_variables(layer: Any) -> List[Any]:
