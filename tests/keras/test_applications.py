@@ -3,6 +3,8 @@
 # bazel: tags = manual
 """Real architectures are pruned, trained and stripped."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,13 @@ _FAST = {
     'MobileNetV2': (32, {'alpha': 0.35}),
     'MobileNetV3Small': (32, {'alpha': 0.75, 'minimalistic': True}),
 }
+
+
+@pytest.fixture(autouse=True)
+def one_model_in_memory():
+  yield
+  keras.backend.clear_session()
+  gc.collect()
 
 
 @pytest.mark.slow
