@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """State of layers that is neither in their weights nor in their configs: plain attributes."""
 
-import copy as copy_lib
 import dis
 import functools
 import inspect
@@ -18,6 +17,8 @@ from model_pruning.keras.backend import keras
 
 _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 
+_NOT_COPIED = object()
+
 # What fit() and pruning leave at a model, and what a copy makes anew.
 _OF_TRAINING = frozenset(('history', 'predict_function', 'pruning', 'test_function',
                           'train_function'))
@@ -26,20 +27,23 @@ _OF_TRAINING = frozenset(('history', 'predict_function', 'pruning', 'test_functi
 def names(layer: Any, other: Any) -> List[str]:
   """Returns the attributes by which two layers of one class may differ in what they compute.
 
-  Of a class of a user's: those that Keras does not set. Of Keras's own classes: functions and
-  parts, such as regularizers, that are a user's; the rest is what the config says.
+  Those that Keras does not set; and of its own layers functions and parts, such as
+  regularizers, that are a user's. The rest is what the config says.
   """
   found = {name for each in (layer, other) for name in vars(each)
            if name not in _OF_TRAINING and not name.startswith('_added_')}
+  of_users = found - _set_by_keras(type(layer))  # type: ignore[arg-type]
   if backend.is_keras_own(backend.plain_class(layer)):
-    return sorted(name for name in found if _is_users(vars(layer).get(name)))
-  return sorted(found - _set_by_keras(type(layer)))  # type: ignore[arg-type]
+    of_users.update(name for name in found if _is_users(vars(layer).get(name)))
+  return sorted(of_users)
 
 
 def carry_over(layer: Any, other: Any) -> None:
-  """Gives a layer's copy the plain attributes of the original: numbers, strings, arrays of them."""
-  if backend.is_keras_own(backend.plain_class(layer)):
-    return
+  """Gives a layer's copy the attributes of the original that are no part of it.
+
+  Numbers, strings, arrays and collections of them are copied; other objects are shared, where
+  the copy has no attribute of that name. Not those with layers, variables and the like in them.
+  """
   for name in names(layer, other):
     if name not in vars(layer):
       continue
@@ -47,9 +51,11 @@ def carry_over(layer: Any, other: Any) -> None:
     if isinstance(ours, tensorflow.Variable) and isinstance(theirs, tensorflow.Variable):
       if ours is not theirs and ours.shape == theirs.shape and ours.dtype == theirs.dtype:
         theirs.assign(ours)
-    elif _is_plain(ours) and not Comparison().same(ours, theirs):
-      with variables.unlocked(other):
-        setattr(other, name, copy_lib.deepcopy(ours))
+    elif not Comparison().same(ours, theirs):
+      value = _copied(ours, share=name not in vars(other))
+      if value is not _NOT_COPIED:
+        with variables.unlocked(other):
+          setattr(other, name, value)
 
 
 def short(value: Any) -> str:
@@ -58,12 +64,32 @@ def short(value: Any) -> str:
   return text if len(text) <= 40 else text[:37] + '...'
 
 
-def _is_plain(value: Any) -> bool:
-  if type(value) is dict:  # Not what Keras and TensorFlow make of one that has layers in it.
-    return all(map(_is_plain, value.values()))
-  if type(value) in (list, tuple, set):
-    return all(map(_is_plain, value))
-  return isinstance(value, (*_PLAIN, np.ndarray, np.generic))
+def _copied(value: Any, share: bool) -> Any:
+  """Returns a copy of an attribute, or _NOT_COPIED.
+
+  Args:
+    value: an attribute.
+    share: whether to return what cannot be copied as it is, and not _NOT_COPIED.
+  """
+  if isinstance(value, (*_PLAIN, np.generic)):
+    return value
+  if isinstance(value, np.ndarray):
+    return value.copy()
+  if isinstance(value, (dict, list, set, tuple)):  # Or what Keras and TensorFlow make of them.
+    keys = list(value) if isinstance(value, dict) else []
+    values = [_copied(each, share) for each in (value.values() if keys else value)]
+    if any(each is _NOT_COPIED for each in values):
+      return _NOT_COPIED
+    if isinstance(value, dict):
+      return dict(zip(keys, values))
+    if hasattr(value, '_fields'):
+      return type(value)(*values)
+    return next(kind for kind in (list, set, tuple) if isinstance(value, kind))(values)
+  if not share or backend.is_layer(value) or isinstance(
+      value, (tensorflow.Variable, tensorflow.Module, keras.metrics.Metric,
+              keras.optimizers.Optimizer)) or variables.is_variable(value):
+    return _NOT_COPIED
+  return value
 
 
 class Comparison:

@@ -201,4 +201,7 @@ def _copy_weights(source: Any, target: Any) -> None:
                             'config %s' % (source.name, type(source).__name__, *shapes))
   for weight, copy in zip(source.weights, target.weights):
     copy.assign(tf.convert_to_tensor(weight))
-    variables.rename_like(copy, weight)
+    if variables.is_variable(weight):
+      variables.rename_like(copy, weight)
+  for state, copy in zip(*map(variables.recurrent_states, (source, target))):
+    copy.assign(tf.convert_to_tensor(state))

@@ -19,11 +19,15 @@ def is_variable(value: Any) -> bool:
 
 def state_of(layer: Any) -> List[Any]:
   """Returns the variables that calling a layer may change."""
-  states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
-            if getattr(each, 'stateful', False)]  # Of recurrent layers, which count them nowhere.
   # Keras 2 lists the vocabulary of a TextVectorization, which is no variable, as well.
-  return [each for each in [*layer.non_trainable_variables, *tensorflow.nest.flatten(states)]
-          if is_variable(each)]
+  return list(filter(is_variable, layer.non_trainable_variables)) + recurrent_states(layer)
+
+
+def recurrent_states(layer: Any) -> List[Any]:
+  """Returns the states of stateful recurrent layers, which these count nowhere."""
+  states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
+            if getattr(each, 'stateful', False)]
+  return [state for state in tensorflow.nest.flatten(states) if is_variable(state)]
 
 
 def own_trainable_variables(layer: Any) -> List[Any]:

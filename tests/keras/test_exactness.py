@@ -34,6 +34,10 @@ def with_layer(layer):
   return keras.Model(inputs, layers.Dense(2)(layer(inputs)))
 
 
+def plain_functional():
+  return with_layer(layers.Dense(4))
+
+
 # State that is neither in weights nor in the config.
 
 
@@ -134,6 +138,30 @@ def test_state_that_is_no_weight_is_kept(make):
   pruned = prune(model, HALF)
   np.testing.assert_allclose(outputs, pruned(x), atol=1e-6)
   np.testing.assert_allclose(outputs, strip(pruned)(x), atol=1e-6)
+
+
+@pytest.mark.parametrize('make', [
+    plain_functional, lambda: keras.Sequential([keras.Input((8,)), layers.Dense(2)])])
+def test_what_is_noted_at_a_model_is_kept(make):
+  model = make()
+  noted = dict(class_names=['cat', 'dog'], threshold=0.3, meta={'run': (1, 2)},
+               means=np.arange(3.0), post=np.tanh, thing=Thing())
+  for name, value in noted.items():
+    setattr(model, name, value)
+  model.layers[-1].label = 'last'
+  pruned = prune(model, HALF, in_place=False)
+  for each in (pruned, strip(pruned, in_place=False)):
+    for name, value in noted.items():
+      np.testing.assert_equal(getattr(each, name), value)
+    assert each.layers[-1].label == 'last' and each.class_names is not model.class_names
+
+
+def test_the_states_of_recurrent_layers_are_kept():
+  inputs = keras.Input((5, 3), batch_size=2)
+  model = keras.Model(inputs, layers.Dense(2)(layers.LSTM(4, stateful=True)(inputs)))
+  model.predict(random(2, 5, 3), verbose=0)
+  pruned = prune(model, HALF, in_place=False)
+  np.testing.assert_allclose(model(random(2, 5, 3)), pruned(random(2, 5, 3)), atol=1e-6)
 
 
 def test_state_that_shows_in_training_alone_is_kept():
