@@ -134,8 +134,8 @@ def first_line(error: BaseException) -> str:
 
 
 def shortened(text: str, length: int = 160) -> str:
-  """Returns a text that takes no more than so many characters."""
-  return text if len(text) <= length else text[:length - 3] + '...'
+  """Returns a text, or as many whole words of it as so many characters hold."""
+  return text if len(text) <= length else text[:length - 4].rsplit(' ', 1)[0] + ' ...'
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -92,6 +92,11 @@ class Copy:
         return layer  # It has no state, and functions without a name cannot be copied.
       raise errors.CloneError('Layer %s (%s) cannot be made anew from its config (%s)' % (
           layer.name, plain_class.__name__, backend.reason(error))) from error
+    own = set(map(id, backend.layers_in(layer)))
+    shared = [each for each in backend.layers_in(copy) if id(each) in own]
+    if shared:
+      raise errors.CloneError('The config of layer %s (%s) holds layer %s itself, which a copy '
+                              'would share' % (layer.name, plain_class.__name__, shared[0].name))
     if getattr(layer, '_input_shape_arg', None) and '_input_shape_arg' not in vars(copy):
       copy._input_shape_arg = layer._input_shape_arg  # Keras 3 does not put it into the config.
     if 'name' not in self._arguments:

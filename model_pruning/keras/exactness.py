@@ -12,6 +12,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
+from model_pruning.keras.copying import plain_weights
 
 _LENGTHS = (8, 32, 224)  # Tried where an input leaves a dimension open.
 
@@ -44,7 +45,9 @@ def difference(layer: Any, copy: Copy) -> Optional[Difference]:
 def _structure(layer: Any, copy: Copy) -> Optional[str]:
   for source, target in copy.all_pairs():
     if type(source) is not type(target):
-      return 'layer %s is a %s, and a %s in the copy' % (
+      if backend.plain_class(source) is backend.plain_class(target):
+        return 'layer %s was pruned in a way that no config says' % source.name
+      return 'layer %s is a %s, and a %s in a copy made from its config' % (
           source.name, type(source).__name__, type(target).__name__)
     if source.name != target.name:
       return 'layer %s is called %s in a copy made from its config' % (
@@ -55,7 +58,7 @@ def _structure(layer: Any, copy: Copy) -> Optional[str]:
         'the config does not say' % tuple(numbers)
   if not layer.built:
     return None
-  weights = [{id(weight) for weight in each.weights} for each in (layer, copy.layer)]
+  weights = [{id(weight) for weight in plain_weights(each)} for each in (layer, copy.layer)]
   if len(weights[0]) != len(weights[1]):
     return 'it has %d weights, and a copy made from its config %d' % tuple(map(len, weights))
   return None
@@ -67,8 +70,9 @@ def _attributes(copy: Copy) -> Optional[str]:
     for name in attributes.names(source, target):
       ours, theirs = (vars(each).get(name) for each in (source, target))
       if not comparison.same(ours, theirs):
+        shown = attributes.short(ours), attributes.short(theirs)
         return 'attribute %s of layer %s is %s, and %s in a copy made from its config' % (
-            name, source.name, attributes.short(ours), attributes.short(theirs))
+            name, source.name, shown[0], shown[1] if shown[0] != shown[1] else 'another')
   return None
 
 

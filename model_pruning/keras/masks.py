@@ -40,7 +40,8 @@ class PrunedWeight(NamedTuple):
     """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
     name = variables.variable_name(self.weight)
     # Keras 2 leaves the layer out where it builds one by its config.
-    return name if self.layer.name in name.split('/') else '%s/%s' % (self.layer.name, name)
+    known = '/%s/' % self.layer.name in '/%s' % name
+    return name if known else '%s/%s' % (self.layer.name, name)
 
   @property
   def identity(self) -> Any:

@@ -33,6 +33,12 @@ _registered: Dict[type, Tuple[str, ...]] = {
     if hasattr(keras.layers, name)}
 
 
+# Before that nothing shows that there will be layers in them.
+_MAKE_LAYERS_WHEN_BUILT = (keras.Model, *(
+    getattr(keras.layers, name) for name in ('GroupQueryAttention', 'MultiHeadAttention')
+    if hasattr(keras.layers, name)))
+
+
 class PrunableLayer(abc.ABC):
   """Mixin for custom layers that say themselves which of their weights to prune.
 
@@ -113,7 +119,7 @@ def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
 def may_be_pruned(layer: Any) -> bool:
   """Says whether a layer has weights to prune, or may have some once it is built."""
   return any(is_prunable_layer(each) or _names(type(each)) for each in _asked(layer)) or (
-      not layer.built and isinstance(layer, keras.Model))
+      not layer.built and isinstance(layer, _MAKE_LAYERS_WHEN_BUILT))
 
 
 def prunable_weights(layer: Any) -> List[Found]:

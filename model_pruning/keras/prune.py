@@ -204,6 +204,10 @@ def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
     if arguments:
       raise
     reason = str(error)
+  except Exception as error:  # Of Keras's code, and of layers' own; in place none of it is run.
+    if arguments or isinstance(error, errors.PruningError):
+      raise
+    reason = 'a copy of it cannot be made (%s)' % backend.reason(error)
   if in_place is False:
     raise errors.CloneError(
         '%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (

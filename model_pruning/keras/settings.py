@@ -64,6 +64,7 @@ class Settings:
           'ConstantSparsity(0.5, begin_step=0), or an HParams string, such as '
           "'target_sparsity=0.5'" % (schedule,))
     values = _hparams(hparams)
+    _check_agree(values, schedule)
     block_size = _pair('block_size', block_size)
     if schedule.final_sparsity_target is not None:
       values.setdefault('target_sparsity', schedule.final_sparsity_target)
@@ -194,6 +195,22 @@ def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
   defaults = get_pruning_hparams().values()
   return {name: value for name, value in hparams.values().items()
           if name not in defaults or value != defaults[name]}
+
+
+# What a schedule says.
+_SCHEDULED = ('begin_pruning_step', 'end_pruning_step', 'initial_sparsity', 'pruning_frequency',
+              'sparsity_function_begin_step', 'sparsity_function_end_step',
+              'sparsity_function_exponent')
+
+
+def _check_agree(values: Mapping[str, Any], schedule: PruningSchedule) -> None:
+  """Refuses hyperparameters in hparams= that a schedule beside them does not heed."""
+  target = schedule.final_sparsity_target
+  for name, value in sorted(values.items()):
+    if name in _SCHEDULED or name == 'target_sparsity' and target not in (None, value):
+      raise errors.SpecError(
+          'hparams sets %s=%s, which the schedule says itself (%r): set it there, leave it out of '
+          'hparams, or pass the HParams in the place of the schedule' % (name, value, schedule))
 
 
 def _override(values: Dict[str, Any]) -> HParams:

@@ -180,6 +180,116 @@ def test_state_that_shows_in_training_alone_is_kept():
   assert prune(model, HALF).get_layer('noisy').scale == 3.0
 
 
+# Layers that a copy would share with the original.
+
+
+@register
+class Residual(layers.Layer):
+  """Returns its layer from get_config(), and not the layer's config."""
+
+  def __init__(self, inner, **kwargs):
+    super().__init__(**kwargs)
+    self.inner = inner
+
+  def call(self, x):
+    return x + self.inner(x)
+
+  def get_config(self):
+    return {**super().get_config(), 'inner': self.inner}
+
+
+@register
+class Residuals(layers.Layer):
+  """The same, with a list."""
+
+  def __init__(self, inner, **kwargs):
+    super().__init__(**kwargs)
+    self.inner = list(inner)
+
+  def call(self, x):
+    return x + self.inner[1](self.inner[0](x))
+
+  def get_config(self):
+    return {**super().get_config(), 'inner': list(self.inner)}
+
+
+@pytest.mark.parametrize('make', [
+    lambda: Residual(layers.Dense(8)), lambda: Residual(keras.Sequential([layers.Dense(8)])),
+    lambda: Residuals([layers.Dense(4), layers.Dense(8)])])
+def test_a_copy_shares_no_layer_with_the_model(make):
+  inputs = keras.Input((5, 8))
+  model = keras.Model(inputs, layers.Dense(2)(make()(inputs)))
+  with pytest.raises(errors.CloneError, match='itself'):
+    prune(model, HALF, in_place=False)
+  assert not pruned_layers(model)
+  pruned = prune(model, HALF)
+  assert pruned is model
+  pruned.compile('sgd', 'mse')
+  pruned.fit(random(16, 5, 8), random(16, 5, 2), batch_size=8, verbose=0,
+             callbacks=[sparsity.UpdatePruningStep()])
+  outputs = np.asarray(pruned(random(4, 5, 8)))
+  np.testing.assert_allclose(outputs, strip(pruned)(random(4, 5, 8)), atol=1e-6)
+
+
+# Models that cannot be built by their shapes.
+
+
+class BuiltByHand(keras.Model):
+  """Says that it is built before its layers are."""
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.net = keras.Sequential([layers.Dense(6), layers.Dense(2)])
+
+  def build(self, input_shape):
+    self.scale = self.add_weight(name='scale', shape=(1,), initializer='ones')
+    self.built = True
+
+  def call(self, x):
+    return self.net(x) * self.scale
+
+  def get_config(self):
+    return {'name': self.name}
+
+
+class BuiltInCall(BuiltByHand):
+  """Makes its layers when it is called."""
+
+  def build(self, input_shape):
+    pass
+
+  def call(self, x):
+    return self.net(x)
+
+
+class BuildFails(BuiltByHand):
+  """Can be built once."""
+
+  calls = []
+
+  def build(self, input_shape):
+    self.calls.append(input_shape)
+    if len(self.calls) > 1:
+      raise RuntimeError('No.')
+    self.built = True
+
+  def call(self, x):
+    return self.net(x)
+
+
+@pytest.mark.parametrize('make', [BuiltByHand, BuiltInCall, BuildFails])
+def test_what_cannot_be_built_by_its_shapes_is_pruned_in_place(make):
+  model, x = make(), random(16, 8)
+  model(x)
+  pruned = prune(model, HALF)
+  pruned.compile('sgd', 'mse')
+  pruned.fit(x, random(16, 2), batch_size=8, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  outputs = np.asarray(pruned(x))
+  stripped = strip(pruned)
+  np.testing.assert_allclose(outputs, stripped(x), atol=1e-6)
+  assert np.mean(np.asarray(stripped.net.layers[0].kernel) == 0) == 0.5
+
+
 # Names.
 
 
@@ -349,6 +459,21 @@ def test_a_cell_that_is_not_registered():
   pruned.fit(random(16, 5, 3), random(16, 2), batch_size=8, verbose=0,
              callbacks=[sparsity.UpdatePruningStep()])
   assert len(strip(pruned).weights) == len(model.weights)
+
+
+@pytest.mark.parametrize('name', [each for each in ('MultiHeadAttention', 'GroupQueryAttention')
+                                  if hasattr(layers, each)])
+def test_attention_pruned_singly_before_it_is_built(name):
+  make = getattr(layers, name)
+  layer = prune(make(num_heads=2, key_dim=4) if name == 'MultiHeadAttention' else
+                make(head_dim=4, num_query_heads=2, num_key_value_heads=1), HALF)
+  inputs = keras.Input((5, 8))
+  model = keras.Model(inputs, layers.Dense(2)(layer(inputs, inputs)))
+  model.compile('sgd', 'mse')
+  model.fit(random(16, 5, 8), random(16, 5, 2), batch_size=8, verbose=0,
+            callbacks=[sparsity.UpdatePruningStep()])
+  assert len(layer.pruning.weights) == 4
+  assert all(np.mean(np.asarray(each.weight) == 0) == 0.5 for each in layer.pruning.weights)
 
 
 # What is chosen, and what is said of it.
