@@ -76,12 +76,12 @@ def _copied(value: Any, share: bool) -> Any:
   if isinstance(value, np.ndarray):
     return value.copy()
   if isinstance(value, (dict, list, set, tuple)):  # Or what Keras and TensorFlow make of them.
-    keys = list(value) if isinstance(value, dict) else []
-    values = [_copied(each, share) for each in (value.values() if keys else value)]
+    values = [_copied(each, share) for each in (
+        value.values() if isinstance(value, dict) else value)]
     if any(each is _NOT_COPIED for each in values):
       return _NOT_COPIED
     if isinstance(value, dict):
-      return dict(zip(keys, values))
+      return dict(zip(value, values))
     if hasattr(value, '_fields'):
       return type(value)(*values)
     return next(kind for kind in (list, set, tuple) if isinstance(value, kind))(values)
