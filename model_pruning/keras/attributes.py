@@ -18,6 +18,10 @@ from model_pruning.keras.backend import keras
 
 _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 
+# What fit() and pruning leave at a model, and what a copy makes anew.
+_OF_TRAINING = frozenset(('history', 'predict_function', 'pruning', 'test_function',
+                          'train_function'))
+
 
 def names(layer: Any, other: Any) -> List[str]:
   """Returns the attributes by which two layers of one class may differ in what they compute.
@@ -26,7 +30,7 @@ def names(layer: Any, other: Any) -> List[str]:
   parts, such as regularizers, that are a user's; the rest is what the config says.
   """
   found = {name for each in (layer, other) for name in vars(each)
-           if name != 'pruning' and not name.startswith('_added_')}
+           if name not in _OF_TRAINING and not name.startswith('_added_')}
   if backend.is_keras_own(backend.plain_class(layer)):
     return sorted(name for name in found if _is_users(vars(layer).get(name)))
   return sorted(found - _set_by_keras(type(layer)))  # type: ignore[arg-type]
@@ -137,7 +141,7 @@ def _equal(ours: Any, theirs: Any) -> bool:
 @functools.lru_cache(maxsize=None)
 def _set_by_keras(layer_class: type) -> FrozenSet[str]:
   """Returns the attributes that Keras's own code sets on layers of a class."""
-  names = {'history', *vars(keras.layers.Layer())}  # The first by a callback.
+  names = set(vars(keras.layers.Layer()))
   for base in layer_class.__mro__:
     if backend.is_keras_own(base):
       for value in vars(base).values():

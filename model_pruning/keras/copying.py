@@ -13,6 +13,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import attributes
 from model_pruning.keras import backend
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
@@ -200,3 +201,4 @@ def _copy_weights(source: Any, target: Any) -> None:
                             'config %s' % (source.name, type(source).__name__, *shapes))
   for weight, copy in zip(source.weights, target.weights):
     copy.assign(tf.convert_to_tensor(weight))
+    variables.rename_like(copy, weight)

@@ -36,6 +36,19 @@ def variable_name(variable: Any) -> str:
   return variable.path if backend.IS_KERAS_3 else variable.name.split(':')[0]
 
 
+def rename_like(variable: Any, other: Any) -> None:
+  """Gives a variable the name of another.
+
+  A layer that is made in a build(), in a copy too, is numbered anew.
+  """
+  if backend.IS_KERAS_3:
+    variable._path, variable._name = other._path, other._name
+    return
+  variable, name = tf_variable(variable), other.name
+  if getattr(variable, '_handle_name', name) != name:
+    variable._handle_name = name
+
+
 def dtype_of(variable: Any) -> str:
   """Returns the dtype that a variable is kept in, where it may be cast for use, too."""
   dtype = variable._dtype if backend.IS_KERAS_3 else getattr(variable, 'true_dtype', variable.dtype)

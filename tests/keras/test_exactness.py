@@ -152,6 +152,46 @@ def test_state_that_shows_in_training_alone_is_kept():
   assert prune(model, HALF).get_layer('noisy').scale == 3.0
 
 
+# Names.
+
+
+@register
+class Lazy(layers.Layer):
+  """Makes its layers when it is built."""
+
+  def build(self, input_shape):
+    self.parts = [layers.Dense(8) for _ in range(2)]
+    for part in self.parts:
+      part.build(input_shape)
+    super().build(input_shape)
+
+  def call(self, x):
+    return self.parts[1](self.parts[0](x))
+
+
+@pytest.mark.parametrize('make', [
+    lambda: with_layer(Lazy()), lambda: with_layer(keras.Sequential([layers.Dense(4)])),
+    lambda: with_layer(layers.Dense(4))])
+def test_weights_keep_their_names(make):
+  model = make()
+  names = [variables.variable_name(weight) for weight in model.weights]
+  pruned = prune(model, HALF)
+  assert pruned is not model
+  stripped = strip(pruned)
+  assert [variables.variable_name(weight) for weight in stripped.weights] == names
+
+
+def test_maps_go_by_the_names_of_the_model_that_is_passed():
+  model = with_layer(Lazy())
+  name = variables.variable_name(model.weights[2])
+  pruned = prune(model, HALF, hparams='weight_sparsity_map=[%s:0.75]' % name)
+  pruned.compile('sgd', 'mse')
+  pruned.fit(random(16, 8), random(16, 2), batch_size=8, verbose=0,
+             callbacks=[sparsity.UpdatePruningStep()])
+  stripped = strip(pruned)
+  assert np.mean(np.asarray(stripped.weights[2]) == 0) == 0.75
+
+
 # What was adapted, in layers of users.
 
 
@@ -309,6 +349,18 @@ def test_what_is_copied_exactly_is_copied_without_a_word(caplog):
   assert pruned is not model and not pruned_layers(model)
   assert strip(pruned) is not pruned and pruned_layers(pruned)
   assert 'in place' not in caplog.text
+
+
+def test_a_trained_model_is_copied_too():
+  model, x, y = plain(), random(16, 8), random(16, 2)
+  model.compile('sgd', 'mse')
+  model.fit(x, y, verbose=0)
+  model.predict(x, verbose=0)
+  pruned = prune(model, HALF, in_place=False)
+  pruned.compile('sgd', 'mse')
+  pruned.fit(x, y, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  pruned.evaluate(x, y, verbose=0)
+  assert strip(pruned, in_place=False) is not pruned
 
 
 def test_what_is_pruned_in_place_is_said_in_one_line(caplog):
