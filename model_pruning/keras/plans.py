@@ -73,6 +73,7 @@ def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
   return found
 
 
+# The Pruning of each layer that check_maps has warned of, if there was anything to say.
 _told: 'weakref.WeakSet[Any]' = weakref.WeakSet()
 
 
@@ -88,13 +89,13 @@ def check_maps(layers: Sequence[Any]) -> None:
   if not all(layer.pruning.made for layer in layers):
     return
   plans_of(layers)
-  new = [layer for layer in layers if layer not in _told]
-  _told.update(new)
+  new = [layer for layer in layers if layer.pruning not in _told]
+  _told.update(layer.pruning for layer in new)
   reasons = [reason for settings, same in _by_settings(new).items()
              for reason in _seen(same, settings.spec)[1].values()]
   if reasons:
-    logging.warning('sparsity_m_by_n leaves dense what it cannot prune along its input channels: '
-                    '%s', '; '.join(reasons))
+    logging.warning('sparsity_m_by_n leaves these weights dense, since it cannot prune them along '
+                    'their input channels: %s', '; '.join(reasons))
 
 
 def _by_settings(layers: Sequence[Any]) -> Dict[Settings, List[PrunedWeight]]:

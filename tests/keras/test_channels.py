@@ -229,3 +229,23 @@ def test_a_view_is_undone(shape, inputs, outputs):
   assert view.see(values).shape == view.viewed
   np.testing.assert_array_equal(view.restore(view.see(values)), values)
   assert view.inputs == np.prod([shape[axis] for axis in inputs])
+
+
+def test_a_layer_that_is_pruned_again_is_told_of_again(said):
+  model = keras.Sequential([keras.Input((6, 6, 1)), layers.Conv2D(4, 3, name='first')])
+  for number in (1, 2):
+    sparsity.prune_low_magnitude(model, HALF, sparsity_m_by_n=(2, 4), in_place=True)
+    assert len([line for line in said if 'first/kernel' in line]) == number
+    sparsity.strip_pruning(model, in_place=True)
+
+
+def test_shared_layers_and_models_in_models(said):
+  inputs, shared = keras.Input((6, 8)), layers.Conv1D(8, 1, name='shared')
+  inner = keras.Sequential([keras.Input((6, 8)), layers.Conv1D(8, 3, padding='same', name='inner')])
+  model = keras.Model(inputs, shared(inner(shared(inputs))))
+  for in_place in (False, True):
+    pruned = sparsity.prune_low_magnitude(model, HALF, sparsity_m_by_n=(2, 4), in_place=in_place)
+    MaskUpdater(pruned).update_if_due()
+    found = [mask for layer in pruned_layers(pruned) for mask in masks(layer)]
+    assert len(found) == 2
+    assert all((mask.reshape(-1, 4, 8).sum(axis=1) == 2).all() for mask in found) and not said

@@ -136,7 +136,7 @@ class InTrainStep(Exception):
   """Raised while a batch is trained on."""
 
 
-def broken_data(model):
+def broken_data():
   """Returns batches that end in an error after three."""
   def batches():
     for index in range(3):
@@ -144,7 +144,6 @@ def broken_data(model):
     raise InTrainStep('no further batch')
   specs = (tensorflow.TensorSpec((8, 8), tensorflow.float32),
            tensorflow.TensorSpec((8, 4), tensorflow.float32))
-  del model
   return tensorflow.data.Dataset.from_generator(batches, output_signature=specs)
 
 
@@ -184,7 +183,7 @@ def interrupt(model, how, ours_first=True):
   update = sparsity.UpdatePruningStep()
   if how == 'data':
     with pytest.raises(Exception, match='no further batch|InTrainStep'):
-      fit(model, update, data=broken_data(model))
+      fit(model, update, data=broken_data())
     return
   callbacks = [update, Raises(how, KeyboardInterrupt())]
   with pytest.raises(KeyboardInterrupt):
@@ -254,7 +253,7 @@ def test_an_error_in_train_step():
   assert steps(model) == {10}
 
 
-def test_batches_of_ones_own_after_an_interrupted_fit_need_the_callback_too():
+def test_single_batches_after_an_interrupted_fit_need_the_callback_too():
   model = pruned()
   interrupt(model, 'on_train_batch_end')
   with pytest.raises(errors.MissingCallbackError):
@@ -352,6 +351,63 @@ def test_a_callback_that_is_in_no_list_counts_every_batch_once(executions, sized
   assert steps(model) == {16} and shares(model) == [0.5, 0.5]
 
 
+def with_a_callback_list(model):
+  """Trains by a CallbackList, as fit() does itself."""
+  callbacks = keras.callbacks.CallbackList(
+      [sparsity.UpdatePruningStep()], add_history=True, model=model, epochs=2, steps=8, verbose=0)
+  callbacks.on_train_begin()
+  for epoch in range(2):
+    callbacks.on_epoch_begin(epoch)
+    for batch in range(8):
+      callbacks.on_train_batch_begin(batch)
+      model.train_on_batch(X[8 * batch:8 * batch + 8], Y[8 * batch:8 * batch + 8])
+      callbacks.on_train_batch_end(batch)
+    callbacks.on_epoch_end(epoch)
+  callbacks.on_train_end()
+
+
+def with_passes_in_training_mode(model):
+  """Takes gradients between epochs, as plots of them do."""
+  class Gradients(keras.callbacks.Callback):
+
+    def on_epoch_end(self, epoch, logs=None):
+      with tensorflow.GradientTape() as tape:
+        loss = tensorflow.reduce_mean(self.model(X, training=True))
+      assert tape.gradient(loss, self.model.trainable_variables)
+
+  fit(model, sparsity.UpdatePruningStep(), Gradients(), epochs=2)
+
+
+def with_the_callback_twice(model):
+  fit(model, sparsity.UpdatePruningStep(), sparsity.UpdatePruningStep(), epochs=2)
+
+
+def with_a_run_of_another_model_between(model):
+  other, update = pruned(), sparsity.UpdatePruningStep()
+  for each in (model, other, model):
+    fit(each, update)
+
+
+def with_a_fit_of_another_model_inside(model):
+  class Inner(keras.callbacks.Callback):
+
+    def on_epoch_end(self, epoch, logs=None):
+      fit(pruned(), sparsity.UpdatePruningStep())
+
+  fit(model, sparsity.UpdatePruningStep(), Inner(), epochs=2)
+
+
+@pytest.mark.parametrize('train', [
+    with_a_callback_list, with_passes_in_training_mode, with_the_callback_twice,
+    with_a_run_of_another_model_between, with_a_fit_of_another_model_inside],
+    ids=lambda train: train.__name__)
+def test_other_ways_to_train_prune_the_same(train):
+  keras.utils.set_random_seed(2)
+  model = pruned()
+  train(model)
+  assert steps(model) == {16} and shares(model) == [0.5, 0.5]
+
+
 # Frozen layers.
 
 
@@ -408,7 +464,7 @@ def test_a_model_of_which_one_layer_is_frozen_is_trained_without_a_word(said):
   assert shares(model) == [0.5, 0.5]
 
 
-# Schedules of one's own between executions.
+# Schedules of users between executions.
 
 
 @keras.utils.register_keras_serializable('tests_loops')

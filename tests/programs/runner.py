@@ -13,13 +13,14 @@ from typing import Any, Callable, Dict, List, Optional
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-_NO_PROGRAMS = ('run.py', 'runner.py', 'test_programs.py', '__init__.py')
+_NO_PROGRAMS = ('run', 'runner', '__init__')
 
 
 def names(folder: str) -> List[str]:
   """Returns the names of the programs in a folder."""
-  return sorted(os.path.basename(path)[:-len('.py')] for path in glob.glob(
-      os.path.join(folder, '*.py')) if os.path.basename(path) not in _NO_PROGRAMS)
+  found = sorted(os.path.splitext(os.path.basename(path))[0]
+                 for path in glob.glob(os.path.join(folder, '*.py')))
+  return [name for name in found if name not in _NO_PROGRAMS and not name.startswith('test_')]
 
 
 def call(path: str, folder: str, until: str) -> Dict[str, Any]:

@@ -22,4 +22,4 @@ def test_program(name, tmp_path):
 
 
 def test_there_are_enough_of_them():
-  assert len(run.names()) >= 26
+  assert len(run.names()) >= 28

@@ -28,6 +28,7 @@ def _run(tmp_path, monkeypatch, change=''):
   programs.mkdir()
   folder.mkdir()
   (programs / 'mine.py').write_text(_PROGRAM % change)
+  (programs / 'test_mine.py').write_text('')  # No program.
   monkeypatch.setattr(run, 'HERE', str(programs))
   assert run.names() == ['mine']
   return run.run('mine', str(folder))
