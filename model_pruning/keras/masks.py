@@ -86,6 +86,7 @@ class Pruning:
     self.last_update_step: Any = None
     self.added: Dict[str, Any] = {}
     self.constraints: Dict[int, 'MaskConstraint'] = {}
+    self._late: List[Any] = []  # Layers in this one that were not built with it.
     self.optimizer: Any = None
     self.stale = bool(layer.built)
     self.build: Any = None
@@ -119,21 +120,39 @@ class Pruning:
       if not tf.as_dtype(variables.dtype_of(each.variable)).is_floating:
         raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
             variables.variable_name(each.variable), variables.dtype_of(each.variable)))
-    for number, (owner, weight) in enumerate(found):
-      prefix = 'pruning_%d_' % number if len(found) > 1 else ''
+    several = len(found) + len(self.weights) > 1
+    for number, (owner, weight) in enumerate(found, len(self.weights)):
+      prefix = 'pruning_%d_' % number if several else ''
       dtype = variables.dtype_of(weight)
       mask = self._add(prefix + 'mask', weight.shape, dtype, 'ones')
       threshold = self._add(prefix + 'threshold', (), dtype, 'zeros')
       self.weights.append(PrunedWeight(owner, weight, mask, threshold))
-    self.step = self._add('pruning_step', (), 'int64', 'zeros')
-    self.last_update_step = self._add(
-        'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
-    with tf.init_scope():
-      self._attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
-    for index, pruned in enumerate(self.weights):
-      constraint = MaskConstraint(self, pruned, asserts=index == 0)
-      self.constraints[id(pruned.weight)] = constraint
-      variables.set_constraint(pruned.weight, constraint)
+    if not self.made:
+      self.step = self._add('pruning_step', (), 'int64', 'zeros')
+      self.last_update_step = self._add(
+          'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
+      with tf.init_scope():
+        self._attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
+    for pruned in self.weights:
+      if id(pruned.weight) not in self.constraints:
+        constraint = MaskConstraint(self, pruned, asserts=not self.constraints)
+        self.constraints[id(pruned.weight)] = constraint
+        variables.set_constraint(pruned.weight, constraint)
+    # Files number the masks: in one order, whenever the layers in this one were built.
+    order = {id(each.variable): number
+             for number, each in enumerate(prunable.prunable_weights(layer))}
+    self.weights.sort(key=lambda pruned: order[id(pruned.weight)])
+    self._note_late()
+
+  def is_late(self) -> bool:
+    """Whether layers in this one, built since its masks were made, have weights to prune."""
+    if not any(inner.built for inner in self._late):
+      return False
+    self._note_late()
+    return may_be_masked(self.layer)
+
+  def _note_late(self) -> None:
+    self._late = [inner for inner in backend.layers_in(self.layer)[1:] if not inner.built]
 
   def _add(self, name: str, shape: Any, dtype: Any, initializer: Any) -> Any:
     self.added[name] = variables.make_weight(self.layer, name, shape, dtype, initializer)

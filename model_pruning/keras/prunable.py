@@ -118,8 +118,8 @@ def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
 
 def may_be_pruned(layer: Any) -> bool:
   """Says whether a layer has weights to prune, or may have some once it is built."""
-  return any(is_prunable_layer(each) or _names(type(each)) for each in _asked(layer)) or (
-      not layer.built and isinstance(layer, _MAKE_LAYERS_WHEN_BUILT))
+  return any(is_prunable_layer(each) or _names(type(each)) or (
+      not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT)) for each in _asked(layer))
 
 
 def prunable_weights(layer: Any) -> List[Found]:
@@ -192,5 +192,7 @@ def _may_have_matrices(layer: Any) -> bool:
     return any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer))
   if isinstance(layer, keras.Model):
     return False  # Consists of layers; what else it makes shows once it is built.
-  build = type(layer).build
-  return build is not keras.layers.Layer.build and not backend.layers_in(layer)[1:]
+  # A subclass that leaves build() to a layer of Keras, such as MultiHeadAttention, has its weights.
+  builder = next(base for base in type(layer).__mro__ if 'build' in vars(base)
+                 and not base.__module__.startswith('model_pruning.'))
+  return not backend.is_keras_own(builder) and not backend.layers_in(layer)[1:]

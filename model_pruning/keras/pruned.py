@@ -104,7 +104,7 @@ class PruneLowMagnitude(prunable.Pruned):
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
     super().build_from_config(config)  # type: ignore[misc]
     # Keras 3 calls a model without a build(), which makes its weights, and does not note it.
-    if self.weights:
+    if backend.IS_KERAS_3 and self.weights:
       self.built = True
     backend.note_build_config(self, config)
     self._make_masks()
@@ -118,8 +118,13 @@ class PruneLowMagnitude(prunable.Pruned):
 
   def _make_masks(self) -> None:
     # While a layer is made it may build itself, before anyone can say how it is pruned.
-    if self.pruning is not None and not self.pruning.made and self.built and (
-        prunable.prunable_weights(self)):
+    if self.pruning is None or not self.built:
+      return
+    if self.pruning.made:  # Layers in this one may be built later, when they are called.
+      missing = self.pruning.is_late()
+    else:
+      missing = bool(prunable.prunable_weights(self))
+    if missing:
       with tf.init_scope():
         self.pruning.make()
 

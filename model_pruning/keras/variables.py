@@ -185,7 +185,10 @@ def average_of(optimizer: Any, variable: Any) -> Any:
 def scope_of(layer: Any) -> Iterator[None]:
   """Enters the scope of the distribution strategy under which a layer was built."""
   current = tensorflow.distribute.get_strategy()
-  strategy = strategy_of(layer.weights[0]) if layer.weights else current
+  # Of single layers: Keras 2 does not give the weights of a layer with an unbuilt model in it.
+  weight = next((weight for each in backend.layers_in(layer)
+                 for weight in own_trainable_variables(each)), None)
+  strategy = current if weight is None else strategy_of(weight)
   if strategy is current:
     yield
     return

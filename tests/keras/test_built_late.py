@@ -1,0 +1,136 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Layers of layers that are only partly built by their build(): the rest is built by a call."""
+
+import numpy as np
+import pytest
+
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
+import model_pruning.keras as sparsity
+from model_pruning.keras.backend import keras
+from model_pruning.keras.pruned import pruned_layers
+
+pytestmark = pytest.mark.legacy_keras
+
+layers = keras.layers
+_LATE = {
+    'dense': (lambda: layers.Dense(6), 1),
+    'lstm': (lambda: layers.LSTM(6, return_sequences=True), 2),
+    'attention': (lambda: MySelf(), 4),
+    'model': (lambda: keras.Sequential([layers.Dense(8), layers.Dense(6)]), 2),
+    'wrapped': (lambda: layers.TimeDistributed(layers.Dense(6)), 1),
+}
+
+
+@keras.utils.register_keras_serializable('built_late')
+class MySelf(layers.Layer):
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.attention = layers.MultiHeadAttention(2, 3)
+
+  def call(self, x):
+    return self.attention(x, x)
+
+
+@keras.utils.register_keras_serializable('built_late')
+class MyBlock(layers.Layer):
+  """Builds its last layer alone."""
+
+  def __init__(self, kind, **kwargs):
+    super().__init__(**kwargs)
+    self.kind = kind
+    self.late = _LATE[kind][0]()
+    self.early = layers.Dense(6)
+
+  def build(self, input_shape):
+    self.early.build((*input_shape[:-1], 6))
+    super().build(input_shape)
+
+  def call(self, x):
+    return self.early(self.late(x))
+
+  def get_config(self):
+    return {**super().get_config(), 'kind': self.kind}
+
+
+def _layer(kind):
+  return keras.Sequential([keras.Input((4, 6)), sparsity.prune_low_magnitude(
+      MyBlock(kind, name='block'), _schedule())])
+
+
+def _unbuilt_model(kind):
+  return sparsity.prune_low_magnitude(keras.Sequential([MyBlock(kind, name='block')]), _schedule())
+
+
+def _built_by_hand(kind):
+  block = MyBlock(kind, name='block')
+  block.build((None, 4, 6))
+  return keras.Sequential([keras.Input((4, 6)), sparsity.prune_low_magnitude(
+      block, _schedule(), in_place=True)])
+
+
+def _schedule():
+  return sparsity.PolynomialDecay(0.1, 0.5, begin_step=0, end_step=4, frequency=2)
+
+
+def _fit(model):
+  random = np.random.RandomState(2)
+  model.fit(random.normal(size=(16, 4, 6)), random.normal(size=(16, 4, 6)), batch_size=8,
+            verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+
+
+@pytest.mark.parametrize('kind', _LATE)
+@pytest.mark.parametrize('make', [_layer, _unbuilt_model, _built_by_hand])
+def test_what_a_call_builds_is_pruned_as_well(kind, make, tmp_path):
+  model = make(kind)
+  model.compile('adam', 'mse')
+  _fit(model)
+  path = str(tmp_path / 'model.keras')
+  model.save(path)
+  loaded = keras.models.load_model(path)
+  halfway = _kernels(loaded, kind)
+  for name, kernel in _kernels(model, kind).items():
+    np.testing.assert_array_equal(halfway[name], kernel)
+  _fit(loaded)
+  end = _kernels(loaded, kind)
+  for name, kernel in end.items():
+    assert np.mean(kernel == 0) == 0.5, name
+    assert np.all(kernel[halfway[name] == 0] == 0), name
+  stripped = sparsity.strip_pruning(loaded)
+  assert not pruned_layers(stripped)
+  assert len(stripped.weights) == len(keras.models.clone_model(stripped).weights)
+
+
+def _kernels(model, kind):
+  found = [np.asarray(weight) for weight in model.trainable_weights
+           if len(weight.shape) >= 2 and 'bias' not in weight.name]
+  assert len(found) == _LATE[kind][1] + 1
+  return dict(enumerate(found))
+
+
+class MyAttention(layers.MultiHeadAttention):
+  """A subclass of a Keras layer whose weights are made by its inner layers."""
+
+
+class MyLstm(layers.LSTM):
+  """The same, of a cell."""
+
+
+class MyTwice(layers.Bidirectional):
+  """The same, of a wrapper."""
+
+
+@pytest.mark.parametrize('make, inputs, kernels', [
+    (lambda: layers.MultiHeadAttention(2, 3), 2, 4), (lambda: MyAttention(2, 3), 2, 4),
+    (lambda: MyLstm(5), 1, 2), (lambda: MyTwice(layers.GRU(3)), 1, 4)],
+                         ids=['attention', 'subclass', 'lstm', 'wrapper'])
+def test_an_unbuilt_layer_is_pruned_once_it_has_its_weights(make, inputs, kernels):
+  x = keras.Input((4, 6))
+  layer = sparsity.prune_low_magnitude(make(), _schedule())
+  model = keras.Model(x, layer(*[x] * inputs))
+  assert sum(len(each.pruning.weights) for each in pruned_layers(model)) == kernels
