@@ -205,5 +205,5 @@ def in_function(error: ValueError) -> ValueError:
 def reason(error: BaseException) -> str:
   """Returns the sentence of an error of Keras that says what is wrong; configs come before it."""
   _, inner, text = str(error).rpartition('Exception encountered: ')
-  first = ' '.join((text if inner else str(error)).split()).split('. ')[0]
-  return errors.shortened(first) or type(error).__name__
+  first = text.split('. ')[0] if inner else errors.first_line(error)
+  return errors.shortened(' '.join(first.split())) or type(error).__name__
