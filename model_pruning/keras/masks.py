@@ -127,7 +127,9 @@ class Pruning:
       mask = self._add(prefix + 'mask', weight.shape, dtype, 'ones')
       threshold = self._add(prefix + 'threshold', (), dtype, 'zeros')
       self.weights.append(PrunedWeight(owner, weight, mask, threshold))
-    if not self.made:
+    if self.made:
+      self.last_update = NEVER  # One that was before is due for what has come since.
+    else:
       self.step = self._add('pruning_step', (), 'int64', 'zeros')
       self.last_update_step = self._add(
           'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
@@ -141,7 +143,7 @@ class Pruning:
     # Files number the masks: in one order, whenever the layers in this one were built.
     order = {id(each.variable): number
              for number, each in enumerate(prunable.prunable_weights(layer))}
-    self.weights.sort(key=lambda pruned: order[id(pruned.weight)])
+    self.weights.sort(key=lambda pruned: order.get(id(pruned.weight), len(order)))
     self._note_late()
 
   def is_late(self) -> bool:

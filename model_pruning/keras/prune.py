@@ -116,7 +116,9 @@ def prune_low_magnitude(
           raise prunable.unknown_layer(unknown, unit)
   pruned = [_copy_or_same(layer, 'pruned', in_place, kwargs) for layer in layers]
   _prune_here(pruned, settings, pruning_policy)
-  return pruned if several else pruned[0]
+  if several:
+    return pruned
+  return pruned[0] if pruned_layers(pruned[0]) or kwargs else to_prune
 
 
 def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:

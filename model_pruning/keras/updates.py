@@ -52,6 +52,7 @@ class MaskUpdater:
     # turns with them. Kept here as well, since reading variables takes its time.
     self._steps = {layer: int(layer.pruning.step.numpy()) for layer in self._made()}
     self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
+    self._counts = {layer: len(layer.pruning.weights) for layer in self.layers}
 
   def _made(self) -> List[Any]:
     """Returns the layers that are built, so that there are masks to update."""
@@ -96,6 +97,9 @@ class MaskUpdater:
     answers: Dict[Tuple[Settings, int, int], bool] = {}  # Mostly all layers have the same.
     due = []
     for layer in self._made():
+      if self._counts[layer] != len(layer.pruning.weights):  # Some are built by a call.
+        self._counts[layer] = len(layer.pruning.weights)
+        self._last_updates[layer] = NEVER
       question = (layer.pruning.settings, self.step_of(layer),
                   self._last_updates.get(layer, NEVER))
       if question not in answers:

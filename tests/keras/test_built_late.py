@@ -134,3 +134,19 @@ def test_an_unbuilt_layer_is_pruned_once_it_has_its_weights(make, inputs, kernel
   layer = sparsity.prune_low_magnitude(make(), _schedule())
   model = keras.Model(x, layer(*[x] * inputs))
   assert sum(len(each.pruning.weights) for each in pruned_layers(model)) == kernels
+
+
+@pytest.mark.parametrize('kind', sorted(_LATE))
+@pytest.mark.parametrize('called', [False, True])
+def test_what_is_built_after_the_only_update_gets_one_of_its_own(kind, called):
+  block = MyBlock(kind, name='block')
+  block.build((None, 4, 6))
+  inputs = keras.Input((4, 6))
+  sparsity.prune_low_magnitude(block, sparsity.ConstantSparsity(0.5, 0), in_place=True)
+  model = keras.Model(inputs, block(inputs)) if called else keras.Sequential([block])
+  model.compile('sgd', 'mse')
+  x = np.random.RandomState(0).rand(16, 4, 6).astype('float32')
+  model.fit(x, x, batch_size=4, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  records = pruned_layers(model)[0].pruning.weights
+  assert len(records) == 1 + _LATE[kind][1]
+  assert [float(np.mean(np.asarray(each.weight) == 0)) for each in records] == [0.5] * len(records)
