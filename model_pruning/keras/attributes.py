@@ -20,7 +20,7 @@ _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 _NOT_COPIED = object()
 
 # What fit() and pruning leave at a model, and what a copy makes anew.
-_OF_TRAINING = frozenset(('history', 'predict_function', 'pruning', 'test_function',
+_OF_TRAINING = frozenset(('build', 'history', 'predict_function', 'pruning', 'test_function',
                           'train_function'))
 
 

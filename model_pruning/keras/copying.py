@@ -81,6 +81,9 @@ class Copy:
   def _copy_layer(self, layer: Any) -> Any:
     if hasattr(layer, 'adapt'):
       return layer  # Its state is not all in its config.
+    if not layer.built and any(map(variables.own_trainable_variables, backend.layers_in(layer))):
+      raise errors.CloneError('Layer %s (%s) is not built, and layers in it are: a copy would '
+                              'start with other weights' % (layer.name, type(layer).__name__))
     is_pruned = isinstance(layer, PruneLowMagnitude)
     plain_class = layer.plain_class if is_pruned else type(layer)
     try:

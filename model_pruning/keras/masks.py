@@ -7,14 +7,15 @@ called: masks are updated between batches (see updates.py), and a constraint, wh
 applies after every optimizer step, keeps the pruned weights at zero.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 import weakref
 
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import backend
-from model_pruning.keras import variables
 from model_pruning.keras import prunable
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
@@ -74,6 +75,7 @@ class Pruning:
     optimizer: that of the model while it is trained, or None.
     stale: whether there may be functions of Keras's that were traced before the masks, or that
       an error ended.
+    hooked: (layer, its own build() or None) of layers in a model that make masks once built.
     build: the layer's own build(), where instances have one; kept for stripping.
     plain: what stands for the layer as it was when it is saved (see pruned.py).
   """
@@ -88,7 +90,9 @@ class Pruning:
     self.constraints: Dict[int, 'MaskConstraint'] = {}
     self._late: List[Any] = []  # Layers in this one that were not built with it.
     self.optimizer: Any = None
-    self.stale = bool(layer.built)
+    self.stale = True
+    self._busy = 0
+    self.hooked: List[Any] = []
     self.build: Any = None
     self.plain: Any = None
     self._attended = False
@@ -98,6 +102,20 @@ class Pruning:
   @property
   def layer(self) -> Any:
     return self._layer()
+
+  @property
+  def is_busy(self) -> bool:
+    """Whether the layer is being built or called, so that more weights may come."""
+    return self._busy > 0
+
+  @contextlib.contextmanager
+  def busy(self) -> Iterator[None]:
+    """Has masks wait until all weights that a build() or call() makes are there."""
+    self._busy += 1
+    try:
+      yield
+    finally:
+      self._busy -= 1
 
   @property
   def made(self) -> bool:

@@ -67,6 +67,11 @@ class PruneLowMagnitude(prunable.Pruned):
   def non_trainable_variables(self) -> List[Any]:
     return self._plain_first(super().non_trainable_variables)  # type: ignore[misc]
 
+  def _assert_weights_created(self) -> None:
+    # Keras 2 waits for the build() of a model whose class has one, as classes made here do.
+    if 'build' in vars(self.plain_class):
+      super()._assert_weights_created()  # type: ignore[misc]
+
   def _plain_first(self, variables: List[Any]) -> List[Any]:
     if self.pruning is None or not self.pruning.made:
       return variables
@@ -102,7 +107,8 @@ class PruneLowMagnitude(prunable.Pruned):
     if config and 'input_shape' in config:
       # JSON has lists in the place of tuples, which recurrent layers of Keras 2 take for several.
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
-    super().build_from_config(config)  # type: ignore[misc]
+    with self.pruning.busy():
+      super().build_from_config(config)  # type: ignore[misc]
     # Keras 3 calls a model without a build(), which makes its weights, and does not note it.
     if backend.IS_KERAS_3 and self.weights:
       self.built = True
@@ -112,13 +118,16 @@ class PruneLowMagnitude(prunable.Pruned):
   def __call__(self, *args: Any, **kwargs: Any) -> Any:
     if self.pruning.trainable and backend.is_trained(self, kwargs.get('training')):
       self.pruning.check_attended()
-    outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
+    with self.pruning.busy():
+      outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
     self._make_masks()  # Of layers that make their weights only when they are called.
     return outputs
 
   def _make_masks(self) -> None:
-    # While a layer is made it may build itself, before anyone can say how it is pruned.
-    if self.pruning is None or not self.built:
+    # While a layer is made it may build itself, before anyone can say how it is pruned. Models may
+    # be trained without ever being called themselves, by a train_step() that calls what is in them.
+    if self.pruning is None or self.pruning.is_busy or not (
+        self.built or isinstance(self, keras.Model)):
       return
     if self.pruning.made:  # Layers in this one may be built later, when they are called.
       missing = self.pruning.is_late()
@@ -162,7 +171,8 @@ def pruned_class(plain_class: type) -> type:
     # By the signature of the layer's own method Keras tells which shapes to build it with.
     @functools.wraps(plain_class.build)  # type: ignore[attr-defined]
     def build(self: Any, *args: Any, **kwargs: Any) -> None:
-      plain_class.build(self, *args, **kwargs)  # type: ignore[attr-defined]
+      with self.pruning.busy() if self.pruning is not None else contextlib.nullcontext():
+        plain_class.build(self, *args, **kwargs)  # type: ignore[attr-defined]
       self._make_masks()
 
     # That has no get_config() of its own if Keras says so; it then notes the arguments.
@@ -193,9 +203,10 @@ def prune_here(layer: Any, settings: Settings) -> Any:
   pruning = Pruning(layer, settings)
   _put_on(layer, pruning)
   try:
-    if layer.built:
-      with variables.scope_of(layer):
-        layer._make_masks()
+    if isinstance(layer, keras.Model):
+      _hook_builds(layer)
+    with variables.scope_of(layer):
+      layer._make_masks()
   except Exception:
     take_off(layer)
     raise
@@ -212,6 +223,7 @@ def strip_here(layer: Any) -> None:
 def take_off(layer: Any) -> None:
   """Takes masks and all else of pruning off a layer; its weights stay as they are."""
   pruning = layer.pruning
+  _unhook_builds(pruning)
   for pruned in pruning.weights:
     variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)].first)
   variables.remove_weights(layer, pruning.added)
@@ -226,10 +238,19 @@ def _put_on(layer: Any, pruning: Pruning) -> None:
   object.__setattr__(layer, '__class__', pruned_class(type(layer)))
   pruning.build = vars(layer).get('build')
   if pruning.build is not None:  # Keras 3 gives each layer its own, which knows the plain class.
-    layer.build = _then(pruning.build, layer)
+    layer.build = _then(_busy(pruning.build, pruning), layer)
   variables.add_weights(layer, pruning.added)
   for pruned in pruning.weights:
     variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
+
+
+def _busy(plain_build: Callable[..., None], pruning: Pruning) -> Callable[..., None]:
+  @functools.wraps(plain_build)
+  def build(*args: Any, **kwargs: Any) -> None:
+    with pruning.busy():
+      plain_build(*args, **kwargs)
+
+  return build
 
 
 def _then(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
@@ -239,6 +260,23 @@ def _then(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
     layer._make_masks()
 
   return build
+
+
+def _hook_builds(model: Any) -> None:
+  """Has a model make masks whenever a layer in it is built, by whoever calls that."""
+  for inner in backend.layers_in(model)[1:]:
+    if not inner.built:
+      model.pruning.hooked.append((inner, vars(inner).get('build')))
+      inner.build = _then(inner.build, model)
+
+
+def _unhook_builds(pruning: Pruning) -> None:
+  for inner, build in pruning.hooked:
+    if build is not None:
+      inner.build = build
+    elif 'build' in vars(inner):
+      object.__delattr__(inner, 'build')
+  pruning.hooked = []
 
 
 @contextlib.contextmanager

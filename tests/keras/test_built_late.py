@@ -150,3 +150,64 @@ def test_what_is_built_after_the_only_update_gets_one_of_its_own(kind, called):
   records = pruned_layers(model)[0].pruning.weights
   assert len(records) == 1 + _LATE[kind][1]
   assert [float(np.mean(np.asarray(each.weight) == 0)) for each in records] == [0.5] * len(records)
+
+
+class Adversarial(keras.Model):
+  """A model that is trained, and never called: train_step() calls what is in it."""
+
+  def __init__(self, parts):
+    super().__init__()
+    self.maker, self.judge = (keras.Sequential(each) for each in parts)
+
+  def train_step(self, data):
+    x = data[0] if isinstance(data, tuple) else data
+    with tensorflow.GradientTape() as tape:
+      made = self.maker(x, training=True)
+      loss = tensorflow.reduce_mean((self.judge(made, training=True) - x) ** 2)
+    weights = self.maker.trainable_weights + self.judge.trainable_weights
+    self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+    return {'loss': loss}
+
+
+class Encodes(Adversarial):
+  """The same, whose call() is for predictions, of one part."""
+
+  def call(self, x):
+    return self.maker(x)
+
+
+_PARTS = {
+    'built': lambda: ([keras.Input((8,)), layers.Dense(6)], [keras.Input((6,)), layers.Dense(8)]),
+    'unbuilt': lambda: ([layers.Dense(6)], [layers.Dense(8)]),
+    'half': lambda: ([keras.Input((8,)), layers.Dense(6)], [layers.Dense(8)]),
+}
+
+
+@pytest.mark.parametrize('parts', sorted(_PARTS))
+@pytest.mark.parametrize('make', [Adversarial, Encodes])
+@pytest.mark.parametrize('run_eagerly', [False, True])
+def test_a_model_that_is_never_called_is_pruned(make, parts, run_eagerly):
+  model, x = make(_PARTS[parts]()), np.random.RandomState(0).rand(32, 8).astype('float32')
+  before = [np.asarray(weight) for weight in model.maker.weights] if parts != 'unbuilt' else []
+  pruned = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0, frequency=2))
+  for weight, value in zip(pruned.maker.weights if before else [], before):
+    np.testing.assert_array_equal(weight, value)
+  pruned.compile('sgd', run_eagerly=run_eagerly)
+  pruned.fit(x, batch_size=8, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  kernels = [pruned.maker.layers[-1].kernel, pruned.judge.layers[-1].kernel]
+  assert [float(np.mean(np.asarray(kernel) == 0)) for kernel in kernels] == [0.5, 0.5]
+  stripped = sparsity.strip_pruning(pruned)
+  assert not pruned_layers(stripped)
+  for kernel, net in zip(kernels, (stripped.maker, stripped.judge)):
+    np.testing.assert_array_equal(net.layers[-1].kernel, kernel)
+    assert len(net.weights) == 2 and 'build' not in (set(vars(net.layers[-1])) - set(
+        vars(layers.Dense(1))))
+
+
+@pytest.mark.parametrize('parts', sorted(_PARTS))
+def test_a_model_that_is_never_called_asks_for_the_callback(parts):
+  pruned = sparsity.prune_low_magnitude(Adversarial(_PARTS[parts]()),
+                                        sparsity.ConstantSparsity(0.5, 0, frequency=2))
+  pruned.compile('sgd')
+  with pytest.raises(Exception, match='UpdatePruningStep'):
+    pruned.fit(np.zeros((8, 8), np.float32), verbose=0)
