@@ -165,9 +165,9 @@ def _check_type(layer: Any) -> None:
   kind = type(layer)
   if kind.__name__ == 'KerasTensor' or tf.is_tensor(layer):
     raise errors.LayerError(
-        'prune_low_magnitude and strip_pruning take layers and models, and %r is a tensor, the '
-        'output of a layer; pass the layer, and call what comes back: '
-        'prune_low_magnitude(Dense(10), ...)(x)' % (layer,))
+        'prune_low_magnitude and strip_pruning take layers and models, and %s is a tensor, the '
+        'output of a layer, or a weight; pass the layer, and call what comes back: '
+        'prune_low_magnitude(Dense(10), ...)(x)' % _shown(layer))
   if any(base.__name__ == 'Layer' and base.__module__.split('.')[0] in ('keras', 'tf_keras')
          for base in kind.__mro__):
     raise errors.LayerError(
@@ -176,7 +176,13 @@ def _check_type(layer: Any) -> None:
             getattr(layer, 'name', layer), kind.__name__, 3 if backend.IS_KERAS_3 else 2,
             1 if backend.IS_KERAS_3 else 0))
   raise errors.LayerError('prune_low_magnitude and strip_pruning take Keras models, layers and (to '
-                          'prune) lists of layers, and not %r of type %s' % (layer, kind.__name__))
+                          'prune) lists of layers, and not %s of type %s' % (
+                              _shown(layer), kind.__name__))
+
+
+def _shown(value: Any) -> str:
+  """Returns a value as a message shows it, which may be an array with all its elements."""
+  return errors.shortened(' '.join(repr(value).split()), 80)
 
 
 def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
