@@ -205,7 +205,7 @@ def prune_here(layer: Any, settings: Settings) -> Any:
   try:
     if isinstance(layer, keras.Model):
       _hook_builds(layer)
-    with variables.scope_of(layer):
+    with variables.scope_of(layer), variables.named_by(layer):
       layer._make_masks()
   except Exception:
     take_off(layer)

@@ -5,6 +5,7 @@
 import contextlib
 import functools
 import inspect
+import re
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from model_pruning.compat import tensorflow
@@ -68,6 +69,18 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
     if backend.IS_KERAS_3:  # Where checkpoints of TensorFlow find weights by attributes alone.
       setattr(layer, '_added_' + name, weight)
     return weight
+
+
+@contextlib.contextmanager
+def named_by(layer: Any) -> Iterator[None]:
+  """Has Keras 2 name weights as it does when a layer makes them: hidden/mask. Keras 3 always does.
+  """
+  if backend.IS_KERAS_3:
+    yield
+    return
+  scope = re.sub(r'[^\w./>-]', '_', layer.name, flags=re.ASCII).lstrip('_-/>')
+  with tensorflow.name_scope(scope or 'layer'):
+    yield
 
 
 def remove_weights(layer: Any, added: Dict[str, Any]) -> None:

@@ -285,6 +285,13 @@ def test_stripping_in_place_gives_the_masks_back():
   assert [mask() for mask in masks] == [None, None]
 
 
+@pytest.mark.parametrize('in_place', [False, True])
+def test_masks_are_named_by_their_layers(in_place):
+  pruned = prune(dense_model(), HALF, in_place=in_place)
+  names = [variables.variable_name(record.mask) for record in training.records(pruned)]
+  assert [name.split('/')[-2:] for name in names] == [['hidden', 'mask'], ['logits', 'mask']]
+
+
 def test_a_layer_pruned_in_place_keeps_its_checkpoint_names(tmp_path):
   model = trained(dense_model(), in_place=True)
   saved = tensorflow.train.Checkpoint(model=model).save(str(tmp_path / 'checkpoint'))
