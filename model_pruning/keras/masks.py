@@ -72,11 +72,10 @@ class Pruning:
     last_update_step: int64 scalar variable, the step of the last mask update, NEVER at first.
     added: the variables that pruning has added to the layer, by their names in it.
     constraints: {id of a weight: its MaskConstraint}.
-    optimizer: that of the model while it is trained, or None.
+    optimizer: the model's optimizer while it is trained, or None.
     stale: whether there may be functions of Keras's that were traced before the masks, or that
       an error ended.
-    hooked: (layer, its own build() or None) of layers in a model that make masks once built.
-    build: the layer's own build(), where instances have one; kept for stripping.
+    hooked: (layer, its own build() or None) of the layers whose build() makes masks.
     plain: what stands for the layer as it was when it is saved (see pruned.py).
   """
 
@@ -93,7 +92,6 @@ class Pruning:
     self.stale = True
     self._busy = 0
     self.hooked: List[Any] = []
-    self.build: Any = None
     self.plain: Any = None
     self._attended = False
     self._during: Optional[Callable[[], bool]] = None
@@ -179,7 +177,7 @@ class Pruning:
     return self.added[name]
 
   def variables(self) -> Dict[str, Any]:
-    """Returns what pruning has added to the weights of the layer, by names for files."""
+    """Returns the variables that pruning added to the layer, by their names in files."""
     if not self.made:
       return {}
     found = {'pruning_step': self.step, 'last_mask_update_step': self.last_update_step}

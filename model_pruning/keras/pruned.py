@@ -203,8 +203,6 @@ def prune_here(layer: Any, settings: Settings) -> Any:
   pruning = Pruning(layer, settings)
   _put_on(layer, pruning)
   try:
-    if isinstance(layer, keras.Model):
-      _hook_builds(layer)
     with variables.scope_of(layer), variables.named_by(layer):
       layer._make_masks()
   except Exception:
@@ -227,8 +225,6 @@ def take_off(layer: Any) -> None:
   for pruned in pruning.weights:
     variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)].first)
   variables.remove_weights(layer, pruning.added)
-  if pruning.build is not None:
-    layer.build = pruning.build
   object.__setattr__(layer, '__class__', layer.plain_class)
   object.__delattr__(layer, 'pruning')
 
@@ -236,38 +232,32 @@ def take_off(layer: Any) -> None:
 def _put_on(layer: Any, pruning: Pruning) -> None:
   object.__setattr__(layer, 'pruning', pruning)
   object.__setattr__(layer, '__class__', pruned_class(type(layer)))
-  pruning.build = vars(layer).get('build')
-  if pruning.build is not None:  # Keras 3 gives each layer its own, which knows the plain class.
-    layer.build = _then(_busy(pruning.build, pruning), layer)
+  _hook_builds(layer)
   variables.add_weights(layer, pruning.added)
   for pruned in pruning.weights:
     variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
 
 
-def _busy(plain_build: Callable[..., None], pruning: Pruning) -> Callable[..., None]:
+def _hook_builds(layer: Any) -> None:
+  """Has a layer make masks when it is built; and a model when any layer in it is, whoever calls it.
+  """
+  # Keras 3 gives each layer a build() of its own, which knows the plain class.
+  hooked = [layer] if 'build' in vars(layer) else []
+  if isinstance(layer, keras.Model):
+    hooked += [inner for inner in backend.layers_in(layer)[1:] if not inner.built]
+  for each in hooked:
+    layer.pruning.hooked.append((each, vars(each).get('build')))
+    each.build = _making_masks(each.build, layer)
+
+
+def _making_masks(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
   @functools.wraps(plain_build)
   def build(*args: Any, **kwargs: Any) -> None:
-    with pruning.busy():
+    with layer.pruning.busy():
       plain_build(*args, **kwargs)
-
-  return build
-
-
-def _then(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
-  @functools.wraps(plain_build)
-  def build(*args: Any, **kwargs: Any) -> None:
-    plain_build(*args, **kwargs)
     layer._make_masks()
 
   return build
-
-
-def _hook_builds(model: Any) -> None:
-  """Has a model make masks whenever a layer in it is built, by whoever calls that."""
-  for inner in backend.layers_in(model)[1:]:
-    if not inner.built:
-      model.pruning.hooked.append((inner, vars(inner).get('build')))
-      inner.build = _then(inner.build, model)
 
 
 def _unhook_builds(pruning: Pruning) -> None:
