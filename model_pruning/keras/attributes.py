@@ -93,13 +93,13 @@ def _copied(value: Any, share: bool) -> Any:
 
 
 class Comparison:
-  """Compares objects of users by their attributes; those of Keras are what their configs say."""
+  """Compares user objects by their attributes, and Keras objects by their configs."""
 
   def __init__(self) -> None:
     self._seen: Dict[Tuple[int, int], Any] = {}
 
   def same(self, ours: Any, theirs: Any) -> bool:
-    """Says whether two values are known to be equal as far as a model goes by them."""
+    """Returns whether a model can be relied on to treat two values alike."""
     try:
       return self._same(ours, theirs)
     except Exception:  # Of a user's own __eq__ and the like; tables of pandas have no truth value.
@@ -144,12 +144,12 @@ class Comparison:
 
 
 def _held(function: Any) -> List[Any]:
-  """Returns what a function takes along from where it was made."""
+  """Returns the defaults of a function and the values in its closure."""
   return [function.__defaults__, inspect.getclosurevars(function).nonlocals]
 
 
 def _is_users(value: Any) -> bool:
-  """Says whether it is a function or a part, such as a regularizer, that is not Keras's own."""
+  """Returns whether a value is a function or part (such as a regularizer) from user code."""
   if isinstance(value, (types.FunctionType, types.MethodType)):
     return not backend.is_keras_own(value)
   return hasattr(value, 'get_config') and not isinstance(value, type) and not backend.is_layer(

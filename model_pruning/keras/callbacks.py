@@ -90,7 +90,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.update_if_due()
 
   def _take_expected(self) -> bool:
-    """Says whether a batch has begun, which then is no longer expected."""
+    """Returns whether a batch has begun and was not trained on yet; resets the flag."""
     expected, self._expects = self._expects, False
     return expected
 
@@ -208,5 +208,5 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
 
 def _is_trained(layer: Any) -> bool:
-  """Says whether a pruned layer is not frozen."""
+  """Returns whether a pruned layer is trained, not frozen."""
   return layer.pruning.trainable if layer.pruning.made else layer.trainable

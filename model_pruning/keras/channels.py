@@ -24,7 +24,7 @@ class View:
   Attributes:
     order: the axes of the weight, in the order in which they are taken.
     shape: the shape of the weight with its axes in that order.
-    viewed: (1, before, inputs, outputs); the product is that of `shape`.
+    viewed: (1, before, inputs, outputs), with as many elements as `shape`.
   """
   order: Tuple[int, ...]
   shape: Tuple[int, ...]
@@ -109,7 +109,7 @@ def _kind(layer: Any) -> Optional[str]:
 
 
 def _of_equation(layer: Any, shape: Tuple[int, ...]) -> Optional[View]:
-  """Returns the view of a kernel of EinsumDense, such as that of 'abc,cde->abde'.
+  """Returns the view of an EinsumDense kernel, for an equation such as 'abc,cde->abde'.
 
   The letters that the output lacks are summed over: they are the inputs. Those that only the
   kernel and the output have are the outputs. A letter in all three counts for itself.

@@ -19,8 +19,8 @@ from model_pruning import tensors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
-from model_pruning.keras import variables
 from model_pruning.keras import configs
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.reporting import last_update

@@ -32,7 +32,7 @@ def fit_of(model: Any) -> Callable[[], bool]:
   """Returns a function that says whether no other fit() of the model has begun since.
 
   Every fit() gives the model a History, and so do evaluate() and predict() of Keras 2; but only
-  that of a fit() counts epochs.
+  the History of a fit() counts epochs.
   """
   model_of_fit = weakref.ref(model)
   history = getattr(model, 'history', None)

@@ -538,21 +538,8 @@ def test_arguments_that_there_are_not(call, said):
 
 
 def test_weights_that_cannot_be_pruned():
-  class Complex(layers.Layer):
-
-    def build(self, input_shape):
-      self.table = self.add_weight(name='table', shape=(8, 2), dtype='int32', trainable=False,
-                                   initializer='zeros')
-      super().build(input_shape)
-
-    def get_prunable_weights(self):
-      return [self.table]
-
-    def call(self, inputs):
-      return inputs
-
   with pytest.raises(ValueError, match='table.*int32.*floating'):
-    prune(Complex())(np.ones((1, 8), np.float32))
+    prune(zoo.Counts())(np.ones((1, 8), np.float32))
 
 
 def test_prunable_weights_that_are_no_variables():

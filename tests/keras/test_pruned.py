@@ -319,20 +319,7 @@ def test_an_error_leaves_the_model_as_it_was(bad):
 
 
 def test_a_weight_that_cannot_be_pruned_leaves_the_model_as_it_was():
-  class Counts(layers.Layer):
-
-    def build(self, input_shape):
-      self.table = self.add_weight(name='table', shape=(8, 2), dtype='int32', trainable=False,
-                                   initializer='zeros')
-      super().build(input_shape)
-
-    def get_prunable_weights(self):
-      return [self.table]
-
-    def call(self, inputs):
-      return inputs
-
-  model = keras.Sequential([keras.Input((8,)), layers.Dense(8), Counts()])
+  model = keras.Sequential([keras.Input((8,)), layers.Dense(8), zoo.Counts()])
   with pytest.raises(errors.WeightError, match='table'):
     prune(model, HALF, in_place=True)
   assert not pruned_layers(model) and len(model.weights) == 3

@@ -81,6 +81,21 @@ class Residual(layers.Layer):
     return {**super().get_config(), 'units': self.units}
 
 
+class Counts(layers.Layer):
+  """Names a weight to prune that cannot be: it is no floating one."""
+
+  def build(self, input_shape: Any) -> None:
+    self.table = self.add_weight(name='table', shape=(8, 2), dtype='int32', trainable=False,
+                                 initializer='zeros')
+    super().build(input_shape)
+
+  def get_prunable_weights(self) -> List[Any]:
+    return [self.table]
+
+  def call(self, x: Any) -> Any:
+    return x
+
+
 @keras.utils.register_keras_serializable('tests')
 class Bilinear(layers.Layer):
   """A custom layer that says itself what to prune."""
