@@ -16,6 +16,7 @@ from model_pruning import inputs
 from model_pruning import tables
 from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.reading import places
 
 # What summaries.py and contrib write: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
 _TAG = re.compile(r'(?P<spec>.*?_summaries(?:_\d+)?/)?(?P<variable>(?:.*[/_])?)'
@@ -70,7 +71,7 @@ class History:
   weights: Tuple[WeightHistory, ...]
   asked: Dict[str, Series] = dataclasses.field(default_factory=dict)
 
-  def table(self, target: Optional[float] = None, width: int = 100) -> str:
+  def table(self, target: Optional[float] = None, width: int = tables.WIDTH) -> str:
     """Returns what became of each weight, for a terminal.
 
     Args:
@@ -92,9 +93,7 @@ class History:
       rows.append([weight.name, _text(max(_steps(weight), default=None)), tables.share(last),
                    _text(step), '-' if threshold is None else '%.3g' % threshold,
                    '%d' % len(weight.sparsity.steps)])
-    others = sum(max(len(row[index]) for row in [headers] + rows) + 2 for index in range(1, 6))
-    names = tables.elided([row[0] for row in rows], max(width - others, 12))
-    return tables.aligned(headers, [[name] + row[1:] for name, row in zip(names, rows)])
+    return tables.fitted(headers, rows, width)
 
   def to_json(self) -> str:
     """Returns all values as a JSON object."""
@@ -141,11 +140,7 @@ def read(path: Any) -> History:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
   """
   path = inputs.check(path)
-  runs = _event_files(path)
-  if not runs:
-    raise errors.ModelFileError(
-        'There are no event files (*tfevents*) %s %s; give the folder that training wrote its '
-        'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
+  runs = places.event_files(path)
   tags: List[str] = []
   found: Dict[str, Dict[str, Dict[int, float]]] = {}
   for run, parts in runs.items():
@@ -191,23 +186,6 @@ def _weights(values: Dict[str, Dict[int, float]]) -> List[WeightHistory]:
 def _series(by_step: Dict[int, float]) -> Series:
   steps = sorted(by_step)
   return Series(np.array(steps, np.int64), np.array([by_step[step] for step in steps], np.float64))
-
-
-def _event_files(path: str) -> Dict[str, List[str]]:
-  """Returns the event files, oldest first, by the folder they are in, relative to `path`."""
-  if os.path.isfile(path):
-    return {'': [path]}
-  runs = {}
-  for folder, _, names in sorted(os.walk(path)):
-    files = [os.path.join(folder, name) for name in names if 'tfevents' in name]
-    if files:
-      runs[os.path.relpath(folder, path)] = sorted(files, key=_age)
-  return runs
-
-
-def _age(path: str) -> Tuple[int, str]:
-  started = re.search(r'tfevents\.(\d+)', path)  # Seconds.
-  return (int(started.group(1)) if started else 0, path)
 
 
 def _merged(files: List[str]) -> Dict[str, Dict[int, float]]:

@@ -10,8 +10,6 @@ from typing import Any, ContextManager, Optional
 from model_pruning import errors
 from model_pruning import files
 from model_pruning import quiet
-from model_pruning.compat import api_implementation
-from model_pruning.compat import tf
 
 
 def check(path: Any) -> str:
@@ -43,6 +41,37 @@ def check(path: Any) -> str:
   return path
 
 
+def exists(path: str) -> bool:
+  """Whether there is a file or a folder at a local path or a URL."""
+  return os.path.exists(path) if files.scheme(path) is None else _gfile().Exists(path)
+
+
+def is_folder(path: str) -> bool:
+  """Whether there is a folder at a local path or a URL."""
+  return os.path.isdir(path) if files.scheme(path) is None else _gfile().IsDirectory(path)
+
+
+def head(path: str, size: int) -> bytes:
+  """Returns the first bytes of a file; none of a file that cannot be read."""
+  if files.scheme(path) is None:
+    try:
+      with open(path, 'rb') as f:
+        return f.read(size)
+    except OSError:
+      return b''
+  from model_pruning.compat import tf
+  try:
+    with tf.gfile.GFile(path, 'rb') as f:
+      return bytes(f.read(size))
+  except (tf.errors.OpError, OSError):
+    return b''
+
+
+def _gfile() -> Any:
+  from model_pruning.compat import tf  # Only URLs need it.
+  return tf.gfile
+
+
 def parse(message: Any, content: bytes) -> Any:
   """Parses a protocol buffer into `message`, which is returned; failures raise, and print nothing.
 
@@ -56,11 +85,13 @@ def parse(message: Any, content: bytes) -> Any:
 
 def silent_parsing() -> ContextManager[None]:
   """Within, protobuf does not print what it raises, as the C++ of older versions does."""
+  from model_pruning.compat import api_implementation
   return quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext()
 
 
 def has_file_system(scheme: str) -> bool:
   """Whether TensorFlow has a file system for URLs of a scheme; asks no network."""
+  from model_pruning.compat import tf
   known = getattr(getattr(tf.io, 'gfile', None), 'get_registered_schemes', None)
   if known is not None:
     return scheme in known()

@@ -38,6 +38,9 @@ ADDED = (MASK, THRESHOLD) + HISTORY
 # Weights whose mask is called <scope>/mask. Any other weight has <scope>/<leaf>_mask.
 MAIN_WEIGHTS = ('kernel', 'weights')
 
+# Of the weights that are masked where nobody says which.
+KERNELS = '.*(kernel|weights)$'
+
 # Attributes of Keras layers that hold variables of pruning begin with this on Keras 3.
 KERAS_ATTRIBUTE = '_added_'
 # The masks of a Keras layer with several weights: pruning_0_mask, pruning_1_mask, ...

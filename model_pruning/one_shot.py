@@ -12,12 +12,13 @@ from model_pruning import registry
 from model_pruning.compat import tf
 from model_pruning.export import checkpoint
 from model_pruning.maps import expression
+from model_pruning.names import KERNELS
 from model_pruning.pruning import Pruning
 from model_pruning.scope import masked_scope
 from model_pruning.spec import PruningSpec
 from model_pruning.summaries import WeightSparsity
 
-INCLUDE = '.*(kernel|weights)$'
+INCLUDE = KERNELS
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 

@@ -79,17 +79,38 @@ def loading_tensorflow() -> Iterator[None]:
 
   A log level of 2 or more asks for less; TensorFlow 2.21 greets all the same.
   """
-  if os.environ.get(_LEVEL, '3') in ('0', '1') or not is_command():
+  if not (_COMMAND or is_command()):
     yield
     return
-  os.environ.setdefault(_LEVEL, '3')
-  warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
   try:
-    with muted():
+    with _exiting_on_interrupt(), _muted_unless_asked():
       yield
   except KeyboardInterrupt:
     print(_INTERRUPTED, file=sys.stderr)
     raise SystemExit(130) from None
+
+
+@contextlib.contextmanager
+def _muted_unless_asked() -> Iterator[None]:
+  if os.environ.get(_LEVEL, '3') in ('0', '1'):
+    yield
+    return
+  os.environ.setdefault(_LEVEL, '3')
+  warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
+  with muted():
+    yield
+
+
+@contextlib.contextmanager
+def _exiting_on_interrupt() -> Iterator[None]:
+  """Within, as exit_on_interrupt, also where Ctrl-C raises KeyboardInterrupt around it."""
+  before = signal.getsignal(signal.SIGINT)
+  exit_on_interrupt()
+  try:
+    yield
+  finally:
+    if before is signal.default_int_handler and signal.getsignal(signal.SIGINT) is _exit:
+      signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -109,6 +130,7 @@ def muted() -> Iterator[None]:
     os.close(null)
 
 
-# As early as can be: the package imports this first.
-if is_command():
+# As early as can be: the package imports this first. Python does not say -m later on.
+_COMMAND = is_command()
+if _COMMAND:
   exit_on_interrupt()

@@ -8,6 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import numeric
 from model_pruning import schedules
 from model_pruning.compat import tf
 from model_pruning.spec import LARGEST_STEP
@@ -80,7 +81,7 @@ class PruningSchedule(abc.ABC):
     True where it should prune and has not done so at this very step. The
     schedules of this library also make up for updates that were passed over.
     """
-    fresh = (step > last_update_step) | schedules.equal(step, 0)
+    fresh = (step > last_update_step) | numeric.equal(step, 0)
     return fresh & self.should_prune(step)
 
   def sparsity_at(self, step: Any, target_sparsity: Optional[float] = None,

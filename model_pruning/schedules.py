@@ -12,7 +12,7 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from model_pruning.compat import tf
+from model_pruning import numeric
 from model_pruning.spec import PruningSpec
 
 
@@ -53,7 +53,8 @@ def polynomial(step: Any, begin: int, end: int, initial: float, target: float, e
     initial, target: the sparsity there.
     exponent: positive.
   """
-  if tf.is_tensor(step):
+  if numeric.is_tensor(step):
+    tf = numeric.tensorflow()
     dtype = dtype or tf.float32
     share = tf.cast(step - begin, dtype) / tf.cast(end - begin, dtype)
     left = 1 - tf.minimum(tf.constant(1, dtype), tf.maximum(tf.constant(0, dtype), share))
@@ -82,7 +83,7 @@ class Clock:
   def is_update(self, step: Any) -> Any:
     """Says whether `step` is one with an update; a bool, an array or a tensor as `step` is."""
     due = is_in_turn(step, self.begin, self.end, self.frequency)
-    return due if self.end < 0 else due | equal(step, self.end)
+    return due if self.end < 0 else due | numeric.equal(step, self.end)
 
   def is_due(self, step: Any, last_update_step: Any) -> Any:
     """Says whether an update falls after last_update_step and not after `step`.
@@ -93,8 +94,8 @@ class Clock:
     """
     due = self._update_at(step) > self._update_at(last_update_step)
     if self.begin == 0:
-      due |= equal(step, 0)
-    return due if tf.is_tensor(due) or np.ndim(due) else bool(due)
+      due |= numeric.equal(step, 0)
+    return due if numeric.is_tensor(due) or np.ndim(due) else bool(due)
 
   def is_over(self, step: Any) -> Any:
     """Says whether no update falls after `step`."""
@@ -117,7 +118,7 @@ class Clock:
     if self.end < 0 or (self.end - self.begin) % self.frequency == 0:
       return number
     last = step >= self.end  # It comes out of turn.
-    return number + (tf.cast(last, step.dtype) if tf.is_tensor(step) else np.asarray(last, int))
+    return number + numeric.as_integer(last, step)
 
   def _after(self, step: int) -> int:
     """Returns the first step after `step` with an update, where it is not over."""
@@ -136,7 +137,7 @@ def is_in_turn(step: Any, begin: Any, end: Any, frequency: Any) -> Any:
     A bool, a bool array or a bool tensor.
   """
   inside = (step >= begin) & ((step <= end) | (end < 0))
-  return inside & equal((step - begin) % frequency, 0)
+  return inside & numeric.equal((step - begin) % frequency, 0)
 
 
 def turn_at(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
@@ -152,15 +153,8 @@ def turn_at(step: Any, begin: int, frequency: int, end: int = -1) -> Any:
   Returns:
     An int, an array or a tensor of the step's dtype.
   """
-  minimum, maximum = (tf.minimum, tf.maximum) if tf.is_tensor(step) else (np.minimum, np.maximum)
-  until = step if end < 0 else minimum(step, end)
-  return maximum(until - begin, -1) // frequency
-
-
-def equal(a: Any, b: Any) -> Any:
-  """Returns a == b of numbers, arrays or tensors, element by element."""
-  # In graphs of TensorFlow 1 `==` asks whether two tensors are the same object.
-  return tf.equal(a, b) if tf.is_tensor(a) or tf.is_tensor(b) else a == b
+  until = step if end < 0 else numeric.minimum(step, end)
+  return numeric.maximum(until - begin, -1) // frequency
 
 
 def is_inside(step: Any, spec: PruningSpec) -> Any:
@@ -204,10 +198,9 @@ def is_update_due(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
 
   Takes the arguments of is_update_step, and returns the same types.
   """
-  where = tf.where if tf.is_tensor(step) else np.where
-  last = where(last_update_step > step, last_update_step * 0, last_update_step)
+  last = numeric.where(last_update_step > step, last_update_step * 0, last_update_step)
   due = update_at(step, spec) > update_at(last, spec)
-  return due if tf.is_tensor(due) or np.ndim(due) else bool(due)
+  return due if numeric.is_tensor(due) or np.ndim(due) else bool(due)
 
 
 def update_at(step: Any, spec: PruningSpec) -> Any:

@@ -32,7 +32,7 @@ _claimed = _Claimed()
 
 
 @contextlib.contextmanager
-def masked_scope(include: str = '.*(kernel|weights)$', exclude: Optional[str] = None,
+def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
                  group_name: Optional[str] = None, prune_option: str = 'weight') -> Iterator[None]:
   """Masks the weights that are created within it, in a model that knows nothing of masks.
 

@@ -10,6 +10,8 @@ from model_pruning import tables
 from model_pruning import variables
 from model_pruning.compat import tf
 
+_SHORT = 'short of its target'
+
 
 @dataclasses.dataclass(frozen=True)
 class WeightSparsity:
@@ -41,17 +43,32 @@ class WeightSparsity:
     return self.zeros / self.size
 
 
-def sparsity_table(rows: Sequence[WeightSparsity]) -> str:
-  """Returns an aligned table of the rows, with a line of totals, for a terminal or a log."""
-  lines = [('weight', 'shape', 'asked', 'achieved', 'zeros', 'of', '')]
-  lines += [(tables.printable(row.name), tables.shape_text(row.shape), '%.4f' % row.asked,
-             '%.4f' % row.achieved, '{:,}'.format(row.zeros), '{:,}'.format(row.size),
-             'short of its target' if row.short else '') for row in rows]
+def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) -> str:
+  """Returns an aligned table of the rows, with a line of totals, for a terminal or a log.
+
+  Args:
+    rows: the weights.
+    width: names lose their middle in a table that would be wider.
+  """
   zeros, size = sum(row.zeros for row in rows), sum(row.size for row in rows)
-  lines.append(('total', '', '', '%.4f' % (zeros / max(size, 1)), '{:,}'.format(zeros),
-                '{:,}'.format(size), ''))
+  short = [_SHORT if row.short else '' for row in rows]
+  lines = [['weight', 'shape', 'target', 'achieved', 'zeros', 'of', '']]
+  lines += [[row.name, tables.shape_text(row.shape), '%.4f' % row.asked, '%.4f' % row.achieved,
+             '{:,}'.format(row.zeros), '{:,}'.format(row.size), remark]
+            for row, remark in zip(rows, short)]
+  lines.append(['total', '', '', '%.4f' % (zeros / max(size, 1)), '{:,}'.format(zeros),
+                '{:,}'.format(size), ''])
   widths = [max(map(len, column)) for column in zip(*lines)]
-  return '\n'.join(_align(line, widths) for line in lines)
+  room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
+  shortest, below = min(widths[0], tables.SHORTEST_NAME), []
+  if any(short) and room < shortest:  # Without the column of remarks.
+    room += widths.pop() + 2
+    lines = [line[:-1] for line in lines]
+    below = tables.wrapped('%s: %s' % (_SHORT, ', '.join(
+        row.name for row in rows if row.short)), width)
+  names = tables.elided([line[0] for line in lines], max(room, shortest))
+  widths[0] = max(map(len, names))
+  return '\n'.join([_align([name] + line[1:], widths) for name, line in zip(names, lines)] + below)
 
 
 def _align(cells: Iterable[str], widths: Iterable[int]) -> str:

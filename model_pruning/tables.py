@@ -5,6 +5,7 @@
 import csv
 import io
 import re
+import textwrap
 from typing import Any, List, Optional, Sequence
 
 from model_pruning import errors
@@ -14,6 +15,10 @@ _UNSEEN = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\u
 # What a spreadsheet takes for the beginning of a formula, full-width forms included.
 _FORMULA = re.compile(r'\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]')
 _NUMBER = re.compile(r'-?\d+(\.\d*)?([eE][+-]?\d+)?')
+
+# Of names in a table, before it is split; terminals and pages are 80 wide at the least.
+SHORTEST_NAME = 24
+WIDTH = 80
 
 
 def printable(text: str) -> str:
@@ -109,7 +114,11 @@ def shape_text(shape: Sequence[int]) -> str:
 def elided(names: Sequence[str], width: int) -> List[str]:
   """Returns names of at most `width` characters, without their middle where need be.
 
-  They stay distinct if that can be. Characters that terminals act on are escaped.
+  Different names stay different, so long as `width` has room for a number. Characters that
+  terminals act on are escaped.
+
+  >>> elided(['encoder/layer_1/kernel', 'encoder/layer_2/kernel'], 14)
+  ['enc..._1/kernel', 'enc..._2/kernel']
   """
   names = [printable(name) for name in names]
   shortened: List[str] = []
@@ -119,8 +128,69 @@ def elided(names: Sequence[str], width: int) -> List[str]:
     if len(set(found)) == len(set(names)):
       return found
     shortened = shortened or found
-  return shortened
+  return _numbered(names, shortened, width)
 
 
 def _elided(name: str, width: int, tail: int) -> str:
   return name if len(name) <= width else name[:width - 3 - tail] + '...' + name[len(name) - tail:]
+
+
+def _numbered(names: Sequence[str], shortened: Sequence[str], width: int) -> List[str]:
+  """Returns shortened names with ~2, ~3, ... at the end of those that another one has already."""
+  texts = {name: short for name, short in zip(names, shortened) if name == short}
+  taken = set(texts.values())
+  for name, short in zip(names, shortened):
+    number, text = 1, short
+    while name not in texts and text in taken:
+      number += 1
+      mark = '~%d' % number
+      text = short[:max(width - len(mark), 1)] + mark
+    taken.add(texts.setdefault(name, text))
+  return [texts[name] for name in names]
+
+
+def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, left: int = 1,
+           keys: int = 1, split: Optional[int] = None) -> str:
+  """Returns an aligned table of at most `width` characters, as far as that can be.
+
+  Names in the first column lose their middle. If that is not enough, what would be too wide
+  follows in further tables, which begin with the same columns.
+
+  Args:
+    headers, rows, left: see `aligned`.
+    width: of the terminal.
+    keys: number of columns, from the first, that each table begins with.
+    split: index of the column that the second table begins at; by default as many columns as fit
+      are in the first.
+
+  Raises:
+    errors.MissingPackageError: tabulate is not installed.
+  """
+  headers = [printable(header) for header in headers]
+  rows = [[printable(cell) for cell in row] for row in rows]
+  widths = [max(map(len, column)) for column in zip(headers, *rows)]
+  shortest = min(widths[0], SHORTEST_NAME)
+  key_width = shortest + sum(size + 2 for size in widths[1:keys])
+  parts: List[List[int]] = [[]]
+  room = width - key_width
+  for index in range(keys, len(headers)):
+    fits = sum(widths[other] + 2 for other in parts[-1] + [index]) <= room
+    if parts[-1] and not fits:
+      parts.append([])
+    parts[-1].append(index)
+  if split is not None and len(parts) > 1:
+    parts = [list(range(keys, split)), list(range(split, len(headers)))]
+  tables = [list(range(keys)) + part for part in parts]
+  widest = max(sum(widths[index] + 2 for index in columns[1:]) for columns in tables)
+  # In each table alike, so that a weight is found again.
+  names = elided([row[0] for row in rows], max(width - widest, shortest))
+  rows = [[name] + list(row[1:]) for name, row in zip(names, rows)]
+  return '\n\n'.join(
+      aligned([headers[index] for index in columns],
+              [[row[index] for index in columns] for row in rows],
+              sum(1 for index in columns if index < left)) for columns in tables)
+
+
+def wrapped(text: str, width: int) -> List[str]:
+  """Returns the lines of a text for a terminal; names are not broken."""
+  return textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)

@@ -3,8 +3,9 @@
 """A run before it is started: when an HParams string updates the masks, and how sparse it gets."""
 
 import dataclasses
+import itertools
 import json
-from typing import Any, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from model_pruning.spec import PruningSpec
 OTHER = '(all others)'
 
 _MOST_UPDATES = 1000000
+_LONGEST_NAME = 22  # Of a column.
+_MOST_NAMES = 6  # Of those that share one.
+_KEYS_WIDTH = 16  # Of the columns 'update' and 'step'.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +68,11 @@ class Timeline:
     """Returns a sentence on the targets that are not reached, None if all are."""
     return schedules.shortfall(self.spec, self.num_steps)
 
-  def table(self, rows: int = 12) -> str:
+  def table(self, rows: int = 12, width: int = tables.WIDTH) -> str:
     """Returns the updates for a terminal: all of them, or `rows` spread over the run.
+
+    Targets whose sparsity is the same throughout share a column. Columns that would make the table
+    wider than `width` are left out; a second table has all targets then.
 
     Raises:
       errors.MissingPackageError: tabulate is not installed.
@@ -73,18 +80,40 @@ class Timeline:
     number = len(self.steps)
     shown = (range(number) if number <= rows else
              sorted(set(np.linspace(0, number - 1, rows).round().astype(int).tolist())))
-    headers = ['update', 'step'] + tables.elided([course.name for course in self.courses], 30)
+    alike = self.alike()
+    headers = _headers(alike)
+    fitting = max(1, sum(accumulated <= width - _KEYS_WIDTH for accumulated in itertools.accumulate(
+        max(len(header), 6) + 2 for header in headers)))
     cells = [['%d' % (index + 1), '%d' % self.steps[index]] +
-             [tables.share(course.sparsity[index]) for course in self.courses] for index in shown]
-    cells.append(['target', ''] + [tables.share(course.target) for course in self.courses])
-    lines = [tables.aligned(headers, cells, left=0), '']
+             [tables.share(courses[0].sparsity[index]) for courses in alike[:fitting]]
+             for index in shown]
+    cells.append(['target', ''] + [tables.share(courses[0].target) for courses in alike[:fitting]])
+    lines = [tables.aligned(['update', 'step'] + headers[:fitting], cells, left=0), '']
+    if fitting < len(alike):
+      lines += [tables.fitted(
+          ['map key', 'target', 'reached'],
+          [[header, tables.share(courses[0].target), tables.share(courses[0].reached)]
+           for header, courses in zip(_headers(alike, width - 20), alike)], width), '']
+    for header, courses in zip(headers, alike):
+      if len(courses) > 1:
+        names = [course.name for course in courses]
+        lines += tables.wrapped('%s: %s%s.' % (
+            header, ', '.join(names[:_MOST_NAMES]), ' and %d more' % (len(names) - _MOST_NAMES)
+            if len(names) > _MOST_NAMES else ''), width) + ['']
     if len(shown) < number:
       lines.append('%d of %d updates are shown.' % (len(shown), number))
     lines.append('Updates: %s.' % self.when())
     shortfall = self.shortfall()
     if shortfall:
-      lines.append('Falls short: %s.' % tables.printable(shortfall))
+      lines += tables.wrapped('Falls short: %s.' % shortfall, width)
     return '\n'.join(lines)
+
+  def alike(self) -> List[Tuple[Course, ...]]:
+    """Returns the courses, those with one target and one sparsity throughout together."""
+    groups: Dict[Tuple[float, bytes], List[Course]] = {}
+    for course in self.courses:
+      groups.setdefault((course.target, course.sparsity.tobytes()), []).append(course)
+    return [tuple(courses) for courses in groups.values()]
 
   def when(self) -> str:
     """Returns in a few words how many updates there are, and when."""
@@ -110,6 +139,12 @@ class Timeline:
         [step] + [float(course.sparsity[index]) for course in self.courses]
         for index, step in enumerate(self.steps.tolist())]
     return tables.as_csv(['step'] + [course.name for course in self.courses], rows)
+
+
+def _headers(alike: Sequence[Sequence[Course]], width: int = _LONGEST_NAME) -> List[str]:
+  names = tables.elided([courses[0].name for courses in alike], width)
+  return [name + ' +%d' % (len(courses) - 1) if len(courses) > 1 else name
+          for name, courses in zip(names, alike)]
 
 
 def of(spec: Union[PruningSpec, HParams, str, None] = None,

@@ -309,9 +309,16 @@ def _main():
   for option in sys.argv[5:]:
     if option.startswith('--memory='):
       MEMORY = int(option.split('=')[1]) * 2**20
-  import matplotlib.figure  # noqa: F401  Once, and not in each of the processes.
+  # Once, and not in each of the processes.
+  import matplotlib.figure  # noqa: F401
 
   from model_pruning import cli  # noqa: F401
+  from model_pruning import events  # noqa: F401
+  from model_pruning import one_shot  # noqa: F401
+  from model_pruning import plots  # noqa: F401
+  from model_pruning import report  # noqa: F401
+  from model_pruning.export import saved_model  # noqa: F401
+  from model_pruning.export import tflite  # noqa: F401
   if kind in KERAS_FILES:
     from model_pruning.keras import exporting  # noqa: F401
     from model_pruning.keras import files  # noqa: F401

@@ -21,6 +21,7 @@ from model_pruning.compat import tf
 from model_pruning.export import checkpoint
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COMMANDS = ['strip', 'export', 'report', 'plot', 'schedule', 'prune']
 HPARAMS = 'initial_sparsity=0.75,target_sparsity=0.75'
 
 
@@ -240,7 +241,66 @@ def test_bad_usage(arguments, capsys):
   assert 'usage: model-pruning' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('command', ['strip', 'export', 'report', 'plot', 'schedule', 'prune'])
+@pytest.mark.parametrize('words, message', [
+    ('reprot x', 'there is no command reprot (did you mean report?)'),
+    ('shcedule', 'there is no command shcedule (did you mean schedule?)'),
+    ('frobnicate', 'expected one of: schedule, report, plot, strip, export, prune'),
+    ('strip x --ouput=y', 'there is no option --ouput (did you mean --output?)'),
+    ('schedule x --num-steps=5', 'there is no option --num-steps (did you mean --num_steps?)'),
+    ('report x --zzz', '`model-pruning report --help` lists them'),
+])
+def test_a_misspelled_word_is_answered_with_the_right_one(words, message, capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning'] + words.split())
+  assert caught.value.code == 2
+  assert message in capsys.readouterr().err
+
+
+def test_without_a_command_it_lists_them(capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning'])
+  assert caught.value.code == 2
+  lines = capsys.readouterr().err.splitlines()
+  for name in COMMANDS:
+    assert [line for line in lines if line.split()[:1] == [name] and len(line.split()) > 3]
+
+
+@pytest.mark.parametrize('hparams, code', [
+    ('target_sparsity=0.9', 0), ('target_sparsity=0.9,end_pruning_step=50', 1),
+    ('target_sparsity=0.9,weight_sparsity_map=[a:0.5],end_pruning_step=99', 1)])
+def test_strict_schedules(hparams, code, capsys):
+  assert _main(['schedule', hparams, '--strict']) == code
+  assert _main(['schedule', hparams]) == 0
+  assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize('words, code', [
+    ('', 2), ('--help', 0), ('--version', 0), ('report --help', 0), ('export --help', 0),
+    ('reprot x', 2), ('report', 2), ('strip x --output', 2), ('plot pie x --output=y', 2),
+    ('schedule target_sparsity=0.9', 0),
+    ('schedule target_sparsity=0.9 --num_steps=50 --strict', 1),
+    ('schedule target_sparsity=0.9 --json', 0), ('schedule target_sparsty=0.9', 1),
+    ('report missing', 1), ('report missing.pb', 1), ('report missing.keras --json', 1),
+    ('report missing.tflite', 1), ('report --history missing', 1), ('strip missing --output=x', 1),
+    ('strip missing.h5 --output=x', 1), ('strip x.pb --output=y', 1),
+    ('export missing --output=x', 1),
+    ('export x.pb --output=x.pb', 1), ('plot masks missing --output=x.png', 1),
+    ('plot sparsity missing --output=x.png', 1),
+    ('prune missing target_sparsity=0.5 --output=x', 1),
+    ('prune x target_sparsity=2 --output=y', 1)])
+def test_it_answers_without_tensorflow(tmp_path, words, code):
+  (tmp_path / 'tensorflow.py').write_text('print("TensorFlow was loaded"); raise ImportError()')
+  (tmp_path / 'x.pb').write_bytes(b'not empty')
+  done = subprocess.run([sys.executable, '-m', 'model_pruning'] + words.split(),
+                        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), ROOT])),
+                        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                        universal_newlines=True)
+  assert done.returncode == code, done.stderr
+  assert 'Traceback' not in done.stderr and 'TensorFlow was loaded' not in done.stdout
+  assert done.stdout or done.stderr
+
+
+@pytest.mark.parametrize('command', COMMANDS)
 def test_help_has_examples_that_parse(command, capsys):
   with pytest.raises(SystemExit) as caught:
     cli.parse_arguments(['model-pruning', command, '--help'])

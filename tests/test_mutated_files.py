@@ -65,8 +65,8 @@ def test_the_harness_sees_faults(samples, tmp_path):
   program = tmp_path / 'program.py'
   for statement, message in bad.items():
     program.write_text('\n'.join([
-        'import os, sys', 'from model_pruning import commands', 'def report(args):',
-        '  ' + statement, 'commands.report = report',
+        'import os, sys', 'from model_pruning.cli import report', 'def run(args):',
+        '  ' + statement, 'report.run = run',
         'from tests import fuzzing', 'sys.argv[1:] = [%r, "graph", "0", "1"]' % samples,
         'fuzzing._main()']))
     done = subprocess.run([sys.executable, str(program)], stdout=subprocess.PIPE,

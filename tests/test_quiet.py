@@ -51,8 +51,10 @@ def test_ctrl_c_while_a_module_is_imported(tmp_path, module, content, level):
   package.mkdir()
   (package / '__init__.py').write_text(content)
   (package / 'inner.py').write_text(INTERRUPT)
-  for name in ('model_pruning', 'model_pruning.strip_pruning_vars'):
-    done = _run(tmp_path, '-m', name, 'schedule', 'target_sparsity=0.5', level=level)
+  (tmp_path / 'x.pb').write_bytes(b'')
+  for words in (['model_pruning', 'report', 'x.pb'],
+                ['model_pruning.strip_pruning_vars', '--output_node_names=x']):
+    done = _run(tmp_path, '-m', *words, level=level)
     assert (done.returncode, done.stdout) == (130, 'interrupting\n')
     # Who sets a level hears TensorFlow.
     assert done.stderr == LINE or level and done.stderr.endswith(LINE), done.stderr
@@ -62,7 +64,8 @@ def test_ctrl_c_while_a_module_is_imported(tmp_path, module, content, level):
 def test_ctrl_c_at_the_console_script(tmp_path):
   (tmp_path / 'tensorflow.py').write_text(INTERRUPT)
   (tmp_path / 'model-pruning').write_text('from model_pruning.cli import run\nrun()\n')
-  done = _run(tmp_path, 'model-pruning', 'report', 'x')
+  (tmp_path / 'x.pb').write_bytes(b'')
+  done = _run(tmp_path, 'model-pruning', 'report', 'x.pb')
   assert (done.returncode, done.stdout, done.stderr) == (130, 'interrupting\n', LINE)
 
 

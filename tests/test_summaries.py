@@ -106,12 +106,22 @@ def test_table():
       summaries.WeightSparsity('a_longer_name/kernel', (1200,), 0.5, 0, short=True),
       summaries.WeightSparsity('gain', (), 0.5, 0, short=False),
   ]
-  assert model_pruning.sparsity_table(rows) == '''\
-weight                shape      asked  achieved  zeros     of
+  assert model_pruning.sparsity_table(rows, width=100) == '''\
+weight                shape     target  achieved  zeros     of
 conv/weights          3x3x8x16  0.9000    0.9002  1,037  1,152
 a_longer_name/kernel  1200      0.5000    0.0000      0  1,200  short of its target
 gain                  scalar    0.5000    0.0000      0      1
 total                                     0.4407  1,037  2,353'''
+
+
+def test_a_narrow_table():
+  rows = [summaries.WeightSparsity('encoder/layer_%d/self_attention/query/kernel' % index,
+                                   (1024, 4096), 0.9, 1000, short=True) for index in range(3)]
+  for width in (75, 80):
+    lines = model_pruning.sparsity_table(rows, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(set(line.split()[0] for line in lines[1:4])) == 3
+    assert ' '.join(lines[5:]) == 'short of its target: ' + ', '.join(row.name for row in rows)
 
 
 def test_table_of_nothing():

@@ -46,3 +46,27 @@ def test_no_cell_is_a_formula(cell):
     (7, '7'), ('a-b@c', 'a-b@c')])
 def test_other_cells_stay(cell, text):
   assert tables.as_csv(['h'], [[cell]]) == 'h\n%s\n' % (text or '""')
+
+
+def test_shortened_names_stay_different():
+  names = ['a' * 20 + 'x%03d' % index + 'b' * 20 for index in range(300)]
+  for width in (8, 12, 20):
+    found = tables.elided(names, width)
+    assert len(set(found)) == 300 and max(map(len, found)) <= width
+  assert tables.elided(['x' * 30, 'x' * 30], 12) == ['xxx...xxxxxx'] * 2  # One name twice.
+
+
+def test_fitted_tables():
+  headers = ['weight'] + ['column_%d' % index for index in range(8)]
+  rows = [['encoder/layer_%d/self_attention/query/kernel' % index] + ['%d' % index] * 8
+          for index in range(3)]
+  for width in (60, 80, 120):
+    text = tables.fitted(headers, rows, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(header in text for header in headers)
+    assert text.count('\n\n') == {60: 2, 80: 1, 120: 0}[width]
+    first_words = [line.split()[0] for line in text.splitlines() if line.startswith('enc')]
+    assert len(set(first_words)) == 3
+  halves = tables.fitted(headers, rows, 80, split=3).split('\n\n')
+  assert [half.split('\n')[0].split() for half in halves] == [
+      headers[:3], headers[:1] + headers[3:]]

@@ -60,7 +60,7 @@ def test_where_it_ends(hparams, num_steps, last, reached, text):
   if text:
     for part in ('step %d' % last, '%.4f' % reached, text):
       assert part in found.shortfall()
-    assert found.shortfall() in found.table()
+    assert found.shortfall() in ' '.join(found.table().split())  # In lines.
   else:
     assert found.shortfall() is None and 'Falls short' not in found.table()
 
@@ -92,6 +92,28 @@ def test_long_runs_are_shown_in_part():
   lines = timeline.of('pruning_frequency=1', 5000).table(rows=5).splitlines()
   assert [line.split()[1] for line in lines[2:7]] == ['1', '1251', '2501', '3750', '5000']
   assert '5 of 5000 updates are shown.' in lines
+
+
+@pytest.mark.parametrize('number', [1, 5, 60])
+def test_tables_fit_a_terminal(number):
+  keys = ['encoder/block_%d/attention/%s/kernel' % (index, 'query' * 9) for index in range(number)]
+  for targets in ([0.8] * number, [0.6 + index / 1000 for index in range(number)]):
+    found = timeline.of('weight_sparsity_map=[%s]' % ','.join(
+        '%s:%.3f' % pair for pair in zip(keys, targets)))
+    for width in (80, 120):
+      lines = found.table(width=width).splitlines()
+      assert all(len(line) <= width for line in lines)
+      if 'map key' in found.table(width=width):  # Each has a row, and its name is no other's.
+        rows = [line.split()[0] for line in lines if 'kernel' in line and '0.' in line]
+        assert len(set(rows)) == len(rows) == number
+
+
+def test_keys_of_one_target_share_a_column():
+  found = timeline.of('weight_sparsity_map=[a:0.8,b:0.8,c:0.7,d:0.5],target_sparsity=0.5')
+  lines = found.table().splitlines()
+  assert lines[0].split() == ['update', 'step', '(all', 'others)', '+1', 'a', '+1', 'c']
+  assert '(all others) +1: (all others), d.' in lines and 'a +1: a, b.' in lines
+  assert len(json.loads(found.to_json())['courses']) == 5
 
 
 @pytest.mark.parametrize('num_steps', [0, -3, 1.5, True])

@@ -17,9 +17,7 @@ def with_tensorflow(site: str) -> None:
   assert os.path.exists(os.path.join(home, 'py.typed')), 'the wheel lacks py.typed'
   assert sorted(n for n in os.listdir(site) if '.dist-info' not in n) == [
       'bin', 'model_pruning'], 'the wheel installs more than the package: %s' % os.listdir(site)
-  command = [os.path.join(site, 'bin', 'model-pruning'), 'schedule', 'target_sparsity=0.9']
-  printed = subprocess.check_output(command, universal_newlines=True)
-  assert '0.9000' in printed, printed
+  _check_command(site)
   for module in (model_pruning, legacy):
     for name in ('get_pruning_hparams', 'Pruning', 'apply_mask', 'get_masks'):
       assert hasattr(module, name), '%s has no %s' % (module.__name__, name)
@@ -44,15 +42,22 @@ def with_tensorflow(site: str) -> None:
 
 
 def without_tensorflow(site: str) -> None:
-  del site
+  import model_pruning
   try:
-    import model_pruning
+    model_pruning.Pruning  # noqa: B018  (asking for it loads TensorFlow)
   except ImportError as e:
     assert 'tensorflow' in str(e).lower() and 'pip install' in str(e), (
         'the ImportError does not say what to install: %s' % e)
     print('without TensorFlow: ImportError: %s' % e)
   else:
-    raise AssertionError('imported without TensorFlow: %s' % model_pruning.__file__)
+    raise AssertionError('loaded without TensorFlow: %s' % model_pruning.__file__)
+  _check_command(site)
+
+
+def _check_command(site: str) -> None:
+  command = [os.path.join(site, 'bin', 'model-pruning'), 'schedule', 'target_sparsity=0.9']
+  printed = subprocess.check_output(command, universal_newlines=True)
+  assert '0.9000' in printed, printed
 
 
 if __name__ == '__main__':

@@ -2,10 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way out of training: models without masks, as TensorFlow and TFLite take them."""
 
-from model_pruning.export.checkpoint import strip_checkpoint as strip_checkpoint
-from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
-from model_pruning.export.freeze import graph_def_from_session as graph_def_from_session
-from model_pruning.export.saved_model import strip_saved_model as strip_saved_model
-from model_pruning.export.saved_model import to_saved_model as to_saved_model
-from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
-from model_pruning.export.tflite import to_tflite as to_tflite
+import typing
+
+from model_pruning import lazy as _lazy
+
+_LAZY = {
+    'graph_def_from_checkpoint': 'freeze',
+    'graph_def_from_session': 'freeze',
+    'strip_checkpoint': 'checkpoint',
+    'strip_pruning_vars_fn': 'strip',
+    'strip_saved_model': 'saved_model',
+    'to_saved_model': 'saved_model',
+    'to_tflite': 'tflite',
+}
+
+if typing.TYPE_CHECKING:
+  from model_pruning.export.checkpoint import strip_checkpoint as strip_checkpoint
+  from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
+  from model_pruning.export.freeze import graph_def_from_session as graph_def_from_session
+  from model_pruning.export.saved_model import strip_saved_model as strip_saved_model
+  from model_pruning.export.saved_model import to_saved_model as to_saved_model
+  from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
+  from model_pruning.export.tflite import to_tflite as to_tflite
+
+__getattr__ = _lazy.getter(globals(), _LAZY)
+
+
+def __dir__() -> typing.List[str]:
+  return sorted({*globals(), *_LAZY})

@@ -16,6 +16,7 @@ from model_pruning.export import writing
 from model_pruning.reading import bundle
 from model_pruning.reading import nodes
 from model_pruning.reading import ownership
+from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
 
@@ -32,7 +33,7 @@ class Checkpoint:
     Raises:
       errors.CheckpointError: there is no checkpoint, or it cannot be read.
     """
-    self.path = sources.checkpoint_path(place)
+    self.path = places.checkpoint_path(place)
     bundle.check(self.path)
     try:
       self._reader = tf.train.NewCheckpointReader(self.path)
@@ -176,7 +177,7 @@ def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = (
   if not path or path.endswith(os.sep) or os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a checkpoint in it: %s' %
                             (path, os.path.join(path, 'model.ckpt')))
-  state = sources.checkpoint_state(folder) if os.path.isdir(folder) else None
+  state = places.checkpoint_state(folder) if os.path.isdir(folder) else None
   latest = os.path.basename(state.model_checkpoint_path) if state is not None else name
   if latest != name:
     raise errors.WriteError(

@@ -12,6 +12,7 @@ from model_pruning.compat import tf
 from model_pruning.export import fold
 from model_pruning.export import references
 from model_pruning.reading import bundle
+from model_pruning.reading import places
 from model_pruning.reading import sources
 
 
@@ -28,7 +29,7 @@ def graph_def_from_checkpoint(checkpoint_dir: Any, output_node_names: Sequence[s
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
     errors.OutputNodeError: an output is not in the graph.
   """
-  path = sources.checkpoint_path(checkpoint_dir)
+  path = places.checkpoint_path(checkpoint_dir)
   with tf.Graph().as_default(), tf.Session(config=on_any_machine()) as session:
     restore(session, path, meta_graph)
     return graph_def_from_session(session, output_node_names)

@@ -16,13 +16,10 @@ from model_pruning.export import tflite_model
 from model_pruning.export import tflite_names
 from model_pruning.export import tflite_result
 from model_pruning.export import tflite_sparse
-
-QUANTIZATIONS = ('none', 'dynamic', 'int8')
-SPARSE = ('auto', True, False)
-LITERT = ('auto', True, False)
-
-# Largest difference from the graph's outputs, as a share of the largest of them.
-TOLERANCES = {'none': 1e-3, 'dynamic': 0.1, 'int8': 0.2}
+from model_pruning.export.options import LITERT as LITERT
+from model_pruning.export.options import QUANTIZATIONS as QUANTIZATIONS
+from model_pruning.export.options import SPARSE as SPARSE
+from model_pruning.export.options import TOLERANCES as TOLERANCES
 
 weights_of = flatbuffer.weights_of
 interpreter = tflite_check.interpreter

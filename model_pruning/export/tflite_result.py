@@ -4,7 +4,6 @@
 
 import dataclasses
 import json
-import textwrap
 from typing import Dict, List, Tuple
 
 from model_pruning import tables
@@ -67,7 +66,7 @@ class TFLiteExport:
     """Returns all of this as a JSON object."""
     return json.dumps(dict(dataclasses.asdict(self), sparse=self.sparse), indent=2)
 
-  def table(self) -> str:
+  def table(self, width: int = tables.WIDTH) -> str:
     """Returns all of this as an aligned table, for a terminal or a log."""
     rows: List[List[str]] = []
     reasons: Dict[Tuple[str, str], List[str]] = {}
@@ -78,14 +77,14 @@ class TFLiteExport:
                    tables.scaled(stored.dense_bytes, 'B'), 'yes' if weight.fast else 'no'])
       if not weight.fast:
         reasons.setdefault((weight.why, weight.advice), []).append(stored.name)
-    lines = [tables.aligned(
-        ['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'dense', 'skips zeros'], rows, left=3)]
+    lines = [tables.fitted(['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'if dense',
+                            'skips zeros'], rows, width, left=3)]
     for (why, advice), names in reasons.items():
       text = 'Zeros of %s are not skipped: %s%s.' % (
           ', '.join(names), why, '; train with ' + advice if advice else '')
-      lines += [''] + _wrapped(text)
+      lines += [''] + tables.wrapped(text, width)
     for warning in self.warnings:
-      lines += [''] + _wrapped(warning[0].upper() + warning[1:])
+      lines += [''] + tables.wrapped(warning[0].upper() + warning[1:], width)
     return '\n'.join(lines + [
         '',
         '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
@@ -93,10 +92,6 @@ class TFLiteExport:
         'quantization: %s; differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
             self.quantization, self.max_error, self.examples, self.tolerance),
         'interpreter: %s' % self.runtime + (' and ' + self.litert if self.litert else '')])
-
-
-def _wrapped(text: str) -> List[str]:
-  return textwrap.wrap(tables.printable(text), 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _storage(stored: flatbuffer.StoredWeight) -> str:

@@ -4,9 +4,10 @@
 
 import os
 import re
+from typing import Any, Callable, Dict
 import zipfile
 
-from model_pruning.compat import tf
+from model_pruning import inputs
 
 CHECKPOINT = 'checkpoint'
 GRAPH = 'frozen graph'
@@ -14,6 +15,10 @@ SAVED_MODEL = 'SavedModel'
 TFLITE = 'TFLite model'
 KERAS = 'Keras model'
 KERAS_WEIGHTS = 'weights of a Keras model'
+
+# What reads the kinds that need a layer above this one. model_pruning/__init__.py enters Keras,
+# which reads its own files, and is loaded for them only.
+READERS: Dict[str, Callable[[str], Any]] = {}
 
 _HDF5 = b'\x89HDF\r\n\x1a\n'
 _ZIP = b'PK\x03\x04'
@@ -31,10 +36,10 @@ def kind_of(path: str) -> str:
   Folders without a saved_model.pb are taken to hold checkpoints, and files of no other kind
   to hold a GraphDef.
   """
-  if os.path.basename(path) == 'saved_model.pb' or tf.gfile.Exists(
+  if os.path.basename(path) == 'saved_model.pb' or inputs.exists(
       os.path.join(path, 'saved_model.pb')):
     return SAVED_MODEL
-  is_file = tf.gfile.Exists(path) and not tf.gfile.IsDirectory(path)
+  is_file = inputs.exists(path) and not inputs.is_folder(path)
   by_content = _by_content(path) if is_file else None
   if by_content:
     return by_content
@@ -47,7 +52,7 @@ def kind_of(path: str) -> str:
     return KERAS
   if path.endswith(('.pb', '.pbtxt')):
     return GRAPH
-  of_checkpoint = tf.gfile.Exists(re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path) + '.index')
+  of_checkpoint = inputs.exists(re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path) + '.index')
   return GRAPH if is_file and not of_checkpoint else CHECKPOINT
 
 
@@ -63,11 +68,7 @@ def saved_model_folder(path: str) -> str:
 
 def _by_content(path: str) -> str:
   """Returns the kind of a file by its first bytes; '' where these do not tell."""
-  try:
-    with tf.gfile.GFile(path, 'rb') as f:
-      head = bytes(f.read(8))
-  except (tf.errors.OpError, OSError):  # Reading it says so.
-    return ''
+  head = inputs.head(path, 8)  # Reading the rest says what is wrong with it.
   if head[4:] == b'TFL3':
     return TFLITE
   if head == _HDF5:

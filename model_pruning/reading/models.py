@@ -7,7 +7,7 @@ Read from the files, without a session and without building the graph.
 
 import dataclasses
 import os
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
@@ -16,15 +16,13 @@ from model_pruning import inputs
 from model_pruning.reading import hdf5_weights
 from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading import updated
 from model_pruning.reading.checkpoint_weights import open_checkpoint
 from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
 
-# What reads models that need a layer above this one, by their kind. model_pruning/__init__.py
-# enters Keras, which reads its own files, and is loaded for them only.
-READERS: Dict[str, Callable[[str], 'StoredModel']] = {}
 CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAVED_MODEL
 
 
@@ -99,7 +97,7 @@ def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> Stored
   if kind == kinds.TFLITE:
     raise errors.ModelFileError('%s is a TFLite model; a report shows its weights, and here the '
                                 'model that it was made from is needed' % path)
-  return _load_checkpoint(sources.checkpoint_path(path), output_node_names)
+  return _load_checkpoint(places.checkpoint_path(path), output_node_names)
 
 
 def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
@@ -121,7 +119,7 @@ def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) ->
 
 def _load_keras(path: str) -> StoredModel:
   check_keras(path)
-  return READERS[kinds.KERAS](path)
+  return kinds.READERS[kinds.KERAS](path)
 
 
 def check_keras(path: str) -> None:

@@ -4,10 +4,8 @@
 
 import contextlib
 import difflib
-import glob
 import os
-import re
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Sequence
 
 from model_pruning import errors
 from model_pruning import inputs
@@ -19,62 +17,11 @@ _EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel,
              'a .tflite file')
 
 
-def checkpoint_path(place: Any) -> str:
-  """Returns the prefix of a checkpoint.
-
-  Args:
-    place: the prefix, one of the checkpoint's files, or a folder, for the latest in it.
-
-  Raises:
-    errors.CheckpointError: there is none.
-  """
-  place = inputs.check(place)
-  prefix = _prefix(place)
-  if prefix and tf.gfile.Exists(prefix + '.index'):
-    return prefix
-  path = _latest(place) if tf.gfile.IsDirectory(place) else None
-  if path is None:
-    raise errors.CheckpointError(
-        'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
-        'or the path of one (there is no %s.index)' % (place, prefix))
-  return path
-
-
 def unreadable(path: str, error: BaseException) -> errors.CheckpointError:
   """Returns the error that says that a checkpoint is damaged."""
   return errors.CheckpointError(
       'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
       'again' % (path, errors.first_line(error)))
-
-
-def _prefix(path: str) -> str:
-  return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
-
-
-def checkpoint_state(folder: str) -> Any:
-  """Returns the CheckpointState of a folder; None where there is none, or it is damaged."""
-  try:
-    return tf.train.get_checkpoint_state(folder)
-  except (tf.errors.OpError, OSError, ValueError):
-    return None
-
-
-def _latest(folder: str) -> Optional[str]:
-  """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
-  state = checkpoint_state(folder)
-  if state is not None and state.model_checkpoint_path:
-    recorded = state.model_checkpoint_path
-    for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
-      if tf.gfile.Exists(path + '.index'):
-        return path
-  # The list of checkpoints does not always travel along.
-  found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
-  return max(found, key=_age)[:-len('.index')] if found else None
-
-
-def _age(index_file: str) -> Tuple[int, float]:
-  step = re.search(r'-(\d+)\.index$', index_file)
-  return (int(step.group(1)) if step else -1, os.path.getmtime(index_file))
 
 
 def graph_def(path: Any) -> Any:

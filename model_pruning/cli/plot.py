@@ -1,0 +1,62 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`model-pruning plot`: pictures of a run or a model."""
+
+from typing import Any, List, Optional
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import tables
+from model_pruning.cli import shared
+from model_pruning.maps import expression
+from model_pruning.reading import places
+
+
+def add_parser(subparsers: Any) -> None:
+  """Adds the command to the command line."""
+  parser = shared.command(
+      subparsers, 'plot', run, 'draw sparsity over time, magnitudes, or masks', 'as a PNG.',
+      'sparsity out/digits --output=sparsity.png',
+      'weights out/digits --output=magnitudes.png',
+      'masks out/model.ckpt-1200 --output=masks.png --weights=fc.*')
+  parser.add_argument('kind', choices=['sparsity', 'weights', 'masks'],
+                      help='sparsity: over time, from event files; weights: histograms of '
+                      'magnitudes with the threshold; masks: which weights are kept')
+  parser.add_argument('model', metavar='MODEL',
+                      help=shared.MODEL + '; for sparsity the folder of a run')
+  parser.add_argument('--weights', metavar='REGEX', help='only weights whose name it is found in')
+  parser.add_argument('--thresholds', action='store_true',
+                      help='for sparsity: draw the thresholds too')
+  parser.add_argument('--output', required=True, metavar='FILE.png', help='the file to write')
+
+
+def run(args: Any) -> None:
+  """Draws a run or a model."""
+  files.check_output(args.output, [args.model])
+  if args.kind == 'sparsity':
+    places.event_files(args.model)
+  else:
+    places.kind_at(args.model)
+  with shared.stage('drawing'):
+    from model_pruning import plots
+    if args.kind == 'sparsity':
+      from model_pruning import events
+      figure = plots.sparsity(events.read(args.model), args.thresholds)
+    else:
+      draw = plots.magnitudes if args.kind == 'weights' else plots.masks
+      figure = draw(_weights(args.model, args.weights))
+    plots.save(figure, args.output, [args.model])
+  print('Written to %s' % tables.printable(args.output))
+
+
+def _weights(path: str, pattern: Optional[str]) -> List[Any]:
+  """Returns the weights in a model whose names `pattern` is found in."""
+  from model_pruning.reading import models
+  wanted = expression('--weights', pattern or '')
+  found = list(models.load(path).weights())
+  weights = [weight for weight in found if wanted.search(weight.name)]
+  if not weights:
+    raise errors.ModelFileError('%s has no weights%s; there are: %s' % (
+        path, ' whose name %r is found in' % pattern if pattern else '',
+        ', '.join(weight.name for weight in found) or 'none'))
+  return weights

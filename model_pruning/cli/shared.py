@@ -1,0 +1,229 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: arguments, a look at the model, progress, and printing."""
+
+import argparse
+import contextlib
+import importlib
+import os
+import shutil
+import sys
+import textwrap
+import threading
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import quiet
+from model_pruning import tables
+from model_pruning.reading import kinds
+from model_pruning.reading import places
+
+MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
+         'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')
+_LARGEST_DIMENSION = 2**31 - 1
+
+
+# ---- Arguments. ----
+
+
+def command(subparsers: Any, name: str, run: Callable[[Any], Optional[int]], summary: str,
+            description: str, *examples: str) -> Any:
+  """Returns the parser of a command.
+
+  Args:
+    subparsers: what to add it to.
+    name: of the command.
+    run: takes the arguments; returns the exit code, None for 0.
+    summary: a line of help, which begins with a small letter.
+    description: what follows it in the command's own help.
+    *examples: the words after the command's name.
+  """
+  parser = subparsers.add_parser(
+      name, help=summary, inherited_absl_flags=None,
+      description=textwrap.fill('%s: %s' % (summary[0].upper() + summary[1:], description), 78),
+      formatter_class=argparse.RawDescriptionHelpFormatter,
+      epilog='examples:\n' + '\n'.join('  %s %s %s' % (quiet.COMMAND, name, example)
+                                       for example in examples))
+  parser.set_defaults(run=run)
+  return parser
+
+
+def names(text: str) -> List[str]:
+  """Reads a,b,c."""
+  return [name for name in text.replace(' ', '').split(',') if name]
+
+
+def shape(text: str) -> Tuple[str, List[int]]:
+  """Reads images=28x28x1."""
+  name, _, dims = text.rpartition('=')
+  try:
+    sizes = [int(dim) for dim in dims.split('x')] if dims else []
+    if not name or any(not 1 <= dim <= _LARGEST_DIMENSION for dim in sizes):
+      raise ValueError(text)
+    return name, sizes
+  except ValueError:
+    raise argparse.ArgumentTypeError(
+        '%r is not NAME=SHAPE; write images=1x28x28x1' % text) from None
+
+
+def block(text: str) -> Tuple[int, int]:
+  """Reads 16x1."""
+  try:
+    height, width = (int(dim) for dim in text.split('x'))
+    return height, width
+  except ValueError:
+    raise argparse.ArgumentTypeError('%r is not HEIGHTxWIDTH; write 16x1' % text) from None
+
+
+def add_graph(parser: Any) -> None:
+  """Adds the arguments of a model whose graph is needed."""
+  parser.add_argument('model', metavar='MODEL', help=MODEL)
+  parser.add_argument('--output_node_names', type=names, default=[], metavar='NAME,...',
+                      help='the operations to keep, with all they need; of a SavedModel those '
+                      'of its signatures are kept')
+  parser.add_argument('--meta_graph', metavar='FILE',
+                      help="a checkpoint's graph, where it is not beside it as .meta")
+
+
+def add_json(parser: Any) -> None:
+  """Adds --json."""
+  parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+
+
+# ---- Progress. ----
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+  """Shows on a terminal what is being done, and for how long, once that takes over a second.
+
+  TensorFlow is loaded first, if it is not yet: that alone takes seconds.
+  """
+  with _shown('loading TensorFlow'):
+    importlib.import_module('model_pruning.compat')
+  with _shown(name):
+    yield
+
+
+@contextlib.contextmanager
+def _shown(name: str) -> Iterator[None]:
+  done = threading.Event()
+
+  def show() -> None:
+    if done.wait(1):
+      return
+    import tqdm
+    # disable=None: nothing where stderr is no terminal.
+    with tqdm.tqdm(desc=name, bar_format='{desc} ... {elapsed}', leave=False, disable=None,
+                   file=terminal) as bar:
+      while not done.wait(0.2):
+        bar.refresh()
+
+  terminal = os.fdopen(os.dup(2), 'w')  # What is muted meanwhile is not this.
+  thread = threading.Thread(target=show, daemon=True)
+  thread.start()
+  try:
+    yield
+  finally:
+    done.set()
+    thread.join()
+    terminal.close()
+
+
+# ---- Models. ----
+
+
+def kind_with_masks(path: str) -> str:
+  """Returns the kind of a model that has masks and a graph, or raises errors.ModelFileError."""
+  kind = places.kind_at(path)
+  if kind == kinds.KERAS_WEIGHTS:
+    raise errors.ModelFileError(
+        '%s holds weights and no architecture; build the model, prune_low_magnitude() it, '
+        'load_weights() the file, and save() the model as .keras, which this command takes' % path)
+  if kind == kinds.TFLITE:
+    raise errors.ModelFileError(
+        '%s is a TFLite model, which has no masks; give the model that it was made from' % path)
+  if kind == kinds.KERAS:
+    with stage('reading'):
+      from model_pruning.reading import models
+      models.check_keras(path)
+  return kind
+
+
+def check_outputs(kind: str, outputs: Sequence[str]) -> None:
+  """Raises errors.OutputNodeError if a graph of this kind says no outputs, and nobody else does."""
+  if kind in (kinds.CHECKPOINT, kinds.GRAPH) and not outputs:
+    raise errors.OutputNodeError(
+        '--output_node_names is missing; name the operations to keep, such as softmax')
+
+
+def stripped(args: Any, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
+  """Returns a stripped GraphDef, its inputs and outputs, and the names of what was folded."""
+  from model_pruning.export import freeze
+  from model_pruning.export import saved_model
+  from model_pruning.export import strip
+  from model_pruning.reading import sources
+  inputs, outputs = list(args.inputs), list(args.output_node_names)
+  if kind == kinds.KERAS:
+    from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+    from model_pruning.keras import files as keras_files
+    model = keras_files.load(args.model)
+    frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)
+    return (frozen.graph_def, inputs or frozen.inputs, outputs or frozen.outputs,
+            keras_files.weight_names(model))
+  if kind == kinds.SAVED_MODEL:
+    graph_def, signatures, _, folded = saved_model.read_stripped(
+        kinds.saved_model_folder(args.model))
+    signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
+    inputs = inputs or [info.name for _, info in sorted(signature.inputs.items())]
+    outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
+    return graph_def, inputs, outputs, folded
+  if kind == kinds.GRAPH:
+    masked = sources.graph_def(args.model)
+  else:
+    masked = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
+  graph_def, folded = strip.strip(masked, outputs)
+  return graph_def, inputs or _placeholders(graph_def), outputs, folded
+
+
+def _placeholders(graph_def: Any) -> List[str]:
+  return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
+
+
+def warnings(model: str) -> List[str]:
+  """Returns warnings about the model that a command reads, after printing them to stderr."""
+  from model_pruning.reading import models
+  try:
+    found = models.load(model).warnings()
+  except errors.PruningError:
+    return []  # The command itself is about to say why the model cannot be read.
+  for warning in found:
+    print('%s: warning: %s' % (quiet.COMMAND, tables.printable(warning)), file=sys.stderr)
+  return found
+
+
+def write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
+  """Writes a GraphDef, whole or not at all."""
+  with files.replacing(path, sources_of_it) as temporary, open(temporary, 'wb') as f:
+    f.write(graph_def.SerializeToString(deterministic=True))
+
+
+# ---- Printing. ----
+
+
+def show(result: Any, args: Any) -> None:
+  """Prints a result as args say: JSON, CSV, or a table as wide as the terminal."""
+  if args.csv:
+    lines = result.to_csv().rstrip('\n')
+    # A file or a program gets names to the byte.
+    print('\n'.join(map(tables.printable, lines.split('\n'))) if sys.stdout.isatty() else lines)
+  elif args.json:
+    print(result.to_json())
+  else:
+    print(result.table(width=width()))
+
+
+def width() -> int:
+  """Returns the number of columns for tables."""
+  return shutil.get_terminal_size().columns if sys.stdout.isatty() else tables.WIDTH

@@ -1,0 +1,123 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`model-pruning strip`: a model without what pruning added."""
+
+import json
+import os
+from typing import Any, Dict, List, Sequence
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import tables
+from model_pruning.cli import shared
+from model_pruning.reading import kinds
+
+_DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
+
+
+def add_parser(subparsers: Any) -> None:
+  """Adds the command to the command line."""
+  parser = shared.command(
+      subparsers, 'strip', run, 'remove masks and everything else of pruning',
+      'weights are multiplied by their masks, and the masks, thresholds and updates are gone.',
+      'out/digits --output_node_names=scores --output=stripped.pb',
+      'out/model.ckpt-1200 --to=checkpoint --output=dense/model.ckpt',
+      'exported/1 --output=stripped   # a SavedModel keeps its signatures',
+      'model.keras --output=small.keras')
+  shared.add_graph(parser)
+  parser.add_argument('--to', choices=['graph', 'checkpoint', 'saved_model', 'keras'],
+                      help='what to write; by default a SavedModel of a SavedModel, a Keras model '
+                      'of a Keras model, and a GraphDef of everything else')
+  parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
+                      help='for --to=saved_model: the inputs of its signature; by default the '
+                      'placeholders')
+  parser.add_argument('--output', required=True, metavar='PATH', help='what to write')
+  shared.add_json(parser)
+
+
+def run(args: Any) -> None:
+  """Writes a model without masks: a GraphDef, a checkpoint, a SavedModel or a Keras model."""
+  kind = shared.kind_with_masks(args.model)
+  to = args.to or _DEFAULT_TO.get(kind, 'graph')
+  if to == 'keras' and kind != kinds.KERAS:
+    raise errors.ModelFileError('%s is a %s; only a Keras model (.keras, .h5) can be stripped to '
+                                'a Keras model' % (args.model, kind))
+  if to != 'checkpoint':  # That looks further, at what training would resume from.
+    files.check_output(args.output, [args.model, args.meta_graph])
+    shared.check_outputs(kind, args.output_node_names)
+  with shared.stage('stripping'):
+    warnings = shared.warnings(args.model)
+    folded = _write(args, kind, to)
+  if args.json:
+    print(json.dumps(dict({'output': args.output, 'to': to, 'folded': folded,
+                           'bytes': _size(args.output)},
+                          **{'warnings': warnings} if warnings else {}), indent=2))
+  else:
+    print('Folded %d masked weight%s into %s (%s bytes)' % (
+        len(folded), '' if len(folded) == 1 else 's', tables.printable(args.output),
+        '{:,}'.format(_size(args.output))))
+
+
+def _write(args: Any, kind: str, to: str) -> List[str]:
+  """Writes a stripped model; returns the names of the weights that had masks."""
+  from model_pruning.export import checkpoint
+  from model_pruning.export import saved_model
+  if kind == kinds.KERAS:
+    return _write_keras(args.model, to, args.output)
+  if to == 'checkpoint':
+    return [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
+  if to == 'saved_model' and kind == kinds.SAVED_MODEL:
+    return saved_model.strip_saved_model(kinds.saved_model_folder(args.model), args.output)
+  graph_def, inputs, outputs, folded = shared.stripped(args, kind)
+  if not folded:
+    raise errors.NoMaskedWeightsError(
+        '%s has no masked weights that these outputs need; is it stripped already?' % args.model)
+  if to == 'saved_model':
+    saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
+  else:
+    shared.write_graph(graph_def, args.output, [args.model, args.meta_graph])
+  return folded
+
+
+def _write_keras(path: str, to: str, output: str) -> List[str]:
+  """Writes a stripped Keras model; returns the names of the weights that had masks."""
+  from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+  from model_pruning.keras import files as keras_files
+  from model_pruning.keras.prune import strip_pruning
+  if to == 'checkpoint':
+    raise errors.ModelFileError(
+        '%s is a Keras model, and checkpoints are of graphs; strip it to a Keras model, whose '
+        'save_weights() writes one' % path)
+  model = keras_files.load(path)
+  folded = keras_files.weight_names(model)
+  if not folded:
+    raise errors.NoMaskedWeightsError('%s has no pruned layers; is it stripped already?' % path)
+  if to == 'keras':
+    keras_files.save(strip_pruning(model, in_place=True), output)
+  elif to == 'saved_model':
+    exporting.to_saved_model(model, output)
+  else:
+    shared.write_graph(exporting.freeze(model).graph_def, output, [path])
+  return folded
+
+
+def _by_op(names: Sequence[str]) -> Dict[str, str]:
+  """Returns tensors by the names of their operations, which callers of a signature use.
+
+  Without their scopes, where these are not needed to keep them apart.
+  """
+  short = [name.split(':')[0].split('/')[-1] for name in names]
+  unique = len(set(short)) == len(short)
+  return {(leaf if unique else name.replace(':0', '')): name for leaf, name in zip(short, names)}
+
+
+def _size(path: str) -> int:
+  """Returns the bytes of a file, a folder, or a checkpoint."""
+  if os.path.isfile(path):
+    return os.path.getsize(path)
+  if os.path.isdir(path):
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, names in os.walk(path) for name in names)
+  folder, prefix = os.path.split(os.path.abspath(path))
+  return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)
+             if name.startswith(prefix + '.'))

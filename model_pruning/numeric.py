@@ -1,0 +1,45 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Arithmetic for numbers, arrays and tensors alike; loads TensorFlow for tensors only."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def tensorflow() -> Any:
+  """Returns the TensorFlow 1 API of the installed TensorFlow, loading it if need be."""
+  from model_pruning.compat import tf  # Here, so that numbers and arrays do without it.
+  return tf
+
+
+def is_tensor(value: Any) -> bool:
+  """Whether a value is a tensor; before TensorFlow is loaded there are none."""
+  return 'tensorflow' in sys.modules and bool(tensorflow().is_tensor(value))
+
+
+def equal(a: Any, b: Any) -> Any:
+  """Returns a == b of numbers, arrays or tensors, element by element."""
+  # In graphs of TensorFlow 1 `==` asks whether two tensors are the same object.
+  return tensorflow().equal(a, b) if is_tensor(a) or is_tensor(b) else a == b
+
+
+def minimum(a: Any, b: Any) -> Any:
+  """Returns the smaller of `a`, a number, an array or a tensor, and `b`, element by element."""
+  return tensorflow().minimum(a, b) if is_tensor(a) else np.minimum(a, b)
+
+
+def maximum(a: Any, b: Any) -> Any:
+  """Returns the larger of `a`, a number, an array or a tensor, and `b`, element by element."""
+  return tensorflow().maximum(a, b) if is_tensor(a) else np.maximum(a, b)
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+  """Returns `a` where the condition holds and `b` elsewhere; arrays, or tensors."""
+  return tensorflow().where(condition, a, b) if is_tensor(condition) else np.where(condition, a, b)
+
+
+def as_integer(flags: Any, like: Any) -> Any:
+  """Returns 1 for True and 0 for False, as a tensor of `like`'s dtype if that is a tensor."""
+  return tensorflow().cast(flags, like.dtype) if is_tensor(like) else np.asarray(flags, int)

@@ -1,0 +1,117 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Finds a model at a path, or says that there is none; local paths need no TensorFlow."""
+
+import glob
+import os
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from model_pruning import errors
+from model_pruning import inputs
+from model_pruning.reading import kinds
+
+
+def kind_at(place: Any) -> str:
+  """Returns the kind of the model at a path, after a look whether anything is there.
+
+  Args:
+    place: see reading.models.load.
+
+  Raises:
+    errors.CheckpointError: there is no checkpoint.
+    errors.ModelFileError: there is no file, or none that a model could be read from.
+    errors.PathError: it is not a path.
+  """
+  path = inputs.check(place)
+  kind = kinds.kind_of(path)
+  if kind == kinds.CHECKPOINT:
+    checkpoint_path(path)
+  elif not inputs.exists(path):
+    raise errors.ModelFileError('There is no file %s; expected %s' % (path, {
+        kinds.KERAS: 'a Keras model', kinds.KERAS_WEIGHTS: 'weights of a Keras model',
+        kinds.GRAPH: 'a frozen graph', kinds.TFLITE: 'a TFLite model'}.get(kind, 'a model')))
+  return kind
+
+
+def checkpoint_path(place: Any) -> str:
+  """Returns the prefix of a checkpoint.
+
+  Args:
+    place: the prefix, one of the checkpoint's files, or a folder, for the latest in it.
+
+  Raises:
+    errors.CheckpointError: there is none.
+  """
+  place = inputs.check(place)
+  prefix = _prefix(place)
+  if prefix and inputs.exists(prefix + '.index'):
+    return prefix
+  path = _latest(place) if inputs.is_folder(place) else None
+  if path is None:
+    raise errors.CheckpointError(
+        'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
+        'or the path of one (there is no %s.index)' % (place, prefix))
+  return path
+
+
+def checkpoint_state(folder: str) -> Any:
+  """Returns the CheckpointState of a folder; None where there is none, or it is damaged."""
+  if not inputs.exists(os.path.join(folder, 'checkpoint')):
+    return None
+  from model_pruning.compat import tf  # Not before there is something to read.
+  try:
+    return tf.train.get_checkpoint_state(folder)
+  except (tf.errors.OpError, OSError, ValueError):
+    return None
+
+
+def event_files(place: Any) -> Dict[str, List[str]]:
+  """Returns the event files of a run, oldest first, by their folder, relative to `place`.
+
+  Args:
+    place: an event file, or a folder that is searched for them.
+
+  Raises:
+    errors.ModelFileError: there are none.
+  """
+  path = inputs.check(place)
+  if os.path.isfile(path):
+    return {'': [path]}
+  runs = {}
+  for folder, _, names in sorted(os.walk(path)):
+    files = [os.path.join(folder, name) for name in names if 'tfevents' in name]
+    if files:
+      runs[os.path.relpath(folder, path)] = sorted(files, key=_started)
+  if not runs:
+    raise errors.ModelFileError(
+        'There are no event files (*tfevents*) %s %s; give the folder that training wrote its '
+        'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
+  return runs
+
+
+def _started(path: str) -> Tuple[int, str]:
+  seconds = re.search(r'tfevents\.(\d+)', path)
+  return (int(seconds.group(1)) if seconds else 0, path)
+
+
+def _prefix(path: str) -> str:
+  return re.sub(r'\.(index|meta|data-\d+-of-\d+)$', '', path)
+
+
+def _latest(folder: str) -> Optional[str]:
+  """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
+  state = checkpoint_state(folder)
+  if state is not None and state.model_checkpoint_path:
+    recorded = state.model_checkpoint_path
+    for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
+      if inputs.exists(path + '.index'):
+        return path
+  # The list of checkpoints does not always travel along.
+  found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
+  return max(found, key=_age)[:-len('.index')] if found else None
+
+
+def _age(index_file: str) -> Tuple[int, float]:
+  step = re.search(r'-(\d+)\.index$', index_file)
+  return (int(step.group(1)) if step else -1, os.path.getmtime(index_file))
