@@ -7,16 +7,19 @@ import json
 import os
 import re
 import struct
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning import inputs
+from model_pruning import names
 from model_pruning import tables
 from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.reading import places
+from model_pruning.reading.nodes import VARIABLE_OPS
+from model_pruning.reading.stored import without_part
 
 # What summaries.py and contrib write: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
 _TAG = re.compile(r'(?P<spec>.*?_summaries(?:_\d+)?/)?(?P<variable>(?:.*[/_])?)'
@@ -156,16 +159,17 @@ def read(path: Any) -> History:
   weights, asked = [], {}
   for run, values in found.items():
     prefix = run + ': ' if len(found) > 1 else ''
+    variables = _variables(runs[run])
     weights += [dataclasses.replace(weight, name=prefix + weight.name)
-                for weight in _weights(values)]
+                for weight in _weights(values, variables)]
     for tag in values:
       if _ASKED.fullmatch(tag):
         asked[run if len(found) > 1 else ''] = _series(values[tag])
   return History(path, tuple(weights), asked)
 
 
-def _weights(values: Dict[str, Dict[int, float]]) -> List[WeightHistory]:
-  """Returns the weights that there are tags of."""
+def _weights(values: Dict[str, Dict[int, float]], variables: Set[str]) -> List[WeightHistory]:
+  """Returns the weights that there are tags of, by their own names where these are known."""
   found: Dict[Tuple[str, str], Dict[str, Dict[int, float]]] = {}
   for tag, by_step in values.items():
     match = _TAG.fullmatch(tag)
@@ -175,12 +179,31 @@ def _weights(values: Dict[str, Dict[int, float]]) -> List[WeightHistory]:
   several = len({spec for spec, _ in found}) > 1
   weights = []
   for (spec, variable), series in found.items():
-    # 'conv1/' of conv1/mask, 'conv1/depthwise_' of conv1/depthwise_mask.
-    name = (spec if several else '') + (variable.rstrip('/') if variable.endswith('/') else
-                                        variable[:-1] if variable.endswith('_') else variable)
+    name = (spec if several else '') + names.weight_of(variable, variables)
     weights.append(WeightHistory(name or 'mask', _series(series.get('sparsity', {})),
                                  _series(series.get('threshold', {}))))
   return weights
+
+
+def _variables(files: List[str]) -> Set[str]:
+  """Returns the names of the variables of a run, from the graph in its events; empty without one.
+  """
+  for path in files:
+    for event in _events(path):
+      content = event.graph_def
+      if not content and event.meta_graph_def:
+        try:
+          content = inputs.parse(tf.MetaGraphDef(), event.meta_graph_def
+                                 ).graph_def.SerializeToString()
+        except Exception:  # Each version of protobuf has its own.
+          continue
+      if content:
+        try:
+          nodes = inputs.parse(tf.GraphDef(), content).node
+        except Exception:
+          continue
+        return {without_part(node.name) for node in nodes if node.op in VARIABLE_OPS}
+  return set()
 
 
 def _series(by_step: Dict[int, float]) -> Series:

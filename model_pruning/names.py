@@ -7,7 +7,7 @@ look at its graphs, keep working. This is the only place that spells them.
 """
 
 import re
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Container, Dict, Iterable, List, Optional, Tuple
 
 # Collections. A group has the same ones, with '_<group name>' appended.
 MASK_COLLECTION = 'masks'
@@ -41,6 +41,9 @@ MAIN_WEIGHTS = ('kernel', 'weights')
 # Of the weights that are masked where nobody says which.
 KERNELS = '.*(kernel|weights)$'
 
+# Of the constant in a stripped graph that a masked weight became: the name of the weight.
+WEIGHT_ATTRIBUTE = '_weight'
+
 # Attributes of Keras layers that hold variables of pruning begin with this on Keras 3.
 KERAS_ATTRIBUTE = '_added_'
 # The masks of a Keras layer with several weights: pruning_0_mask, pruning_1_mask, ...
@@ -60,6 +63,21 @@ def prefix_of(name: str, leaf: str = MASK) -> Optional[str]:
   """
   prefix = name[:-len(leaf)] if name.endswith(leaf) else None
   return prefix if prefix == '' or prefix and prefix[-1] in '/_' else None
+
+
+def weight_of(prefix: str, variables: Container[str]) -> str:
+  """Returns the name of a weight, given the prefix of its mask's name.
+
+  'fc/' is of fc/kernel or fc/weights, whichever is a variable, and otherwise of fc itself;
+  'fc/pointwise_' of fc/pointwise, fc/pointwise_kernel or fc/pointwise_weights.
+
+  Args:
+    prefix: see `prefix_of`.
+    variables: names of the variables of the graph, as far as they are known.
+  """
+  found = [prefix + leaf for leaf in MAIN_WEIGHTS if prefix + leaf in variables]
+  whole = prefix[:-1] if prefix[-1:] in ('/', '_') else prefix
+  return found[0] if len(found) == 1 and whole not in variables else whole or MASK
 
 
 def split(name: str) -> Tuple[str, str]:

@@ -305,7 +305,7 @@ def test_what_this_librarys_own_masks_become(tmp_path):
   written = export(stripped, tmp_path / 'model.tflite')
   assert stripped.SerializeToString(deterministic=True) == before
   first, second = sorted(written.weights, key=lambda one: one.stored.name)
-  assert (first.stored.name, first.fast) == ('a/weights', True)
+  assert (first.stored.name, first.fast) == ('a/kernel', True)
   assert second.advice == 'block_dims_map=[b:4x1]'
 
 

@@ -71,6 +71,16 @@ class Constants:
       self._nodes[found[node.name]] = (node, names)
     return found, plain
 
+  def stored_name(self, name: str) -> str:
+    """Returns the name of the constant, or the first of its parts, that an expression begins with.
+
+    Empty for an expression that begins with something else.
+    """
+    node, inputs = self._nodes.get(name, (None, []))
+    while node is not None and node.op != 'Const' and inputs:
+      node, inputs = self._nodes.get(inputs[0], (None, []))
+    return str(node.name) if node is not None and node.op == 'Const' else ''
+
   def evaluate(self, names: Set[str]) -> Dict[str, np.ndarray]:
     """Returns the values of expressions, by their names."""
     rest = sorted(name for name in names if name not in self._values and not self._compute(name))

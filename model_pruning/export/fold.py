@@ -16,7 +16,10 @@ from model_pruning.export.bodies import producer
 from model_pruning.export.constants import Constants
 from model_pruning.export.constants import may_be_constant
 from model_pruning.export.constants import port_of
+from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading.stored import is_mask
+from model_pruning.reading.stored import without_part
+
 
 def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
   """Makes a constant of each product of a mask and a weight.
@@ -59,13 +62,17 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
   values = constants.evaluate({name for _, node, factors in products for name in factors} |
                               {known[id(owner)][node.name] for owner, node, _ in products})
   folded: Dict[int, Dict[str, np.ndarray]] = {}
+  weights: Dict[int, Dict[str, str]] = {}
   for (owner, node, factors), known_stored in zip(products, stored):
-    if _is_masked_product([values[name] for name in factors], known_stored):
+    mask = _mask_among([values[name] for name in factors], known_stored)
+    if mask is not None:
+      weights.setdefault(id(owner), {})[node.name] = without_part(
+          constants.stored_name(factors[1 - mask]))
       # A hidden negative weight is -0.0; zeros that are all alike compress better.
       folded.setdefault(id(owner), {})[node.name] = zeros_alike(
           values[known[id(owner)][node.name]])
   names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
-  return _replace(body, graph_def, folded, output_node_names), names
+  return _replace(body, graph_def, folded, output_node_names, weights), names
 
 
 def zeros_alike(values: np.ndarray) -> np.ndarray:
@@ -98,7 +105,7 @@ def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
   folded: Dict[int, Dict[str, np.ndarray]] = {}
   for owner, name, constant in reads:
     folded.setdefault(id(owner), {})[name] = values[constant]
-  return _replace(body, graph_def, folded, output_node_names)
+  return _replace(body, graph_def, folded, output_node_names, {})
 
 
 def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) -> None:
@@ -111,29 +118,37 @@ def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) 
             {arg for arg, source in sources.items() if source in plain})
 
 
-def _is_masked_product(factors: List[np.ndarray], stored: List[bool]) -> bool:
+def _mask_among(factors: List[np.ndarray], stored: List[bool]) -> Optional[int]:
+  """Returns the index of the mask, 0 or 1, of a masked product; None for another product."""
   if factors[0].shape != factors[1].shape:
-    return False
+    return None
   for mask, other in ((0, 1), (1, 0)):
     if stored[mask] and is_mask(factors[mask]):
       ones = tensors.distinct(factors[mask]) == 1
       hides = not np.all(ones) and np.any(ones)
       if stored[other] or hides:
-        return True
-  return False
+        return mask
+  return None
 
 
 # ---- Constants in place of what was folded. ----
 
 
 def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]],
-             output_node_names: Sequence[str]) -> Any:
-  """Returns `graph_def` with constants for the folded nodes, by the id of their body and name."""
+             output_node_names: Sequence[str], weights: Dict[int, Dict[str, str]]) -> Any:
+  """Returns `graph_def` with constants for the folded nodes, by the id of their body and name.
+
+  They say which weight they were, as far as `weights` does: the operation is called after its
+  product with the mask.
+  """
   changed: Set[int] = set()
 
   def rewrite(body: Body, kept: Sequence[str]) -> bool:
     for name, value in folded.get(id(body), {}).items():
       replacement = _constant_in_place_of(body.nodes[name], value, body)
+      weight = weights.get(id(body), {}).get(name)
+      if weight:
+        replacement[0].attr[WEIGHT_ATTRIBUTE].s = weight.encode()
       del body.nodes[name]
       body.nodes.update({node.name: node for node in replacement})
     if body.function:  # Its inputs name outputs as the operations do: mul:z:0.

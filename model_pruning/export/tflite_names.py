@@ -45,11 +45,13 @@ def origins(graph_def: Any,
                                 if node.op == 'Const')
   candidates: Dict[int, List[Tuple[str, np.ndarray]]] = {}
   sizes = {weight.size for weight in weights}
+  weight_of: Dict[str, str] = {}
   for node in graph_def.node:
     if node.op == 'Const' and _size(node) in sizes:
       value = tensors.to_array(node.attr['value'].tensor, node.name)
       if value.dtype.kind == 'f':
         candidates.setdefault(value.size, []).append((node.name, value.astype(np.float32)))
+        weight_of[node.name] = node.attr[names_lib.WEIGHT_ATTRIBUTE].s.decode('utf-8', 'replace')
   result = {}
   taken = set()
   for weight in weights:
@@ -61,7 +63,7 @@ def origins(graph_def: Any,
       for matrix, transposed in _orders(weight, value):
         alike = _cosine(rows, matrix) if (name, transposed) not in taken else 0.0
         if alike > score + 1e-6:
-          plain = _ENDINGS.sub('', name)
+          plain = weight_of[name] or _ENDINGS.sub('', name)
           best, score = Origin(of_keras.get(plain, plain), value.shape, transposed), alike
           key = (name, transposed)
     if best is not None:

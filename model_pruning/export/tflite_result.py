@@ -74,23 +74,28 @@ class TFLiteExport:
       stored = weight.stored
       rows.append([stored.name, tables.shape_text(stored.shape), _storage(stored),
                    tables.share(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
-                   tables.scaled(stored.dense_bytes, 'B'), 'yes' if weight.fast else 'no'])
+                   'yes' if weight.fast else 'no'])
       if not weight.fast:
         reasons.setdefault((weight.why, weight.advice), []).append(stored.name)
-    lines = [tables.fitted(['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'if dense',
-                            'skips zeros'], rows, width, left=3)]
+    lines = [tables.fitted(['weight', 'kernel', 'stored', 'sparsity', 'bytes', 'skips zeros'],
+                           rows, width, left=3)]
     for (why, advice), names in reasons.items():
       text = 'Zeros of %s are not skipped: %s%s.' % (
           ', '.join(names), why, '; train with ' + advice if advice else '')
       lines += [''] + tables.wrapped(text, width)
     for warning in self.warnings:
       lines += [''] + tables.wrapped(warning[0].upper() + warning[1:], width)
+    if any(weight.stored.expanded for weight in self.weights):
+      lines += [''] + tables.wrapped(
+          'On disk: sparse in the file only; the runtime makes it dense when it loads the file.',
+          width)
     return '\n'.join(lines + [
         '',
         '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
         tables.printable(self.path),
-        'quantization: %s; differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
-            self.quantization, self.max_error, self.examples, self.tolerance),
+        'quantization: %s' % self.quantization,
+        'compared: differs by %.2g of the outputs\' scale on %d examples (tolerance %g)' % (
+            self.max_error, self.examples, self.tolerance),
         'interpreter: %s' % self.runtime + (' and ' + self.litert if self.litert else '')])
 
 
@@ -98,4 +103,4 @@ def _storage(stored: flatbuffer.StoredWeight) -> str:
   if stored.block is None:
     return 'dense'
   text = 'sparse' if stored.block == (1, 1) else 'sparse, %dx%d' % stored.block
-  return text + ' (in the file only)' if stored.expanded else text
+  return text + ' (on disk)' if stored.expanded else text

@@ -6,6 +6,7 @@ from typing import Dict, Iterator, Optional, Set
 
 from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading import nodes as nodes_lib
 from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.nodes import Node
@@ -33,6 +34,7 @@ def weights_among(nodes: Nodes) -> Iterator[StoredWeight]:
       if weight is not None:
         used.update(weight.nodes)
         found[weight.nodes[0]] = weight
+  named = {weight.name for weight in found.values()}
   for node in nodes.values():
     if node.name in found:
       yield found[node.name]
@@ -40,7 +42,10 @@ def weights_among(nodes: Nodes) -> Iterator[StoredWeight]:
       attr = node.definition.attr
       dims = [dim.size for dim in attr['value'].tensor.tensor_shape.dim]
       if tf.as_dtype(attr['dtype'].type).is_floating and len(dims) >= 2 and 0 not in dims:
-        yield StoredWeight(node.name, tensors.to_array(attr['value'].tensor, node.name),
+        weight = attr[WEIGHT_ATTRIBUTE].s.decode('utf-8', 'replace')
+        name = node.name if not weight or weight in named else weight
+        named.add(name)
+        yield StoredWeight(name, tensors.to_array(attr['value'].tensor, node.name),
                            nodes=(node.name,))
 
 

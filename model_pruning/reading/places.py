@@ -8,6 +8,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from model_pruning import errors
+from model_pruning import files
 from model_pruning import inputs
 from model_pruning.reading import kinds
 
@@ -51,8 +52,18 @@ def checkpoint_path(place: Any) -> str:
   if path is None:
     raise errors.CheckpointError(
         'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
-        'or the path of one (there is no %s.index)' % (place, prefix))
+        'or the path of one (there is no %s.index)%s' % (place, prefix, _deeper(place)))
   return path
+
+
+def _deeper(folder: str) -> str:
+  """Returns '; ...' with the folders below that have checkpoints, '' if none are near."""
+  if files.scheme(folder) is not None:
+    return ''
+  near = sorted({os.path.dirname(path) for depth in ('*', '*/*') for path in glob.iglob(
+      os.path.join(glob.escape(folder), depth, '*.index'))})
+  return '; there are checkpoints in %s' % ', '.join(near[:4] + ['...'] * (len(near) > 4)) if (
+      near) else ''
 
 
 def checkpoint_state(folder: str) -> Any:
