@@ -209,6 +209,7 @@ def _report(subparsers: Any) -> None:
       'out/digits',
       'model.tflite --json',
       'out/digits --block=16x1 --csv > weights.csv',
+      'out/digits --html=report.html',
       'out/digits --history')
   parser.add_argument('model', metavar='MODEL', help=_MODEL + ' or a TFLite model')
   parser.add_argument('--history', action='store_true',
@@ -219,6 +220,12 @@ def _report(subparsers: Any) -> None:
                       metavar='NAME=1x28x28x1', help='for FLOPs, of inputs that leave theirs open')
   parser.add_argument('--output_node_names', type=_names, default=None, metavar='NAME,...',
                       help='count the FLOPs of what these need only')
+  parser.add_argument('--html', metavar='FILE.html',
+                      help='also write a page for browsers, with pictures, findings and the history '
+                      'of the run')
+  parser.add_argument('--hparams', metavar='STRING',
+                      help='the hyperparameters of the pruning, for its targets, of a model that '
+                      'does not say them')
   formats = parser.add_mutually_exclusive_group()
   _add_json(formats)
   formats.add_argument('--csv', action='store_true', help='print CSV instead of a table')

@@ -32,6 +32,7 @@ from model_pruning.reading import examples as examples_lib
 from model_pruning.reading import kinds
 from model_pruning.reading import models
 from model_pruning.reading import sources
+from model_pruning.reporting import page
 from model_pruning.summaries import sparsity_table
 
 
@@ -136,16 +137,28 @@ def export(args: Any) -> None:
 
 
 def report(args: Any) -> None:
-  """Prints a report on a model, or on a run."""
+  """Prints a report on a model, or on a run; writes it as a page too, if asked to."""
+  if args.html:
+    if args.history:
+      raise errors.WriteError('--html is the page of a model, with the history of its run where '
+                              'there is one, and --history prints that alone; leave out one of them')
+    page.require()
+    files.check_output(args.html, [args.model])
   with _stage('reading'):
     result: Any
     if args.history:
       result = events.read(args.model)
     else:
-      result = reports.of(args.model, args.block, dict(args.input_shape), args.output_node_names)
+      result = reports.of(args.model, args.block, dict(args.input_shape), args.output_node_names,
+                          args.hparams)
+      if args.html:
+        result.html(args.html)
   # In a file or a pipe nothing is gained by a second table.
   width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
   _print(result, args, width=width)
+  if args.html:
+    print('%sWritten to %s' % ('' if args.json or args.csv else '\n', tables.printable(args.html)),
+          file=sys.stderr if args.json or args.csv else sys.stdout)
 
 
 def plot(args: Any) -> None:

@@ -129,19 +129,20 @@ def _text(step: Optional[int]) -> str:
   return '-' if step is None else '%d' % step
 
 
-def read(path: Any) -> History:
+def read(path: Any, depth: Optional[int] = None) -> History:
   """Reads the summaries of a run, also of one that is still going on.
 
   Args:
     path: an event file, or a folder that is searched for them. Those in one folder
       are of one run, and of those that started it again: what a later one wrote
       replaces what an earlier one wrote of the same steps or after.
+    depth: number of levels of folders in the folder to search; None for all.
 
   Raises:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
   """
   path = inputs.check(path)
-  runs = _event_files(path)
+  runs = _event_files(path, depth)
   if not runs:
     raise errors.ModelFileError(
         'There are no event files (*tfevents*) %s %s; give the folder that training wrote its '
@@ -193,16 +194,26 @@ def _series(by_step: Dict[int, float]) -> Series:
   return Series(np.array(steps, np.int64), np.array([by_step[step] for step in steps], np.float64))
 
 
-def _event_files(path: str) -> Dict[str, List[str]]:
+def _event_files(path: str, depth: Optional[int]) -> Dict[str, List[str]]:
   """Returns the event files, oldest first, by the folder they are in, relative to `path`."""
   if os.path.isfile(path):
     return {'': [path]}
   runs = {}
-  for folder, _, names in sorted(os.walk(path)):
+  for folder, names in sorted(_folders(path, depth)):
     files = [os.path.join(folder, name) for name in names if 'tfevents' in name]
     if files:
       runs[os.path.relpath(folder, path)] = sorted(files, key=_age)
   return runs
+
+
+def _folders(path: str, depth: Optional[int]) -> Iterator[Tuple[str, List[str]]]:
+  """Yields (folder, names of the files in it), for a folder and those in it."""
+  for folder, inner, names in os.walk(path):
+    yield folder, names
+    below = os.path.relpath(folder, path)
+    level = 0 if below == os.curdir else 1 + below.count(os.sep)
+    if depth is not None and level >= depth:
+      inner.clear()
 
 
 def _age(path: str) -> Tuple[int, str]:
