@@ -24,7 +24,8 @@ def _version() -> str:
 
 
 _PLOTS = ['matplotlib']
-_EXAMPLES = ['scikit-learn'] + _PLOTS
+_REPORT = ['jinja2'] + _PLOTS
+_EXAMPLES = ['scikit-learn'] + _REPORT
 
 setuptools.setup(
     name='model_pruning',
@@ -36,7 +37,8 @@ setuptools.setup(
     author='The model_pruning Authors',
     license='Apache-2.0',
     packages=setuptools.find_packages(include=['model_pruning', 'model_pruning.*']),
-    package_data={'model_pruning': ['py.typed']},
+    package_data={'model_pruning': ['py.typed'],
+                  'model_pruning.reporting': ['page.html.j2', 'page.css', 'page.js']},
     entry_points={'console_scripts': ['model-pruning = model_pruning.cli:run']},
     zip_safe=False,  # Type checkers find py.typed only in a folder.
     python_requires='>=3.7',
@@ -47,6 +49,7 @@ setuptools.setup(
     extras_require={
         'tensorflow': ['tensorflow>=1.15.5'],
         'plots': _PLOTS,
+        'report': _REPORT,
         'examples': _EXAMPLES,
         'test': ['pytest', 'hypothesis', 'pytest-xdist'] + _EXAMPLES,
     },

@@ -131,19 +131,20 @@ def _text(step: Optional[int]) -> str:
   return '-' if step is None else '%d' % step
 
 
-def read(path: Any) -> History:
+def read(path: Any, depth: Optional[int] = None) -> History:
   """Reads the summaries of a run, also of one that is still going on.
 
   Args:
     path: an event file, or a folder that is searched for them. Those in one folder
       are of one run, and of those that started it again: what a later one wrote
       replaces what an earlier one wrote of the same steps or after.
+    depth: number of levels of folders in the folder to search; None for all.
 
   Raises:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
   """
   path = inputs.check(path)
-  runs = places.event_files(path)
+  runs = places.event_files(path, depth)
   tags: List[str] = []
   found: Dict[str, Dict[str, Dict[int, float]]] = {}
   for run, parts in runs.items():

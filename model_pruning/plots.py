@@ -172,8 +172,8 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
   panels = []
   for weight in weights:
     matrix = measure.as_matrix(nonzero(weight.values) if weight.kept is None else weight.kept)
-    panels.append((_without_values(weight), matrix.shape, _cell(matrix.shape), _shares(matrix),
-                   1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
+    panels.append((_without_values(weight), matrix.shape, measure.cell_of(matrix.shape, _CELLS),
+                   _shares(matrix), 1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
   shown, note = _largest(panels)
   with figures.style():
     from matplotlib import colors
@@ -208,21 +208,9 @@ def _without_values(weight: StoredWeight) -> StoredWeight:
                       weight.threshold)
 
 
-def _cell(shape: Tuple[int, ...]) -> Tuple[int, int]:
-  return -(-shape[0] // _CELLS), -(-shape[1] // _CELLS)
-
-
 def _shares(matrix: np.ndarray) -> np.ndarray:
   """Returns the share of True in each cell of a matrix."""
-  if tensors.is_repeated(matrix):
-    sizes = zip(matrix.shape, _cell(matrix.shape))
-    return np.full([-(-size // cell) for size, cell in sizes], float(matrix[0, 0]), np.float32)
-  values: Any = matrix.astype(np.float32)
-  for axis, size in enumerate(_cell(matrix.shape)):
-    begins = np.arange(0, values.shape[axis], size)
-    covered = np.diff(np.append(begins, values.shape[axis])).astype(np.float32)
-    values = np.add.reduceat(values, begins, axis) / (covered[:, None] if axis == 0 else covered)
-  return values
+  return measure.kept_by_cell(matrix, _CELLS)
 
 
 def schedule(timeline: timeline_lib.Timeline) -> Any:

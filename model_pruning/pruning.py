@@ -15,6 +15,7 @@ from model_pruning import registry
 from model_pruning import variables
 from model_pruning import schedules
 from model_pruning import selection
+from model_pruning import stored_spec
 from model_pruning import summaries
 from model_pruning import updates
 from model_pruning import weight_sparsity
@@ -91,6 +92,7 @@ class Pruning:
         variables.require_initialization(variable)
     self._ops: dict = {}
     self._make_history()  # Before the user makes an initializer.
+    stored_spec.remember(self.spec, sparsity)
     for warning in filter(None, warnings):
       logging.warning('%s: %s', self.spec.name, warning)
 

@@ -4,84 +4,34 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from model_pruning.reading import flops
+from model_pruning.reading import goals as goals_lib
 from model_pruning.reading import kinds
 from model_pruning.reading import measure
 from model_pruning.reading import models
 from model_pruning.reading import updated
 from model_pruning import inputs
 from model_pruning import tables
-from model_pruning import tensors
-from model_pruning.compat import tf
-from model_pruning.export import flatbuffer
-from model_pruning.spec import BlockDims
-from model_pruning.reading.stored import nonzero
+from model_pruning.events import History
+from model_pruning.hparam import HParams
 from model_pruning.reading.stored import StoredWeight
+from model_pruning.reading.stored import without_part
+from model_pruning.reporting import findings as findings_lib
+from model_pruning.reporting import history as history_lib
+from model_pruning.reporting import page
+from model_pruning.reporting.measured import measured
+from model_pruning.reporting.measured import tflite_weights
+from model_pruning.reporting.operations import with_operation
+from model_pruning.reporting.weight import WeightReport
+from model_pruning.spec import BlockDims
+from model_pruning.spec import PruningSpec
 
 TFLITE = kinds.TFLITE
-
-
-@dataclasses.dataclass(frozen=True)
-class WeightReport:
-  """One weight.
-
-  Attributes:
-    name: of the variable, constant or tensor.
-    shape: of the weight.
-    dtype: name of its dtype.
-    masked: whether a mask is stored with it.
-    zeros: number of elements that are zero, or hidden by the mask.
-    block: (height, width) of the blocks that the next two are about, in elements
-      of the weight as a matrix [inputs, outputs].
-    block_sparsity: share of the blocks that are all zeros; None for a weight that is
-      no matrix, where blocks were asked for.
-    threshold: of the last mask update; None where none is stored.
-    bytes_dense: size of all elements.
-    bytes_sparse: size in the encoding of measure.bytes_sparse, in these blocks, or
-      bytes_dense where that is less.
-    bytes_gzipped: size of all elements, zeros included, once gzipped.
-    flops: of the layers that multiply by the weight, per example, two per
-      multiply-add; None where they are not known.
-    flops_effective: flops times the share of elements that are kept.
-  """
-  name: str
-  shape: Tuple[int, ...]
-  dtype: str
-  masked: bool
-  zeros: int
-  block: BlockDims
-  block_sparsity: Optional[float]
-  threshold: Optional[float]
-  bytes_dense: int
-  bytes_sparse: int
-  bytes_gzipped: int
-  flops: Optional[int] = None
-  flops_effective: Optional[int] = None
-
-  @property
-  def size(self) -> int:
-    """Number of elements."""
-    return int(np.prod(self.shape, dtype=np.int64))
-
-  @property
-  def sparsity(self) -> float:
-    """Share of the elements that are zero."""
-    return self.zeros / max(self.size, 1)
-
-  def values(self) -> Dict[str, Any]:
-    """Returns all of it by name, for JSON and CSV."""
-    return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype,
-            'masked': self.masked, 'size': self.size, 'zeros': self.zeros,
-            'sparsity': self.sparsity, 'block': list(self.block),
-            'block_sparsity': self.block_sparsity, 'threshold': self.threshold,
-            'bytes_dense': self.bytes_dense, 'bytes_sparse': self.bytes_sparse,
-            'bytes_gzipped': self.bytes_gzipped, 'flops': self.flops,
-            'flops_effective': self.flops_effective}
-
+Hparams = Union[PruningSpec, HParams, str, None]
 
 _SUMMED = ('size', 'zeros', 'bytes_dense', 'bytes_sparse', 'bytes_gzipped', 'flops',
            'flops_effective')
@@ -97,11 +47,42 @@ class Report:
       model' or 'weights of a Keras model'.
     weights: the weights that have masks, and other floats of rank 2 or more.
     notes: what is not known, and why; a sentence each.
+    never_updated: whether there are masks, and none was ever updated.
+    history: sparsity and thresholds over the run, where they are at hand; `html` looks for
+      event files beside the model otherwise.
   """
   path: str
   kind: str
   weights: Tuple[WeightReport, ...]
   notes: Tuple[str, ...] = ()
+  never_updated: bool = False
+  history: Optional[History] = dataclasses.field(default=None, compare=False, repr=False)
+
+  @property
+  def findings(self) -> Tuple[findings_lib.Finding, ...]:
+    """What to know and what to do about it, the weightiest first; at most five."""
+    return findings_lib.findings_of(self.weights, self.never_updated)
+
+  def html(self, path: Any) -> str:
+    """Writes the report as a page for browsers, one file that needs no other and no network.
+
+    Where event files lie in the folder of the model, or in the one above, it shows sparsity
+    and thresholds over time.
+
+    Args:
+      path: the file to write.
+
+    Returns:
+      The path.
+
+    Raises:
+      errors.MissingPackageError: jinja2 or matplotlib is not installed.
+      errors.WriteError: nothing can be written there, or it is a file of the model.
+      errors.PathError: `path` is not a path.
+    """
+    history = self.history or history_lib.beside(
+        self.path, [weight.name for weight in self.weights if weight.masked])
+    return page.write(self, history, path)
 
   def totals(self) -> Dict[str, Any]:
     """Returns sums over the weights, and their sparsity; FLOPs of those that are known."""
@@ -117,11 +98,13 @@ class Report:
     """Returns the report as a JSON object; sizes in bytes, FLOPs as they are."""
     return json.dumps({'path': self.path, 'kind': self.kind,
                        'weights': [_finite(weight.values()) for weight in self.weights],
-                       'totals': self.totals(), 'notes': list(self.notes)}, indent=2)
+                       'totals': self.totals(), 'notes': list(self.notes),
+                       'findings': [finding.values() for finding in self.findings]}, indent=2)
 
   def to_csv(self) -> str:
     """Returns a line per weight; shapes and blocks as 3x3x32x64, an empty cell where unknown."""
-    headers = [field.name for field in dataclasses.fields(WeightReport)]
+    headers = [field.name for field in dataclasses.fields(WeightReport)
+               if field.name != 'details']
     headers[headers.index('zeros'):headers.index('zeros') + 1] = ['size', 'zeros', 'sparsity']
     rows = []
     for weight in self.weights:
@@ -164,7 +147,8 @@ class Report:
     if 'FLOP' in shown:
       lines.append('FLOP: per example, two per multiply-add; kept: without those by zeros.')
     lines += [tables.printable(note) for note in self.notes]
-    return '\n'.join(lines).rstrip()
+    found = findings_lib.lines(self.findings, width)
+    return '\n'.join(['\n'.join(lines).rstrip()] + [''] * bool(found) + found)
 
 
 def _cells(weight: WeightReport) -> Dict[str, str]:
@@ -198,7 +182,7 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
 
 def of(path: Any, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
-       output_node_names: Optional[Sequence[str]] = None) -> Report:
+       output_node_names: Optional[Sequence[str]] = None, hparams: Hparams = None) -> Report:
   """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model, or a file of Keras.
 
   FLOPs are those of convolutions and matrix products with a stored kernel, as far as
@@ -215,6 +199,9 @@ def of(path: Any, block: Optional[BlockDims] = None,
       whose inputs leave theirs open.
     output_node_names: count the FLOPs of what these need only, such as without
       the parts of a graph for evaluation. None is all but gradients.
+    hparams: the hyperparameters that the model was pruned by, for its targets. None takes
+      them from the model: graphs that were built with a Pruning or PruningHook, and Keras
+      models, say them.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it is damaged.
@@ -222,16 +209,17 @@ def of(path: Any, block: Optional[BlockDims] = None,
       names no input.
     errors.OutputNodeError: an output is not in the graph.
     errors.BlockError: there are no blocks of that size.
+    errors.PruningError: hparams are invalid, or do not fit the masked weights.
   """
   measure.check_block(block)
   path = inputs.check(path)
   if kinds.kind_of(path) == kinds.TFLITE:
-    return Report(path, TFLITE, tuple(_tflite_weights(path, block)),
+    return Report(path, TFLITE, tuple(tflite_weights(path, block)),
                   ('FLOPs of TFLite models are not counted.',))
   model = models.load(path, output_node_names)
   rows, masks = [], []
   for weight in model.weights():
-    rows.append((_measure(weight, block), weight.nodes))
+    rows.append((measured(weight, block), weight.nodes))
     masks.append(updated.state_of(weight))
   known = [name for _, made_of in rows for name in made_of]
   layers = [flops.layers_of(model.nodes, known, input_shapes)]
@@ -243,17 +231,18 @@ def of(path: Any, block: Optional[BlockDims] = None,
   for row, made_of in rows:
     index, found = next(((index, found) for index, found in enumerate(
         _layers_by(made_of, each.layers) for each in layers) if found), (0, []))
-    weights.append(_with_flops(row, found))
+    weights.append(with_operation(_with_flops(row, found), found))
     counted[index] = layers[index].notes
   notes = model.notes + tuple(dict.fromkeys(note for each in counted.values() for note in each))
-  if updated.never_updated(masks, model.last_update):
-    notes += (_as_note(updated.warning(model.path)),)
-  return Report(model.path, model.kind, tuple(weights), notes)
+  names = [without_part(made_of[0]) if made_of else row.name for row, made_of in rows]
+  return _finished(Report(model.path, model.kind, tuple(weights), notes), names, model.goals,
+                   hparams, updated.never_updated(masks, model.last_update))
 
 
 def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
                block: Optional[BlockDims] = None, last_update: Optional[int] = None,
-               notes: Tuple[str, ...] = ()) -> Report:
+               notes: Tuple[str, ...] = (), goals: Optional[goals_lib.StoredGoals] = None,
+               hparams: Hparams = None, history: Optional[History] = None) -> Report:
   """Reports on weights that are in memory.
 
   Args:
@@ -261,57 +250,47 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
     weights: the weights.
     block: see `of`.
     last_update: the step of the last mask update; None where none is known.
-    notes: see Report.
+    notes, history: see Report.
+    goals: what is known of their targets.
+    hparams: see `of`.
+
+  Raises:
+    errors.BlockError, errors.PruningError: see `of`.
   """
   measure.check_block(block)
   rows, masks = [], []
   for weight in weights:
-    rows.append(_measure(weight, block))
+    rows.append(with_operation(measured(weight, block)))
     masks.append(updated.state_of(weight))
-  if updated.never_updated(masks, last_update):
-    notes += (_as_note(updated.warning(name)),)
-  return Report(name, kind, tuple(rows), notes)
+  return _finished(Report(name, kind, tuple(rows), notes, history=history),
+                   [row.name for row in rows], goals or goals_lib.StoredGoals(), hparams,
+                   updated.never_updated(masks, last_update))
+
+
+def _finished(report: Report, names: Sequence[str], goals: goals_lib.StoredGoals,
+              hparams: Hparams, never_updated: bool) -> Report:
+  """Returns a report with the targets of its weights, and a note if no mask was ever updated.
+
+  Args:
+    names: of the weights, as the maps of hyperparameters go by them.
+  """
+  masked = [index for index, row in enumerate(report.weights) if row.masked]
+  found = goals_lib.find([goals_lib.Masked(names[index], report.weights[index].shape)
+                          for index in masked], goals, hparams)
+  met = goals_lib.met(found, [report.weights[index].details.hidden for index in masked])
+  weights = list(report.weights)
+  for index, goal, is_met in zip(masked, found, met):
+    if goal is not None:
+      weights[index] = dataclasses.replace(
+          weights[index], target=goal.target, met=is_met,
+          details=dataclasses.replace(weights[index].details, goal=goal))
+  notes = report.notes + ((_as_note(updated.warning(report.path)),) if never_updated else ())
+  return dataclasses.replace(report, weights=tuple(weights), notes=notes,
+                             never_updated=never_updated)
 
 
 def _as_note(warning: str) -> str:
   return warning[0].upper() + warning[1:]
-
-
-def _measure(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
-  values = weight.masked
-  row = _row(weight.name, nonzero(values), values, block)
-  return dataclasses.replace(row, masked=weight.kept is not None, threshold=weight.threshold)
-
-
-def _row(name: str, kept: np.ndarray, values: np.ndarray,
-         block: Optional[BlockDims]) -> WeightReport:
-  """Returns what there is to say of a weight by its values alone.
-
-  Args:
-    name: of the weight.
-    kept: bool array of its shape, False for zeros.
-    values: as they are stored.
-    block: see `of`.
-  """
-  shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
-  kept = measure.as_matrix(kept)
-  repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
-  if repeated:  # It takes no memory, and has none taken for it here.
-    alive = bool(kept[0, 0])
-    blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)
-    zeros = 0 if alive else kept.size
-  else:
-    found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
-    blocks = measure.blocks_of(kept, found)
-    zeros = int(kept.size - np.count_nonzero(kept))
-  return WeightReport(
-      name=name, shape=shape, dtype=tf.as_dtype(values.dtype).name, masked=False,
-      zeros=zeros, block=(blocks.height, blocks.width),
-      block_sparsity=blocks.sparsity if is_matrix or block is None else None, threshold=None,
-      bytes_dense=values.nbytes,
-      bytes_sparse=min(values.nbytes, measure.bytes_sparse(blocks, kept.shape, values.itemsize)),
-      bytes_gzipped=measure.bytes_gzipped_repeated(tensors.distinct(values).tobytes(), values.size)
-      if repeated else measure.bytes_gzipped(values.tobytes()))
 
 
 def _layers_by(made_of: Iterable[str], layers: Sequence[flops.Layer]) -> List[flops.Layer]:
@@ -326,25 +305,3 @@ def _with_flops(row: WeightReport, layers: Sequence[flops.Layer]) -> WeightRepor
   total = sum(layer.flops or 0 for layer in layers)
   kept = total * (row.size - row.zeros) / max(row.size, 1)
   return dataclasses.replace(row, flops=total, flops_effective=int(round(kept)))
-
-
-def _tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightReport]:
-  """Yields the weights of a TFLite model; of those stored sparse, as they are stored."""
-  for constant in flatbuffer.constants_of(path):
-    stored, kept = constant.stored(), constant.values != constant.zero
-    if not constant.sparse:
-      kept = kept.reshape(constant.shape)
-      # The outputs come first in the file, and last in a kernel.
-      kept = np.moveaxis(kept, 0, -1) if stored.shape != constant.shape else kept
-      row = _row(stored.name, kept, constant.values, block)
-    else:
-      rows, columns = stored.shape[-2:]
-      height, width = stored.block or (1, 1)
-      blocks = -(-rows // height) * -(-columns // width) * (
-          stored.size // max(rows * columns, 1))
-      row = WeightReport(
-          stored.name, stored.shape, stored.dtype, False,
-          stored.size - int(np.count_nonzero(kept)), (height, width),
-          1 - kept.size / (height * width) / max(blocks, 1), None, stored.dense_bytes,
-          stored.stored_bytes, measure.bytes_gzipped(constant.values.tobytes()))
-    yield dataclasses.replace(row, shape=stored.shape)

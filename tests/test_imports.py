@@ -27,10 +27,10 @@ LEVELS = {
     'records': 2, 'registry': 2, 'penalties': 2, 'scope': 2, 'summaries': 2, 'updates': 2,
     'slim': 2, 'timeline': 2,
     'sparsity_schedules': 2, 'weight_sparsity': 2, 'products': 2, 'coordination': 2,
-    'last_checkpoint': 2,
+    'last_checkpoint': 2, 'stored_spec': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3, 'core_layers': 3, 'layers': 3, 'reading': 3,
     'events': 4, 'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4, 'one_shot': 4,
-    'export': 4, 'keras': 4,
+    'export': 4, 'keras': 4, 'reporting': 4,
     'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
     '__init__': 6,
     'python': 7,
@@ -66,7 +66,10 @@ WITHIN_LEVEL = {
     ('summaries', 'registry'): 'it reports on the records; Pruning.add_pruning_summaries calls it',
     ('layers', 'core_layers'): 'slim\'s functions run the layer objects',
     ('compat', 'quiet'): 'commands load TensorFlow without its remarks',
-    ('report', 'export'): 'it reads the TFLite files that are written there',
+    ('stored_spec', 'weight_sparsity'): 'it stores the targets that a schedule ends at',
+    ('reporting', 'export'): 'it reads TFLite files, and says what the exporter will do',
+    ('report', 'reporting'): 'a report has findings and a page',
+    ('hooks', 'report'): 'a hook writes the page of its run',
     ('keras', 'export'): 'a Keras model is converted as the graph of any other is',
     ('keras', 'report'): 'a model in memory is reported on as one in a file is',
     ('one_shot', 'export'): 'it reads and writes checkpoints as stripping does',
@@ -100,7 +103,7 @@ def imported_units(path):
 
 def complaint(here, there, where):
   """Returns what is wrong with `here` importing `there`, or None."""
-  if here == there and here in ('cli', 'export', 'keras', 'python', 'reading'):
+  if here == there and here in ('cli', 'export', 'keras', 'python', 'reading', 'reporting'):
     return None
   if there == 'python':
     return '%s imports model_pruning.python, which only re-exports for legacy code' % where

@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning report`: sparsity, sizes and FLOPs of a model, or the history of a run."""
 
+import sys
 from typing import Any
 
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import tables
 from model_pruning.cli import shared
 from model_pruning.reading import places
 
@@ -16,6 +20,7 @@ def add_parser(subparsers: Any) -> None:
       'out/digits',
       'model.tflite --json',
       'out/digits --block=16x1 --csv > weights.csv',
+      'out/digits --html=report.html',
       'out/digits --history')
   parser.add_argument('model', metavar='MODEL', help=shared.MODEL + ' or a TFLite model')
   parser.add_argument('--history', action='store_true',
@@ -26,13 +31,25 @@ def add_parser(subparsers: Any) -> None:
                       metavar='NAME=1x28x28x1', help='for FLOPs, of inputs that leave theirs open')
   parser.add_argument('--output_node_names', type=shared.names, default=None, metavar='NAME,...',
                       help='count the FLOPs of what these need only')
+  parser.add_argument('--html', metavar='FILE.html',
+                      help='also write a page for browsers, with pictures, findings and the '
+                      'history of the run')
+  parser.add_argument('--hparams', metavar='STRING',
+                      help='the hyperparameters of the pruning, for its targets, of a model that '
+                      'does not say them')
   formats = parser.add_mutually_exclusive_group()
   shared.add_json(formats)
   formats.add_argument('--csv', action='store_true', help='print CSV instead of a table')
 
 
 def run(args: Any) -> None:
-  """Prints a report on a model, or on a run."""
+  """Prints a report on a model, or on a run; writes it as a page too, if asked to."""
+  if args.html:
+    if args.history:
+      raise errors.WriteError(
+          '--html is the page of a model, with the history of its run where there is one, and '
+          '--history prints that alone; leave out one of them')
+    files.check_output(args.html, [args.model])
   if args.history:
     places.event_files(args.model)
   else:
@@ -43,5 +60,14 @@ def run(args: Any) -> None:
       result: Any = events.read(args.model)
     else:
       from model_pruning import report
-      result = report.of(args.model, args.block, dict(args.input_shape), args.output_node_names)
+      if args.html:
+        from model_pruning.reporting import page
+        page.require()
+      result = report.of(args.model, args.block, dict(args.input_shape), args.output_node_names,
+                         args.hparams)
+      if args.html:
+        result.html(args.html)
   shared.show(result, args)
+  if args.html:
+    print('%sWritten to %s' % ('' if args.json or args.csv else '\n', tables.printable(args.html)),
+          file=sys.stderr if args.json or args.csv else sys.stdout)

@@ -19,19 +19,8 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.compat import tflite_schema
 from model_pruning.export import flatbuffer
+from model_pruning.export import tflite_kernels
 
-# What the runtime's sparse kernels of FULLY_CONNECTED take: number of consecutive inputs in
-# a block, and the share of blocks of zeros from which on they are faster than its dense ones
-# (batch 1, one thread, TensorFlow 2.15 and 2.21, x86 with AVX-512: see docs/deploying.md).
-# By dtype of the weight and of the layer's input.
-_KERNELS: Dict[Tuple[str, str], Tuple[int, float]] = {
-    ('float32', 'float32'): (4, 0.85),
-    ('int8', 'float32'): (16, 0.8),  # Quantization 'dynamic'.
-    ('int8', 'int8'): (16, 0.95),
-}
-# The kernel of quantization 'dynamic' keeps a row's number of blocks, and their indices, in a
-# byte each; of more it computes garbage. The others were right with 70000 blocks in a row.
-_BYTES_KERNEL, _BYTE = ('int8', 'float32'), 255
 # Largest difference between outputs of models that differ in storage only, as a share of their
 # scale, that may come from the order of summation and from rounding (measured on 1 to 32 layers:
 # up to 2e-6 in float; 'dynamic' and 'int8' up to 0.3x and 1.2x of what quantization did, and
@@ -40,7 +29,7 @@ AGREEMENT = {'none': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
 # Ops whose weights may be made dense at loading, at no cost in latency. Not with quantized
 # weights and float inputs: TensorFlow 2.21's default delegate fails on such. With quantized
 # inputs LiteRT's does (ai-edge-litert 2.3.0: "failed to delegate FULLY_CONNECTED"): only if asked.
-_EXPANDING_OPS = ('FULLY_CONNECTED', 'CONV_2D', 'DEPTHWISE_CONV_2D')
+EXPANDING_OPS = ('FULLY_CONNECTED', 'CONV_2D', 'DEPTHWISE_CONV_2D')
 _EXPANDING_DTYPES = (('float32', 'float32'),)
 _EXPANDING_DTYPES_IF_ASKED = _EXPANDING_DTYPES + (('int8', 'int8'),)
 # The version of FULLY_CONNECTED whose weights are sparse. The default delegate leaves nodes of
@@ -97,38 +86,27 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
   if constant.sparse:
     return Choice(constant, None, False, 'stored sparse by the converter')
   kind = (constant.values.dtype.name, constant.uses[0][2] or '')
-  fully_connected = {(op, index) for op, index, _ in constant.uses} == {('FULLY_CONNECTED', 1)}
-  kernel = _KERNELS.get(kind) if fully_connected and len(constant.shape) == 2 else None
-  too_much = _too_much(constant, kernel[0]) if kernel and kind == _BYTES_KERNEL else ''
-  if too_much:
-    return Choice(constant, None, False, too_much)
-  if kernel:
-    block, least = kernel
-    if constant.shape[1] % block == 0 and _zero_blocks(constant.values, block) >= least:
-      why = ('it is stored dense, as asked' if sparse is False else
-             'sparse models need TensorFlow 2' if not can_write else
-             'the file stores it once, for several tensors' if shared else '')
-      return Choice(constant, None if why else block, not why, why)
-  dense = (_slow(constant, *kernel) if kernel else
-           Choice(constant, None, False, _why_no_kernel(constant, kind)))
+  verdict = tflite_kernels.judge(constant.op, kind, _zeros(constant))
+  if verdict.fast:
+    why = ('it is stored dense, as asked' if sparse is False else
+           'sparse models need TensorFlow 2' if not can_write else
+           'the file stores it once, for several tensors' if shared else '')
+    return Choice(constant, None if why else verdict.block, not why, why)
+  dense = Choice(constant, None, False, verdict.why, verdict.wanted_block, verdict.wanted_sparsity)
   expanding = _EXPANDING_DTYPES_IF_ASKED if sparse is True else _EXPANDING_DTYPES
   if (not sparse or not can_write or shared or constant.subgraph or kind not in expanding or
-      not {op for op, _, _ in constant.uses} <= set(_EXPANDING_OPS)):
+      not {op for op, _, _ in constant.uses} <= set(EXPANDING_OPS)):
     return dense
-  return dataclasses.replace(dense, block=_smallest(constant.values, compressed=sparse == 'auto'))
+  return dataclasses.replace(dense, block=smallest(constant.values, compressed=sparse == 'auto'))
 
 
-def _too_much(constant: flatbuffer.Constant, block: int) -> str:
-  """Says why a weight is beyond the kernel that counts blocks in bytes; '' if it is not."""
-  name = "the runtime's sparse kernel for int8 weights and float inputs takes at most "
-  outputs, inputs = constant.shape
-  if inputs > block * (_BYTE + 1):
-    return name + '%d inputs, this has %d' % (block * (_BYTE + 1), inputs)
-  if inputs == block * (_BYTE + 1):
-    kept = np.any(constant.values.reshape(outputs, -1, block) != 0, axis=2).sum(axis=1).max()
-    if kept > _BYTE:
-      return name + '%d blocks of %dx1 per output, this has one with %d' % (_BYTE, block, kept)
-  return ''
+def _zeros(constant: flatbuffer.Constant) -> Optional[tflite_kernels.Zeros]:
+  """Returns the zeros of a matrix that only FULLY_CONNECTED uses; None of other constants."""
+  only = {(op, index) for op, index, _ in constant.uses} == {(tflite_kernels.FULLY_CONNECTED, 1)}
+  if not only or len(constant.shape) != 2:
+    return None
+  return dataclasses.replace(tflite_kernels.Zeros.of(constant.values != 0),
+                             sparsity=constant.sparsity)
 
 
 def disagreeing(choice: Choice) -> Choice:
@@ -138,42 +116,13 @@ def disagreeing(choice: Choice) -> Choice:
   return dataclasses.replace(choice, block=None, fast=False, why=why)
 
 
-def _why_no_kernel(constant: flatbuffer.Constant, kind: Tuple[str, str]) -> str:
-  if constant.op != 'FULLY_CONNECTED':
-    return 'the runtime has no sparse kernel for %s' % constant.op
-  return 'the runtime has no sparse kernel for weights of %s and inputs of %s' % (
-      kind[0], kind[1] or 'another dtype')
+def smallest(values: np.ndarray, compressed: bool) -> Optional[int]:
+  """Returns the block that takes the fewest bytes, or None if dense is best.
 
-
-def _slow(constant: flatbuffer.Constant, block: int, least: float) -> Choice:
-  """Says why the sparse kernel of `block` inputs is not for a weight, and what it lacks."""
-  values = constant.values
-  outputs, inputs = values.shape
-  if inputs % block:
-    return Choice(constant, None, False, '%d inputs are no multiple of %d' % (inputs, block))
-  found = _zero_blocks(values, block)
-  if constant.sparsity < least:
-    return Choice(constant, None, False, '%.1f %% zeros, sparse kernels pay from %g %% on' % (
-        100 * constant.sparsity, 100 * least),
-                  None if found > 0.9 * constant.sparsity > 0.1 else block, least)
-  if outputs % block == 0 and _zero_blocks(np.ascontiguousarray(values.T), block) >= least:
-    return Choice(constant, None, False, 'its blocks lie along the outputs', block)
-  return Choice(constant, None, False,
-                'its zeros are not in blocks of %dx1: %.1f %% of these are all zero, sparse '
-                'kernels pay from %g %% on' % (block, 100 * found, 100 * least), block)
-
-
-def _zero_blocks(values: np.ndarray, block: int) -> float:
-  """Returns the share of runs of `block` elements of the last dimension that are all zero.
-
-  Half a run is added, as the number to keep is rounded when masks are made.
+  Args:
+    values: as TFLite stores them, with the inputs last.
+    compressed: whether dense is best, too, where it takes fewer bytes once compressed.
   """
-  zeros = ~np.any(values.reshape(-1, block) != 0, axis=1)
-  return (np.count_nonzero(zeros) + 0.5) / zeros.size
-
-
-def _smallest(values: np.ndarray, compressed: bool) -> Optional[int]:
-  """Returns the block that takes the fewest bytes, or None if dense is best."""
   sizes = {}
   for block in (1, 4, 16):
     if values.shape[-1] % block == 0:

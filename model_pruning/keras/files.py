@@ -23,6 +23,7 @@ from model_pruning.keras import configs
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.reporting import goals
 from model_pruning.keras.reporting import last_update
 from model_pruning.keras.reporting import stored_weights
 from model_pruning.reading import kinds
@@ -70,7 +71,8 @@ def stored_model(path: str) -> StoredModel:
   model = load(path)
   return StoredModel(
       path, kinds.KERAS, {}, ('FLOPs of Keras files are not counted; report on a SavedModel for '
-                              'them.',), lambda: stored_weights(model), last_update(model))
+                              'them.',), lambda: stored_weights(model), last_update(model),
+      goals=goals(model))
 
 
 def weight_names(model: Any) -> List[str]:

@@ -2,30 +2,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """What pruning came to in a model that is in memory."""
 
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import weight_sparsity
+from model_pruning.events import History
+from model_pruning.hparam import HParams
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
+from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.reading.goals import Goal
+from model_pruning.reading.goals import goal_of
+from model_pruning.reading.goals import StoredGoals
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.report import of_weights
 from model_pruning.report import Report
 from model_pruning.spec import BlockDims
+from model_pruning.stored_spec import StoredSpec
 
 
-def report(model: Any, block: Optional[BlockDims] = None) -> Report:
+def report(model: Any, block: Optional[BlockDims] = None,
+           hparams: Union[HParams, str, None] = None, history: Optional[History] = None) -> Report:
   """Returns sparsity and sizes of each weight of a model or layer, pruned or stripped.
 
       print(report(model).table())
+      report(model).html('report.html')
 
   Args:
     model: a Keras model or layer that is built.
     block: (height, width) of the blocks of a matrix [inputs, outputs] to look for; -1
       for its whole dimension. None finds those in which each weight is sparse.
+    hparams: the hyperparameters that it was pruned by, for targets in the place of those that
+      its layers say.
+    history: sparsity and thresholds over the run, for the page.
 
   Returns:
     A model_pruning.report.Report, with the weights that have masks and other floats of
@@ -34,12 +47,29 @@ def report(model: Any, block: Optional[BlockDims] = None) -> Report:
   Raises:
     errors.LayerError: it is no layer or model, or not built.
     errors.BlockError: there are no blocks of that size.
+    errors.PruningError: hparams are invalid, or do not fit the masked weights.
   """
   if not backend.is_layer(model) or not model.built:
     raise errors.LayerError('report() takes a Keras model or layer that is built, and not %r' %
                             (model,))
   return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model),
-                    _frozen(model))
+                    _frozen(model), goals(model), hparams, history)
+
+
+def goals(model: Any) -> StoredGoals:
+  """Returns the targets that the pruned layers of a model say, as far as they are known."""
+  known: Dict[str, Goal] = {}
+  try:
+    plans = plans_of([layer for layer in pruned_layers(model) if layer.pruning.made])
+  except errors.PruningError:
+    return StoredGoals()  # Some are not built yet that maps name.
+  for settings, together in plans:
+    if weight_sparsity.is_final_known(settings.spec, settings.schedule):
+      target = float(weight_sparsity.final(settings.spec, settings.schedule, together.own_target))
+      stored = StoredSpec.create(settings.spec, settings.schedule)
+      goal = goal_of(together, target, stored.end_step if stored else None)
+      known.update((member.record.name, goal) for member in together.members)
+  return StoredGoals(known=known)
 
 
 def _frozen(model: Any) -> Tuple[str, ...]:

@@ -35,12 +35,14 @@ class Layer:
     sources: names of the variables and constants that the kernel is made of.
     flops: per example, two per multiply-add; None where a shape is not known.
     in_loop: whether `flops` are of one round of a loop.
+    transposed: whether a matrix product takes the kernel as [outputs, inputs].
   """
   name: str
   op: str
   sources: Tuple[str, ...]
   flops: Optional[int]
   in_loop: bool
+  transposed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +80,19 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
             break
   needed = graphs.needed_for(nodes, [node.name for node, _, _ in found])
   shapes = _Shapes(needed, _check(nodes, input_shapes))
-  layers = [Layer(node.name, node.op, made_of, _flops(node, operand, shapes), node.in_loop)
+  layers = [Layer(node.name, node.op, made_of, _flops(node, operand, shapes), node.in_loop,
+                  _is_transposed(node, operand))
             for node, operand, made_of in found]
   return Layers(tuple(layers), tuple(_notes(layers, shapes)))
+
+
+def _is_transposed(node: graphs.Node, operand: int) -> bool:
+  """Whether a matrix product takes its kernel as [outputs, inputs]."""
+  if 'MatMul' not in node.op:
+    return False
+  flags = [node.definition.attr[name].b for name in (
+      ('transpose_b', 'adj_y') if operand else ('transpose_a', 'adj_x'))]
+  return any(flags) if operand else not any(flags)
 
 
 def _check(nodes: graphs.Nodes, input_shapes: Optional[Mapping[str, Sequence[int]]]

@@ -10,6 +10,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
+from model_pruning import tensors
 from model_pruning.spec import BlockDims
 
 _SIZES = (2, 4, 8, 16, 32, 64)
@@ -49,6 +50,26 @@ def as_matrix(array: np.ndarray) -> np.ndarray:
   if is_matrix(array.shape):
     return np.squeeze(array)
   return array.reshape(-1, array.shape[-1] if array.ndim else 1)
+
+
+def cell_of(shape: Sequence[int], most: int) -> BlockDims:
+  """Returns the (height, width) of the cells that cut a matrix into at most most x most."""
+  return -(-shape[0] // most), -(-shape[1] // most)
+
+
+def kept_by_cell(kept: np.ndarray, most: int) -> np.ndarray:
+  """Returns the fraction of True in each cell of a bool matrix, float32; see cell_of."""
+  cell = cell_of(kept.shape, most)
+  if tensors.is_repeated(kept):
+    return np.full([-(-size // one) for size, one in zip(kept.shape, cell)], float(kept[0, 0]),
+                   np.float32)
+  values: np.ndarray = kept
+  for axis, size in enumerate(cell):
+    begins = np.arange(0, values.shape[axis], size)
+    covered = np.diff(np.append(begins, values.shape[axis])).astype(np.float32)
+    values = np.add.reduceat(values, begins, axis, np.float32) / (
+        covered[:, None] if axis == 0 else covered)
+  return values
 
 
 def check_block(block: Optional[BlockDims]) -> None:

@@ -13,6 +13,7 @@ from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
 from model_pruning import errors
 from model_pruning import inputs
+from model_pruning.reading import goals as goals_lib
 from model_pruning.reading import hdf5_weights
 from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
@@ -37,6 +38,7 @@ class StoredModel:
     notes: what could not be read, and why; one sentence each.
     read: see `weights`.
     last_update: the step of the last mask update; None where none is stored.
+    goals: what it says about target sparsities.
     signatures: of a SavedModel, the nodes that each of its signatures needs, the default one
       first; each may have a copy of the model. Empty of other models.
   """
@@ -47,6 +49,7 @@ class StoredModel:
   read: Callable[[], Iterator[StoredWeight]]
   last_update: Optional[int] = None
   signatures: Tuple[graphs.Nodes, ...] = ()
+  goals: goals_lib.StoredGoals = dataclasses.field(default_factory=goals_lib.StoredGoals)
 
   def weights(self) -> Iterator[StoredWeight]:
     """Yields the weights: those with masks, and other kernels (floats of rank 2 or more).
@@ -114,7 +117,8 @@ def _load_checkpoint(prefix: str, output_node_names: Optional[Sequence[str]]) ->
       notes.append('FLOPs are unknown: %s.' % str(error).rstrip('.'))
   found = checkpoint_weights.weights_of(variables, meta, nodes)
   return StoredModel(prefix, CHECKPOINT, _needed(nodes, output_node_names),
-                     tuple(notes) + found.notes, found.read, found.last_update)
+                     tuple(notes) + found.notes, found.read, found.last_update,
+                     goals=goals_lib.stored_goals(meta))
 
 
 def _load_keras(path: str) -> StoredModel:
@@ -171,7 +175,8 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
 
   return StoredModel(folder, SAVED_MODEL, needed, stored.notes if stored else (), read,
                      stored.last_update if stored else None,
-                     tuple(_needed(nodes, names) for names in signatures if names))
+                     tuple(_needed(nodes, names) for names in signatures if names),
+                     goals_lib.stored_goals(meta))
 
 
 def _default_first(item: Tuple[str, Any]) -> Tuple[bool, str]:

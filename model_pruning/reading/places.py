@@ -5,7 +5,7 @@
 import glob
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from model_pruning import errors
 from model_pruning import files
@@ -77,11 +77,12 @@ def checkpoint_state(folder: str) -> Any:
     return None
 
 
-def event_files(place: Any) -> Dict[str, List[str]]:
+def event_files(place: Any, depth: Optional[int] = None) -> Dict[str, List[str]]:
   """Returns the event files of a run, oldest first, by their folder, relative to `place`.
 
   Args:
     place: an event file, or a folder that is searched for them.
+    depth: how many folders below it are looked into; None for all.
 
   Raises:
     errors.ModelFileError: there are none.
@@ -90,15 +91,25 @@ def event_files(place: Any) -> Dict[str, List[str]]:
   if os.path.isfile(path):
     return {'': [path]}
   runs = {}
-  for folder, _, names in sorted(os.walk(path)):
-    files = [os.path.join(folder, name) for name in names if 'tfevents' in name]
-    if files:
-      runs[os.path.relpath(folder, path)] = sorted(files, key=_started)
+  for folder, names in sorted(_folders(path, depth)):
+    found = [os.path.join(folder, name) for name in names if 'tfevents' in name]
+    if found:
+      runs[os.path.relpath(folder, path)] = sorted(found, key=_started)
   if not runs:
     raise errors.ModelFileError(
         'There are no event files (*tfevents*) %s %s; give the folder that training wrote its '
         'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
   return runs
+
+
+def _folders(path: str, depth: Optional[int]) -> Iterator[Tuple[str, List[str]]]:
+  """Yields (folder, names of the files in it), for a folder and those in it."""
+  for folder, inner, names in os.walk(path):
+    yield folder, names
+    below = os.path.relpath(folder, path)
+    level = 0 if below == os.curdir else 1 + below.count(os.sep)
+    if depth is not None and level >= depth:
+      inner.clear()
 
 
 def _started(path: str) -> Tuple[int, str]:

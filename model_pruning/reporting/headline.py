@@ -1,0 +1,75 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The top of a page: what came of the pruning in a line, and the totals."""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from model_pruning import tables
+
+_NAMED = 2
+
+
+class Headline(NamedTuple):
+  """The first line of a page.
+
+  Attributes:
+    state: 'met', 'missed' or 'unknown'.
+    text: the line.
+    more: what else there is to say in a sentence; '' for nothing.
+  """
+  state: str
+  text: str
+  more: str
+
+
+def headline(report: Any) -> Headline:
+  """Returns the first line about a model_pruning.report.Report."""
+  masked = [weight for weight in report.weights if weight.masked]
+  known = [weight for weight in report.weights if weight.met is not None]
+  missed = [weight for weight in known if not weight.met]
+  if report.never_updated:
+    return Headline('missed', 'No mask was ever updated', 'The model is masked, and dense still.')
+  if known:
+    missed.sort(key=lambda weight: weight.sparsity - weight.target)
+    more = '; '.join('%s is at %s, short of %s' % (
+        weight.name, tables.share(weight.sparsity), tables.share(weight.target))
+                     for weight in missed[:_NAMED])
+    if len(missed) > _NAMED:
+      more += '; and %d more' % (len(missed) - _NAMED)
+    number = len(known)
+    if not missed:
+      return Headline('met', 'All %d weights met their targets' % number if number > 1 else
+                      'The weight met its target', '')
+    return Headline('missed', '%d of %d weights met their targets' % (
+        number - len(missed), number), more)
+  if masked:
+    return Headline('unknown', 'No targets are stored with this model',
+                    'Give hparams= (--hparams=) to compare its %d masked weight%s with them.' % (
+                        len(masked), 's' * (len(masked) != 1)))
+  if not report.weights:
+    return Headline('unknown', 'There are no weights in this model', '')
+  return Headline('unknown', 'No weight of this model has a mask',
+                  'It is stripped, or was never pruned.')
+
+
+def tiles(report: Any) -> List[Dict[str, Optional[str]]]:
+  """Returns the totals: dicts of 'label', 'value' and 'note'."""
+  totals, weights = report.totals(), report.weights
+  masked = [weight for weight in weights if weight.masked]
+  kept = totals['size'] - totals['zeros']
+  found: List[Dict[str, Optional[str]]] = [
+      {'label': 'Sparsity', 'value': tables.share(totals['sparsity']),
+       'note': '%s of %s weights kept' % (tables.scaled(kept), tables.scaled(totals['size'])),
+       'bar': '%.4f' % totals['sparsity']},
+      {'label': 'Size', 'value': tables.scaled(totals['bytes_sparse'], 'B'),
+       'note': 'sparse, of %s dense; %s dense once gzipped' % (
+           tables.scaled(totals['bytes_dense'], 'B'), tables.scaled(totals['bytes_gzipped'], 'B')),
+       'bar': None}]
+  if totals['flops'] is not None:
+    found.append({'label': 'FLOPs per example', 'value': tables.scaled(totals['flops_effective']),
+                  'note': 'without those by zeros, of %s' % tables.scaled(totals['flops']),
+                  'bar': None})
+  found.append({'label': 'Weights', 'value': '%d' % len(weights),
+                'note': '%d with masks, %d dense' % (len(masked), len(weights) - len(masked)),
+                'bar': None})
+  return found

@@ -1,0 +1,110 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Sparsity and thresholds over a run: from event files beside a model, or as training goes."""
+
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning import events
+from model_pruning import names
+
+_MOST_RECORDED = 512  # Updates; of more, every second one is dropped.
+
+
+def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
+  """Returns the history of the run that a model is from; None if no event files tell.
+
+  They are looked for in the folder of the model, two levels deep, and in the one above it. What
+  they find counts if it is mostly about weights of this model: other runs may lie there, too.
+
+  Args:
+    path: the file or folder of a model, or the prefix of a checkpoint.
+    weights: names of its masked weights.
+  """
+  if os.path.isdir(path):
+    folder = path
+  elif os.path.exists(path) or os.path.exists(path + '.index'):
+    folder = os.path.dirname(path)
+  else:
+    return None  # A name of something in memory.
+  folder = os.path.abspath(folder)
+  for place, depth in ((folder, 2), (os.path.dirname(folder), 0)):
+    try:
+      history = events.read(place, depth)
+    except (errors.PruningError, OSError):
+      continue
+    known = [each for each in by_weight(history, weights) if each.name in weights]
+    if 2 * len(known) > len(history.weights):
+      return history
+  return None
+
+
+def by_weight(history: events.History, weights: Sequence[str]) -> List[events.WeightHistory]:
+  """Returns the history, by the names of the weights where they can be told.
+
+  Summaries are named after masks: 'conv1' of 'conv1/mask', which is over 'conv1/kernel' or
+  'conv1/weights'; 'conv1/depthwise' of 'conv1/depthwise_mask'; 'conv1/kernel' of Keras models.
+  """
+  known: Dict[str, str] = {}
+  for weight in weights:
+    scope, leaf = names.split(weight)
+    if leaf in names.MAIN_WEIGHTS:
+      known.setdefault(scope.rstrip('/'), weight)
+  known.update({weight: weight for weight in weights})
+  return [events.WeightHistory(known.get(each.name, each.name), each.sparsity, each.threshold)
+          for each in history.weights]
+
+
+class Recorder:
+  """Remembers sparsity and threshold of each weight, update by update."""
+
+  def __init__(self) -> None:
+    self._rows: Dict[int, Dict[str, Tuple[float, float]]] = {}
+
+  def record(self, step: int, weights: Dict[str, Tuple[float, float]]) -> None:
+    """Adds an update, or replaces what is known of its step.
+
+    Args:
+      step: global step of the update.
+      weights: (sparsity, threshold) by the names of the weights.
+    """
+    self._rows[step] = weights
+    if len(self._rows) > _MOST_RECORDED:
+      steps = sorted(self._rows)
+      self._rows = {step: self._rows[step] for step in steps[::2] + steps[-1:]}
+
+  def history(self, path: str, earlier: Optional[events.History] = None
+              ) -> Optional[events.History]:
+    """Returns what was recorded, behind what event files know of the steps before.
+
+    Args:
+      path: what to say that it is of.
+      earlier: of the same run, with the same names or those of summaries.
+    """
+    steps = sorted(self._rows)
+    if not steps:
+      return earlier
+    order: Dict[str, Any] = {name: None for step in steps for name in self._rows[step]}
+    before = {each.name: each for each in by_weight(earlier, list(order))} if earlier else {}
+    weights = []
+    for name in order:
+      known = [step for step in steps if name in self._rows[step]]
+      series = []
+      for index in range(2):
+        own = events.Series(np.array(known, np.int64),
+                            np.array([self._rows[step][name][index] for step in known]))
+        old = before.get(name)
+        series.append(own if old is None else _joined(
+            (old.sparsity, old.threshold)[index], own))
+      weights.append(events.WeightHistory(name, *series))
+    return events.History(path, tuple(weights))
+
+
+def _joined(earlier: events.Series, later: events.Series) -> events.Series:
+  first = later.steps[0] if len(later.steps) else np.inf
+  chosen = earlier.steps < first
+  return events.Series(np.concatenate([earlier.steps[chosen], later.steps]),
+                       np.concatenate([earlier.values[chosen], later.values]))

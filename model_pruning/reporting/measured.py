@@ -1,0 +1,120 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the weights of a model, one at a time, for a report."""
+
+import dataclasses
+from typing import Iterator, Optional
+
+import numpy as np
+
+from model_pruning import tensors
+from model_pruning.compat import tf
+from model_pruning.export import flatbuffer
+from model_pruning.export import tflite_sparse
+from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.reading import measure
+from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import nonzero
+from model_pruning.reading.stored import StoredWeight
+from model_pruning.reporting.sketch import sketch_of
+from model_pruning.reporting.weight import Details
+from model_pruning.reporting.weight import WeightReport
+from model_pruning.spec import BlockDims
+
+# Elements, in whole outputs, by which it is told whether a weight is smaller stored sparse: it
+# would otherwise have to be compressed twice more.
+_SAMPLE = 1 << 16
+
+
+def measured(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
+  """Returns what a report has of a weight in memory.
+
+  Args:
+    weight: the weight.
+    block: blocks to look for; see report.of.
+  """
+  values = weight.masked
+  kept = nonzero(values)
+  row = _row(weight.name, kept, values, block)
+  return dataclasses.replace(row, masked=weight.kept is not None, threshold=weight.threshold,
+                             details=_details(weight, kept))
+
+
+def _details(weight: StoredWeight, kept: np.ndarray) -> Details:
+  if not kept.size:
+    return Details()
+  outputs = int(kept.shape[-1]) if kept.ndim > 1 else 1
+  if tensors.is_repeated(kept):
+    alive = bool(kept[(0,) * kept.ndim])
+    hidden = 0 if weight.kept is None or weight.kept[(0,) * kept.ndim] else kept.size
+    return Details(hidden, outputs, 0 if alive else outputs, sketch_of(weight))
+  hidden = 0 if weight.kept is None else kept.size - int(np.count_nonzero(weight.kept))
+  dead = outputs - int(np.count_nonzero(kept.reshape(-1, outputs).any(axis=0)))
+  zeros = Zeros.of(np.ascontiguousarray(kept.T)) if kept.ndim == 2 else None
+  return Details(hidden, outputs, dead, sketch_of(weight), zeros, _is_smaller_sparse(weight, kept))
+
+
+def _is_smaller_sparse(weight: StoredWeight, kept: np.ndarray) -> bool:
+  """Returns whether a float TFLite file has a weight stored sparse, by some of its outputs."""
+  if kept.ndim < 2 or np.count_nonzero(kept) > 0.9 * kept.size:
+    return False
+  outputs = kept.shape[-1]
+  number = max(1, min(outputs, _SAMPLE // max(1, kept.size // outputs)))
+  chosen = np.linspace(0, outputs - 1, number).astype(np.int64)
+  with np.errstate(over='ignore'):
+    values = as_float(weight.values[..., chosen]).astype(np.float32)
+  values = np.moveaxis(np.where(kept[..., chosen], values, np.float32(0)), -1, 0)
+  return tflite_sparse.smallest(np.ascontiguousarray(values), compressed=True) is not None
+
+
+def _row(name: str, kept: np.ndarray, values: np.ndarray,
+         block: Optional[BlockDims]) -> WeightReport:
+  """Returns what there is to say of a weight by its values alone.
+
+  Args:
+    name: of the weight.
+    kept: bool array of its shape, False for zeros.
+    values: as they are stored.
+    block: see `measured`.
+  """
+  shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
+  kept = measure.as_matrix(kept)
+  repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
+  if repeated:  # It takes no memory, and has none taken for it here.
+    alive = bool(kept[0, 0])
+    blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)
+    zeros = 0 if alive else kept.size
+  else:
+    found = (block or measure.find_block(kept)) if is_matrix else (1, 1)
+    blocks = measure.blocks_of(kept, found)
+    zeros = int(kept.size - np.count_nonzero(kept))
+  return WeightReport(
+      name=name, shape=shape, dtype=tf.as_dtype(values.dtype).name, masked=False,
+      zeros=zeros, block=(blocks.height, blocks.width),
+      block_sparsity=blocks.sparsity if is_matrix or block is None else None, threshold=None,
+      bytes_dense=values.nbytes,
+      bytes_sparse=min(values.nbytes, measure.bytes_sparse(blocks, kept.shape, values.itemsize)),
+      bytes_gzipped=measure.bytes_gzipped_repeated(tensors.distinct(values).tobytes(), values.size)
+      if repeated else measure.bytes_gzipped(values.tobytes()))
+
+
+def tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightReport]:
+  """Yields the weights of a TFLite model; of those stored sparse, as they are stored."""
+  for constant in flatbuffer.constants_of(path):
+    stored, kept = constant.stored(), constant.values != constant.zero
+    if not constant.sparse:
+      kept = kept.reshape(constant.shape)
+      # The outputs come first in the file, and last in a kernel.
+      kept = np.moveaxis(kept, 0, -1) if stored.shape != constant.shape else kept
+      row = _row(stored.name, kept, constant.values, block)
+    else:
+      rows, columns = stored.shape[-2:]
+      height, width = stored.block or (1, 1)
+      blocks = -(-rows // height) * -(-columns // width) * (
+          stored.size // max(rows * columns, 1))
+      row = WeightReport(
+          stored.name, stored.shape, stored.dtype, False,
+          stored.size - int(np.count_nonzero(kept)), (height, width),
+          1 - kept.size / (height * width) / max(blocks, 1), None, stored.dense_bytes,
+          stored.stored_bytes, measure.bytes_gzipped(constant.values.tobytes()))
+    yield dataclasses.replace(row, shape=stored.shape)

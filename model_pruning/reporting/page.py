@@ -1,0 +1,148 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: data = reporting/page.html.j2 reporting/page.css reporting/page.js
+"""A report as one HTML file for browsers, which loads nothing."""
+
+import importlib.util
+import json
+import os
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning import events
+from model_pruning import files
+from model_pruning import tables
+from model_pruning.reporting import charts
+from model_pruning.reporting import drawings
+from model_pruning.reporting import history as history_lib
+from model_pruning.reporting import outlook
+from model_pruning.reporting import rows as rows_lib
+from model_pruning.reporting.headline import headline
+from model_pruning.reporting.headline import tiles
+from model_pruning.version import __version__
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# Hyperparameters, calls and operations in a sentence, to be set as code; no parts of names.
+_CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
+                   r"(?:,[\w.]+=(?:\[[^\]\s]*\]|[\w']+))*|"
+                   r'\w+\([^)\s]*\)|[A-Z]+(?:_[A-Z0-9]+)+(?![\w/]))')
+
+
+def require() -> None:
+  """Raises errors.MissingPackageError unless what pages are made with is installed."""
+  for package in ('jinja2', 'matplotlib'):
+    if importlib.util.find_spec(package) is None:
+      raise errors.MissingPackageError(
+          'The page of a report needs the package %s: pip install jinja2 matplotlib. Without it '
+          'there are tables, JSON and CSV' % package)
+
+
+def write(report: Any, history: Optional[events.History], path: Any) -> str:
+  """Writes the page of a report, whole or not at all, and returns the path.
+
+  Args:
+    report: a model_pruning.report.Report.
+    history: sparsity and thresholds over the run; None where nothing is known of it.
+    path: the file to write.
+
+  Raises:
+    errors.MissingPackageError: jinja2 or matplotlib is not installed.
+    errors.WriteError, errors.PathError: see files.replacing.
+  """
+  require()
+  given = files.check_output(path, [report.path] if os.path.exists(report.path) else [])
+  content = render(report, history)
+  with files.replacing(given) as temporary, open(temporary, 'w', encoding='utf-8') as handle:
+    handle.write(content)
+  return given
+
+
+def render(report: Any, history: Optional[events.History]) -> str:
+  """Returns the page of a report as HTML. Args and errors: see write."""
+  require()
+  import jinja2
+  environment = jinja2.Environment(
+      loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True,
+      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+  environment.filters.update(split=_split, code=_as_code, big='{:,}'.format)
+  findings = report.findings
+  shown = rows_lib.rows_of(report.weights)
+  template = environment.get_template('page.html.j2')
+  return template.render(
+      kind=report.kind, path=tables.printable(report.path), version=__version__,
+      headline=headline(report), tiles=tiles(report), findings=findings,
+      notes=[tables.printable(note) for note in report.notes],
+      columns=rows_lib.columns_of(report.weights), rows=shown, bins=drawings_size(),
+      counts=_counts(report.weights), charts=_charts(report, history),
+      outlook=outlook.groups_of(report.weights),
+      data=_script(_data(report, findings)), css=_raw('page.css'), js=_raw('page.js'))
+
+
+def drawings_size() -> Tuple[int, int]:
+  """Returns (width, height) of the coordinates of the small histograms."""
+  return drawings.BINS, drawings.HEIGHT
+
+
+def _counts(weights: Sequence[Any]) -> Dict[str, int]:
+  return {'all': len(weights), 'pruned': sum(weight.masked for weight in weights),
+          'dense': sum(not weight.masked for weight in weights),
+          'missed': sum(weight.met is False for weight in weights),
+          'targets': sum(weight.met is not None for weight in weights)}
+
+
+def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, Any]]:
+  """Returns the charts over the run; none where nothing is known of it."""
+  if history is None:
+    return []
+  weights = history_lib.by_weight(history, [weight.name for weight in report.weights])
+  made = [('Sparsity', 'fraction of zeros', charts.sparsity(weights)),
+          ('Threshold', 'magnitude below which weights are pruned', charts.thresholds(weights))]
+  return [{'title': title, 'unit': unit, 'chart': chart, 'svg': _markup(chart.svg)}
+          for title, unit, chart in made if chart.lines]
+
+
+def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
+  """Returns what the script of the page works with: what to_json has, and more per weight."""
+  content = json.loads(report.to_json())
+  for values, weight in zip(content['weights'], report.weights):
+    values['details'] = rows_lib.details_of(weight)
+  return content
+
+
+def _script(data: Any) -> Any:
+  """Returns JSON that can stand in a script element."""
+  text = json.dumps(data, separators=(',', ':'))  # ASCII alone: no U+2028 either.
+  for char in '<>&':
+    text = text.replace(char, '\\u%04x' % ord(char))
+  return _markup(text)
+
+
+def _split(name: str) -> Tuple[str, str]:
+  """Returns a name in two parts; where there is no room the end of the first is left out."""
+  name = tables.printable(name)
+  tail = min(len(name) // 2, 13)
+  return name[:len(name) - tail], name[len(name) - tail:]
+
+
+def _as_code(text: str) -> Any:
+  """Returns a sentence as HTML, with hyperparameters and calls as code."""
+  import markupsafe
+  text, parts, end = tables.printable(text), [], 0
+  for found in _CODE.finditer(text):
+    parts += [markupsafe.escape(text[end:found.start()]), markupsafe.Markup('<code>'),
+              markupsafe.escape(found.group()), markupsafe.Markup('</code>')]
+    end = found.end()
+  return markupsafe.Markup('').join(parts + [markupsafe.escape(text[end:])])
+
+
+def _raw(name: str) -> Any:
+  with open(os.path.join(_HERE, name), encoding='utf-8') as handle:
+    content = handle.read()
+  # Without the header, which is about the source.
+  return _markup(re.sub(r'\A(/\*.*?\*/\s*|//[^\n]*\n)+', '', content, flags=re.DOTALL))
+
+
+def _markup(text: str) -> Any:
+  import markupsafe
+  return markupsafe.Markup(text)

@@ -1,0 +1,108 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The table of a page: its columns, and the cells of each weight."""
+
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from model_pruning import tables
+from model_pruning.reporting import drawings
+from model_pruning.reporting import tflite
+from model_pruning.reporting.weight import WeightReport
+
+_MANY = 150  # Weights; of more the pictures of masks are smaller, so that the page is.
+_CELLS, _FEW_CELLS = 48, 24
+
+
+class Column(NamedTuple):
+  """A column of numbers.
+
+  Attributes:
+    key: of the value in the JSON of a weight, by which the column is sorted.
+    title: over the column.
+    help: what it means, a sentence.
+    text: the cell of a weight; '-' where there is nothing.
+  """
+  key: str
+  title: str
+  help: str
+  text: Callable[[WeightReport], str]
+
+
+def _blocks(weight: WeightReport) -> str:
+  if weight.block == (1, 1) or weight.block_sparsity is None:
+    return '-'
+  return '%s %s' % (tables.shape_text(weight.block), tables.share(weight.block_sparsity))
+
+
+COLUMNS = (
+    Column('threshold', 'Threshold', 'The magnitude below which the last mask update pruned.',
+           lambda weight: '-' if weight.threshold is None else '%.3g' % weight.threshold),
+    Column('block_sparsity', 'Blocks', 'The largest blocks (inputs x outputs) in which it is '
+           'sparse, and the fraction of them that are all zero.', _blocks),
+    Column('bytes_dense', 'Dense', 'Bytes of all elements.',
+           lambda weight: tables.scaled(weight.bytes_dense, 'B')),
+    Column('bytes_sparse', 'Sparse', 'Bytes of the kept elements with their indices, as TFLite '
+           'stores a sparse tensor, or of all elements where that is less.',
+           lambda weight: tables.scaled(weight.bytes_sparse, 'B')),
+    Column('bytes_gzipped', 'Gzipped', 'Bytes of all elements, zeros included, once gzipped.',
+           lambda weight: tables.scaled(weight.bytes_gzipped, 'B')),
+    Column('flops', 'FLOPs', 'Floating point operations per example, two per multiply-add.',
+           lambda weight: tables.scaled(weight.flops)),
+    Column('flops_effective', 'Effective', 'The FLOPs without those that multiply by zero.',
+           lambda weight: tables.scaled(weight.flops_effective)),
+)
+
+
+def columns_of(weights: Sequence[WeightReport]) -> List[Column]:
+  """Returns the columns that have something in them."""
+  return [column for column in COLUMNS
+          if any(column.text(weight) != '-' for weight in weights)]
+
+
+def rows_of(weights: Sequence[WeightReport]) -> List[Dict[str, Any]]:
+  """Returns the cells of each weight, by what the template calls them."""
+  columns = columns_of(weights)
+  cells = _CELLS if len(weights) <= _MANY else _FEW_CELLS
+  return [_row(weight, columns, cells) for weight in weights]
+
+
+def _row(weight: WeightReport, columns: Sequence[Column], cells: int) -> Dict[str, Any]:
+  sketch = weight.details.sketch
+  return {
+      'name': weight.name,
+      'shape': tables.shape_text(weight.shape) + (
+          '' if weight.dtype == 'float32' else ' ' + weight.dtype),
+      'state': ('missed' if weight.met is False else 'met' if weight.met else
+                'pruned' if weight.masked else 'dense'),
+      'masked': weight.masked,
+      'sparsity': tables.share(weight.sparsity),
+      'target': None if weight.target is None else tables.share(weight.target),
+      'bar': '%.4g' % (100 * weight.sparsity),
+      'tick': None if weight.target is None else '%.4g' % (100 * weight.target),
+      'mask': drawings.mask(sketch.cells, cells) if sketch else None,
+      'paths': drawings.magnitudes(sketch) if sketch else None,
+      'threshold': drawings.position(sketch, weight.threshold) if sketch else None,
+      'cells': [column.text(weight) for column in columns]}
+
+
+def details_of(weight: WeightReport) -> Dict[str, Any]:
+  """Returns what the panel of a weight shows besides its numbers, for JSON."""
+  details, sketch, goal = weight.details, weight.details.sketch, weight.details.goal
+  found: Dict[str, Any] = {
+      'outputs': details.outputs, 'dead_outputs': details.dead_outputs,
+      'pruned_in': goal.unit or 'single elements' if goal else None,
+      'group': goal.group if goal else None}
+  if sketch is not None:
+    found.update(largest=_finite(sketch.largest), cell=list(sketch.cell),
+                 most_in_bin=int(max(sketch.pruned.max(), sketch.kept.max())))
+  if weight.masked:
+    prospect = tflite.prospect_of(weight)
+    found['tflite'] = {'op': details.op, 'stored': prospect.stored, 'skips': list(prospect.skips),
+                       'why': prospect.why}
+  return found
+
+
+def _finite(value: float) -> Optional[float]:
+  return float('%.4g' % value) if np.isfinite(value) else None

@@ -1,0 +1,71 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What TFLite will make of the zeros of a weight, told before the model is exported."""
+
+import dataclasses
+from typing import Optional, Tuple
+
+from model_pruning.export import tflite_kernels
+from model_pruning.export import tflite_sparse
+from model_pruning.reporting.weight import WeightReport
+
+SMALLEST = 1024  # Elements; with fewer, 'dynamic' leaves a weight as it is.
+_MODES = (('float', tflite_kernels.FLOAT), ('dynamic int8', tflite_kernels.DYNAMIC))
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+  """What to train so that kernels skip the zeros of a weight.
+
+  Attributes:
+    block: blocks of that HEIGHTxWIDTH; '' where it has them.
+    sparsity: at least that sparsity; None where it has it.
+  """
+  block: str
+  sparsity: Optional[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prospect:
+  """What TFLite will make of a weight.
+
+  Attributes:
+    stored: how the exporter would store it in a float model: 'sparse', 'sparse in the file, dense
+      in memory' or 'dense'.
+    skips: for which quantizations the runtime skips the zeros: 'float', 'dynamic int8'.
+    why: why not, where it is none.
+    wanted: what to train so that it does; None where nothing would help, or it does.
+  """
+  stored: str
+  skips: Tuple[str, ...]
+  why: str
+  wanted: Optional[Wanted]
+
+
+def prospect_of(weight: WeightReport) -> Prospect:
+  """Returns what TFLite will make of a weight, as far as its mask and its graph say it."""
+  details = weight.details
+  verdicts = [(name, tflite_kernels.judge(details.op or 'this operation', kind, details.zeros))
+              for name, kind in _MODES]
+  if details.transposed and details.zeros is not None:
+    verdicts = [(name, tflite_kernels.judge(details.op, kind, details.zeros.transposed()))
+                for name, kind in _MODES]
+  if weight.size < SMALLEST:
+    verdicts[1] = ('dynamic int8', tflite_kernels.Verdict(
+        False, 'weights of fewer than %d elements stay floats' % SMALLEST))
+  skips = tuple(name for name, verdict in verdicts if verdict.fast)
+  expanding = details.op in tflite_sparse.EXPANDING_OPS and details.stored_sparse
+  stored = ('sparse' if verdicts[0][1].fast else
+            'sparse in the file, dense in memory' if expanding else 'dense')
+  if skips:
+    return Prospect(stored, skips, '', None)
+  # Blocks of 16x1 serve both, as they are made of 4x1.
+  best = next((verdict for _, verdict in reversed(verdicts)
+               if verdict.wanted_block or verdict.wanted_sparsity), verdicts[0][1])
+  block = best.wanted_block
+  wanted = Wanted('' if not block else ('1x%d' if details.transposed else '%dx1') % block,
+                  best.wanted_sparsity) if block or best.wanted_sparsity else None
+  why = best.why
+  if details.in_loop:
+    why += '; it is used in a loop, which the converter may turn into another operation'
+  return Prospect(stored, (), why, wanted)

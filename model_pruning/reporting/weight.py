@@ -1,0 +1,108 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a report has of one weight."""
+
+import dataclasses
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.reading.goals import Goal
+from model_pruning.reporting.sketch import Sketch
+from model_pruning.spec import BlockDims
+
+
+@dataclasses.dataclass(frozen=True)
+class Details:
+  """What is known of a weight besides its numbers. JSON and CSV leave it out.
+
+  Attributes:
+    hidden: number of elements that the mask hides; 0 without a mask.
+    outputs: size of the last axis.
+    dead_outputs: how many outputs have no element left.
+    sketch: pictures of the magnitudes and the mask; None of an empty weight.
+    zeros: what kernels care for, of a weight of rank 2; None of others.
+    stored_sparse: whether a float TFLite file would be smaller with it stored sparse.
+    goal: its target, where that is known.
+    op: the kind of operation that uses it, as TFLite names it: 'FULLY_CONNECTED'; '' if
+      unknown.
+    transposed: whether it is the [outputs, inputs] of a matrix product.
+    in_loop: whether that is in a loop.
+  """
+  hidden: int = 0
+  outputs: int = 1
+  dead_outputs: int = 0
+  sketch: Optional[Sketch] = None
+  zeros: Optional[Zeros] = None
+  stored_sparse: bool = False
+  goal: Optional[Goal] = None
+  op: str = ''
+  transposed: bool = False
+  in_loop: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightReport:
+  """One weight.
+
+  Attributes:
+    name: of the variable, constant or tensor.
+    shape: of the weight.
+    dtype: name of its dtype.
+    masked: whether a mask is stored with it.
+    zeros: number of elements that are zero, or hidden by the mask.
+    block: (height, width) of the blocks that the next two are about, in elements
+      of the weight as a matrix [inputs, outputs].
+    block_sparsity: share of the blocks that are all zeros; None for a weight that is
+      no matrix, where blocks were asked for.
+    threshold: of the last mask update; None where none is stored.
+    bytes_dense: size of all elements.
+    bytes_sparse: size in the encoding of measure.bytes_sparse, in these blocks, or
+      bytes_dense where that is less.
+    bytes_gzipped: size of all elements, zeros included, once gzipped.
+    flops: of the layers that multiply by the weight, per example, two per
+      multiply-add; None where they are not known.
+    flops_effective: flops times the share of elements that are kept.
+    target: the target sparsity, where the model says it, or its hparams were given; None
+      otherwise, and for weights without a mask.
+    met: whether the mask, or the masks of its group, hide as many elements as the target asks
+      for; None without a target.
+    details: what JSON and CSV leave out.
+  """
+  name: str
+  shape: Tuple[int, ...]
+  dtype: str
+  masked: bool
+  zeros: int
+  block: BlockDims
+  block_sparsity: Optional[float]
+  threshold: Optional[float]
+  bytes_dense: int
+  bytes_sparse: int
+  bytes_gzipped: int
+  flops: Optional[int] = None
+  flops_effective: Optional[int] = None
+  target: Optional[float] = None
+  met: Optional[bool] = None
+  details: Details = dataclasses.field(default_factory=Details, compare=False, repr=False)
+
+  @property
+  def size(self) -> int:
+    """Number of elements."""
+    return int(np.prod(self.shape, dtype=np.int64))
+
+  @property
+  def sparsity(self) -> float:
+    """Share of the elements that are zero."""
+    return self.zeros / max(self.size, 1)
+
+  def values(self) -> Dict[str, Any]:
+    """Returns all of it by name, for JSON and CSV."""
+    return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype,
+            'masked': self.masked, 'size': self.size, 'zeros': self.zeros,
+            'sparsity': self.sparsity, 'block': list(self.block),
+            'block_sparsity': self.block_sparsity, 'threshold': self.threshold,
+            'bytes_dense': self.bytes_dense, 'bytes_sparse': self.bytes_sparse,
+            'bytes_gzipped': self.bytes_gzipped, 'flops': self.flops,
+            'flops_effective': self.flops_effective, 'target': self.target, 'met': self.met}
