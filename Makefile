@@ -14,14 +14,15 @@ PYTEST_FLAGS = -n 2 --dist loadgroup
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo test test-slow test-long test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+.PHONY: help demo check test test-slow test-long test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
   test-tpu programs bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
+	@echo "make check      the first minute: strings, masks against the oracle, a session, Keras"
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
-	@echo "make test-all   all of them on TensorFlow 1.15.5, 2.15.1 and 2.21"
+	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
 	@echo "make bench      the benchmarks: $(BENCH)"
@@ -39,21 +40,32 @@ help:
 demo:
 	@tools/with_env.sh auto -m examples.digits.train --output_dir=out/digits $(DEMO_FLAGS)
 
+# Of each layer the tests that fail first.
+CHECK = tests/test_spec.py tests/test_hparam.py tests/test_patterns.py tests/test_selection.py \
+  tests/test_n_of_m.py tests/test_conformance.py tests/test_pruning.py tests/keras/test_conformance.py
+
+check:
+	@NAME=check tools/test.sh auto $(PYTEST_FLAGS) -m "not slow" $(CHECK)
+
 # Without those that take long, unless PYTEST_FLAGS say which tests to run.
 test: PYTEST_FLAGS += -m "not slow"
 test:
 	@tools/test.sh auto $(PYTEST_FLAGS)
 
+# Of any leg, on this one.
 test-slow:
-	@NAME=slow tools/test.sh auto $(PYTEST_FLAGS) -m slow
+	@MODEL_PRUNING_LEGS="default oldest newest tf_keras" NAME=slow tools/test.sh auto $(PYTEST_FLAGS) -m slow
 
 # Those that run on one TensorFlow only.
 test-long:
 	@NAME=long tools/test.sh auto $(PYTEST_FLAGS) -m long
 
+# With what tests/legs.py gives to other legs, or to none.
+test-all: export MODEL_PRUNING_LEGS =
 test-all: test-tf1.15 test-tf2.15 test-tf2.21
 
-# Those that take minutes, and do not depend on the version, run once: in test-long.
+# Those that take minutes, and do not depend on the version, run once: in test-long. Others run
+# on the legs that tests/legs.py says.
 test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15 test-tf2.13 test-tf2.15:

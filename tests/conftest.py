@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from tests import legs
+
 # Read when TensorFlow is imported: leave out what it says about the processor.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -24,3 +26,16 @@ def control_flow(request):
     tf.enable_control_flow_v2()
   else:
     tf.disable_control_flow_v2()
+
+
+def pytest_collection_modifyitems(config, items):
+  """Leaves out the tests of other legs, and puts the long groups of processes first."""
+  here = set(os.environ.get('MODEL_PRUNING_LEGS', '').split())
+  if here:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    others = [item for item in items if not here & legs.of_item(item, folder)]
+    config.hook.pytest_deselected(items=others)
+    others = set(others)
+    items[:] = [item for item in items if item not in others]
+  # A group stays on one worker: begun last, it would be waited for by the other one.
+  items.sort(key=lambda item: item.get_closest_marker('xdist_group') is None)

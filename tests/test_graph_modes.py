@@ -110,19 +110,17 @@ _WAYS = ('behavior', 'early', 'late', 'graph', 'late_graph', 'estimator', 'wrap_
 _ALL = [(way, equality, control_flow, kind) for way in _WAYS
         for equality in ('default', 'by_value', 'by_identity') for control_flow in ('v1', 'v2')
         for kind in ('ref', 'resource')]
-# One of each way in the fast tests.
+# One of each way in the fast tests, on every leg.
 _FEW = [(way, ('by_value', 'by_identity')[index % 2], ('v1', 'v2')[index // 2 % 2],
          ('ref', 'resource')[index % 2]) for index, way in enumerate(_WAYS)]
+# Of the others, in the slow tests, a tenth on the oldest leg and another tenth on the newest. All
+# of them on every leg in `make test-all` and `make soak`.
+_LEGS = {0: ['oldest'], 5: ['newest']}
 
 
-# A fifth of the others in the slow tests, and all of them in `make soak`.
-_SOAK = int(os.environ.get('MODEL_PRUNING_SOAK', '1')) > 1
-_CASES = _FEW + [case for index, case in enumerate(_ALL)
-                 if case not in _FEW and (_SOAK or index % 5 == 0)]
-
-
-@pytest.mark.parametrize('way,equality,control_flow,kind', [
-    pytest.param(*case, marks=[] if case in _FEW else pytest.mark.slow) for case in _CASES])
+@pytest.mark.parametrize('way,equality,control_flow,kind', _FEW + [
+    pytest.param(*case, marks=[pytest.mark.slow, pytest.mark.legs(*_LEGS.get(index % 10, []))])
+    for index, case in enumerate(_ALL) if case not in _FEW])
 def test_masks_are_exact(way, equality, control_flow, kind, tmp_path):
   if way == 'estimator':
     from model_pruning.compat import tf

@@ -3,6 +3,7 @@
 # bazel: size = large
 """Tests of PruningHook in real training sessions, and of the update ops run by hand."""
 
+import functools
 import itertools
 import logging as python_logging
 import os
@@ -18,6 +19,7 @@ from model_pruning import names
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
+from tests import legs
 
 EVERY_STEP = 'begin_pruning_step=0,pruning_frequency=1,sparsity_function_end_step=4'
 HALF = 'initial_sparsity=0.5,target_sparsity=0.5,pruning_frequency=1'
@@ -355,9 +357,9 @@ def test_a_graph_without_a_global_step_is_refused():
 # ---- Checkpoints. ----
 
 
-@both_kinds
-@pytest.mark.parametrize('option', ['weight', 'second_order_gradient'])
-@pytest.mark.parametrize('first_run', [7, 6], ids=['between_updates', 'at_an_update'])
+@pytest.mark.parametrize('first_run,option,use_resource', legs.few(legs.product(
+    [7, 6],  # Between updates, and at one.
+    ['weight', 'second_order_gradient'], [False, True]), 4, 'oldest'))
 def test_a_resumed_run_has_the_masks_of_an_uninterrupted_one(use_resource, first_run, option,
                                                              tmp_path):
   spec = ('target_sparsity=0.8,pruning_frequency=3,sparsity_function_end_step=14,'
@@ -490,9 +492,9 @@ def _scaffold(parts):
   return tf.train.Scaffold(**{part: makers[part]() for part in parts})
 
 
-@pytest.mark.parametrize('use_resource,parts', [
-    (True, parts) for n in range(5) for parts in itertools.combinations(SCAFFOLD_PARTS, n)
-] + [(False, ()), (False, SCAFFOLD_PARTS)])
+@pytest.mark.parametrize('use_resource,parts', legs.few([(False, ()), (True, SCAFFOLD_PARTS)] + [
+    (True, parts) for n in range(4) for parts in itertools.combinations(SCAFFOLD_PARTS, n)
+] + [(False, SCAFFOLD_PARTS)], 6, 'oldest'))
 def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, parts, tmp_path):
   recorders = []
   for _ in range(2):
@@ -509,9 +511,8 @@ def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, 
   assert np.mean(recorders[1]['mask']) == 0.5
 
 
-@pytest.mark.parametrize('cut', [False, True], ids=['whole', 'partitioned'])
-@both_kinds
-@pytest.mark.parametrize('parts', [('init_op',), SCAFFOLD_PARTS], ids=str)
+@pytest.mark.parametrize('parts,use_resource,cut', legs.few(legs.product(
+    [('init_op',), SCAFFOLD_PARTS], [False, True], [False, True]), 4, 'oldest'), ids=str)
 def test_gradient_saliency_needs_nothing_of_a_scaffold_made_before(use_resource, parts, cut,
                                                                    tmp_path):
   """The hook makes variables that the Scaffold's init_op and saver do not know."""
@@ -817,30 +818,41 @@ def _run_with_own_saver(folder, last_step, make_hook, before=True):
                                initializer=tf.random_normal_initializer(seed=1))
     train = tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(weight**2), step)
     saver = tf.train.Saver(max_to_keep=2) if before else None
-    with tf.train.MonitoredTrainingSession(
-        checkpoint_dir=folder, scaffold=tf.train.Scaffold(saver=saver), save_summaries_steps=None,
-        save_checkpoint_steps=1000, hooks=[tf.train.StopAtStepHook(last_step=last_step),
-                                           make_hook()]) as session:
+    with _session([tf.train.StopAtStepHook(last_step=last_step), make_hook()],
+                  checkpoint_dir=folder, scaffold=tf.train.Scaffold(saver=saver),
+                  save_checkpoint_steps=1000) as session:
       while not session.should_stop():
         session.run(train)
   reader = tf.train.load_checkpoint(folder)
   return {name: reader.get_tensor(name) for name in ('fc/mask', 'fc/kernel', 'fc/threshold')}
 
 
-@pytest.mark.parametrize('interrupted_at', [30, 50, 120, 150])
-@pytest.mark.parametrize('make_hook', [
-    lambda: model_pruning.PruningHook('target_sparsity=0.9,end_pruning_step=150,'
-                                      'pruning_frequency=50,sparsity_function_end_step=150'),
-    lambda: model_pruning.PruningHook(sparsity=model_pruning.PolynomialDecay(
-        0.2, 0.9, begin_step=0, end_step=150, frequency=40)),
-    lambda: model_pruning.PruningHook(sparsity=model_pruning.ConstantSparsity(
-        0.9, begin_step=20, frequency=60)),
-    lambda: model_pruning.PruningHook(model_pruning.Pruning(
+HOOKS = {
+    'spec': lambda: model_pruning.PruningHook(
         'target_sparsity=0.9,end_pruning_step=150,pruning_frequency=50,'
-        'sparsity_function_end_step=150'))], ids=['spec', 'polynomial', 'constant', 'Pruning'])
+        'sparsity_function_end_step=150'),
+    'polynomial': lambda: model_pruning.PruningHook(sparsity=model_pruning.PolynomialDecay(
+        0.2, 0.9, begin_step=0, end_step=150, frequency=40)),
+    'constant': lambda: model_pruning.PruningHook(sparsity=model_pruning.ConstantSparsity(
+        0.9, begin_step=20, frequency=60)),
+    'Pruning': lambda: model_pruning.PruningHook(model_pruning.Pruning(
+        'target_sparsity=0.9,end_pruning_step=150,pruning_frequency=50,'
+        'sparsity_function_end_step=150')),
+}
+
+
+@pytest.fixture(scope='module')
+def never_interrupted(tmp_path_factory):
+  """What a run to the end leaves, by the name of its hook: trained once."""
+  return functools.lru_cache(maxsize=None)(lambda name: _run_with_own_saver(
+      str(tmp_path_factory.mktemp('whole')), 200, HOOKS[name]))
+
+
+@pytest.mark.parametrize('name,interrupted_at', legs.few(legs.product(
+    sorted(HOOKS), [30, 50, 120, 150]), 4, 'oldest'))
 def test_a_run_resumed_with_a_saver_of_the_users_ends_as_if_never_interrupted(
-    tmp_path, make_hook, interrupted_at):
-  whole = _run_with_own_saver(str(tmp_path / 'whole'), 200, make_hook)
+    tmp_path, never_interrupted, name, interrupted_at):
+  whole, make_hook = never_interrupted(name), HOOKS[name]
   _run_with_own_saver(str(tmp_path / 'parts'), interrupted_at, make_hook)
   resumed = _run_with_own_saver(str(tmp_path / 'parts'), 200, make_hook)
   assert round(1 - float(np.mean(whole['fc/mask'])), 6) == 0.9

@@ -14,6 +14,7 @@ from model_pruning import errors
 from model_pruning import n_of_m
 from model_pruning import patterns
 from model_pruning.compat import tf
+from tests import legs
 from tests import oracle
 
 SPECIAL = np.array([0.0, 1.0, 1e-45, 1e-39, 1.1754944e-38, np.inf, np.nan, 3.4028235e38, 0.5,
@@ -65,8 +66,8 @@ CASES = [((12, 10), 4), ((13, 7), 4), ((13, 7), 2), ((13, 1), 5), ((7, 3), 7), (
          ((1, 1, 8, 2), 8), ((70, 3), 32), ((70, 3), 33), ((3, 1, 81, 2), 40)]
 
 
-@pytest.mark.parametrize('use_tpu', [False, True], ids=['outlined', 'tpu'])
-@pytest.mark.parametrize('shape, m', CASES, ids=str)
+@pytest.mark.parametrize('shape, m, use_tpu', legs.few([
+    case + (use_tpu,) for case, use_tpu in legs.product(CASES, [False, True])], 12), ids=str)
 def test_masks_are_those_of_the_oracle(shape, m, use_tpu):
   select = selector(shape, m, use_tpu=use_tpu)
   for kind in KINDS:
@@ -80,8 +81,8 @@ CUTS = [((13, 6), 4, 0, (4, 4, 5)), ((13, 6), 4, 0, (3, 3, 3, 2, 2)), ((13, 6), 
         ((2, 3, 9, 5), 4, 0, (1, 1)), ((2, 3, 9, 5), 2, 3, (2, 2, 1)), ((80, 2), 37, 0, (41, 39))]
 
 
-@pytest.mark.parametrize('use_tpu', [False, True], ids=['outlined', 'tpu'])
-@pytest.mark.parametrize('shape, m, axis, sizes', CUTS, ids=str)
+@pytest.mark.parametrize('shape, m, axis, sizes, use_tpu', legs.few([
+    cut + (use_tpu,) for cut, use_tpu in legs.product(CUTS, [False, True])], 11), ids=str)
 def test_sharding_changes_nothing(shape, m, axis, sizes, use_tpu):
   for kind in KINDS:
     given = scores(shape, kind, seed=1)

@@ -17,6 +17,7 @@ from model_pruning.sparsity_schedules import PolynomialDecay
 from model_pruning.sparsity_schedules import PolynomialDecaySchedule
 from model_pruning.sparsity_schedules import PruningSchedule
 from model_pruning.spec import PruningSpec
+from tests import legs
 from tests import oracle
 
 RNG = np.random.RandomState(0)
@@ -68,9 +69,8 @@ class Model:
 FINAL = 'initial_sparsity=0.7,target_sparsity=0.7,'
 
 
-@pytest.mark.parametrize('use_tpu', [False, True])
-@pytest.mark.parametrize('partitions', [None, 1, 3])
-@pytest.mark.parametrize('use_resource', [False, True])
+@pytest.mark.parametrize('use_resource, partitions, use_tpu', legs.few(legs.product(
+    [False, True], [None, 1, 3], [False, True]), 6))
 def test_masks_and_thresholds_are_those_of_the_oracle(use_resource, partitions, use_tpu):
   model = Model(FINAL + 'use_tpu=%s' % use_tpu, use_resource, partitions=partitions)
   masks = model.at(10)

@@ -39,7 +39,9 @@ def _run(folder, *words, level=None):
   if level is not None:
     environment['TF_CPP_MIN_LOG_LEVEL'] = level
   return subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                        cwd=str(folder), universal_newlines=True, timeout=120, env=environment)
+                        cwd=str(folder), universal_newlines=True, timeout=120, env=environment,
+                        # A shell hands down that its programs in the background ignore Ctrl-C.
+                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 @pytest.mark.parametrize('module, content', [

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from model_pruning.compat import tf
+from tests import legs
 from tests import resumed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -49,8 +50,8 @@ def _resumed(folder, at_step, **options):
   return resumed.train(folder, **options)
 
 
-@pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
-@pytest.mark.parametrize('spec', sorted(SPECS))
+@pytest.mark.parametrize('spec, use_resource', legs.few(legs.product(
+    sorted(SPECS), [False, True]), 8, 'oldest'))
 def test_a_run_that_is_interrupted_and_resumed_ends_the_same(spec, use_resource, tmp_path):
   options = dict(spec=BASE + SPECS[spec], use_resource=use_resource, save_steps=3)
   whole = resumed.train(str(tmp_path / 'whole'), **options)
@@ -105,8 +106,9 @@ def test_killed_at_random_moments_and_started_again(tmp_path):
 # ---- Other partitioning. ----
 
 
-@pytest.mark.parametrize('before,after', [(None, 2), (2, 3), (3, None)])
-@pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
+@pytest.mark.parametrize('before,after,use_resource', legs.few([
+    (None, 2, False), (2, 3, True), (3, None, True),
+    (None, 2, True), (2, 3, False), (3, None, False)], 3, 'oldest'))
 def test_a_checkpoint_restores_into_a_graph_with_other_partitions(before, after, use_resource,
                                                                   tmp_path):
   options = dict(spec=BASE, use_resource=use_resource)

@@ -9,6 +9,7 @@ import pytest
 from model_pruning import errors
 from model_pruning import selection
 from model_pruning.compat import tf
+from tests import legs
 from tests import oracle
 
 
@@ -104,8 +105,8 @@ def test_a_group_has_one_threshold_and_ties_go_in_order_of_members(use_tpu):
         flat, oracle.unit_mask(scores, oracle.keep_count(scores.size, sparsity)))
 
 
-@pytest.mark.parametrize('size', [4095, 4096, 4097, 70000, 1 << 21, (1 << 21) + 12345])
-@pytest.mark.parametrize('levels', [0, 2, 1000])
+@pytest.mark.parametrize('size, levels', legs.few(legs.product(
+    [4095, 4096, 4097, 70000, 1 << 21, (1 << 21) + 12345], [0, 2, 1000]), 7))
 def test_weights_that_are_counted_in_chunks(size, levels):
   rng = np.random.RandomState(3)
   scores = (rng.randint(0, levels, size) if levels else np.abs(rng.standard_normal(size)))

@@ -11,6 +11,7 @@ from model_pruning import errors
 from model_pruning import registry
 from model_pruning import variables
 from model_pruning.compat import tf
+from tests import legs
 from tests import oracle
 
 SHAPES = {'fc': (13, 10), 'out': (10, 6), 'conv': (2, 3, 7, 5)}
@@ -123,9 +124,7 @@ CROSSED = [('float32', 'whole', False), ('float32', 'rows', True), ('float32', '
            ('float64', 'whole', True), ('float64', 'rows', False), ('float64', 'columns', True)]
 if oracle.soak(1) > 1:
   CROSSED += [(dtype, cut, not use_tpu) for dtype, cut, use_tpu in CROSSED]
-crossed = pytest.mark.parametrize('dtype, cut, use_tpu', CROSSED)
-blocks = pytest.mark.parametrize('block, pooling', [((1, 1), 'AVG'), ((2, 3), 'AVG'),
-                                                    ((-1, 2), 'MAX')], ids=str)
+BLOCKS = [((1, 1), 'AVG'), ((2, 3), 'AVG'), ((-1, 2), 'MAX')]
 
 
 def _options(use_tpu, block=(1, 1), pooling='AVG'):
@@ -138,8 +137,8 @@ def _shapes(cut):
   return {'fc': (13, 10), 'out': (10, 6), 'conv': (4, 3, 7, 5)} if cut else SHAPES
 
 
-@blocks
-@crossed
+@pytest.mark.parametrize('block, pooling, dtype, cut, use_tpu', legs.few([
+    blocks + rest for blocks, rest in legs.product(BLOCKS, CROSSED)], 12), ids=str)
 def test_a_group_has_the_masks_and_the_threshold_of_the_oracle(block, pooling, use_tpu, dtype, cut):
   cut = CUTS[cut]
   shapes = _shapes(cut)
@@ -157,8 +156,8 @@ def test_a_group_has_the_masks_and_the_threshold_of_the_oracle(block, pooling, u
     assert thresholds['out'] == stored(own, dtype)
 
 
-@crossed
-@pytest.mark.parametrize('m', [4, 5])
+@pytest.mark.parametrize('m, dtype, cut, use_tpu', legs.few([
+    (m,) + rest for m, rest in legs.product([4, 5], CROSSED)], 8))
 def test_n_of_m_has_the_masks_of_the_oracle(m, use_tpu, dtype, cut):
   cut = CUTS[cut]
   shapes = _shapes(cut)
@@ -194,8 +193,9 @@ if oracle.soak(1) > 1:
   GRADIENTS = [(option,) + rest for option in (FIRST, SECOND) for rest in CROSSED]
 
 
-@pytest.mark.parametrize('form', ['alone', 'blocks', 'group of blocks', 'n of m'])
-@pytest.mark.parametrize('option, dtype, cut, use_tpu', GRADIENTS)
+@pytest.mark.parametrize('form, option, dtype, cut, use_tpu', legs.few([
+    (form,) + rest for form, rest in legs.product(
+        ['alone', 'blocks', 'group of blocks', 'n of m'], GRADIENTS)], 8))
 def test_gradient_saliency_has_the_masks_of_the_oracle(option, form, use_tpu, dtype, cut):
   cut = CUTS[cut]
   shapes = {'fc': (13, 10), 'conv': (4, 3, 7, 5)}

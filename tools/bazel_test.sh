@@ -31,6 +31,6 @@ python=$(tools/env.sh auto)
 status=0
 [ $# -gt 0 ] || set -- //tests:test_hparam //tests:test_selection //tests:test_imports
 bazel build //... --python_path="$python" || status=$?
-bazel test --python_path="$python" "$@" || status=$?
+bazel test --python_path="$python" --test_env=MODEL_PRUNING_LEGS=default "$@" || status=$?
 bazel shutdown  # Its server would hold on to memory that the next stage needs.
 exit "$status"

@@ -16,6 +16,19 @@ cd "$root"
 leg=$1
 shift
 [ "$leg" != auto ] || leg=$(tools/env.sh --leg auto)
+# Which tests those are: see tests/legs.py. Empty, and in `make soak`, it is all of them.
+if [ -z "${MODEL_PRUNING_LEGS+set}" ] && [ "${MODEL_PRUNING_SOAK:-1}" = 1 ]; then
+  case $leg:${TF_USE_LEGACY_KERAS:-} in
+    tf2.21:1 | tf2.21:[Tt]rue) MODEL_PRUNING_LEGS=tf_keras ;;
+    tf2.21:*) MODEL_PRUNING_LEGS=newest ;;
+    tf1.15:*) MODEL_PRUNING_LEGS=oldest ;;
+    *) MODEL_PRUNING_LEGS=other ;;
+  esac
+  if [ "$leg" = "$(tools/env.sh --leg auto)" ] && [ "$MODEL_PRUNING_LEGS" != tf_keras ]; then
+    MODEL_PRUNING_LEGS="default $MODEL_PRUNING_LEGS"
+  fi
+  export MODEL_PRUNING_LEGS
+fi
 report=out/test-${NAME:-$leg}.xml
 mkdir -p out
 rm -f "$report"

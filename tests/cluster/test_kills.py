@@ -16,11 +16,12 @@ from tests.cluster import harness
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group('cluster')]  # Of many processes each.
 
-_KILLS = 20  # In one training.
+_KILLS = 10  # In one training.
 
 
 @pytest.mark.parametrize(
-    'mode', ['async', pytest.param('sync', marks=pytest.mark.long)])
+    'mode', [pytest.param('async', marks=pytest.mark.legs('oldest')),
+             pytest.param('sync', marks=pytest.mark.long)])
 def test_one_kill_of_each_kind(mode, tmp_path):
   flags = ['--sync'] if mode == 'sync' else []
   with harness.Run(tmp_path, 700, '--pace=0.02', '--save_steps=20', '--keep_checkpoints=0',

@@ -11,14 +11,13 @@ import pytest
 from benchmarks import traffic
 import model_pruning
 from model_pruning.compat import tf
+from tests import legs
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'),
                                 reason='counts bytes as Linux does')
 
 MEGABYTE = 10**6
 NINETY = 'initial_sparsity=0.9,target_sparsity=0.9,'
-
-both_kinds = pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 
 
 def _partitioned(cluster, shape, axis, masked=True, name='layer', dtype=tf.float32):
@@ -47,8 +46,7 @@ SPECS = ['', 'threshold_decay=0.5', 'threshold_method=histogram', 'use_tpu=true'
          'prune_option=first_order_gradient', 'prune_option=second_order_gradient']
 
 
-@pytest.mark.parametrize('axis', [0, 1], ids=['rows', 'columns'])
-@pytest.mark.parametrize('spec', SPECS)
+@pytest.mark.parametrize('spec, axis', legs.few(legs.product(SPECS, [0, 1]), 10))
 def test_an_update_moves_counts_and_no_weights(spec, axis):
   small = _received_by_update(spec, [200, 1000], axis)
   large = _received_by_update(spec, [2000, 1000], axis)
@@ -70,8 +68,8 @@ def test_of_64_million_weights_no_more_is_moved_than_of_one_million():
   assert 0.2 * MEGABYTE < of_64_million < 2 * MEGABYTE
 
 
-@both_kinds
-@pytest.mark.parametrize('axis', [None, 0, 1])
+@pytest.mark.parametrize('axis, use_resource', legs.few(legs.product(
+    [None, 0, 1], [False, True]), 3))
 def test_a_training_step_moves_as_much_as_without_masks(axis, use_resource):
   received = []
   for masked in (False, True):

@@ -36,7 +36,8 @@ def _runs_of(values):
 
 
 @pytest.mark.parametrize(
-    'mode', [pytest.param('async', marks=pytest.mark.long), 'sync'])
+    'mode', [pytest.param('async', marks=pytest.mark.long),
+             pytest.param('sync', marks=pytest.mark.legs('newest'))])
 def test_the_chief_updates_masks_and_all_read_the_same(mode, tmp_path):
   flags = ['--sync'] if mode == 'sync' else []
   # An asynchronous chief takes a step while the workers take several. Where it saves, it may make

@@ -16,6 +16,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -44,8 +45,9 @@ def one_model_in_memory():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name, kernels', [
-    ('MobileNetV2', 36), ('ResNet50', 54), ('EfficientNetB0', 66), ('DenseNet121', 121)])
+@pytest.mark.legs('newest')
+@pytest.mark.parametrize('name, kernels', legs.few([
+    ('MobileNetV2', 36), ('ResNet50', 54), ('EfficientNetB0', 66), ('DenseNet121', 121)], 2))
 def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name, kernels):
   keras.utils.set_random_seed(7)
   model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=10)
@@ -53,7 +55,9 @@ def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name
 
 
 @pytest.mark.parametrize('name', [
-    *_FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in _SLOW)])
+    *legs.few(list(_FAST), 1, 'newest'),
+    *legs.few([pytest.param(name, marks=[pytest.mark.slow, pytest.mark.legs('newest')])
+               for name in _SLOW], 3)])
 def test_a_family_is_pruned_trained_and_stripped(name):
   size, arguments = {**_FAST, **_SLOW}[name]
   keras.utils.set_random_seed(8)

@@ -17,6 +17,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -88,8 +89,8 @@ def _fit(model):
             verbose=0, callbacks=[sparsity.UpdatePruningStep()])
 
 
-@pytest.mark.parametrize('kind', _LATE)
-@pytest.mark.parametrize('make', [_layer, _unbuilt_model, _built_by_hand])
+@pytest.mark.parametrize('make, kind', legs.few(legs.product(
+    [_layer, _unbuilt_model, _built_by_hand], list(_LATE)), 6, 'newest'))
 def test_what_a_call_builds_is_pruned_as_well(kind, make, tmp_path):
   model = make(kind)
   model.compile('adam', 'mse')
@@ -140,8 +141,8 @@ def test_an_unbuilt_layer_is_pruned_once_it_has_its_weights(make, inputs, kernel
   assert sum(len(each.pruning.weights) for each in pruned_layers(model)) == kernels
 
 
-@pytest.mark.parametrize('kind', sorted(_LATE))
-@pytest.mark.parametrize('called', [False, True])
+@pytest.mark.parametrize('called, kind', legs.few(legs.product(
+    [False, True], sorted(_LATE)), 5, 'newest'))
 def test_what_is_built_after_the_only_update_gets_one_of_its_own(kind, called):
   block = MyBlock(kind, name='block')
   block.build((None, 4, 6))
@@ -187,9 +188,8 @@ _PARTS = {
 }
 
 
-@pytest.mark.parametrize('parts', sorted(_PARTS))
-@pytest.mark.parametrize('make', [Adversarial, Encodes])
-@pytest.mark.parametrize('run_eagerly', [False, True])
+@pytest.mark.parametrize('run_eagerly, make, parts', legs.few(legs.product(
+    [False, True], [Adversarial, Encodes], sorted(_PARTS)), 6, 'newest'))
 def test_a_model_that_is_never_called_is_pruned(make, parts, run_eagerly):
   model, x = make(_PARTS[parts]()), np.random.RandomState(0).rand(32, 8).astype('float32')
   before = [np.asarray(weight) for weight in model.maker.weights] if parts != 'unbuilt' else []

@@ -20,6 +20,7 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.channels import View
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
+from tests import legs
 from tests import oracle
 from tests.keras import zoo
 
@@ -93,8 +94,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize('m_by_n', [(2, 4), (1, 2), (5, 8)])
-@pytest.mark.parametrize('case', sorted(CASES))
+@pytest.mark.parametrize('case, m_by_n', legs.few(legs.product(
+    sorted(CASES), [(2, 4), (1, 2), (5, 8)]), len(CASES)))
 def test_masks_are_those_of_the_oracle_along_the_input_channels(case, m_by_n, said):
   name = case.split('_')[0]
   if name[0].isupper() and not hasattr(layers, name):
@@ -132,8 +133,9 @@ def test_grouped_query_attention(said):
   assert [float(np.mean(mask)) for mask in found] == [0.5] * 4 and not said
 
 
-@pytest.mark.parametrize('name', ['Conv1D', 'Conv3D', 'Conv1DTranspose', 'EinsumDense',
-                                  'MultiHeadAttention', 'ConvLSTM1D'])
+@pytest.mark.parametrize('name', legs.few([
+    'Conv1D', 'Conv3D', 'Conv1DTranspose', 'EinsumDense', 'MultiHeadAttention', 'ConvLSTM1D'],
+                                          2, 'newest'))
 def test_such_models_are_trained_saved_and_stripped(name, tmp_path):
   if name != 'MultiHeadAttention' and not hasattr(layers, name):
     pytest.skip('this Keras has no %s' % name)

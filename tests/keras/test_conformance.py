@@ -17,6 +17,7 @@ from model_pruning.compat import tf
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
+from tests import legs
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -93,7 +94,7 @@ CASES = [(pattern, 'float32') for pattern in sorted(PATTERNS)] + [
     for dtype in ('float16', 'bfloat16', 'float64')]
 
 
-@pytest.mark.parametrize('pattern, dtype', CASES)
+@pytest.mark.parametrize('pattern, dtype', legs.few(CASES, len(PATTERNS) + 3))
 def test_masks_and_thresholds_are_equal(pattern, dtype):
   spec = PATTERNS[pattern] + 'target_sparsity=0.77,sparsity_function_end_step=100'
   expected = masks_of_the_graph_door(spec, dtype, [30, 70])

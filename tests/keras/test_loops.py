@@ -17,6 +17,7 @@ from model_pruning import errors
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -177,9 +178,9 @@ def interrupt(model, how, ours_first=True):
     fit(model, *(callbacks if ours_first else callbacks[::-1]))
 
 
-@pytest.mark.parametrize('how, kind, ours_first', [
+@pytest.mark.parametrize('how, kind, ours_first', legs.few([
     (how, kind, kind != 'eager') for how in HOOKS + ['data'] for kind in sorted(MODELS)] + [
-        (how, 'plain', False) for how in HOOKS])
+        (how, 'plain', False) for how in HOOKS], 11))
 def test_after_an_interrupted_fit_the_next_one_needs_the_callback(how, kind, ours_first):
   if how == 'data' and kind == 'executions':
     pytest.skip('Keras wants to know the size of such data')
@@ -194,10 +195,10 @@ def test_after_an_interrupted_fit_the_next_one_needs_the_callback(how, kind, our
   assert shares(model) == [0.5, 0.5]
 
 
-@pytest.mark.parametrize('kind, ours_first', [('plain', True), ('eager', False),
-                                              ('own_step', False)])
-@pytest.mark.parametrize('how, done', [
-    ('on_train_batch_end', 3), ('on_epoch_end', 8), ('on_epoch_begin', 0), ('data', 3)])
+@pytest.mark.parametrize('how, done, kind, ours_first', legs.few([
+    (how, done, kind, kind == 'plain') for (how, done), kind in legs.product(
+        [('on_train_batch_end', 3), ('on_epoch_end', 8), ('on_epoch_begin', 0), ('data', 3)],
+        ['plain', 'eager', 'own_step'])], 5))
 def test_the_next_fit_goes_on_from_the_batches_that_are_done(how, done, ours_first, kind):
   model = pruned(**MODELS[kind])
   interrupt(model, how, ours_first)
@@ -264,7 +265,7 @@ def test_evaluating_and_predicting_after_an_interrupted_fit_need_no_callback():
   model(X[:2])
 
 
-@pytest.mark.parametrize('kind', sorted(MODELS))
+@pytest.mark.parametrize('kind', legs.few(sorted(MODELS), 3, 'newest'))
 def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
   model = pruned(**MODELS[kind])
   interrupt(model, 'on_epoch_end')
@@ -278,8 +279,8 @@ def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
   assert shares(model) == [0.5, 0.5]
 
 
-@pytest.mark.parametrize('method', ['evaluate', 'predict', 'both'])
-@pytest.mark.parametrize('hook', HOOKS)
+@pytest.mark.parametrize('hook, method', legs.few(legs.product(
+    HOOKS, ['evaluate', 'predict', 'both']), 4))
 def test_other_callbacks_may_evaluate_and_predict(hook, method):
   class Measures(Raises):
 

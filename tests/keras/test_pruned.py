@@ -24,6 +24,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 from tests.keras import test_training as training
 from tests.keras import zoo
 
@@ -136,8 +137,8 @@ def assert_half(model, number):
     assert np.sum(weight == 0) == weight.size - selection.rounded_keep_count(weight.size, 0.5)
 
 
-@pytest.mark.parametrize('built', [False, True], ids=['unbuilt', 'built'])
-@pytest.mark.parametrize('make', sorted(TUTORIALS, key=str), ids=lambda each: each.__name__)
+@pytest.mark.parametrize('make, built', legs.few(legs.product(
+    sorted(TUTORIALS, key=str), [False, True]), 6, 'newest'))
 def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
   model, x = make(), random(4, 8)
   if built:

@@ -23,6 +23,7 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
+from tests import legs
 from tests.keras import zoo
 
 pytestmark = pytest.mark.legacy_keras
@@ -129,7 +130,7 @@ def loss_scaled(optimizer):
   return module.LossScaleOptimizer(optimizer)
 
 
-@pytest.mark.parametrize('optimizer', sorted(OPTIMIZERS))
+@pytest.mark.parametrize('optimizer', legs.few(sorted(OPTIMIZERS), 4, 'newest'))
 def test_hidden_weights_are_zero_after_every_batch(optimizer):
   model, before, after = pruned(optimizer=OPTIMIZERS[optimizer]()), Looks(), Looks()
   fit(model, [before, Update(), after])
@@ -150,7 +151,8 @@ def test_averages_are_zero_where_masks_are(optimizer):
     assert not np.any(np.asarray(average)[np.asarray(record.mask) == 0])
 
 
-@pytest.mark.parametrize('optimizer', ['Adam', 'averages', 'averages_overwriting'])
+@pytest.mark.parametrize('optimizer', legs.few(
+    ['Adam', 'averages', 'averages_overwriting'], 2, 'newest'))
 def test_hidden_weights_are_zero_in_graphs_too(optimizer):
   graph, eager = [pruned(optimizer=OPTIMIZERS[optimizer](), compiling={'run_eagerly': how})
                   for how in (False, True)]

@@ -18,6 +18,7 @@ from absl import logging
 import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 from tests.keras.test_loops import fit
 from tests.keras.test_loops import interrupt
 from tests.keras.test_loops import pruned
@@ -106,10 +107,9 @@ def freeze(model, frozen=True):
   model.compile('sgd', 'mse')
 
 
-@pytest.mark.parametrize('how', ['layers', 'model', 'records'])
-@pytest.mark.parametrize('schedule', [
+@pytest.mark.parametrize('how, schedule', legs.few(legs.product(['layers', 'model', 'records'], [
     SCHEDULE, sparsity.ConstantSparsity(0.5, 0, frequency=2),
-    'target_sparsity=0.5,sparsity_function_end_step=10,pruning_frequency=2'], ids=str)
+    'target_sparsity=0.5,sparsity_function_end_step=10,pruning_frequency=2']), 3), ids=str)
 def test_a_frozen_model_is_trained_with_one_line_and_goes_on_when_thawed(how, schedule, said):
   model = pruned(schedule)
   if how == 'layers':
@@ -192,7 +192,7 @@ def test_an_update_within_an_execution_is_made_after_it(executions):
 # Many fits in one process.
 
 
-@pytest.mark.parametrize('kind', ['fit', 'own_loop', 'm_of_n', 'unchanged'])
+@pytest.mark.parametrize('kind', legs.few(['m_of_n', 'fit', 'own_loop', 'unchanged'], 2, 'newest'))
 def test_many_short_runs_give_no_retracing_warnings(kind, caplog):
   update = sparsity.UpdatePruningStep()
   caplog.set_level(std_logging.WARNING)

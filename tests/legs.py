@@ -1,0 +1,130 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which tests run on which TensorFlow in CI.
+
+A leg is one environment of tests: `default` is the TensorFlow that fits python3, which `make test`
+uses, `oldest` is 1.15.5, `newest` is 2.21 with Keras 3, and `tf_keras` is 2.21 with Keras 2.
+`make test-all` and `make soak` run every test on every leg; so does pytest when it is called
+directly. The other targets leave out the tests that FILES and the mark `legs` give to other legs:
+
+    @pytest.mark.legs('oldest', 'newest')   # On these two.
+    @pytest.mark.legs()                     # Only in `make test-all` and `make soak`.
+
+tools/test.sh passes the names of the leg in MODEL_PRUNING_LEGS.
+"""
+
+import collections
+import itertools
+import os
+
+import pytest
+
+NAMES = ('default', 'oldest', 'newest', 'tf_keras')
+
+# Whole files, by their paths in this folder. Each line says why fewer legs are enough.
+FILES = {
+    # Depends on Python, on files and on processes, and not on the version of TensorFlow.
+    'programs/keras/test_run.py': ('default',),
+    'test_expressions.py': ('default',),
+    'test_files.py': ('default',),
+    'test_full_disk.py': ('default',),
+    'test_hparam_fuzz.py': ('default',),
+    'test_imports.py': ('default',),
+    'test_legs.py': ('default',),
+    'test_plots.py': ('default',),
+    'test_quiet.py': ('default',),
+    'test_tables.py': ('default',),
+    'test_timeline.py': ('default',),
+    'test_waiting.py': ('default',),
+    # Processes of contrib's time: servers, sessions and flags, which later versions left alone.
+    'cluster/test_traffic.py': ('default',),
+    'test_coordination.py': ('default', 'oldest'),
+    'test_flags.py': ('default', 'oldest'),
+    'test_package.py': ('default', 'oldest'),
+    'test_resume.py': ('default', 'oldest'),
+    # XLA has nothing in common with its first version; Keras 2 adds nothing.
+    'tpu/test_xla.py': ('default', 'newest'),
+    # Keras 2 of TensorFlow 2.15 and tf_keras are one program: once is enough. What reads and writes
+    # files, and what goes by Keras's modules and names, runs with both.
+    'keras/test_built_late.py': ('default', 'newest'),
+    'keras/test_callbacks.py': ('default', 'newest'),
+    'keras/test_channels.py': ('default', 'newest'),
+    'keras/test_exactness.py': ('default', 'newest'),
+    'keras/test_in_place_or_copied.py': ('default', 'newest'),
+    'keras/test_loops.py': ('default', 'newest'),
+    'keras/test_policies.py': ('default', 'newest'),
+    'keras/test_pruned.py': ('default', 'newest'),
+    'keras/test_training.py': ('default', 'newest'),
+    'keras/test_updates.py': ('default', 'newest'),
+    'keras/test_vocabularies.py': ('default', 'newest'),
+    # Slow: whole programs in processes, where the versions of examples and tools do not matter.
+    'test_benchmarks.py': ('newest',),
+    'test_example_deploying.py': ('newest',),
+}
+
+
+def of_item(item, root):
+  """Returns the names of the legs that run a test of pytest's."""
+  found = set(FILES.get(os.path.relpath(str(item.fspath), root).replace(os.sep, '/'), NAMES))
+  for mark in item.iter_markers('legs'):
+    unknown = set(mark.args) - set(NAMES)
+    assert not unknown, '%s: no such legs: %s' % (item.nodeid, sorted(unknown))
+    found &= set(mark.args)
+  return found
+
+
+def few(cases, number, *others):
+  """Returns the cases of a parametrization, of which most run on few legs.
+
+  Args:
+    cases: a list of values, of tuples of values or of pytest.param().
+    number: how many of them run on every leg. Of tuples they are chosen to have each value at each
+      place, and then as many pairs of values as they can; of others they are spread evenly.
+    *others: the legs of the rest. By default they run in `make test-all` and `make soak` only.
+
+  Raises:
+    ValueError: there are fewer cases than `number`.
+  """
+  cases = list(cases)
+  if not 1 <= number <= len(cases):
+    raise ValueError('number=%d of %d cases' % (number, len(cases)))
+  kept = _covering(cases, number)
+  return [case if index in kept else _marked(case, pytest.mark.legs(*others))
+          for index, case in enumerate(cases)]
+
+
+def _covering(cases, number):
+  """Returns the indices of the cases to keep: the same ones whoever asks."""
+  values = [_values(case) for case in cases]
+  if len(values[0]) == 1:
+    return {round(index * (len(cases) - 1) / max(number - 1, 1)) for index in range(number)}
+  singles = [[(place, repr(value)) for place, value in enumerate(case)] for case in values]
+  pairs = [list(itertools.combinations(single, 2)) for single in singles]
+  kept, uses = [], collections.Counter()
+
+  def gain(index):
+    return (sum(not uses[each] for each in singles[index]),
+            sum(not uses[each] for each in pairs[index]),
+            -sum(uses[each] for each in singles[index]), -index)
+
+  for _ in range(number):
+    kept.append(max((index for index in range(len(cases)) if index not in kept), key=gain))
+    uses.update(singles[kept[-1]] + pairs[kept[-1]])
+  return set(kept)
+
+
+def product(*lists):
+  """Returns the tuples of all combinations, the last list varying fastest."""
+  return list(itertools.product(*lists))
+
+
+def _values(case):
+  if hasattr(case, 'marks'):  # A pytest.param(), which is a tuple as well.
+    return tuple(case.values)
+  return case if isinstance(case, tuple) else (case,)
+
+
+def _marked(case, mark):
+  if hasattr(case, 'marks'):
+    return pytest.param(*case.values, marks=[*case.marks, mark], id=case.id)
+  return pytest.param(*_values(case), marks=mark)
