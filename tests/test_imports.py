@@ -29,7 +29,7 @@ LEVELS = {
     'sparsity_schedules': 2, 'weight_sparsity': 2, 'products': 2, 'coordination': 2,
     'last_checkpoint': 2, 'stored_spec': 2,
     'pruning': 3, 'warm_start': 3, 'rnn_cells': 3, 'core_layers': 3, 'layers': 3, 'reading': 3,
-    'events': 4, 'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4, 'one_shot': 4,
+    'events': 3, 'hooks': 4, 'flags': 4, 'learning': 4, 'report': 4, 'plots': 4, 'one_shot': 4,
     'export': 4, 'keras': 4, 'reporting': 4,
     'cli': 5, '__main__': 5, 'strip_pruning_vars': 5,
     '__init__': 6,
@@ -73,7 +73,7 @@ WITHIN_LEVEL = {
     ('keras', 'export'): 'a Keras model is converted as the graph of any other is',
     ('keras', 'report'): 'a model in memory is reported on as one in a file is',
     ('one_shot', 'export'): 'it reads and writes checkpoints as stripping does',
-    ('plots', 'events'): 'it draws the history of a run',
+    ('events', 'reading'): 'it finds event files, and the names of weights, as reading does',
     ('strip_pruning_vars', 'cli'): 'it ends as the other commands do',
     ('__main__', 'cli'): '`python -m model_pruning` is the command line',
 }
