@@ -87,8 +87,7 @@ class TFLiteExport:
       lines += [''] + tables.wrapped(warning[0].upper() + warning[1:], width)
     if any(weight.stored.expanded for weight in self.weights):
       lines += [''] + tables.wrapped(
-          'On disk: sparse in the file only; the runtime makes it dense when it loads the file.',
-          width)
+          '* Sparse in the file only: the runtime makes it dense when it loads the file.', width)
     return '\n'.join(lines + [
         '',
         '%s: {:,} bytes, {:,} gzipped'.format(self.bytes, self.gzipped_bytes) %
@@ -103,4 +102,4 @@ def _storage(stored: flatbuffer.StoredWeight) -> str:
   if stored.block is None:
     return 'dense'
   text = 'sparse' if stored.block == (1, 1) else 'sparse, %dx%d' % stored.block
-  return text + ' (on disk)' if stored.expanded else text
+  return text + ' *' if stored.expanded else text
