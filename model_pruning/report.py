@@ -113,7 +113,7 @@ class Report:
       rows.append([values[name] for name in headers])
     return tables.as_csv(headers, rows)
 
-  def table(self, width: int = 100) -> str:
+  def table(self, width: int = tables.WIDTH) -> str:
     """Returns the report for a terminal, as two tables where one would be wider than `width`.
 
     Columns without anything in them are left out, and long names lose their middle.
@@ -128,24 +128,17 @@ class Report:
     cells = [_cells(weight) for weight in self.weights]
     totals = self.totals()
     total = dict.fromkeys(cells[0], '')
-    total.update(weight='total', sparsity=tables.share(totals['sparsity']),
-                 dense=tables.scaled(totals['bytes_dense'], 'B'),
-                 sparse=tables.scaled(totals['bytes_sparse'], 'B'),
-                 gzipped=tables.scaled(totals['bytes_gzipped'], 'B'),
-                 FLOP=tables.scaled(totals['flops']), kept=tables.scaled(totals['flops_effective']))
+    total.update({'weight': 'total', 'sparsity': tables.share(totals['sparsity']),
+                  'if dense': tables.scaled(totals['bytes_dense'], 'B'),
+                  'if sparse': tables.scaled(totals['bytes_sparse'], 'B'),
+                  'if gzipped': tables.scaled(totals['bytes_gzipped'], 'B'),
+                  'FLOP': tables.scaled(totals['flops']),
+                  'FLOP kept': tables.scaled(totals['flops_effective'])})
     shown = [name for name in cells[0] if any(row[name] != '-' for row in cells)]
-    groups = [shown]
-    if _width(cells + [total], shown) > width:
-      costs = [name for name in shown if name in ('dense', 'sparse', 'gzipped', 'FLOP', 'kept')]
-      groups = [[name for name in shown if name not in costs], ['weight'] + costs]
-    for group in groups:
-      room = width - _width(cells + [total], group) + max(len(row['weight']) for row in cells)
-      names = tables.elided([row['weight'] for row in cells], max(room, 12))
-      rows = [dict(row, weight=name) for row, name in zip(cells, names)]
-      lines += [tables.aligned(group, [[row[name] for name in group] for row in rows + [total]],
-                               left=2 if 'shape' in group else 1), '']
+    lines += [tables.fitted(shown, [[row[name] for name in shown] for row in cells + [total]],
+                            width, left=2, split=shown.index('if dense')), '']
     if 'FLOP' in shown:
-      lines.append('FLOP: per example, two per multiply-add; kept: without those by zeros.')
+      lines.append('FLOP: per example, two per multiply-add; FLOP kept: without those by zeros.')
     lines += [tables.printable(note) for note in self.notes]
     found = findings_lib.lines(self.findings, width)
     return '\n'.join(['\n'.join(lines).rstrip()] + [''] * bool(found) + found)
@@ -159,19 +152,16 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
       'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
       'sparsity': tables.share(weight.sparsity),
+      'target': tables.share(weight.target),
       'block': tables.shape_text(weight.block) if in_blocks else '-',
-      'of blocks': tables.share(weight.block_sparsity) if in_blocks else '-',
+      'blocks zero': tables.share(weight.block_sparsity) if in_blocks else '-',
       'threshold': '-' if weight.threshold is None else '%.3g' % weight.threshold,
-      'dense': tables.scaled(weight.bytes_dense, 'B'),
-      'sparse': tables.scaled(weight.bytes_sparse, 'B'),
-      'gzipped': tables.scaled(weight.bytes_gzipped, 'B'),
+      'if dense': tables.scaled(weight.bytes_dense, 'B'),
+      'if sparse': tables.scaled(weight.bytes_sparse, 'B'),
+      'if gzipped': tables.scaled(weight.bytes_gzipped, 'B'),
       'FLOP': tables.scaled(weight.flops),
-      'kept': tables.scaled(weight.flops_effective),
+      'FLOP kept': tables.scaled(weight.flops_effective),
   }
-
-
-def _width(rows: Sequence[Dict[str, str]], columns: Sequence[str]) -> int:
-  return sum(max([len(name)] + [len(row[name]) for row in rows]) + 2 for name in columns) - 2
 
 
 def _finite(values: Dict[str, Any]) -> Dict[str, Any]:

@@ -349,7 +349,7 @@ def test_table_json_and_csv_say_the_same(saved):
   content = json.loads(found.to_json())
   rows = list(csv.DictReader(io.StringIO(found.to_csv())))
   assert len(rows) == 3
-  lines = found.table().splitlines()
+  lines = found.table(width=100).splitlines()
   assert all(len(line) <= 100 for line in lines[1:])
   for row, weight, line in zip(rows, content['weights'], lines[4:]):
     assert set(row) == set(weight)
@@ -363,7 +363,7 @@ def test_table_json_and_csv_say_the_same(saved):
   for name in ('size', 'zeros', 'bytes_dense', 'bytes_gzipped', 'flops', 'flops_effective'):
     assert totals[name] == sum(weight[name] for weight in content['weights'])
   assert totals['sparsity'] == totals['zeros'] / totals['size']
-  assert lines[4].split()[4:6] == ['288', 'B'] and '3.84 kB' in lines[5]
+  assert lines[4].split()[5:7] == ['288', 'B'] and '3.84 kB' in lines[5]
   assert lines[7].split()[:4] == ['total', '%.4f' % totals['sparsity'], '4.37', 'kB']
 
 
@@ -374,13 +374,17 @@ def _row(name):
 
 def test_wide_tables_are_cut_in_two_and_names_in_the_middle():
   name = 'encoder/layer_%d/attention/self/projection/kernel'
-  table = report.Report('p', 'checkpoint', tuple(_row(name % index) for index in (1, 2))).table()
+  table = report.Report('p', 'checkpoint', tuple(
+      _row(name % index) for index in (1, 2))).table(width=100)
   assert all(len(line) <= 100 for line in table.splitlines())
   assert table.count(name % 1) == table.count(name % 2) == 2
   assert table.count('total') == 2 and '0.123' in table and '16x1' in table
   long = 'a' * 60 + '%d' + 'b' * 60
-  table = report.Report('p', 'checkpoint', tuple(_row(long % index) for index in (1, 2))).table()
+  table = report.Report('p', 'checkpoint', tuple(
+      _row(long % index) for index in (1, 2))).table(width=100)
   assert all(len(line) <= 100 for line in table.splitlines())
+  assert all(len(line) <= 80 for line in report.Report('p', 'checkpoint', tuple(
+      _row(long % index) for index in range(9))).table().splitlines())
   assert 'aaa...bbb' in table or '1bb' in table or '...1' in table
 
 
