@@ -349,8 +349,9 @@ def test_table_json_and_csv_say_the_same(saved):
   content = json.loads(found.to_json())
   rows = list(csv.DictReader(io.StringIO(found.to_csv())))
   assert len(rows) == 3
-  lines = found.table(width=100).splitlines()
-  assert all(len(line) <= 100 for line in lines[1:])
+  assert all(len(line) <= 80 for line in found.table().splitlines()[1:])
+  lines = found.table(width=120).splitlines()
+  assert all(len(line) <= 120 for line in lines[1:])
   for row, weight, line in zip(rows, content['weights'], lines[4:]):
     assert set(row) == set(weight)
     for name, value in weight.items():
