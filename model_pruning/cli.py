@@ -221,8 +221,8 @@ def _report(subparsers: Any) -> None:
   parser.add_argument('--output_node_names', type=_names, default=None, metavar='NAME,...',
                       help='count the FLOPs of what these need only')
   parser.add_argument('--html', metavar='FILE.html',
-                      help='also write a page for browsers, with pictures, findings and the history '
-                      'of the run')
+                      help='also write a page for browsers, with pictures, findings and the '
+                      'history of the run')
   parser.add_argument('--hparams', metavar='STRING',
                       help='the hyperparameters of the pruning, for its targets, of a model that '
                       'does not say them')

@@ -140,8 +140,9 @@ def report(args: Any) -> None:
   """Prints a report on a model, or on a run; writes it as a page too, if asked to."""
   if args.html:
     if args.history:
-      raise errors.WriteError('--html is the page of a model, with the history of its run where '
-                              'there is one, and --history prints that alone; leave out one of them')
+      raise errors.WriteError('--html=%s is for a report on a model, which shows the history of '
+                              'its run too, and --history prints that alone; leave out one of '
+                              'them' % args.html)
     page.require()
     files.check_output(args.html, [args.model])
   with _stage('reading'):

@@ -71,7 +71,8 @@ def stored_model(path: str) -> StoredModel:
   model = load(path)
   return StoredModel(
       path, kinds.KERAS, {}, ('FLOPs of Keras files are not counted; report on a SavedModel for '
-                              'them.',), lambda: stored_weights(model), last_update(model), goals=goals(model))
+                              'them.',), lambda: stored_weights(model), last_update(model),
+      goals=goals(model))
 
 
 def weight_names(model: Any) -> List[str]:
