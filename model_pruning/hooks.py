@@ -20,6 +20,7 @@ from model_pruning.last_checkpoint import save_last_update
 from model_pruning.last_checkpoint import UpdateBeforeSaving
 from model_pruning.last_checkpoint import warn_of_savers_without_masks
 from model_pruning.pruning import Pruning
+from model_pruning.run_report import RunReport
 from model_pruning.schedule_base import PruningSchedule
 from model_pruning.spec import PruningSpec
 from model_pruning.summaries import sparsity_table
@@ -54,7 +55,7 @@ class PruningHook(tf.train.SessionRunHook):
 
   def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
                is_chief: Optional[bool] = None, summaries: bool = True,
-               sparsity: Any = None, cluster: Any = None) -> None:
+               sparsity: Any = None, cluster: Any = None, report: Any = None) -> None:
     """Validates the spec; touches no graph.
 
     Args:
@@ -68,14 +69,20 @@ class PruningHook(tf.train.SessionRunHook):
         function of the step; see Pruning.
       cluster: what tf.train.ClusterSpec takes, by default the cluster of TF_CONFIG:
         while the session waits, tasks of it that do not answer are logged.
+      report: the path of an HTML file, which the chief writes at the end of training: targets
+        met or missed, findings, each weight in numbers and pictures, sparsity over time. If that
+        fails then, a warning says so.
 
     Raises:
+      errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
+      errors.WriteError: report is no path that a file can be written to.
       errors.PruningError: the spec is invalid.
       errors.ScheduleError: both a Pruning object and a sparsity are given.
     """
     if isinstance(spec, Pruning) and sparsity is not None:
       raise errors.ScheduleError('sparsity=%r is given beside a Pruning object, which has its own; '
                                  'give it to that: Pruning(spec, sparsity=...)' % (sparsity,))
+    self._report = None if report is None else RunReport(report)
     self._sparsity = sparsity
     self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
     try:
@@ -145,6 +152,8 @@ class PruningHook(tf.train.SessionRunHook):
         for variable in variables.saved_variables() if variable.name not in done and (
             variable.name in own or variable.name not in known or variables.is_exempt(variable))]
     self._pruning.prepare_report()
+    if self._report is not None:
+      self._report.begin(hooks)
     if self._summaries:
       self._pruning.add_pruning_summaries()
 
@@ -265,8 +274,11 @@ class PruningHook(tf.train.SessionRunHook):
     if self._claim is not None:
       self._claim.check_own(session)
     session.run(self._update)
+    before = self._last_update
     self._last_update = int(session.run(
         variables.copies_of(self._pruning.last_mask_update_step)[0]))
+    if self._report is not None and self._last_update != before:
+      self._report.record(session, self._pruning, self._last_update)
     self._next_update = self._pruning.next_update_step(self._last_update)
 
   def end(self, session: Any) -> None:
@@ -295,3 +307,5 @@ class PruningHook(tf.train.SessionRunHook):
             'a mask update at or after sparsity_function_end_step=%d' %
             spec.sparsity_function_end_step if schedule is None else
             'the last mask update of %r' % schedule)
+    if self._report is not None:
+      self._report.write(session, self._pruning, self._last_update)

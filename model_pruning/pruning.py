@@ -111,6 +111,11 @@ class Pruning:
     """The schedule object that takes the place of the spec's; None where there is none."""
     return self._schedule
 
+  @property
+  def stored_spec(self) -> Optional[stored_spec.StoredSpec]:
+    """The spec with the targets that training ends at; None if they are unknown."""
+    return stored_spec.StoredSpec.create(self.spec, self._given_sparsity)
+
   def next_update_step(self, last_update_step: int) -> Optional[int]:
     """Returns a step before which no update is due; None if none ever is.
 

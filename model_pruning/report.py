@@ -14,6 +14,7 @@ from model_pruning.reading import kinds
 from model_pruning.reading import measure
 from model_pruning.reading import models
 from model_pruning.reading import updated
+from model_pruning.reading.nodes import Nodes
 from model_pruning import inputs
 from model_pruning import tables
 from model_pruning.events import History
@@ -232,7 +233,8 @@ def of(path: Any, block: Optional[BlockDims] = None,
 def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
                block: Optional[BlockDims] = None, last_update: Optional[int] = None,
                notes: Tuple[str, ...] = (), goals: Optional[goals_lib.StoredGoals] = None,
-               hparams: Hparams = None, history: Optional[History] = None) -> Report:
+               hparams: Hparams = None, history: Optional[History] = None,
+               nodes: Optional[Nodes] = None) -> Report:
   """Reports on weights that are in memory.
 
   Args:
@@ -243,6 +245,7 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
     notes, history: see Report.
     goals: what is known of their targets.
     hparams: see `of`.
+    nodes: of the graph that they are in, for FLOPs; see StoredWeight.nodes.
 
   Raises:
     errors.BlockError, errors.PruningError: see `of`.
@@ -250,10 +253,14 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
   measure.check_block(block)
   rows, masks = [], []
   for weight in weights:
-    rows.append(with_operation(measured(weight, block)))
+    rows.append((measured(weight, block), weight.nodes))
     masks.append(updated.state_of(weight))
-  return _finished(Report(name, kind, tuple(rows), notes, history=history),
-                   [row.name for row in rows], goals or goals_lib.StoredGoals(), hparams,
+  layers = flops.layers_of(nodes or {}, [node for _, made_of in rows for node in made_of])
+  found = [_layers_by(made_of, layers.layers) for _, made_of in rows]
+  counted = tuple(with_operation(_with_flops(row, each), each)
+                  for (row, _), each in zip(rows, found))
+  return _finished(Report(name, kind, counted, notes + layers.notes, history=history),
+                   [row.name for row in counted], goals or goals_lib.StoredGoals(), hparams,
                    updated.never_updated(masks, last_update))
 
 

@@ -15,6 +15,7 @@ from model_pruning.compat import tf
 from model_pruning.compat import tensorflow
 from model_pruning.export import tflite
 from model_pruning.export import tflite_check
+from model_pruning.export import tflite_kernels
 from model_pruning.export import tflite_sparse
 
 TF2 = not tensorflow.__version__.startswith('1.')
@@ -402,7 +403,7 @@ def softmax_of(kernel):
 @sparse_only
 def test_garbage_within_the_tolerance_is_found(tmp_path, monkeypatch):
   """A softmax can hide it: here it is 0.089 of the scale on 2.15, and 0.1 is tolerated."""
-  monkeypatch.setattr(tflite_sparse, '_BYTE', 10**6)  # As if the kernel's limit were unknown.
+  monkeypatch.setattr(tflite_kernels, '_BYTE', 10**6)  # As if the kernel's limit were unknown.
   generator = np.random.RandomState(0)
   mask = np.kron(generator.rand(512, 64) >= 0.9, np.ones([16, 1]))
   kernel = (generator.randn(8192, 64) * mask * 0.01).astype(np.float32)

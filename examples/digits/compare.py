@@ -72,9 +72,12 @@ def main(train_and_eval: TrainAndEval, settings: Optional[Dict[str, Any]] = None
                                       exported['max_difference']))
   report.plot(first, 'Pruning a small convolutional net on %s' % data.name,
               os.path.join(out, 'sparsity.png'))
+  page = report.page(runs.folder_of(_FLAGS.seed, 'pruned'), out)
   runs.write_metrics(pairs, 'accuracy', hparams, dataset=_FLAGS.dataset,
                      seconds=round(time.time() - started, 1), **exported)
   print('\nWritten to %s in %.0f s: dense.pb, stripped.pb, sparsity.png and metrics.json.\n'
-        'For TensorBoard: tensorboard --logdir=%s' % (out, time.time() - started, out))
+        'For TensorBoard: tensorboard --logdir=%s\n'
+        'The pruned net as a page, to open in a browser: %s' % (
+            out, time.time() - started, out, page))
   if exported['max_difference'] > 1e-4:
     raise terminal.UserError('the stripped graph computes something else than the pruned net')

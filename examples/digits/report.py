@@ -48,6 +48,12 @@ def export(pair: Pair, images: np.ndarray, output_dir: str) -> dict:
   return {'sizes': sizes, 'max_difference': float(np.max(difference))}
 
 
+def page(model_dir: str, output_dir: str) -> str:
+  """Writes report.html, the pruned net as a page for browsers, and returns its path."""
+  path = os.path.join(output_dir, 'report.html')
+  return model_pruning.report.of(model_dir).html(path)
+
+
 def size_table(sizes: Dict[str, Dict[str, int]]) -> str:
   """Returns the sizes of the exported files."""
   dense = sizes['dense.pb']

@@ -158,9 +158,14 @@ def train_nets(train_and_eval: Callable[..., Any],
           for seed in range(_FLAGS.seed, _FLAGS.seed + _FLAGS.seeds)}
 
 
+def folder_of(seed: int, name: str) -> str:
+  """Returns the folder of a net, for its checkpoints and summaries."""
+  return os.path.join(_FLAGS.output_dir, 'seed%d' % seed, name)
+
+
 def _train(train_and_eval: Callable[..., Any], name: str, hparams: Any, seed: int,
            width: int) -> Any:
-  model_dir = os.path.join(_FLAGS.output_dir, 'seed%d' % seed, name)
+  model_dir = folder_of(seed, name)
   done = trained_steps(model_dir)
   if done >= _FLAGS.steps:
     print('%s, seed %d: training is already finished (%d steps)' % (name, seed, done))

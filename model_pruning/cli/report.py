@@ -47,8 +47,8 @@ def run(args: Any) -> None:
   if args.html:
     if args.history:
       raise errors.WriteError(
-          '--html is the page of a model, with the history of its run where there is one, and '
-          '--history prints that alone; leave out one of them')
+          '--html=%s is for a report on a model, which shows the history of its run too, and '
+          '--history prints that alone; leave out one of them' % args.html)
     files.check_output(args.html, [args.model])
   if args.history:
     places.event_files(args.model)

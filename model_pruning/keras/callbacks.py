@@ -6,12 +6,16 @@ import threading
 from typing import Any, Dict, Optional
 
 from absl import logging
+import numpy as np
 
 from model_pruning import errors
+from model_pruning.coordination import TFConfig
 from model_pruning.keras import backend
 from model_pruning.keras import loops
+from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
 from model_pruning.keras.updates import MaskUpdater
+from model_pruning.reporting.run import RunPage
 
 
 class UpdatePruningStep(keras.callbacks.Callback):
@@ -37,8 +41,20 @@ class UpdatePruningStep(keras.callbacks.Callback):
       callback.on_train_end()
   """
 
-  def __init__(self) -> None:
+  def __init__(self, report: Any = None) -> None:
+    """Makes the callback.
+
+    Args:
+      report: the path of an HTML file, which is written when training ends: targets met or
+        missed, findings, each weight in numbers and pictures, sparsity over time. If that fails
+        then, a warning says so.
+
+    Raises:
+      errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
+      errors.WriteError: report is no path that a file can be written to.
+    """
     super().__init__()
+    self._page = None if report is None else RunPage(report)
     self._updater: Any = None
     self._begun: Optional[int] = None  # The number in its epoch of the batch that is not.
     self._seen: Optional[int] = None  # Batches that the optimizer has seen before that.
@@ -64,6 +80,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """
     del logs
     self._updater = MaskUpdater(loops.model_of(self))
+    if self._page is not None:
+      self._updater.on_update = self._record
     self._begun, self._says_ends, self._expects = None, False, False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
@@ -165,6 +183,19 @@ class UpdatePruningStep(keras.callbacks.Callback):
         logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)
     self._updater, self._in_fit = None, False
+    page, model = self._page, self.model
+    if page is not None and _is_chief():
+      page.write(model.name, lambda: reporting.report(
+          model, history=page.recorder.history(model.name)))
+
+  def _record(self, step: int) -> None:
+    """Remembers sparsities and thresholds for the page."""
+    assert self._page is not None
+    self._page.recorder.record(step, {
+        weight.name: (1 - float(np.mean(np.asarray(weight.mask, np.float32))),
+                      float(np.asarray(weight.threshold, np.float32)))
+        for layer in self._updater.layers if layer.pruning.made
+        for weight in layer.pruning.weights})
 
   def _batches_from(self, batch: Any) -> int:
     """Returns how many batches are trained on before on_train_batch_end; 0 if there is no telling.
@@ -205,6 +236,14 @@ class UpdatePruningStep(keras.callbacks.Callback):
       raise errors.MissingCallbackError(
           'UpdatePruningStep has not begun: call its set_model(model) and on_train_begin() before '
           'the first batch, as fit() does')
+
+
+def _is_chief() -> bool:
+  """Returns whether this process is the one that writes files, by TF_CONFIG."""
+  try:
+    return TFConfig.read().is_chief is not False
+  except errors.SpecError:
+    return True
 
 
 def _is_trained(layer: Any) -> bool:

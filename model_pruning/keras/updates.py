@@ -4,7 +4,7 @@
 
 import contextlib
 import dataclasses
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning import selection
@@ -29,6 +29,7 @@ class MaskUpdater:
 
   Attributes:
     layers: the pruned layers.
+    on_update: called with the step after each update of masks; None for nothing.
   """
 
   def __init__(self, model: Any) -> None:
@@ -44,6 +45,7 @@ class MaskUpdater:
                               getattr(model, 'name', model))
     check_maps(self.layers)  # Those that are built later are held against them at their update.
     self._functions: Dict[Any, Callable[..., None]] = {}
+    self.on_update: Optional[Callable[[int], None]] = None
     self.reload()
 
   def reload(self) -> None:
@@ -149,6 +151,8 @@ class MaskUpdater:
       self._functions[key](*asked)
       for layer, step in steps.items():  # Last, so that a run that dies before updates again.
         layer.pruning.last_update = self._last_updates[layer] = step
+    if self.on_update is not None:
+      self.on_update(max(steps.values()))
 
   @contextlib.contextmanager
   def _scope(self) -> Iterator[None]:

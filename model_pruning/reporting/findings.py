@@ -143,11 +143,11 @@ def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport]) -> O
   if not found:
     return None
   found.sort(key=lambda weight: weight.sparsity - (weight.target or 0))
-  shown = ', '.join('%s is at %s, short of %s' % (
+  shown = '; '.join('%s is at %s, short of %s' % (
       weight.name, tables.share(weight.sparsity), tables.share(weight.target))
                     for weight in found[:_NAMED])
   if len(found) > _NAMED:
-    shown += ', and %d more' % (len(found) - _NAMED)
+    shown += '; and %d more' % (len(found) - _NAMED)
   ends = {weight.details.goal.end_step for weight in found if weight.details.goal}
   end = next(iter(ends)) if len(ends) == 1 else None
   advice = 'Train on to %s, or let the schedule end earlier.' % (

@@ -1,0 +1,56 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The page that training writes at its end."""
+
+import os
+from typing import Any, Callable
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import files
+from model_pruning import tables
+from model_pruning.reporting import page
+from model_pruning.reporting.history import Recorder
+
+
+class RunPage:
+  """Remembers a run as it goes, and writes its page once it is over.
+
+  Attributes:
+    path: the file to write.
+    recorder: the sparsities and thresholds so far.
+  """
+
+  def __init__(self, path: Any) -> None:
+    """Checks that a page can be made, before hours of training.
+
+    Args:
+      path: the file to write.
+
+    Raises:
+      errors.MissingPackageError: jinja2 or matplotlib is not installed.
+      errors.WriteError, errors.PathError: nothing can be written to that path.
+    """
+    page.require()
+    self.path = files.check_output(path)
+    if os.path.isdir(self.path) or self.path.endswith(os.sep):
+      raise errors.WriteError('report=%r is a folder; give the path of a file to write, such as '
+                              '%s' % (path, os.path.join(self.path, 'report.html')))
+    self.recorder = Recorder()
+
+  def write(self, name: str, make: Callable[[], Any]) -> None:
+    """Writes the page. Training is over, so a failure is a warning only.
+
+    Args:
+      name: what log lines begin with.
+      make: returns the model_pruning.report.Report.
+    """
+    try:
+      make().html(self.path)
+    except Exception as error:  # Whatever it is, it must not cost the model that was trained.
+      logging.warning('%s: the report %s was not written (%s: %s); make it from what training '
+                      'saved: model-pruning report MODEL --html=report.html', name,
+                      tables.printable(self.path), type(error).__name__, errors.first_line(error))
+    else:
+      logging.info('%s: report written to %s', name, tables.printable(self.path))
