@@ -19,6 +19,8 @@ from model_pruning.hparam import HParams
 from model_pruning.last_checkpoint import save_last_update
 from model_pruning.last_checkpoint import UpdateBeforeSaving
 from model_pruning.last_checkpoint import warn_of_savers_without_masks
+from model_pruning.progress import Plan
+from model_pruning.progress import Progress
 from model_pruning.pruning import Pruning
 from model_pruning.run_report import RunReport
 from model_pruning.schedule_base import PruningSchedule
@@ -55,7 +57,8 @@ class PruningHook(tf.train.SessionRunHook):
 
   def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
                is_chief: Optional[bool] = None, summaries: bool = True,
-               sparsity: Any = None, cluster: Any = None, report: Any = None) -> None:
+               sparsity: Any = None, cluster: Any = None, report: Any = None,
+               progress: bool = True) -> None:
     """Validates the spec; touches no graph.
 
     Args:
@@ -72,6 +75,8 @@ class PruningHook(tf.train.SessionRunHook):
       report: the path of an HTML file, which the chief writes at the end of training: targets
         met or missed, findings, each weight in numbers and pictures, sparsity over time. If that
         fails then, a warning says so.
+      progress: whether a run of more than ten seconds shows its step, its sparsity and its next
+        update: as a bar on a terminal, and once a minute in a log.
 
     Raises:
       errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
@@ -94,6 +99,8 @@ class PruningHook(tf.train.SessionRunHook):
     self._is_chief = config.is_chief if is_chief is None else is_chief
     self._cluster = config.cluster if cluster is None else cluster
     self._summaries = summaries
+    self._shows_progress = progress
+    self._progress: Optional[Progress] = None
     self._pruning: Optional[Pruning] = None
     self._claim: Optional[Claim] = None
     self._compared = False
@@ -178,6 +185,9 @@ class PruningHook(tf.train.SessionRunHook):
         self._take_up_the_schedule(session, missing, int(step))
     self._seen, self._stride = None, 1
     self._is_running = True
+    if self._shows_progress:
+      self._plan = Plan(self._pruning.spec, self._pruning.schedule, self._pruning.follows_spec)
+      self._progress = Progress(self._pruning.spec.name, self._plan.end)
     self._run_update(session)
 
   def before_run(self, run_context: Any) -> Any:
@@ -209,6 +219,8 @@ class PruningHook(tf.train.SessionRunHook):
       return
     seen, before = int(run_values.results), self._seen
     self._seen = seen
+    if self._progress is not None:
+      self._progress.at(seen, self._describe)
     if before is not None:
       # Steps move by more than one where others train too, or many steps make one run.
       self._stride = max(self._stride, seen - before)
@@ -269,6 +281,10 @@ class PruningHook(tf.train.SessionRunHook):
       else:
         self._watch.waiting(what, None if what == 'the session' else self._servers)
 
+  def _describe(self) -> str:
+    assert self._seen is not None
+    return self._plan.describe(self._seen, self._last_update, self._next_update)
+
   def _run_update(self, session: Any) -> None:
     assert self._pruning is not None
     if self._claim is not None:
@@ -286,6 +302,9 @@ class PruningHook(tf.train.SessionRunHook):
     if self._watch is not None:
       self._watch.close()
       self._watch = None
+    if self._progress is not None:
+      self._progress.close()
+      self._progress = None
     if self._pruning is None:
       return
     self._run_update(session)  # The step may have jumped in the last run.

@@ -132,6 +132,11 @@ class Pruning:
       return self._schedule.last_update(step)
     return schedules.last_update_step(step, self.spec)
 
+  @property
+  def follows_spec(self) -> bool:
+    """Whether the sparsity is the spec's own function of the step."""
+    return self._given_sparsity is None
+
   def own_variables(self) -> List[Any]:
     """Returns the variables that this object made: the steps of its last updates."""
     return [variable for variable in (self._last_update_step, self._last_gradient_update_step)

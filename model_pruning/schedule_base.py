@@ -170,39 +170,40 @@ class ClockedSchedule(PruningSchedule):
             in_kind(self._formula(at, None), step, float, tf.float32))
 
   @property
-  def _has_own_call(self) -> bool:
+  def has_own_call(self) -> bool:
+    """Whether a subclass decides by a __call__ of its own, and the arguments say nothing."""
     return type(self).__call__ is not ClockedSchedule.__call__
 
   def is_over(self, step: Any) -> Any:
     """Says whether no update falls after `step`."""
-    if self._has_own_call:
+    if self.has_own_call:
       return super().is_over(step)
     return in_kind(self._clock.is_over(read(step)), step, bool)
 
   def should_prune(self, step: Any) -> Any:
     """Says whether the masks are updated at `step`."""
-    if self._has_own_call:
+    if self.has_own_call:
       return super().should_prune(step)
     return in_kind(self._clock.is_update(read(step)), step, bool)
 
   def next_update(self, step: int) -> Optional[int]:
     """Returns the first step after `step` with an update; None if there is none."""
-    return super().next_update(step) if self._has_own_call else self._clock.next_update(step)
+    return super().next_update(step) if self.has_own_call else self._clock.next_update(step)
 
   def last_update(self, step: int) -> int:
     """Returns the step of the latest update up to `step`; 0 for none."""
-    return super().last_update(step) if self._has_own_call else self._clock.last_update(step)
+    return super().last_update(step) if self.has_own_call else self._clock.last_update(step)
 
   def is_due(self, step: Any, last_update_step: Any) -> Any:
     """Says whether an update falls after last_update_step and not after `step`."""
-    if self._has_own_call:
+    if self.has_own_call:
       return super().is_due(step, last_update_step)
     return self._clock.is_due(read(step), read(last_update_step))
 
   def sparsity_at(self, step: Any, target_sparsity: Optional[float] = None,
                   own_target: Optional[float] = None, dtype: Any = None) -> Any:
     """Returns the sparsity of a weight at `step`; see PruningSchedule."""
-    if self._has_own_call:
+    if self.has_own_call:
       return super().sparsity_at(step, target_sparsity, own_target, dtype)
     sparsity = in_kind(self._formula(read(step), dtype), step, float, dtype or tf.float32)
     return scaled(sparsity, own_target, target_sparsity or self.final_sparsity_target)

@@ -59,7 +59,7 @@ class ConstantSparsity(ClockedSchedule):
   @property
   def final_sparsity_target(self) -> Optional[float]:
     """The target_sparsity."""
-    return None if self._has_own_call else self.target_sparsity
+    return None if self.has_own_call else self.target_sparsity
 
   @property
   def _clock(self) -> schedules.Clock:
@@ -120,7 +120,7 @@ class PolynomialDecay(ClockedSchedule):
   @property
   def final_sparsity_target(self) -> Optional[float]:
     """The final_sparsity."""
-    return None if self._has_own_call else self.final_sparsity
+    return None if self.has_own_call else self.final_sparsity
 
   @property
   def _clock(self) -> schedules.Clock:
@@ -224,12 +224,12 @@ class PolynomialDecaySchedule(ClockedSchedule):
   @property
   def final_sparsity_target(self) -> Optional[float]:
     """The target_sparsity of this object; None where that is left to a spec."""
-    return None if self._has_own_call else self.target_sparsity
+    return None if self.has_own_call else self.target_sparsity
 
   def final_sparsity_for(self, target_sparsity: Optional[float] = None,
                          own_target: Optional[float] = None) -> Optional[float]:
     """Returns the target of a weight: its own, or this object's, or the spec's."""
-    if self._has_own_call:
+    if self.has_own_call:
       return super().final_sparsity_for(target_sparsity, own_target)
     targets = (own_target, self.target_sparsity, target_sparsity)
     return next((target for target in targets if target is not None), None)
@@ -240,7 +240,7 @@ class PolynomialDecaySchedule(ClockedSchedule):
 
     Between two updates it is that of the earlier one.
     """
-    if self._has_own_call:
+    if self.has_own_call:
       return super().sparsity_at(step, target_sparsity, own_target, dtype)
     target = self.final_sparsity_for(target_sparsity, own_target)
     if target is None:

@@ -23,7 +23,7 @@ LEVELS = {
     'tables': 0, 'figures': 0,
     'spec': 1, 'schedules': 1, 'saliency': 1, 'patterns': 1, 'counting': 1, 'ties': 1,
     'estimate': 1, 'selection': 1, 'n_of_m': 1, 'variables': 1, 'schedule_base': 1,
-    'waiting': 1, 'inputs': 1, 'tensors': 1,
+    'waiting': 1, 'inputs': 1, 'tensors': 1, 'progress': 2,
     'records': 2, 'registry': 2, 'penalties': 2, 'scope': 2, 'summaries': 2, 'updates': 2,
     'slim': 2, 'timeline': 2,
     'sparsity_schedules': 2, 'weight_sparsity': 2, 'products': 2, 'coordination': 2,
