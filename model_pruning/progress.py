@@ -16,8 +16,6 @@ from model_pruning.spec import PruningSpec
 
 _LONG = 10.0  # Seconds after which a run is long enough to show.
 _BETWEEN_LINES = 60.0
-_FORMAT = '{desc} {percentage:3.0f}%|{bar:20}| {postfix}'
-_FORMAT_WITHOUT_END = '{desc}: {postfix}'
 
 
 class Progress:
@@ -61,10 +59,11 @@ class Progress:
       return
     if self._bar is None:
       self._bar = tqdm.tqdm(
-          desc=self._name, total=self._end or None, leave=False, file=self._stream,
-          bar_format=_FORMAT if self._end else _FORMAT_WITHOUT_END, dynamic_ncols=True)
+          total=self._end or None, leave=False, file=self._stream, dynamic_ncols=True,
+          bar_format=self._name + (' {percentage:3.0f}%|{bar:20}| {desc}' if self._end else
+                                   ': {desc}'))
     self._bar.n = min(step, self._end) if self._end else step
-    self._bar.set_postfix_str(text(), refresh=False)
+    self._bar.set_description_str(text(), refresh=False)
     self._bar.refresh()
 
   def close(self) -> None:
