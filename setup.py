@@ -23,6 +23,20 @@ def _version() -> str:
   return match.group(1)
 
 
+_URL = 'https://github.com/model-pruning/model_pruning'
+
+
+def _description() -> str:
+  """Returns the README with links that lead somewhere from a package index, too."""
+  def absolute(match: 're.Match[str]') -> str:
+    image, text, target = match.groups()
+    if '://' in target or target.startswith('#'):
+      return match.group(0)
+    return '%s[%s](%s/%s/main/%s)' % (image, text, _URL, 'raw' if image else 'blob', target)
+
+  return re.sub(r'(!?)\[([^\]]*)\]\(([^)]*)\)', absolute, _read('README.md'))
+
+
 _PLOTS = ['matplotlib']
 _REPORT = ['jinja2'] + _PLOTS
 _EXAMPLES = ['scikit-learn'] + _REPORT
@@ -32,9 +46,16 @@ setuptools.setup(
     version=_version(),
     description='Prunes TensorFlow models while they train: the successor of '
                 'tf.contrib.model_pruning.',
-    long_description=_read('README.md'),
+    long_description=_description(),
     long_description_content_type='text/markdown',
     author='The model_pruning Authors',
+    url=_URL,
+    project_urls={
+        'Documentation': _URL + '/blob/main/docs/README.md',
+        'Changes': _URL + '/blob/main/CHANGELOG.md',
+        'Source': _URL,
+        'Issues': _URL + '/issues',
+    },
     license='Apache-2.0',
     packages=setuptools.find_packages(include=['model_pruning', 'model_pruning.*']),
     package_data={'model_pruning': ['py.typed'],

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at the installed package from outside: the second half of wheel_test.sh."""
 
+import glob
 import os
+import re
 import subprocess
 import sys
 
@@ -17,6 +19,7 @@ def with_tensorflow(site: str) -> None:
   assert os.path.exists(os.path.join(home, 'py.typed')), 'the wheel lacks py.typed'
   assert sorted(n for n in os.listdir(site) if '.dist-info' not in n) == [
       'bin', 'model_pruning'], 'the wheel installs more than the package: %s' % os.listdir(site)
+  _check_description(site)
   _check_command(site)
   for module in (model_pruning, legacy):
     for name in ('get_pruning_hparams', 'Pruning', 'apply_mask', 'get_masks'):
@@ -52,6 +55,15 @@ def without_tensorflow(site: str) -> None:
   else:
     raise AssertionError('loaded without TensorFlow: %s' % model_pruning.__file__)
   _check_command(site)
+
+
+def _check_description(site: str) -> None:
+  metadata, = glob.glob(os.path.join(site, 'model_pruning-*.dist-info', 'METADATA'))
+  with open(metadata, encoding='utf-8') as f:
+    content = f.read()
+  links = re.findall(r'\]\(([^)]*)\)', content)
+  assert len(links) > 5 and all(link.startswith('https://') for link in links), links
+  assert content.count('Project-URL: ') >= 3, content[:1500]
 
 
 def _check_command(site: str) -> None:
