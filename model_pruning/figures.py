@@ -3,6 +3,8 @@
 """How the pictures look: figures without pyplot, their style, lines, titles and legends."""
 
 import contextlib
+import functools
+import io
 import warnings
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -43,24 +45,40 @@ def plain(name: str) -> str:
   return ' ' + text if text.startswith('_') else text
 
 
+@functools.lru_cache(maxsize=None)
+def _figure_class() -> Any:
+  from matplotlib.figure import Figure
+
+  class NotebookFigure(Figure):
+    """A figure that a notebook shows, without pyplot and its magic commands."""
+
+    def _repr_png_(self) -> bytes:
+      content = io.BytesIO()
+      with style():
+        self.savefig(content, dpi=DPI // 2, format='png')
+      return content.getvalue()
+
+  return NotebookFigure
+
+
+def _new(width: float, height: float) -> Any:
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  figure = _figure_class()(figsize=(width, height), dpi=DPI, constrained_layout=True)
+  FigureCanvasAgg(figure)
+  return figure
+
+
 def rows(width: float, height: float, number: int) -> Tuple[Any, Sequence[Any]]:
   """Returns a figure, of a size in inches, and its axes, one below the other."""
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-  figure = Figure(figsize=(width, height), dpi=DPI, constrained_layout=True)
-  FigureCanvasAgg(figure)
+  figure = _new(width, height)
   return figure, list(figure.subplots(number, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def grid(number: int, width: float, height: float) -> Tuple[Any, List[Any]]:
   """Returns a figure of `number` panels, each of a size in inches."""
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
   columns = 5 if number > 16 else 4 if number > 6 else min(number, 2 if number == 4 else 3)
   rows = max(1, -(-number // columns))
-  figure = Figure(figsize=(max(width * columns, 5.5), height * rows + 0.7), dpi=DPI,
-                  constrained_layout=True)
-  FigureCanvasAgg(figure)
+  figure = _new(max(width * columns, 5.5), height * rows + 0.7)
   axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
   for axis in axes[number:]:
     axis.set_visible(False)
