@@ -25,6 +25,7 @@ NAMES = ('default', 'oldest', 'newest', 'tf_keras')
 FILES = {
     # Depends on Python, on files and on processes, and not on the version of TensorFlow.
     'programs/keras/test_run.py': ('default',),
+    'test_forks.py': ('default', 'oldest'),
     'test_expressions.py': ('default',),
     'test_files.py': ('default',),
     'test_full_disk.py': ('default',),

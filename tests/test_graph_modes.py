@@ -7,11 +7,11 @@ TensorFlow, which conditionals it builds, and where variables live.
 """
 
 import os
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests import forks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -128,11 +128,9 @@ def test_masks_are_exact(way, equality, control_flow, kind, tmp_path):
       pytest.skip('this TensorFlow has no Estimator')
   program = tmp_path / 'program.py'
   program.write_text(_PROGRAM)
-  done = subprocess.run(
-      [sys.executable, str(program), way, equality, control_flow, kind], stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE, universal_newlines=True, timeout=300,
-      env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', PYTHONPATH=os.pathsep.join(
-          [ROOT, os.environ.get('PYTHONPATH', '')])))
+  done = forks.run(
+      str(program), [way, equality, control_flow, kind], str(tmp_path), timeout=300,
+      environment={'PYTHONPATH': os.pathsep.join([ROOT, os.environ.get('PYTHONPATH', '')])})
   found = [line for line in done.stdout.splitlines() if line.startswith('sparsities')]
   assert found, done.stderr[-2000:]
   assert found[-1].count('0.75') == 2, found

@@ -23,7 +23,7 @@ computes what the masked one does.
 import os
 import sys
 import tempfile
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -42,15 +42,20 @@ def names() -> List[str]:
   return runner.names(runner.HERE)
 
 
-def run(name: str, folder: str) -> Optional[str]:
+def run(name: str, folder: str, start: Callable[..., Any] = runner.start) -> Optional[str]:
   """Runs a program; returns why this TensorFlow cannot run it, or None if all is right.
+
+  Args:
+    name: of the program.
+    folder: an empty one.
+    start: runs a file in a process of its own, as runner.start does.
 
   Raises:
     AssertionError: the program fails, or what it leaves is wrong.
   """
   said: Dict[str, Any] = {}
   for steps in _STEPS:
-    said = runner.call(os.path.join(runner.HERE, name + '.py'), folder, steps)
+    said = runner.call(os.path.join(runner.HERE, name + '.py'), folder, steps, start)
     if 'skip' in said:
       return said['skip']
   _check_sparsity(folder, said['sparsity'])

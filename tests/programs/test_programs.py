@@ -4,6 +4,7 @@
 
 import pytest
 
+from tests import forks
 from tests.programs import run
 
 pytestmark = pytest.mark.slow
@@ -17,7 +18,7 @@ _ON_NEWEST = ('control_flow_cond', 'function_in_graph', 'meta_graph_resume', 'mo
     name if name in _ON_NEWEST else pytest.param(name, marks=pytest.mark.legs('oldest'))
     for name in run.names()])
 def test_program(name, tmp_path):
-  skipped = run.run(name, str(tmp_path))
+  skipped = run.run(name, str(tmp_path), forks.run)
   if skipped:
     pytest.skip(skipped)
 

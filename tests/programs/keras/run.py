@@ -24,7 +24,7 @@ run it. Files in FOLDER whose names begin with `stripped` must hold nothing of t
 
 import os
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 import zipfile
 
 import numpy as np
@@ -43,8 +43,13 @@ def names() -> List[str]:
   return runner.names(HERE)
 
 
-def run(name: str, folder: str) -> Optional[str]:
+def run(name: str, folder: str, start: Callable[..., Any] = runner.start) -> Optional[str]:
   """Runs a program; returns why this Keras cannot run it, or None if all is right.
+
+  Args:
+    name: of the program.
+    folder: an empty one.
+    start: runs a file in a process of its own, as runner.start does.
 
   Raises:
     AssertionError: the program fails, or what it leaves is wrong.
@@ -52,7 +57,7 @@ def run(name: str, folder: str) -> Optional[str]:
   said: Dict[str, Any] = {}
   left: List[Dict[str, np.ndarray]] = []
   for epochs in _EPOCHS:
-    said = runner.call(os.path.join(HERE, name + '.py'), folder, epochs)
+    said = runner.call(os.path.join(HERE, name + '.py'), folder, epochs, start)
     if 'skip' in said:
       return said['skip']
     left.append(_arrays(os.path.join(folder, 'weights.npz')))

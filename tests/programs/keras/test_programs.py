@@ -6,6 +6,7 @@
 import pytest
 
 from model_pruning.compat import tensorflow
+from tests import forks
 from tests.programs.keras import run
 
 if int(tensorflow.__version__.split('.')[0]) < 2:
@@ -26,7 +27,7 @@ _ON_KERAS_2 = (
     name if name in _ON_KERAS_2 else pytest.param(name, marks=pytest.mark.legs('newest'))
     for name in run.names()])
 def test_program(name, tmp_path):
-  skipped = run.run(name, str(tmp_path))
+  skipped = run.run(name, str(tmp_path), forks.run)
   if skipped:
     pytest.skip(skipped)
 

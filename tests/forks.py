@@ -1,0 +1,142 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Runs programs in fresh processes that have TensorFlow imported already.
+
+    forks.run(path, ['word'], cwd='.', environment={}, timeout=60)
+
+is `python path word` in a process of its own, seconds earlier: a server imports TensorFlow, which
+starts nothing before its first use, and forks for each program. A program finds itself in
+__main__, its folder first in sys.path and its words in sys.argv, as it is used to.
+
+    python -m tests.forks
+
+is the server. It reads a line of JSON for each program from stdin, and answers with its exit
+status in a line of its own.
+"""
+
+import atexit
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import types
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def run(path, words, cwd, environment, timeout=600):
+  """Runs a program to its end.
+
+  Args:
+    path: of the file.
+    words: its arguments.
+    cwd: the folder that it runs in.
+    environment: variables to set besides those of this process.
+    timeout: in seconds.
+
+  Returns:
+    A subprocess.CompletedProcess, with text; the status of a process that was killed is negative.
+
+  Raises:
+    subprocess.TimeoutExpired: it took longer, and was killed.
+  """
+  if not hasattr(os, 'fork'):
+    return subprocess.run([sys.executable, path, *words], cwd=cwd, timeout=timeout,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          env=dict(os.environ, **environment))
+  server = _server(os.environ.get('TF_USE_LEGACY_KERAS'))
+  with tempfile.TemporaryDirectory() as folder:
+    out, err = os.path.join(folder, 'out'), os.path.join(folder, 'err')
+    server.stdin.write(json.dumps({
+        'path': os.path.abspath(path), 'words': list(words), 'cwd': cwd, 'out': out, 'err': err,
+        'environment': dict(os.environ, **environment), 'timeout': timeout}) + '\n')
+    server.stdin.flush()
+    answer = server.stdout.readline()
+    assert answer, 'the server of programs ended with %s' % server.wait()
+    status = json.loads(answer)
+    with open(out) as stdout, open(err) as stderr:
+      texts = stdout.read(), stderr.read()
+  if status is None:
+    raise subprocess.TimeoutExpired([path, *words], timeout, *texts)
+  return subprocess.CompletedProcess([path, *words], status, *texts)
+
+
+@functools.lru_cache(maxsize=None)
+def _server(keras):
+  """Starts the server; it goes by which Keras it has imported."""
+  del keras
+  server = subprocess.Popen(
+      [sys.executable, '-m', 'tests.forks'], cwd=_ROOT, universal_newlines=True,
+      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+      env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'))
+  atexit.register(server.stdin.close)  # Which ends it.
+  return server
+
+
+def _serve():
+  requests, answers = os.fdopen(os.dup(0), 'r'), os.fdopen(os.dup(1), 'w')
+  os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+  import tensorflow
+  if tensorflow.__version__.startswith('2'):
+    _ = tensorflow.keras.layers.Dense  # Imports Keras.
+  while True:
+    line = requests.readline()
+    if not line:
+      return
+    request = json.loads(line)
+    pid = os.fork()
+    if not pid:
+      requests.close()
+      answers.close()
+      _become(request)
+      return
+    answers.write(json.dumps(_wait(pid, request['timeout'])) + '\n')
+    answers.flush()
+
+
+def _wait(pid, timeout):
+  """Returns the exit status of a process, or None if it had to be killed for its time."""
+  late = []
+
+  def kill(*_):
+    late.append(pid)
+    os.kill(pid, signal.SIGKILL)
+
+  signal.signal(signal.SIGALRM, kill)
+  signal.alarm(int(timeout))
+  _, status = os.waitpid(pid, 0)
+  signal.alarm(0)
+  if late:
+    return None
+  return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _become(request):
+  """Makes this process the one of a program, and runs it."""
+  signal.signal(signal.SIGALRM, signal.SIG_DFL)
+  for number, path in ((1, request['out']), (2, request['err'])):
+    made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(made, number)
+    os.close(made)
+  os.chdir(request['cwd'])
+  os.environ.clear()
+  os.environ.update(request['environment'])
+  path = request['path']
+  sys.argv = [path] + request['words']
+  sys.path[0] = os.path.dirname(path)
+  extra = [each for each in os.environ.get('PYTHONPATH', '').split(os.pathsep) if each]
+  sys.path[1:1] = [each for each in extra if each not in sys.path]
+  main = types.ModuleType('__main__')
+  main.__file__ = path
+  main.__builtins__ = __builtins__
+  sys.modules['__main__'] = main
+  with open(path, 'rb') as file:
+    code = compile(file.read(), path, 'exec')
+  exec(code, main.__dict__)  # pylint: disable=exec-used
+
+
+if __name__ == '__main__':
+  _serve()
