@@ -20,8 +20,9 @@ _NAMED = 3  # Weights that a sentence names; it counts the others.
 
 # A layer is as good as gone from this sparsity on, unless nearly as much was asked for.
 _ALMOST_ALL, _BEYOND_TARGET = 0.99, 0.005
-# A weight whose outputs are dead by this fraction, or more, is worth a line.
-_DEAD_OUTPUTS = 0.1
+# A weight with more than this fraction of its outputs dead is worth a line. Blocks along few
+# inputs leave some without any, by chance.
+_DEAD_OUTPUTS = 0.25
 # A target and what its blocks can come closest to, as fractions, may lie so far apart.
 _COARSE = 0.02
 # A first or last layer with at most this fraction of all weights (and FLOPs, where they are known)

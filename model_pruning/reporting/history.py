@@ -12,6 +12,7 @@ from model_pruning import events
 from model_pruning import names
 
 _MOST_RECORDED = 512  # Updates; of more, every second one is dropped.
+_Row = Dict[str, Tuple[float, float]]  # (sparsity, threshold) by the names of the weights.
 
 
 def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
@@ -62,19 +63,24 @@ class Recorder:
   """Remembers sparsity and threshold of each weight, update by update."""
 
   def __init__(self) -> None:
-    self._rows: Dict[int, Dict[str, Tuple[float, float]]] = {}
+    self._rows: Dict[int, _Row] = {}
+    self._last: Dict[int, _Row] = {}
+    self._number, self._every = 0, 1
 
-  def record(self, step: int, weights: Dict[str, Tuple[float, float]]) -> None:
+  def record(self, step: int, weights: _Row) -> None:
     """Adds an update, or replaces what is known of its step.
 
     Args:
       step: global step of the update.
       weights: (sparsity, threshold) by the names of the weights.
     """
-    self._rows[step] = weights
-    if len(self._rows) > _MOST_RECORDED:
-      steps = sorted(self._rows)
-      self._rows = {step: self._rows[step] for step in steps[::2] + steps[-1:]}
+    if step in self._rows or self._number % self._every == 0:
+      self._rows[step] = weights
+    self._last = {step: weights}
+    self._number += 1
+    if len(self._rows) > _MOST_RECORDED:  # From here on every second one is kept.
+      self._rows = {step: self._rows[step] for step in sorted(self._rows)[::2]}
+      self._every *= 2
 
   def history(self, path: str, earlier: Optional[events.History] = None
               ) -> Optional[events.History]:
@@ -84,18 +90,19 @@ class Recorder:
       path: what to say that it is of.
       earlier: of the same run, with the same names or those of summaries.
     """
-    steps = sorted(self._rows)
+    rows = {**self._rows, **self._last}
+    steps = sorted(rows)
     if not steps:
       return earlier
-    order: Dict[str, Any] = {name: None for step in steps for name in self._rows[step]}
+    order: Dict[str, Any] = {name: None for step in steps for name in rows[step]}
     before = {each.name: each for each in by_weight(earlier, list(order))} if earlier else {}
     weights = []
     for name in order:
-      known = [step for step in steps if name in self._rows[step]]
+      known = [step for step in steps if name in rows[step]]
       series = []
       for index in range(2):
         own = events.Series(np.array(known, np.int64),
-                            np.array([self._rows[step][name][index] for step in known]))
+                            np.array([rows[step][name][index] for step in known]))
         old = before.get(name)
         series.append(own if old is None else _joined(
             (old.sparsity, old.threshold)[index], own))

@@ -1,0 +1,266 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of model_pruning.reporting.page: the HTML of a report."""
+
+import dataclasses
+import html.parser
+import importlib.util
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip('jinja2')
+
+from model_pruning import errors
+from model_pruning import events
+from model_pruning import tables
+from model_pruning.reading.stored import StoredWeight
+from model_pruning.reporting import page
+from tests.reporting import samples
+
+HARD = 'target_sparsity=0.9'
+_VOID = ('meta', 'link', 'input', 'img', 'br')
+
+
+class Page(html.parser.HTMLParser):
+  """The elements of a page: (tag, attributes, text in it), and whether they are nested well."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.elements, self._open = [], []
+    self.feed(text)
+    assert not self._open, self._open
+
+  def handle_starttag(self, tag, attributes):
+    element = [tag, dict(attributes), '']
+    self.elements.append(element)
+    if tag not in _VOID:
+      self._open.append(element)
+
+  def handle_startendtag(self, tag, attributes):
+    self.elements.append([tag, dict(attributes), ''])
+
+  def handle_endtag(self, tag):
+    assert self._open and self._open[-1][0] == tag, (tag, self._open[-3:])
+    self._open.pop()
+
+  def handle_data(self, data):
+    for element in self._open:
+      element[2] += data
+
+  def all(self, tag, **attributes):
+    return [element for element in self.elements if element[0] == tag and all(
+        element[1].get(name.rstrip('_')) == value for name, value in attributes.items())]
+
+  def rows(self):
+    return [element for element in self.all('tr') if 'data-i' in element[1]]
+
+  def data(self):
+    return json.loads(self.all('script', id='data')[0][2])
+
+
+def _page(weights, hparams=HARD, **options):
+  report = samples.report_of(weights, hparams, **options)
+  return report, Page(page.render(report, report.history))
+
+
+@pytest.fixture(scope='module')
+def convnet():
+  weights = samples.convnet()
+  return _page(weights, history=samples.history_of(weights))
+
+
+def test_it_says_whether_targets_were_met(convnet):
+  assert convnet[1].all('h1')[0][2].strip() == '3 of 4 weights met their targets'
+  lead = convnet[1].all('section')[0]
+  assert lead[1]['class'] == 'lead missed'
+  assert 'conv2/kernel is at 0.7500, short of 0.9000' in lead[2]
+
+
+@pytest.mark.parametrize('weights,hparams,last_update,state,text', [
+    ([samples.weight('fc/kernel', (8, 8), 0.75)], 'target_sparsity=0.75', 9, 'met',
+     'The weight met its target'),
+    ([samples.weight('a/kernel', (8, 8), 0.75), samples.weight('b/kernel', (8, 8), 0.75)],
+     'target_sparsity=0.75', 9, 'met', 'All 2 weights met their targets'),
+    ([samples.weight('fc/kernel', (8, 8), 0.75)], None, 9, 'unknown',
+     'No targets are stored with this model'),
+    ([samples.weight('fc/kernel', (8, 8), 0)], HARD, 0, 'missed', 'No mask was ever updated'),
+    ([samples.weight('fc/kernel', (8, 8))], HARD, None, 'unknown',
+     'No weight of this model has a mask'),
+    ([], None, None, 'unknown', 'There are no weights in this model')])
+def test_other_first_lines(weights, hparams, last_update, state, text):
+  _, found = _page(weights, hparams, last_update=last_update)
+  assert found.all('h1')[0][2].strip() == text
+  assert found.all('section')[0][1]['class'] == 'lead ' + state
+  assert len(found.rows()) == len(weights)
+
+
+def test_its_numbers_are_those_of_json(convnet):
+  report, found = convnet
+  content = json.loads(report.to_json())
+  data = found.data()
+  for weight in data['weights']:
+    del weight['details']
+  assert data == content
+  assert [row[1]['data-i'] for row in found.rows()] == ['0', '1', '2', '3']
+  for row, weight in zip(found.rows(), content['weights']):
+    cells = row[2]
+    for text in (weight['name'], tables.shape_text(weight['shape']),
+                 tables.share(weight['sparsity']), tables.share(weight['target']),
+                 '%.3g' % weight['threshold'], tables.scaled(weight['bytes_dense'], 'B'),
+                 tables.scaled(weight['bytes_sparse'], 'B'),
+                 tables.scaled(weight['bytes_gzipped'], 'B')):
+      assert text in cells, (text, cells)
+  totals = content['totals']
+  tiles = found.all('dl', class_='tiles')[0][2]
+  for text in (tables.share(totals['sparsity']), tables.scaled(totals['bytes_dense'], 'B'),
+               tables.scaled(totals['bytes_sparse'], 'B'),
+               tables.scaled(totals['bytes_gzipped'], 'B')):
+    assert text in tiles
+
+
+def test_its_parts(convnet):
+  report, found = convnet
+  sections = [element[1].get('id') for element in found.all('section')]
+  assert sections == [None, 'findings', 'weights', 'history', 'tflite']
+  listed = [element for element in found.all('li') if element[1].get('class') in {
+      finding.kind for finding in report.findings}]
+  assert [element[2] for element in listed] == [
+      finding.text + finding.advice for finding in report.findings]
+  assert len(found.all('figure')) == 2
+  charts = [element for element in found.all('svg') if 'role' in element[1]]
+  assert [element[1]['aria-label'] for element in charts] == [
+      'sparsity by global step', 'threshold by global step']
+  # Three weights share a curve of the sparsity, and none of the thresholds.
+  lines = [element[1]['data-line'] for element in found.all('li') if 'data-line' in element[1]]
+  assert lines == ['sparsity-0', 'sparsity-1'] + ['threshold-%d' % index for index in range(4)]
+  ids = [element[1]['id'] for element in found.elements if 'id' in element[1]]
+  assert set(lines) <= set(ids) and len(ids) == len(set(ids))
+
+
+def test_without_event_files_it_says_how_to_get_them():
+  _, found = _page(samples.convnet())
+  section, = found.all('section', id='history')
+  assert 'PruningHook(summaries=True)' in section[2] and 'PruningSummaries' in section[2]
+
+
+def test_columns_without_anything_are_left_out():
+  _, found = _page([samples.weight('fc/kernel', (9, 9))], None)
+  keys = [element[1]['data-key'] for element in found.all('th') if 'data-key' in element[1]]
+  assert keys == ['name', 'sparsity', 'bytes_dense', 'bytes_sparse', 'bytes_gzipped']
+  _, found = _page(samples.convnet())
+  keys = [element[1]['data-key'] for element in found.all('th') if 'data-key' in element[1]]
+  assert keys == ['name', 'sparsity', 'target', 'threshold', 'block_sparsity', 'bytes_dense',
+                  'bytes_sparse', 'bytes_gzipped']
+  assert all(element[1]['title'] for element in found.all('button') if element[1].get('title'))
+
+
+# ---- Nothing from outside, and nothing from the model but text. ----
+
+
+NAMES = ['</script><script>alert(1)</script>', '<img src=x onerror=alert(1)>/kernel',
+         '" onmouseover="alert(1)', "'-alert(1)-'/kernel", '{{ 7 * 7 }}/kernel', '{% raw %}',
+         'a&amp;b/kernel', '<!--/kernel', ']]>/kernel', 'javascript:alert(1)', '\u2028/kernel',
+         '\u202etxt/kernel', 'tab\tline\nbell\x07', '$x^2$/kernel', '_hidden/kernel', 'größe/重み']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_names_are_text_only(name):
+  weights = [samples.weight('some/kernel', (64, 64), 0.5),
+             samples.weight('plain/kernel', (64, 64), 0.5)]
+  pages = []
+  for first, path in (('some/kernel', 'x'), (name, '/tmp/' + name.split('/')[0])):
+    weights[0] = dataclasses.replace(weights[0], name=first)
+    history = samples.history_of(weights)
+    pages.append(Page(page.render(
+        samples.report_of(weights, HARD, history=history, path=path), history)))
+  plain, other = pages
+  # The same elements with the same attributes, whatever the name; it may look like code.
+  first, second = ([(tag, sorted(attributes)) for tag, attributes, _ in each.elements
+                    if tag not in ('path', 'code')] for each in (plain, other))
+  assert first == second
+  assert other.data()['weights'][0]['name'] == name
+  assert tables.printable(name) in other.rows()[0][2]
+  for _, attributes, _ in other.elements:
+    assert not any(key.startswith('on') for key in attributes)
+
+
+def test_it_loads_nothing(convnet):
+  report, found = convnet
+  policy, = [element[1]['content'] for element in found.all('meta')
+             if element[1].get('http-equiv') == 'Content-Security-Policy']
+  assert "default-src 'none'" in policy and 'http' not in policy
+  for tag, attributes, _ in found.elements:
+    for key, value in attributes.items():
+      if key in ('src', 'href', 'xlink:href', 'action', 'data', 'srcset', 'poster'):
+        assert value.startswith(('data:', '#')), (tag, key, value)
+  text = page.render(report, report.history)
+  assert not re.search(r'@import|url\((?!#)|https?://(?!www\.w3\.org/)', text)
+  assert text == page.render(report, report.history)  # It has no date, and nothing random.
+
+
+# ---- Numbers that are none. ----
+
+
+@pytest.mark.parametrize('values', [
+    np.full([40, 40], np.nan, np.float32), np.full([40, 40], np.inf, np.float32),
+    np.zeros([40, 40], np.float32), np.full([40, 40], 1e-45, np.float32),
+    np.full([40, 40], 3e38, np.float32), np.ones([1, 40], np.float32),
+    np.ones([40, 1], np.float32), np.ones([2, 2], np.float16),
+    np.broadcast_to(np.float32(1), [3000, 3000])],
+                         ids=['nan', 'inf', 'zeros', 'tiny', 'huge', 'row', 'column', 'half',
+                              'repeated'])
+@pytest.mark.parametrize('masked', [False, True])
+def test_any_numbers(values, masked):
+  kept = np.indices(values.shape).sum(0) % 3 == 0 if masked else None
+  threshold = float(np.float32(values[0, 0])) if masked else None
+  report, found = _page([StoredWeight('fc/kernel', values, kept, threshold)], None,
+                        history=events.History('x', (events.WeightHistory(
+                            'fc/kernel', events.Series(np.array([1, 2]), np.array([0, np.nan])),
+                            events.Series(np.array([1, 2]), np.array([np.inf, 1]))),)))
+  assert len(found.rows()) == 1
+  assert found.data()['weights'][0]['zeros'] == report.weights[0].zeros
+
+
+# ---- Writing. ----
+
+
+def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+  report = samples.report_of(samples.convnet(), HARD)
+  path = tmp_path / 'new' / 'report.html'
+  assert report.html(path) == str(path)
+  assert path.read_text(encoding='utf-8') == page.render(report, None)
+  monkeypatch.setattr(page, 'render', lambda *_: 1 / 0)
+  with pytest.raises(ZeroDivisionError):
+    report.html(path)
+  assert os.listdir(str(path.parent)) == ['report.html'] and path.stat().st_size > 10000
+
+
+@pytest.mark.parametrize('path,message', [
+    ('', 'is empty'), ('gs://bucket/report.html', 'is a URL'), ('/dev/null', 'a device'),
+    ('.', 'is a folder')])
+def test_where_it_cannot_be_written(path, message):
+  with pytest.raises(errors.WriteError, match=message):
+    samples.report_of(samples.convnet(), HARD).html(path)
+
+
+@pytest.mark.parametrize('package', ['jinja2', 'matplotlib'])
+def test_without_a_package_it_says_what_to_install(package, monkeypatch, tmp_path):
+  find = importlib.util.find_spec
+  monkeypatch.setattr(importlib.util, 'find_spec',
+                      lambda name, *rest: None if name == package else find(name, *rest))
+  report = samples.report_of(samples.convnet(), HARD)
+  with pytest.raises(errors.MissingPackageError, match='pip install jinja2 matplotlib') as caught:
+    report.html(tmp_path / 'report.html')
+  assert package in str(caught.value) and not os.listdir(str(tmp_path))
+
+
+def test_a_thousand_weights_make_a_page_of_less_than_4_mb():
+  weights = samples.towers()
+  report = samples.report_of(weights, HARD, history=samples.history_of(weights[:100]))
+  text = page.render(report, report.history)
+  assert len(text.encode('utf-8')) < 4e6
+  assert len(Page(text).rows()) == 1000
