@@ -17,9 +17,8 @@ from model_pruning import spec
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/keras.md',
-         'docs/migrating.md', 'docs/deploying.md', 'docs/scaling.md', 'docs/tpu.md', 'docs/README.md',
-         'docs/benchmarks.md',
-         'examples/README.md']
+         'docs/migrating.md', 'docs/deploying.md', 'docs/scaling.md', 'docs/tpu.md',
+         'docs/README.md', 'docs/benchmarks.md', 'examples/README.md']
 
 
 def text(page):
