@@ -17,6 +17,8 @@ def with_tensorflow(site: str) -> None:
   expected = os.path.join(os.path.abspath(site), 'model_pruning')
   assert os.path.realpath(home) == os.path.realpath(expected), home
   assert os.path.exists(os.path.join(home, 'py.typed')), 'the wheel lacks py.typed'
+  for name in ('page.html.j2', 'page.css', 'page.js'):
+    assert os.path.getsize(os.path.join(home, 'reporting', name)), 'the wheel lacks %s' % name
   assert sorted(n for n in os.listdir(site) if '.dist-info' not in n) == [
       'bin', 'model_pruning'], 'the wheel installs more than the package: %s' % os.listdir(site)
   _check_description(site)

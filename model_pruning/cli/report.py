@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: Any) -> None:
   """Prints a report on a model, or on a run; writes it as a page too, if asked to."""
-  if args.html:
+  if args.html is not None:
     if args.history:
       raise errors.WriteError(
           '--html=%s is for a report on a model, which shows the history of its run too, and '
@@ -60,14 +60,14 @@ def run(args: Any) -> None:
       result: Any = events.read(args.model)
     else:
       from model_pruning import report
-      if args.html:
+      if args.html is not None:
         from model_pruning.reporting import page
         page.require()
       result = report.of(args.model, args.block, dict(args.input_shape), args.output_node_names,
                          args.hparams)
-      if args.html:
+      if args.html is not None:
         result.html(args.html)
   shared.show(result, args)
-  if args.html:
+  if args.html is not None:
     print('%sWritten to %s' % ('' if args.json or args.csv else '\n', tables.printable(args.html)),
           file=sys.stderr if args.json or args.csv else sys.stdout)

@@ -62,7 +62,7 @@ def tiles(report: Any) -> List[Dict[str, Optional[str]]]:
        'note': '%s of %s weights kept' % (tables.scaled(kept), tables.scaled(totals['size'])),
        'bar': '%.4f' % totals['sparsity']},
       {'label': 'Size', 'value': tables.scaled(totals['bytes_sparse'], 'B'),
-       'note': 'sparse, of %s dense; %s dense once gzipped' % (
+       'note': 'stored sparse; %s dense, which gzips to %s' % (
            tables.scaled(totals['bytes_dense'], 'B'), tables.scaled(totals['bytes_gzipped'], 'B')),
        'bar': None}]
   if totals['flops'] is not None:

@@ -173,7 +173,7 @@
       ['Target', weight.target === null ? null : `${fraction(weight.target)}, ${weight.met ? 'met' : 'missed'}`],
       ['Pruned in', more.pruned_in], ['One threshold with', more.group],
       ['Outputs without a weight', more.dead_outputs ? `${count(more.dead_outputs)} of ${count(more.outputs)}` : null],
-      ['Threshold', weight.threshold],
+      ['Threshold', weight.threshold === null ? null : Number(weight.threshold).toPrecision(6)],
       ['Blocks', weight.block_sparsity === null || weight.block.join() === '1,1' ? null : `${weight.block.join('x')}, ${fraction(weight.block_sparsity)} all zero`],
       ['Bytes, dense', count(weight.bytes_dense)], ['Bytes, sparse', count(weight.bytes_sparse)],
       ['Bytes, gzipped', count(weight.bytes_gzipped)], ['FLOPs per example', count(weight.flops)],

@@ -51,7 +51,8 @@ def write(report: Any, history: Optional[events.History], path: Any) -> str:
     errors.WriteError, errors.PathError: see files.replacing.
   """
   require()
-  given = files.check_output(path, [report.path] if os.path.exists(report.path) else [])
+  is_file = os.path.exists(report.path) or os.path.exists(report.path + '.index')
+  given = files.check_output(path, [report.path] if is_file else [])
   content = render(report, history)
   with files.replacing(given) as temporary, open(temporary, 'w', encoding='utf-8') as handle:
     handle.write(content)
@@ -65,7 +66,9 @@ def render(report: Any, history: Optional[events.History]) -> str:
   environment = jinja2.Environment(
       loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True,
       lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-  environment.filters.update(split=_split, code=_as_code, big='{:,}'.format)
+  tail = rows_lib.tail_of([weight.name for weight in report.weights])
+  environment.filters.update(split=lambda name: _split(name, tail), code=_as_code,
+                             big='{:,}'.format)
   findings = report.findings
   shown = rows_lib.rows_of(report.weights)
   template = environment.get_template('page.html.j2')
@@ -118,11 +121,17 @@ def _script(data: Any) -> Any:
   return _markup(text)
 
 
-def _split(name: str) -> Tuple[str, str]:
-  """Returns a name in two parts; where there is no room the end of the first is left out."""
+def _split(name: str, tail: int) -> Tuple[Any, Any]:
+  """Returns a name as HTML, in two parts: of the first the end is left out if there is no room."""
   name = tables.printable(name)
-  tail = min(len(name) // 2, 13)
-  return name[:len(name) - tail], name[len(name) - tail:]
+  tail = min(len(name) // 2, tail)
+  return _breakable(name[:len(name) - tail]), _breakable(name[len(name) - tail:])
+
+
+def _breakable(text: str) -> Any:
+  """Returns a text as HTML that may be broken behind each slash."""
+  import markupsafe
+  return markupsafe.Markup('/<wbr>').join(text.split('/'))
 
 
 def _as_code(text: str) -> Any:

@@ -13,6 +13,8 @@ from model_pruning.reporting.weight import WeightReport
 
 _MANY = 150  # Weights; of more the pictures of masks are smaller, so that the page is.
 _CELLS, _FEW_CELLS = 48, 24
+# Characters that a column has room for, and how many of them may be the end of a name.
+_ROOM, _TAILS = 40, (14, 18, 22, 26, 30)
 
 
 class Column(NamedTuple):
@@ -53,6 +55,15 @@ COLUMNS = (
     Column('flops_effective', 'Effective', 'The FLOPs without those that multiply by zero.',
            lambda weight: tables.scaled(weight.flops_effective)),
 )
+
+
+def tail_of(names: Sequence[str]) -> int:
+  """Returns how many characters at their ends long names keep, so that they stay different."""
+  for tail in _TAILS:
+    shown = {name if len(name) <= _ROOM else (name[:_ROOM - tail], name[-tail:]) for name in names}
+    if len(shown) == len(set(names)):
+      return tail
+  return _TAILS[0]
 
 
 def columns_of(weights: Sequence[WeightReport]) -> List[Column]:

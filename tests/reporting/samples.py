@@ -64,7 +64,8 @@ def encoder(layers=11):
     found += [weight(scope + 'attention/self/%s/kernel' % name, (64, 64), 0.9, 1, index)
               for name in ('query', 'key', 'value')]
     found += [weight(scope + 'intermediate/dense/kernel', (64, 256), 0.9, 16, index),
-              weight(scope + 'output/dense/kernel', (256, 64), 0.7 if index == 4 else 0.9, 4, index)]
+              weight(scope + 'output/dense/kernel', (256, 64), 0.7 if index == 4 else 0.9, 4,
+                     index)]
   return found + [weight('bert/pooler/%s/kernel' % name, (64, 64))
                   for name in ('dense', 'gate', 'norm', 'classifier')]
 

@@ -10,7 +10,8 @@ from model_pruning.compat import tf
 from model_pruning.reporting import history
 
 NAMES = ['conv1/kernel', 'fc/weights', 'sep/depthwise']
-TAGS = {'conv1/kernel': 'conv1/mask', 'fc/weights': 'fc/mask', 'sep/depthwise': 'sep/depthwise_mask'}
+TAGS = {'conv1/kernel': 'conv1/mask', 'fc/weights': 'fc/mask',
+        'sep/depthwise': 'sep/depthwise_mask'}
 
 
 def _write(folder, tags, steps=(0, 10, 20)):

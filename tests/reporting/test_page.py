@@ -19,10 +19,11 @@ from model_pruning import events
 from model_pruning import tables
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import page
+from model_pruning.reporting import rows
 from tests.reporting import samples
 
 HARD = 'target_sparsity=0.9'
-_VOID = ('meta', 'link', 'input', 'img', 'br')
+_VOID = ('meta', 'link', 'input', 'img', 'br', 'wbr')
 
 
 class Page(html.parser.HTMLParser):
@@ -180,7 +181,7 @@ def test_names_are_text_only(name):
   plain, other = pages
   # The same elements with the same attributes, whatever the name; it may look like code.
   first, second = ([(tag, sorted(attributes)) for tag, attributes, _ in each.elements
-                    if tag not in ('path', 'code')] for each in (plain, other))
+                    if tag not in ('path', 'code', 'wbr')] for each in (plain, other))
   assert first == second
   assert other.data()['weights'][0]['name'] == name
   assert tables.printable(name) in other.rows()[0][2]
@@ -200,6 +201,23 @@ def test_it_loads_nothing(convnet):
   text = page.render(report, report.history)
   assert not re.search(r'@import|url\((?!#)|https?://(?!www\.w3\.org/)', text)
   assert text == page.render(report, report.history)  # It has no date, and nothing random.
+
+
+@pytest.mark.parametrize('names', [
+    ['fc/kernel'], ['tower_%d/a_rather_long_name_of_a_layer_%d/conv2d/kernel' % (index % 7, index)
+                    for index in range(300)],
+    ['encoder/layer_%d/attention/self/query/a_long_tail_of_a_name/kernel' % index
+     for index in range(30)],
+    ['a' * 60 + '%d' % index + 'b' * 8 for index in range(30)]])
+def test_long_names_stay_different_in_the_middle_of_which_something_is_left_out(names):
+  tail = rows.tail_of(names)
+  assert 10 < tail < 35
+  shown = {name if len(name) <= 40 else name[:40 - tail] + '...' + name[-tail:] for name in names}
+  assert len(shown) == len(names)
+
+
+def test_names_without_a_difference_that_can_be_shown():
+  assert rows.tail_of(['a' * 60 + '%d' % index + 'b' * 60 for index in range(9)]) == 14
 
 
 # ---- Numbers that are none. ----
