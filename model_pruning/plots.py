@@ -70,7 +70,7 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
         label += ' and %d more' % (len(group) - 1)
       top.plot(series.steps, series.values, drawstyle='steps-post', label='%s: %s' % (
           label, tables.share(series.last)), **figures.line(index, len(lines)))
-    top.set_ylabel('sparsity (share of zeros)')
+    top.set_ylabel('sparsity (fraction of zeros)')
     top.set_ylim(-0.02, 1.02)
     more = len(groups) - len(lines)
     figures.legend(top, _heading(more))
@@ -96,7 +96,7 @@ def _labels(names: Sequence[str], width: int) -> List[str]:
 
 
 def _heading(more: int) -> str:
-  return 'weight: at the end' + ('\n(%d more are not drawn)' % more if more else '')
+  return 'weight: value at the end' + ('\n(%d more are not drawn)' % more if more else '')
 
 
 def _alike(weights: Sequence[events.WeightHistory]) -> List[List[events.WeightHistory]]:
@@ -193,11 +193,11 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
       figures.few_ticks(axis, True)
       axis.set_title('%s\n%s, sparsity %s%s' % (
           name, tables.shape_text(weight.values.shape), tables.share(zeros),
-          '\na dot is %dx%d' % cell if cell != (1, 1) else ''))
+          '\none dot: %dx%d weights' % cell if cell != (1, 1) else ''))
     if image is not None:
       bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / figure.get_figheight()),
                             aspect=15, ticks=[0, 0.1, 0.25, 0.5, 1])
-      bar.set_label('share kept')
+      bar.set_label('fraction kept')
     figures.title(figure, 'Patterns of the masks' + note, None)
   return figure
 
@@ -247,7 +247,7 @@ def schedule(timeline: timeline_lib.Timeline) -> Any:
                                 label='%s: %d' % (', '.join(names), step)))
     axis.set_xlim(-0.01 * end, 1.01 * end)
     axis.set_ylim(-0.06, 1.02)
-    axis.set_ylabel('sparsity (share of zeros)')
+    axis.set_ylabel('sparsity (fraction of zeros)')
     axis.set_xlabel('global step')
     more = len(timeline.courses) - len(courses)
     # Below, as their texts are long; in two columns, of one length.

@@ -69,7 +69,7 @@ def test_sparsity_over_time():
     assert drawn == (weight.sparsity.steps.tolist(), weight.sparsity.values.tolist())
   assert _lines(bottom)['layer_2: 3'][1] == history.weights[2].threshold.values.tolist()
   assert (bottom.get_xlabel(), top.get_ylabel(), bottom.get_ylabel()) == (
-      'global step', 'sparsity (share of zeros)', 'threshold (magnitude)')
+      'global step', 'sparsity (fraction of zeros)', 'threshold (magnitude)')
   assert len(plots.sparsity(history).axes) == 1
   _inside(figure)
 
@@ -148,7 +148,7 @@ def test_large_masks_are_drawn_as_shares():
   weight = StoredWeight('w', np.ones((300, 130), np.float32), kept, 0.5)
   axis = _axes(plots.masks([weight]))[0]
   shares = np.asarray(axis.images[0].get_array())
-  assert shares.shape == (100, 65) and 'a dot is 3x2' in axis.get_title()
+  assert shares.shape == (100, 65) and 'one dot: 3x2 weights' in axis.get_title()
   assert shares[:50].max() == 0 and shares[50:99].min() == 1
   np.testing.assert_allclose(shares[99], 2 / 3, 1e-6)
   np.testing.assert_allclose(plots._shares(kept[:299])[99], 1 / 2)  # Less is there at the edge.
@@ -158,7 +158,7 @@ def test_large_masks_are_drawn_as_shares():
 def test_panels_of_masks(number):
   figure = plots.masks(_weight(name='layer_%d/kernel' % index) for index in range(number))
   assert len(_axes(figure)) == number + 1  # And the bar.
-  assert figure.axes[-1].get_ylabel() == 'share kept'
+  assert figure.axes[-1].get_ylabel() == 'fraction kept'
   _inside(figure)
 
 
@@ -194,7 +194,7 @@ def test_schedule():
   assert lines['mask updates: 19, every 10 steps from 20 to 200'][0] == plan.steps.tolist()
   assert lines['begin_pruning_step: 20'][0] == [20, 20]
   assert lines['sparsity_function_end_step: 100'][0] == [100, 100]
-  assert (axis.get_xlabel(), axis.get_ylabel()) == ('global step', 'sparsity (share of zeros)')
+  assert (axis.get_xlabel(), axis.get_ylabel()) == ('global step', 'sparsity (fraction of zeros)')
   _inside(figure)
 
 
