@@ -18,7 +18,7 @@ WEIGHT_GRADIENT_COLLECTION = 'gradient_weights'
 OLD_WEIGHT_COLLECTION = 'old_weights'
 OLD_OLD_WEIGHT_COLLECTION = 'old_old_weights'
 # Ours: the spec that a graph is pruned by, as text. See stored_spec.py.
-HPARAMS_COLLECTION = 'model_pruning_hparams'
+COLLECTION_OF_HPARAMS = 'model_pruning_hparams'
 
 # The operation that multiplies a weight by its mask; its name ends with this.
 MASKED_WEIGHT_NAME = 'weights/masked_weight'

@@ -114,12 +114,12 @@ def remember(spec: PruningSpec, sparsity: Any = None) -> None:
   Args: see StoredSpec.create. If the final sparsity is unknown, nothing is entered.
   """
   graph = tf.get_default_graph()
-  kept = [entry for entry in graph.get_collection(names.HPARAMS_COLLECTION)
+  kept = [entry for entry in graph.get_collection(names.COLLECTION_OF_HPARAMS)
           if _name_of(entry) != spec.name]
   stored = StoredSpec.create(spec, sparsity)
-  graph.clear_collection(names.HPARAMS_COLLECTION)  # No empty one, which no file could hold.
+  graph.clear_collection(names.COLLECTION_OF_HPARAMS)  # No empty one, which no file could hold.
   for entry in kept + ([stored.to_text()] if stored else []):
-    graph.add_to_collection(names.HPARAMS_COLLECTION, entry)
+    graph.add_to_collection(names.COLLECTION_OF_HPARAMS, entry)
 
 
 def _name_of(entry: Any) -> Optional[str]:

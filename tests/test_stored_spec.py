@@ -98,7 +98,7 @@ def test_several_entries():
 
 
 def _entries():
-  return tf.get_default_graph().get_collection(names.HPARAMS_COLLECTION)
+  return tf.get_default_graph().get_collection(names.COLLECTION_OF_HPARAMS)
 
 
 def test_a_graph_keeps_the_latest_of_each_name():
@@ -111,7 +111,7 @@ def test_a_graph_keeps_the_latest_of_each_name():
     model_pruning.Pruning('target_sparsity=0.9', sparsity=tf.constant(0.5))  # Who knows.
     assert [StoredSpec.from_text(entry).spec.name for entry in _entries()] == ['other']
     model_pruning.Pruning('name=other', sparsity=tf.constant(0.5))
-    assert names.HPARAMS_COLLECTION not in tf.get_default_graph().get_all_collection_keys()
+    assert names.COLLECTION_OF_HPARAMS not in tf.get_default_graph().get_all_collection_keys()
 
 
 @pytest.mark.parametrize('scope', ['', 'tower'])

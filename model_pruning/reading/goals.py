@@ -75,8 +75,8 @@ class StoredGoals:
 def stored_goals(meta: Any) -> StoredGoals:
   """Returns what a MetaGraphDef says about targets."""
   collections = meta.collection_def
-  texts = (collections[names.HPARAMS_COLLECTION].bytes_list.value
-           if names.HPARAMS_COLLECTION in collections else ())
+  texts = (collections[names.COLLECTION_OF_HPARAMS].bytes_list.value
+           if names.COLLECTION_OF_HPARAMS in collections else ())
   prefix = names.WEIGHT_COLLECTION + '_'
   groups = {}
   for key in collections:
