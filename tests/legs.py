@@ -25,7 +25,7 @@ NAMES = ('default', 'oldest', 'newest', 'tf_keras')
 FILES = {
     # Depends on Python, on files and on processes, and not on the version of TensorFlow.
     'programs/keras/test_run.py': ('default',),
-    'test_forks.py': ('default', 'oldest'),
+    'test_forks.py': ('default',),
     'test_expressions.py': ('default',),
     'test_files.py': ('default',),
     'test_full_disk.py': ('default',),
@@ -43,8 +43,8 @@ FILES = {
     'test_flags.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
     'test_resume.py': ('default', 'oldest'),
-    # XLA has nothing in common with its first version; Keras 2 adds nothing.
-    'tpu/test_xla.py': ('default', 'newest'),
+    # Compiles with the XLA of TensorFlow itself; `make test-tpu` compiles for TPUs on `default`.
+    'tpu/test_xla.py': ('newest',),
     # Keras 2 of TensorFlow 2.15 and tf_keras are one program: once is enough. What reads and writes
     # files, and what goes by Keras's modules and names, runs with both.
     'keras/test_built_late.py': ('default', 'newest'),
@@ -61,6 +61,7 @@ FILES = {
     # Slow: whole programs in processes, where the versions of examples and tools do not matter.
     'test_benchmarks.py': ('newest',),
     'test_example_deploying.py': ('newest',),
+    'test_example_keras.py': ('oldest', 'newest'),
 }
 
 

@@ -98,6 +98,7 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
   assert _metrics(tmp_path)['seeds'] == metrics['seeds']
 
 
+@pytest.mark.legs('oldest')
 @_both
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(example, tmp_path):
   flags = ['--steps=200', '--pruning_hparams=target_sparsity=0.9,sparsity_function_end_step=150']
@@ -159,6 +160,7 @@ def test_without_estimator_one_line_says_so(tmp_path):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.legs('oldest')
 @pytest.mark.parametrize('flag,part', [
     ('--pruning_hparams=target_sparsty=0.9', 'did you mean target_sparsity?'),
     ('--pruning_hparams=weight_sparsity_map=[convx:0.5]', "'convx' matches no masked weight"),
@@ -175,6 +177,7 @@ def test_a_bad_flag_is_answered_in_a_line_before_training(flag, part, tmp_path):
   assert not out.exists()
 
 
+@pytest.mark.legs('oldest')
 def test_an_output_folder_that_cannot_be_is_refused_before_training(tmp_path):
   (tmp_path / 'file').write_text('in the way')
   done = _run('digits', tmp_path / 'file' / 'out')
@@ -182,6 +185,7 @@ def test_an_output_folder_that_cannot_be_is_refused_before_training(tmp_path):
   assert done.stderr.startswith('error: --output_dir=') and done.stderr.count('\n') == 1
 
 
+@pytest.mark.legs('oldest')
 def test_mnist_comes_from_a_file_or_says_what_is_missing(tmp_path):
   missing = _run('digits', tmp_path / 'out', '--dataset=mnist',
                  '--data_path=%s' % (tmp_path / 'mnist.npz'))

@@ -109,6 +109,7 @@ def test_what_fusing_changes_comes_with_constants_and_not_with_stripping(encoder
 
 
 @pytest.mark.slow
+@pytest.mark.legs('newest')
 @pytest.mark.skipif(tf.__version__.startswith('1.'), reason='TFLite of 1.15 has no erf')
 def test_an_export_is_compared_with_what_was_trained(encoder, tmp_path):
   masked, _, stripped = encoder

@@ -65,6 +65,7 @@ def _examples(shape, number=20):
 
 
 @pytest.mark.slow
+@pytest.mark.legs('newest')
 def test_every_file_runs_in_litert(tmp_path):
   """All quantizations, patterns and kinds of storage, in the environment `litert`."""
   expected = {}

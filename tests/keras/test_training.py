@@ -483,8 +483,8 @@ print('done')
 '''
 
 
-@pytest.mark.parametrize('averages', [{}, {'use_ema': True, 'ema_momentum': 0.5}],
-                         ids=['plain', 'averages'])
+@pytest.mark.parametrize('averages', legs.few(
+    [{'use_ema': True, 'ema_momentum': 0.5}, {}], 1, 'newest'), ids=['averages', 'plain'])
 def test_replicas_are_pruned_alike(averages):
   done = subprocess.run(
       [sys.executable, '-c', _MIRRORED.replace('AVERAGES', repr(averages))],
