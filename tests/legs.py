@@ -42,6 +42,12 @@ FILES = {
     'test_flags.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
     'test_resume.py': ('default', 'oldest'),
+    # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
+    'reporting/test_browser.py': ('newest',),
+    'reporting/test_findings.py': ('default',),
+    'reporting/test_history.py': ('default', 'oldest'),
+    'reporting/test_page.py': ('default', 'oldest', 'newest'),
+    'reporting/test_pictures.py': ('default', 'oldest'),
     # XLA has nothing in common with its first version; Keras 2 adds nothing.
     'tpu/test_xla.py': ('default', 'newest'),
     # Keras 2 of TensorFlow 2.15 and tf_keras are one program: once is enough. What reads and writes
