@@ -43,6 +43,12 @@ FILES = {
     'test_flags.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
     'test_resume.py': ('default', 'oldest'),
+    # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
+    'reporting/test_browser.py': ('newest',),
+    'reporting/test_findings.py': ('default',),
+    'reporting/test_history.py': ('default', 'oldest'),
+    'reporting/test_page.py': ('default', 'oldest', 'newest'),
+    'reporting/test_pictures.py': ('default', 'oldest'),
     # Compiles with the XLA of TensorFlow itself; `make test-tpu` compiles for TPUs on `default`.
     'tpu/test_xla.py': ('newest',),
     # Keras 2 of TensorFlow 2.15 and tf_keras are one program: once is enough. What reads and writes
