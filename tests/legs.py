@@ -68,6 +68,8 @@ FILES = {
     'test_benchmarks.py': ('newest',),
     'test_example_deploying.py': ('newest',),
     'test_example_keras.py': ('oldest', 'newest'),
+    # One environment has Jupyter.
+    'test_notebooks.py': ('newest',),
 }
 
 
