@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning import files
+from model_pruning import inputs
 from model_pruning import quiet
 from model_pruning import tables
 from model_pruning.reading import kinds
@@ -136,7 +137,7 @@ def _shown(name: str) -> Iterator[None]:
 
 def kind_with_masks(path: str) -> str:
   """Returns the kind of a model that has masks and a graph, or raises errors.ModelFileError."""
-  kind = places.kind_at(path)
+  kind = kinds.kind_of(inputs.check(path))
   if kind == kinds.KERAS_WEIGHTS:
     raise errors.ModelFileError(
         '%s holds weights and no architecture; build the model, prune_low_magnitude() it, '
@@ -144,6 +145,7 @@ def kind_with_masks(path: str) -> str:
   if kind == kinds.TFLITE:
     raise errors.ModelFileError(
         '%s is a TFLite model, which has no masks; give the model that it was made from' % path)
+  places.kind_at(path)
   if kind == kinds.KERAS:
     with stage('reading'):
       from model_pruning.reading import models
@@ -164,27 +166,27 @@ def stripped(args: Any, kind: str) -> Tuple[Any, List[str], List[str], List[str]
   from model_pruning.export import saved_model
   from model_pruning.export import strip
   from model_pruning.reading import sources
-  inputs, outputs = list(args.inputs), list(args.output_node_names)
+  given, outputs = list(args.inputs), list(args.output_node_names)
   if kind == kinds.KERAS:
     from model_pruning.keras import exporting  # Keras is loaded for its own files only.
     from model_pruning.keras import files as keras_files
     model = keras_files.load(args.model)
     frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)
-    return (frozen.graph_def, inputs or frozen.inputs, outputs or frozen.outputs,
+    return (frozen.graph_def, given or frozen.inputs, outputs or frozen.outputs,
             keras_files.weight_names(model))
   if kind == kinds.SAVED_MODEL:
     graph_def, signatures, _, folded = saved_model.read_stripped(
         kinds.saved_model_folder(args.model))
     signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
-    inputs = inputs or [info.name for _, info in sorted(signature.inputs.items())]
+    given = given or [info.name for _, info in sorted(signature.inputs.items())]
     outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
-    return graph_def, inputs, outputs, folded
+    return graph_def, given, outputs, folded
   if kind == kinds.GRAPH:
     masked = sources.graph_def(args.model)
   else:
     masked = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
   graph_def, folded = strip.strip(masked, outputs)
-  return graph_def, inputs or _placeholders(graph_def), outputs, folded
+  return graph_def, given or _placeholders(graph_def), outputs, folded
 
 
 def _placeholders(graph_def: Any) -> List[str]:
