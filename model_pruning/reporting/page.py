@@ -91,7 +91,8 @@ def _counts(weights: Sequence[Any]) -> Dict[str, int]:
   return {'all': len(weights), 'pruned': sum(weight.masked for weight in weights),
           'dense': sum(not weight.masked for weight in weights),
           'missed': sum(weight.met is False for weight in weights),
-          'targets': sum(weight.met is not None for weight in weights)}
+          'targets': sum(weight.met is not None for weight in weights),
+          'pictures': sum(weight.details.sketch is not None for weight in weights)}
 
 
 def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, Any]]:
