@@ -30,7 +30,7 @@ _CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
 
 
 def require() -> None:
-  """Raises errors.MissingPackageError unless what pages are made with is installed."""
+  """Raises errors.MissingPackageError unless the packages that pages need are installed."""
   for package in ('jinja2', 'matplotlib'):
     if importlib.util.find_spec(package) is None:
       raise errors.MissingPackageError(
@@ -107,7 +107,7 @@ def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, An
 
 
 def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
-  """Returns what the script of the page works with: what to_json has, and more per weight."""
+  """Returns the data for the script of the page: the JSON of the report, and details by weight."""
   content = json.loads(report.to_json())
   for values, weight in zip(content['weights'], report.weights):
     values['details'] = rows_lib.details_of(weight)
