@@ -35,11 +35,11 @@ class StoredSpec:
 
   @classmethod
   def create(cls, spec: PruningSpec, sparsity: Any = None) -> Optional['StoredSpec']:
-    """Returns what there is to store; None if the final sparsity is unknown.
+    """Returns the spec to store; None if the final sparsity is unknown.
 
     Args:
       spec: gives the targets, maps and patterns.
-      sparsity: what replaces its schedule: a PruningSchedule or a float; None for nothing.
+      sparsity: the replacement of its schedule: a PruningSchedule or a float; None for nothing.
         Where a tensor or a function ends is unknown.
     """
     if sparsity is None:
@@ -61,7 +61,7 @@ class StoredSpec:
 
   @classmethod
   def from_text(cls, text: str) -> Optional['StoredSpec']:
-    """Returns what to_text wrote; None if the text is something else, or damaged."""
+    """Returns the spec in the output of to_text; None if the text is something else, or damaged."""
     if len(text) > _LONGEST:
       return None
     try:

@@ -48,7 +48,7 @@ class Zeros:
 
   @classmethod
   def of(cls, kept: np.ndarray) -> 'Zeros':
-    """Returns those of a bool matrix [outputs, inputs], False for zeros."""
+    """Counts the zeros of a bool matrix [outputs, inputs], which is False for them."""
     outputs, inputs = kept.shape
     lengths = sorted({block for block, _ in KERNELS.values()})
     along_inputs, most_kept = {}, 0
@@ -63,7 +63,7 @@ class Zeros:
                along_outputs, most_kept)
 
   def transposed(self) -> 'Zeros':
-    """Returns those of the same matrix as [inputs, outputs]; most_kept is lost."""
+    """Returns the zeros of the same matrix as [inputs, outputs]; most_kept is lost."""
     return Zeros(self.outputs, self.inputs, self.sparsity, self.along_outputs,
                  self.along_inputs, 0)
 

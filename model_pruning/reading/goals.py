@@ -25,14 +25,15 @@ from model_pruning.updates import PrunedTogether
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-  """What the mask of a weight is to come to.
+  """The target of the mask of a weight.
 
   Attributes:
     target: the target sparsity, a fraction of the units (elements or blocks).
     group: names one threshold of several weights; None for a weight with its own.
     fewest_zeros: the least number of elements that the masks of the group (or weight) hide
       once the target is met.
-    unit: what is pruned together: '' for single elements, 'blocks of 16x1', 'runs of 4 inputs'.
+    unit: the elements that are pruned together: '' for single elements, 'blocks of 16x1',
+      'runs of 4 inputs'.
     units: number of units of the group (or weight).
     end_step: the first step from which on the schedule asks for the target; None if unknown.
     by_columns: whether a unit is at least a whole output.
@@ -60,7 +61,7 @@ class Masked(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StoredGoals:
-  """What a model says about the targets of its weights.
+  """The targets that a model says its weights have.
 
   Attributes:
     stored: how its graph was pruned; None if it does not say.
@@ -73,7 +74,7 @@ class StoredGoals:
 
 
 def stored_goals(meta: Any) -> StoredGoals:
-  """Returns what a MetaGraphDef says about targets."""
+  """Returns the targets in a MetaGraphDef."""
   collections = meta.collection_def
   texts = (collections[names.COLLECTION_OF_HPARAMS].bytes_list.value
            if names.COLLECTION_OF_HPARAMS in collections else ())
@@ -134,8 +135,8 @@ def find(weights: Sequence[Masked], stored: StoredGoals,
 
   Args:
     weights: all masked weights of the model, by the names that its maps go by.
-    stored: what the file says.
-    hparams: how the model was pruned, in the place of what the file says.
+    stored: the targets in the file.
+    hparams: how the model was pruned, in the place of the file's word.
 
   Raises:
     errors.PruningError: hparams are invalid, or do not fit the weights.

@@ -26,9 +26,9 @@ class Line(NamedTuple):
   """A line of a chart, for its legend.
 
   Attributes:
-    label: the name of the weight, 'and 3 more' behind the first of several.
-    names: of the weights that it is drawn for.
-    value: what it ends at, as text.
+    label: the name of the first weight.
+    names: of all weights that it is drawn for.
+    value: the last value, as text.
     color: number of its colour.
     style: 'solid', 'dashed' or 'dotted'.
     id: of the line in the SVG.
@@ -90,7 +90,7 @@ def _chart(name: str, series: Sequence[events.Series], names: Sequence[List[str]
   """Draws series as steps.
 
   Args:
-    name: of what is drawn; ids in the SVG begin with it.
+    name: names the quantity; ids in the SVG begin with it.
     series: a line each.
     names: of the weights of each.
     text: turns the last value of a series into text.
@@ -113,10 +113,8 @@ def _chart(name: str, series: Sequence[events.Series], names: Sequence[List[str]
         axis.plot(each.steps, each.values, drawstyle='steps-post', color=_LINE % (_FIRST + color),
                   linestyle=_STYLES[style], linewidth=1.6, solid_capstyle='butt',
                   gid='%s-%d' % (name, index))
-        lines.append(Line(weights[0] + (' and %d more' % (len(weights) - 1)
-                                        if len(weights) > 1 else ''), weights,
-                          text(each.values[-1]), color, ('solid', 'dashed', 'dotted')[style],
-                          '%s-%d' % (name, index)))
+        lines.append(Line(weights[0], weights, text(each.values[-1]), color,
+                          ('solid', 'dashed', 'dotted')[style], '%s-%d' % (name, index)))
       axis.set_ylim(*limits)
       axis.margins(x=0.01)
       axis.grid(False, axis='x')

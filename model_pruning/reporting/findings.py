@@ -3,7 +3,7 @@
 """Findings: a sentence that says what is wrong with a pruned model, and one that says what to do.
 
 They are about weights with masks only: a stripped model, a TFLite file or a model that was never
-meant to be pruned has none. tflite.py beside this file has what kernels skip.
+meant to be pruned has none. tflite.py beside this file knows which zeros kernels skip.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _ALMOST_ALL, _BEYOND_TARGET = 0.99, 0.005
 # A weight with more than this fraction of its outputs dead is worth a line. Blocks along few
 # inputs leave some without any, by chance.
 _DEAD_OUTPUTS = 0.25
-# A target and what its blocks can come closest to, as fractions, may lie so far apart.
+# A target, and the sparsity closest to it that its blocks allow, may lie so far apart.
 _COARSE = 0.02
 # A first or last layer with at most this fraction of all weights (and FLOPs, where they are known)
 # saves next to nothing, if it is also smaller than layers are on average, by this factor.
@@ -43,8 +43,8 @@ class Finding:
   Attributes:
     kind: 'never_updated', 'empty', 'short', 'coarse', 'dead_outputs', 'ends', 'small' or
       'runtime'.
-    text: what is, a sentence.
-    advice: what to do about it, a sentence.
+    text: the finding, a sentence.
+    advice: the remedy, a sentence.
     weights: names of the weights it is about.
   """
   kind: str
@@ -114,7 +114,7 @@ def _never_updated(masked: Sequence[WeightReport]) -> Finding:
 
 
 def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport]) -> Optional[Finding]:
-  """Layers that ended all or nearly all zero, beyond what was asked for."""
+  """Layers that ended all or nearly all zero, beyond their targets."""
   found = [weight for weight in masked if weight.size > 1 and weight.sparsity >= _ALMOST_ALL and (
       weight.zeros == weight.size or weight.target is None or
       weight.sparsity > weight.target + max(_BEYOND_TARGET, 1 / weight.size))]
@@ -178,7 +178,7 @@ def _coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport]) -> 
       worst.name, goal.unit, tables.share(worst.target), tables.share(worst.sparsity))
   if len(found) > 1:
     text = text[:-1] + '; %d more likewise.' % (len(found) - 1)
-  advice = 'Ask for what they can be, such as %s, or prune in smaller units: %s.' % (
+  advice = 'Set a target that the pattern can reach, such as %s, or prune in smaller units: %s.' % (
       _map([worst], weights, worst.sparsity), 'a larger block_width' if 'runs' in goal.unit else
       entries('block_dims_map', [(worst, '4x1')], weights))
   return _finding('coarse', found, text, advice)
@@ -297,8 +297,8 @@ def _runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport]) ->
   if convolutions and len(convolutions) == len(found) and sum(
       weight.size for weight in convolutions) >= enough:
     return _finding(
-        'runtime', convolutions, 'TFLite has no kernels that skip the zeros of convolutions: those '
-        'of %s make the file smaller, and nothing faster.' % named(convolutions),
+        'runtime', convolutions, 'TFLite has no kernels that skip the zeros of convolutions: '
+        'pruning %s makes the file smaller, and nothing faster.' % named(convolutions),
         'To make the model faster, prune dense layers in blocks of 16x1, or make the convolutions '
         'narrower.')
   return None

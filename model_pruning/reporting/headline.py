@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The top of a page: what came of the pruning in a line, and the totals."""
+"""The top of a page: the result of the pruning in a line, and the totals."""
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -15,7 +15,7 @@ class Headline(NamedTuple):
   Attributes:
     state: 'met', 'missed' or 'unknown'.
     text: the line.
-    more: what else there is to say in a sentence; '' for nothing.
+    more: a second sentence; '' for none.
   """
   state: str
   text: str

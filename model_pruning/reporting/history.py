@@ -68,7 +68,7 @@ class Recorder:
     self._number, self._every = 0, 1
 
   def record(self, step: int, weights: _Row) -> None:
-    """Adds an update, or replaces what is known of its step.
+    """Adds an update, in the place of an earlier one at the same step.
 
     Args:
       step: global step of the update.
@@ -84,11 +84,11 @@ class Recorder:
 
   def history(self, path: str, earlier: Optional[events.History] = None
               ) -> Optional[events.History]:
-    """Returns what was recorded, behind what event files know of the steps before.
+    """Returns the recorded updates, after the earlier ones that event files have.
 
     Args:
-      path: what to say that it is of.
-      earlier: of the same run, with the same names or those of summaries.
+      path: the path of the History.
+      earlier: of the same run, by names of weights or of summaries.
     """
     rows = {**self._rows, **self._last}
     steps = sorted(rows)

@@ -27,7 +27,7 @@ _SAMPLE = 1 << 16
 
 
 def measured(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
-  """Returns what a report has of a weight in memory.
+  """Returns the row of a report for a weight in memory.
 
   Args:
     weight: the weight.
@@ -69,7 +69,7 @@ def _is_smaller_sparse(weight: StoredWeight, kept: np.ndarray) -> bool:
 
 def _row(name: str, kept: np.ndarray, values: np.ndarray,
          block: Optional[BlockDims]) -> WeightReport:
-  """Returns what there is to say of a weight by its values alone.
+  """Returns the row of a weight, as far as its values tell.
 
   Args:
     name: of the weight.

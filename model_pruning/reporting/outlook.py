@@ -32,7 +32,7 @@ class Group(NamedTuple):
 
 
 def groups_of(weights: Sequence[WeightReport]) -> List[Group]:
-  """Returns the masked weights of a model, those of one fate together, the largest group first."""
+  """Returns the masked weights of a model, grouped by their fate, the largest group first."""
   found: Dict[Tuple[Any, ...], List[Tuple[WeightReport, tflite.Prospect]]] = {}
   for weight in weights:
     if weight.masked and weight.zeros:

@@ -30,7 +30,7 @@ _CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
 
 
 def require() -> None:
-  """Raises errors.MissingPackageError unless what pages are made with is installed."""
+  """Raises errors.MissingPackageError unless the packages that pages need are installed."""
   for package in ('jinja2', 'matplotlib'):
     if importlib.util.find_spec(package) is None:
       raise errors.MissingPackageError(
@@ -91,7 +91,8 @@ def _counts(weights: Sequence[Any]) -> Dict[str, int]:
   return {'all': len(weights), 'pruned': sum(weight.masked for weight in weights),
           'dense': sum(not weight.masked for weight in weights),
           'missed': sum(weight.met is False for weight in weights),
-          'targets': sum(weight.met is not None for weight in weights)}
+          'targets': sum(weight.met is not None for weight in weights),
+          'pictures': sum(weight.details.sketch is not None for weight in weights)}
 
 
 def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, Any]]:
@@ -106,7 +107,7 @@ def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, An
 
 
 def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
-  """Returns what the script of the page works with: what to_json has, and more per weight."""
+  """Returns the data for the script of the page: the JSON of the report, and details by weight."""
   content = json.loads(report.to_json())
   for values, weight in zip(content['weights'], report.weights):
     values['details'] = rows_lib.details_of(weight)

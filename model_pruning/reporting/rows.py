@@ -23,7 +23,7 @@ class Column(NamedTuple):
   Attributes:
     key: of the value in the JSON of a weight, by which the column is sorted.
     title: over the column.
-    help: what it means, a sentence.
+    help: its meaning, a sentence.
     text: the cell of a weight; '-' where there is nothing.
   """
   key: str
@@ -73,7 +73,7 @@ def columns_of(weights: Sequence[WeightReport]) -> List[Column]:
 
 
 def rows_of(weights: Sequence[WeightReport]) -> List[Dict[str, Any]]:
-  """Returns the cells of each weight, by what the template calls them."""
+  """Returns the cells of each weight, by their names in the template."""
   columns = columns_of(weights)
   cells = _CELLS if len(weights) <= _MANY else _FEW_CELLS
   return [_row(weight, columns, cells) for weight in weights]
@@ -99,7 +99,7 @@ def _row(weight: WeightReport, columns: Sequence[Column], cells: int) -> Dict[st
 
 
 def details_of(weight: WeightReport) -> Dict[str, Any]:
-  """Returns what the panel of a weight shows besides its numbers, for JSON."""
+  """Returns the other contents of the panel of a weight, for JSON."""
   details, sketch, goal = weight.details, weight.details.sketch, weight.details.goal
   found: Dict[str, Any] = {
       'outputs': details.outputs, 'dead_outputs': details.dead_outputs,

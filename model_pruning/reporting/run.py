@@ -43,14 +43,14 @@ class RunPage:
     """Writes the page. Training is over, so a failure is a warning only.
 
     Args:
-      name: what log lines begin with.
+      name: of the model or spec; log lines begin with it.
       make: returns the model_pruning.report.Report.
     """
     try:
       make().html(self.path)
     except Exception as error:  # Whatever it is, it must not cost the model that was trained.
-      logging.warning('%s: the report %s was not written (%s: %s); make it from what training '
-                      'saved: model-pruning report MODEL --html=report.html', name,
+      logging.warning('%s: the report %s was not written (%s: %s); make it from the '
+                      'saved model: model-pruning report MODEL --html=report.html', name,
                       tables.printable(self.path), type(error).__name__, errors.first_line(error))
     else:
       logging.info('%s: report written to %s', name, tables.printable(self.path))

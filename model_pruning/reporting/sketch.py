@@ -25,7 +25,7 @@ class Sketch:
   Attributes:
     largest: the largest finite magnitude.
     pruned, kept: number of elements by magnitude, int64, BINS equal bins from 0 to `largest`;
-      what is not finite is left out.
+      numbers that are not finite are left out.
     cells: the fraction of elements that the mask keeps in each cell of the weight as a matrix
       [inputs, outputs], times 255, uint8 of at most CELLS x CELLS. Some are kept where it is
       not 0.
@@ -51,7 +51,7 @@ def sketch_of(weight: StoredWeight) -> Optional[Sketch]:
 
 
 def _histograms(values: np.ndarray, kept: np.ndarray) -> Tuple[float, np.ndarray, np.ndarray]:
-  """Returns the largest magnitude, and the bins of what is pruned and of what is kept."""
+  """Returns the largest magnitude, and the bins of pruned and of kept elements."""
   times = 1
   if tensors.is_repeated(values) and tensors.is_repeated(kept):
     times, values, kept = values.size, tensors.distinct(values), tensors.distinct(kept)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What TFLite will make of the zeros of a weight, told before the model is exported."""
+"""The fate of the zeros of a weight in TFLite, told before the model is exported."""
 
 import dataclasses
 from typing import Optional, Tuple
@@ -15,7 +15,7 @@ _MODES = (('float', tflite_kernels.FLOAT), ('dynamic int8', tflite_kernels.DYNAM
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-  """What to train so that kernels skip the zeros of a weight.
+  """The training that would have kernels skip the zeros of a weight.
 
   Attributes:
     block: blocks of that HEIGHTxWIDTH; '' where it has them.
@@ -27,14 +27,14 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Prospect:
-  """What TFLite will make of a weight.
+  """The fate of a weight in TFLite.
 
   Attributes:
     stored: how the exporter would store it in a float model: 'sparse', 'sparse in the file, dense
       in memory' or 'dense'.
     skips: for which quantizations the runtime skips the zeros: 'float', 'dynamic int8'.
     why: why not, where it is none.
-    wanted: what to train so that it does; None where nothing would help, or it does.
+    wanted: the training that would change that; None where nothing would help, or it does.
   """
   stored: str
   skips: Tuple[str, ...]
@@ -43,7 +43,7 @@ class Prospect:
 
 
 def prospect_of(weight: WeightReport) -> Prospect:
-  """Returns what TFLite will make of a weight, as far as its mask and its graph say it."""
+  """Returns the fate of a weight in TFLite, as far as its mask and its graph tell."""
   details = weight.details
   verdicts = [(name, tflite_kernels.judge(details.op or 'this operation', kind, details.zeros))
               for name, kind in _MODES]

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a report has of one weight."""
+"""The rows of a report: one weight each."""
 
 import dataclasses
 from typing import Any, Dict, Optional, Tuple
@@ -15,14 +15,14 @@ from model_pruning.spec import BlockDims
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-  """What is known of a weight besides its numbers. JSON and CSV leave it out.
+  """More about a weight, which JSON and CSV leave out.
 
   Attributes:
     hidden: number of elements that the mask hides; 0 without a mask.
     outputs: size of the last axis.
     dead_outputs: how many outputs have no element left.
     sketch: pictures of the magnitudes and the mask; None of an empty weight.
-    zeros: what kernels care for, of a weight of rank 2; None of others.
+    zeros: the numbers that decide about kernels, for a weight of rank 2; None for others.
     stored_sparse: whether a float TFLite file would be smaller with it stored sparse.
     goal: its target, where that is known.
     op: the kind of operation that uses it, as TFLite names it: 'FULLY_CONNECTED'; '' if
@@ -68,7 +68,7 @@ class WeightReport:
       otherwise, and for weights without a mask.
     met: whether the mask, or the masks of its group, hide as many elements as the target asks
       for; None without a target.
-    details: what JSON and CSV leave out.
+    details: more about it, not in JSON and CSV.
   """
   name: str
   shape: Tuple[int, ...]

@@ -184,6 +184,27 @@ def test_it_asks_nobody_for_anything(driver, pages):
   assert all('"url":"file://' in message or '"url":"data:' in message for message in asked), asked
 
 
+@pytest.mark.parametrize('number', sorted(MODELS))
+def test_a_name_takes_a_line_where_there_is_room(driver, pages, number):
+  def heights(selector):
+    return driver.execute_script('''
+      for (const section of document.querySelectorAll('section')) {
+        section.style.contentVisibility = 'visible';
+      }
+      return [...document.querySelectorAll(arguments[0])].map((element) => element.offsetHeight)''',
+                                 selector)
+
+  _open(driver, pages[number])
+  for selector in ('#table tbody .name', '.lines .name', '#tflite tbody th > .name'):
+    assert heights(selector) and max(heights(selector)) < 30, selector
+  _open(driver, pages[number], 400)  # There they are whole, on several lines.
+  cut = driver.execute_script('''return [...document.querySelectorAll('#table tbody .head')].filter(
+      (head) => head.scrollWidth > head.clientWidth + 1 && head.clientWidth).length''')
+  assert cut == 0
+  if number > 4:
+    assert max(heights('#table tbody tr')) > 70
+
+
 # ---- Sorting and filtering. ----
 
 

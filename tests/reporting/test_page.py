@@ -159,6 +159,24 @@ def test_columns_without_anything_are_left_out():
   assert all(element[1]['title'] for element in found.all('button') if element[1].get('title'))
 
 
+def test_a_model_without_masks_has_fewer_parts():
+  _, found = _page([samples.weight('fc/kernel', (9, 9))], None)
+  assert [element[1].get('id') for element in found.all('section')] == [None, 'weights']
+  assert not [element for element in found.elements if 'data-show' in element[1]]
+  assert found.all('td', class_='mask') and found.all('td', class_='magnitudes')
+
+
+def test_weights_without_pictures_have_no_columns_for_them():
+  report = samples.report_of(samples.convnet(), HARD)
+  report = dataclasses.replace(report, weights=tuple(
+      dataclasses.replace(row, details=dataclasses.replace(row.details, sketch=None))
+      for row in report.weights))  # As of a TFLite file.
+  found = Page(page.render(report, None))
+  assert not found.all('td', class_='mask') and not found.all('img')
+  headings = [element[2].strip() for element in found.all('th') if element[1]['scope'] == 'col']
+  assert 'Mask' not in headings and 'Magnitudes' not in headings
+
+
 # ---- Nothing from outside, and nothing from the model but text. ----
 
 
