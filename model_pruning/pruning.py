@@ -290,14 +290,18 @@ class Pruning:
              for record, kept in zip(self._records(), counts)}
     rows = {}
     for index, together in enumerate(plan):
-      asked = (float(latest[index]) if latest else
-               weight_sparsity.final(self.spec, self._schedule, together.own_target))
+      asked = float(latest[index]) if latest else self._final_sparsity(together.own_target)
       hidden = sum(zeros[record.mask.name] for record, _ in together.members)
       for record, _ in together.members:
         rows[record.mask.name] = summaries.WeightSparsity(
             record.name, record.layout.shape, asked, zeros[record.mask.name],
             short=hidden < together.fewest_zeros(asked))
     return [rows[name] for name in zeros]
+
+  def _final_sparsity(self, own_target: Optional[float]) -> float:
+    if isinstance(self._given_sparsity, (int, float)):
+      return float(weight_sparsity.sparsities_at(0, self.spec, self._given_sparsity)(own_target))
+    return float(weight_sparsity.final(self.spec, self._schedule, own_target))
 
   def print_hparams(self) -> None:
     """Logs the spec as JSON."""

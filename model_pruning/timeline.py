@@ -90,7 +90,8 @@ class Timeline:
     cells.append(['target', ''] + [tables.share(courses[0].target) for courses in alike[:fitting]])
     lines = [tables.aligned(['update', 'step'] + headers[:fitting], cells, left=0), '']
     if fitting < len(alike):
-      lines += [tables.fitted(
+      lines += ['%d of %d columns are shown; they differ in their targets alone.' % (
+          fitting, len(alike)), ''] + [tables.fitted(
           ['map key', 'target', 'reached'],
           [[header, tables.share(courses[0].target), tables.share(courses[0].reached)]
            for header, courses in zip(_headers(alike, width - 20), alike)], width), '']

@@ -168,6 +168,23 @@ def test_report_says_who_fell_short(spec, short):
   assert row.short == short
 
 
+@pytest.mark.parametrize('sparsity', [0.5, 0.25])
+def test_a_fixed_sparsity_is_the_target(sparsity):
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    _weights('a', np.arange(100))
+    _weights('b', np.arange(100))
+    pruning = model_pruning.Pruning('target_sparsity=0.8,weight_sparsity_map=[b:0.4]',
+                                    sparsity=sparsity)
+    update = pruning.mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    rows = pruning.sparsity_report(session)
+  assert [(row.asked, row.achieved, row.short) for row in rows] == [
+      (sparsity, sparsity, False),
+      (pytest.approx(sparsity / 2), pytest.approx(sparsity / 2, abs=0.01), False)]
+
+
 def test_report_of_blocks_counts_an_edge_block_as_a_block():
   """Of two blocks one is pruned, and it may be the small one."""
   row, = _report('initial_sparsity=0.5,target_sparsity=0.5,block_height=2,block_width=4',

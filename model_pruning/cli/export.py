@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
   parser = shared.command(
       subparsers, 'export', run, 'convert to TensorFlow Lite, sparse where it helps',
       'masks are removed on the way. Outputs are compared before anything is written.',
-      'out/digits --output_node_names=scores --output=digits.tflite',
+      'out/digits/seed0/pruned --output_node_names=scores --output=digits.tflite',
       'stripped.pb --output_node_names=scores --quantization=dynamic --output=digits.tflite',
       'exported/1 --quantization=int8 --examples=images.npy --output=digits.tflite',
       'model.keras --quantization=dynamic --output=small.tflite')

@@ -9,8 +9,8 @@ import sys
 from typing import Any, Callable, List, NoReturn, Optional
 
 from absl import app
+from absl import flags
 from absl import logging
-from absl.flags import argparse_flags
 
 from model_pruning import errors
 from model_pruning import quiet
@@ -40,7 +40,11 @@ def run(main: Optional[Callable[[Any], Optional[int]]] = None,
   for stream in (sys.stdout, sys.stderr):
     if hasattr(stream, 'reconfigure'):  # A terminal's encoding may lack characters of names.
       stream.reconfigure(errors='backslashreplace')
-  app.run(lambda args: guarded(main or args.run, args, name), flags_parser=parse or parse_arguments)
+  def parsed(argv: List[str]) -> Any:
+    flags.FLAGS(argv[:1])  # The flags of absl and TensorFlow are none of the command's.
+    return (parse or parse_arguments)(argv)
+
+  app.run(lambda args: guarded(main or args.run, args, name), flags_parser=parsed)
 
 
 def guarded(main: Callable[[Any], Optional[int]], args: Any, name: str = quiet.COMMAND) -> int:
@@ -92,7 +96,7 @@ def parse_arguments(argv: List[str]) -> Any:
   Their `run` is what to call with them. Bad usage ends the process with 2, and --help and
   --version with 0, as argparse does it.
   """
-  parser = argparse_flags.ArgumentParser(
+  parser = argparse.ArgumentParser(
       prog=quiet.COMMAND, formatter_class=argparse.RawDescriptionHelpFormatter,
       description='Before, while and after a TensorFlow model is pruned.',
       epilog='`%s COMMAND --help` has the arguments of a command, and examples.' % quiet.COMMAND)

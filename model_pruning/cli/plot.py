@@ -16,8 +16,8 @@ def add_parser(subparsers: Any) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'plot', run, 'draw sparsity over time, magnitudes, or masks', 'as a PNG.',
-      'sparsity out/digits --output=sparsity.png',
-      'weights out/digits --output=magnitudes.png',
+      'sparsity out/digits/seed0/pruned --output=sparsity.png',
+      'weights out/digits/seed0/pruned --output=magnitudes.png',
       'masks out/model.ckpt-1200 --output=masks.png --weights=fc.*')
   parser.add_argument('kind', choices=['sparsity', 'weights', 'masks'],
                       help='sparsity: over time, from event files; weights: histograms of '

@@ -17,11 +17,11 @@ def add_parser(subparsers: Any) -> None:
   parser = shared.command(
       subparsers, 'report', run, 'show sparsity, sizes and FLOPs of each weight',
       "of a model, or, with --history, sparsity and thresholds over time from a run's events.",
-      'out/digits',
+      'out/digits/seed0/pruned',
       'model.tflite --json',
-      'out/digits --block=16x1 --csv > weights.csv',
-      'out/digits --html=report.html',
-      'out/digits --history')
+      'out/digits/seed0/pruned --block=16x1 --csv > weights.csv',
+      'out/digits/seed0/pruned --html=report.html',
+      'out/digits/seed0/pruned --history')
   parser.add_argument('model', metavar='MODEL', help=shared.MODEL + ' or a TFLite model')
   parser.add_argument('--history', action='store_true',
                       help='read the event files in the folder instead')

@@ -41,7 +41,7 @@ def command(subparsers: Any, name: str, run: Callable[[Any], Optional[int]], sum
     *examples: the words after the command's name.
   """
   parser = subparsers.add_parser(
-      name, help=summary, inherited_absl_flags=None,
+      name, help=summary,
       description=textwrap.fill('%s: %s' % (summary[0].upper() + summary[1:], description), 78),
       formatter_class=argparse.RawDescriptionHelpFormatter,
       epilog='examples:\n' + '\n'.join('  %s %s %s' % (quiet.COMMAND, name, example)

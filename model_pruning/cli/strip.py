@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
   parser = shared.command(
       subparsers, 'strip', run, 'remove masks and everything else of pruning',
       'weights are multiplied by their masks, and the masks, thresholds and updates are gone.',
-      'out/digits --output_node_names=scores --output=stripped.pb',
+      'out/digits/seed0/pruned --output_node_names=scores --output=stripped.pb',
       'out/model.ckpt-1200 --to=checkpoint --output=dense/model.ckpt',
       'exported/1 --output=stripped   # a SavedModel keeps its signatures',
       'model.keras --output=small.keras')

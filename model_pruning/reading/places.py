@@ -5,7 +5,7 @@
 import glob
 import os
 import re
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from model_pruning import errors
 from model_pruning import files
@@ -52,18 +52,38 @@ def checkpoint_path(place: Any) -> str:
   if path is None:
     raise errors.CheckpointError(
         'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
-        'or the path of one (there is no %s.index)%s' % (place, prefix, _deeper(place)))
+        'or the path of one (there is no %s)%s' % (
+            place, os.path.join(place, '*.index') if inputs.is_folder(place) else prefix + '.index',
+            _near(place)))
   return path
 
 
-def _deeper(folder: str) -> str:
-  """Returns '; ...' with the folders below that have checkpoints, '' if none are near."""
-  if files.scheme(folder) is not None:
+def _near(place: str) -> str:
+  """Returns '; ...' with models that may be meant: in folders below, or beside; '' for none."""
+  if files.scheme(place) is not None:
     return ''
-  near = sorted({os.path.dirname(path) for depth in ('*', '*/*') for path in glob.iglob(
-      os.path.join(glob.escape(folder), depth, '*.index'))})
-  return '; there are checkpoints in %s' % ', '.join(near[:4] + ['...'] * (len(near) > 4)) if (
-      near) else ''
+  place = os.path.normpath(place)
+  if not os.path.isdir(place):
+    return _listed('checkpoints', {
+        path[:-len('.index')] for path in glob.iglob(
+            os.path.join(glob.escape(os.path.dirname(place)), '*.index'))})
+  below = [os.path.join(glob.escape(place), *['*'] * depth) for depth in (1, 2, 3)]
+  return _listed('checkpoints in', {
+      os.path.dirname(path) for folder in below
+      for path in glob.iglob(os.path.join(folder, '*.index'))
+      if os.path.basename(os.path.dirname(path)) != 'variables'}) + _listed('SavedModels in', {
+          os.path.dirname(path) for folder in below
+          for path in glob.iglob(os.path.join(folder, 'saved_model.pb'))})
+
+
+def _listed(what: str, paths: Set[str]) -> str:
+  shown = ['...'] * (len(paths) > 4) + sorted(paths, key=_natural)[-4:]
+  return '; there are %s %s' % (what, ', '.join(shown)) if paths else ''
+
+
+def _natural(path: str) -> List[Any]:
+  """Returns what to sort by: ckpt-9 comes before ckpt-10."""
+  return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path)]
 
 
 def checkpoint_state(folder: str) -> Any:

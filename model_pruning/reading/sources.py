@@ -13,8 +13,8 @@ from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
 from model_pruning.reading import validation
 
-_EXPECTED = ('expected a frozen graph, a checkpoint, the folder of a SavedModel, or, for a report, '
-             'a .tflite file')
+_EXPECTED = ('expected a frozen graph, a checkpoint or the folder of checkpoints, the folder of a '
+             'SavedModel, a Keras model (.keras, .h5), or, for a report, a .tflite file')
 
 
 def unreadable(path: str, error: BaseException) -> errors.CheckpointError:

@@ -3,7 +3,7 @@
 # bazel: data = reporting/page.html.j2 reporting/page.css reporting/page.js
 """A report as one HTML file for browsers, which loads nothing."""
 
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -32,10 +32,13 @@ _CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
 def require() -> None:
   """Raises errors.MissingPackageError unless the packages that pages need are installed."""
   for package in ('jinja2', 'matplotlib'):
-    if importlib.util.find_spec(package) is None:
+    try:
+      importlib.import_module(package)
+    except ImportError as error:
       raise errors.MissingPackageError(
-          'The page of a report needs the package %s: pip install jinja2 matplotlib. Without it '
-          'there are tables, JSON and CSV' % package)
+          'The page of a report needs the package %s, which cannot be imported (%s): pip install '
+          'jinja2 matplotlib. Without it there are tables, JSON and CSV' % (
+              package, errors.first_line(error))) from error
 
 
 def write(report: Any, history: Optional[events.History], path: Any) -> str:

@@ -3,6 +3,7 @@
 """The page that training writes at its end."""
 
 import os
+import sys
 from typing import Any, Callable
 
 from absl import logging
@@ -53,4 +54,7 @@ class RunPage:
                       'saved model: model-pruning report MODEL --html=report.html', name,
                       tables.printable(self.path), type(error).__name__, errors.first_line(error))
     else:
-      logging.info('%s: report written to %s', name, tables.printable(self.path))
+      line = '%s: report written to %s' % (name, tables.printable(self.path))
+      logging.info(line)
+      if not logging.level_info():  # Who asked for a page wants to know where it is.
+        print(line, file=sys.stderr)

@@ -4,9 +4,9 @@
 
 import dataclasses
 import html.parser
-import importlib.util
 import json
 import os
+import sys
 import re
 
 import numpy as np
@@ -285,9 +285,7 @@ def test_where_it_cannot_be_written(path, message):
 
 @pytest.mark.parametrize('package', ['jinja2', 'matplotlib'])
 def test_without_a_package_it_says_what_to_install(package, monkeypatch, tmp_path):
-  find = importlib.util.find_spec
-  monkeypatch.setattr(importlib.util, 'find_spec',
-                      lambda name, *rest: None if name == package else find(name, *rest))
+  monkeypatch.setitem(sys.modules, package, None)  # Importing it raises ImportError then.
   report = samples.report_of(samples.convnet(), HARD)
   with pytest.raises(errors.MissingPackageError, match='pip install jinja2 matplotlib') as caught:
     report.html(tmp_path / 'report.html')

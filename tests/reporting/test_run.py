@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of PruningHook(report=...): the page of a run, at its end."""
 
-import importlib.util
 import json
 import re
+import sys
 
 from absl import logging
 import numpy as np
@@ -105,8 +105,6 @@ def test_a_page_that_could_never_be_written_is_an_error_at_once(path, error):
 
 @pytest.mark.parametrize('package', ['jinja2', 'matplotlib'])
 def test_a_page_needs_packages_before_training(package, monkeypatch):
-  find = importlib.util.find_spec
-  monkeypatch.setattr(importlib.util, 'find_spec',
-                      lambda name, *rest: None if name == package else find(name, *rest))
+  monkeypatch.setitem(sys.modules, package, None)  # Importing it raises ImportError then.
   with pytest.raises(errors.MissingPackageError, match='pip install jinja2 matplotlib'):
     model_pruning.PruningHook('target_sparsity=0.5', report='report.html')
