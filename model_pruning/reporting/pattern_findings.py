@@ -40,6 +40,8 @@ def coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
     text = text[:-1] + '; %d more likewise.' % (len(found) - 1)
   reached = advice.targets([(weight, weight.sparsity) for weight in found])
   smaller = 'a larger block_width' if 'runs' in goal.unit else _smaller(found, advice)
+  if smaller and not any(weight.sparsity for weight in found):
+    return make('coarse', found, text, 'Prune in smaller units: %s.' % smaller)
   return make('coarse', found, text, 'Set a target that the pattern can reach, such as %s%s.' % (
       reached, ', or prune in smaller units: ' + smaller if smaller else ''))
 
@@ -119,6 +121,17 @@ def _lower(weight: WeightReport) -> float:
   return min(enough, lower_than(weight.target))
 
 
+def wanted_hparams(fixable: Sequence[Tuple[WeightReport, tflite.Prospect]],
+                   advice: Advice) -> str:
+  """Returns the hyperparameters with which kernels of TFLite would skip zeros; '' for none."""
+  wanted = [(weight, prospect.wanted) for weight, prospect in fixable if prospect.wanted]
+  return ','.join(filter(None, [
+      advice.blocks([(weight, each.block) for weight, each in wanted if each.block]),
+      # Not a target that it has, and that the masks miss by a rounding or within a group.
+      advice.targets([(weight, each.sparsity) for weight, each in wanted if each.sparsity and (
+          weight.target is None or round(weight.target, 4) < each.sparsity)], n_of_m=False)]))
+
+
 def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
             advice: Advice) -> Optional[Finding]:
   """Patterns that no kernel of TFLite skips."""
@@ -128,15 +141,12 @@ def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
   fixable: List[Tuple[WeightReport, tflite.Prospect]] = [
       (weight, prospect) for weight, prospect in found
       if not prospect.skips and prospect.wanted and
-      advice.lowered(weight) is None and not weight.is_coarse]
+      advice.lowered(weight) is None and not weight.is_coarse and
+      wanted_hparams([(weight, prospect)], advice)]
   enough = _WORTH * sum(weight.size for weight in weights)
   if fixable and sum(weight.size for weight, _ in fixable) >= enough:
     shown = [weight for weight, _ in fixable]
-    wanted = [(weight, prospect.wanted) for weight, prospect in fixable if prospect.wanted]
-    hparams = ','.join(filter(None, [
-        advice.blocks([(weight, each.block) for weight, each in wanted if each.block]),
-        advice.targets([(weight, each.sparsity) for weight, each in wanted if each.sparsity],
-                       n_of_m=False)]))
+    hparams = wanted_hparams(fixable, advice)
     how = 'If it is to run faster there, train with %s.' % hparams
     if any(advice.is_n_of_m(weight) for weight in shown):
       how = 'Its kernels have no N of M. If it is to run faster there, train in blocks: %s.' % (

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model_pruning import report
+from model_pruning.export import tflite_names
 from model_pruning.reading import goals
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.spec import get_pruning_hparams
@@ -153,3 +154,51 @@ def test_dead_outputs_of_tall_blocks_are_a_matter_of_the_blocks():
   finding = {each.kind: each for each in _report(
       [_masked('fc/kernel', kept)], 'target_sparsity=0.3,block_height=16').findings}['dead_outputs']
   assert 'fc:4x1' in finding.advice and 'blocks of 16x1, 4 per output' in finding.text
+
+
+@pytest.mark.parametrize('hparams,groups', [
+    ('target_sparsity=0.85,group_pruning=true', {'fc/kernel': 'enc', 'out/kernel': 'enc'}),
+    ('target_sparsity=0.85,global_pruning=true', {}), ('target_sparsity=0.85', {})])
+def test_no_target_is_advised_that_a_weight_has(hparams, groups):
+  weights = [samples.weight('fc/kernel', (64, 64), 0.84),
+             samples.weight('out/kernel', (64, 2), 0.9)]
+  finding = {each.kind: each for each in _report(weights, hparams, groups).findings}['runtime']
+  assert 'fc:4x1' in finding.advice and 'sparsity' not in finding.advice
+
+
+def test_blocks_that_prune_nothing_are_not_met_and_want_smaller_ones():
+  found = _report([_masked('fc/kernel', np.ones([64, 64]))],
+                  'target_sparsity=0.5,block_height=-1,block_width=-1')
+  finding, = found.findings
+  assert found.weights[0].met is False and finding.kind == 'coarse'
+  assert finding.advice == 'Prune in smaller units: block_dims_map=[fc:4x1].'
+
+
+@pytest.mark.parametrize('sparsity,found', [(0.66, False), (0.95, True)])
+def test_ends_that_a_group_spared_are_no_finding(sparsity, found):
+  weights = [samples.weight('a/kernel', (256, 256), 0.9),
+             samples.weight('b/kernel', (256, 256), 0.9),
+             samples.weight('out/kernel', (64, 4), sparsity)]
+  kinds = {each.kind: each for each in _report(
+      weights, 'target_sparsity=0.9,global_pruning=true').findings}
+  assert ('ends' in kinds) is found
+  if found:
+    assert 'sparsity_map' not in kinds['ends'].advice and 'exclude' in kinds['ends'].advice
+
+
+@pytest.mark.parametrize('name,key', [
+    ('a-b/kernel', 'a-b'), ('mit leer/kernel', 'mit.leer'), ('a,b[1]/kernel', 'a.b.1.'),
+    ('a.b/kernel', r'a\.b')])
+def test_keys_can_stand_in_lists(name, key):
+  assert tflite_names.map_key(name, [name, 'other/kernel']) == key
+  spec = PruningSpec.create('weight_sparsity_map=[%s:0.5]' % key)
+  assert spec.target_for(name) == 0.5 and len(spec.weight_sparsity_map) == 1
+
+
+def test_long_names_lose_their_middle_in_sentences_and_not_in_keys():
+  scope = 'a_tower_with_a_long_name/and_a_block/and_then_a_layer'
+  weights = [_masked(scope + '/kernel', np.zeros([32, 32])),
+             samples.weight('b/kernel', (8, 8), 0.9)]
+  shown = ' '.join(_report(weights, 'target_sparsity=0.9').table().split('Findings')[1].split())
+  assert scope + '/kernel' not in shown and 'layer/kernel ended with none' in shown
+  assert 'weight_sparsity_map=[%s:0.8]' % scope in shown
