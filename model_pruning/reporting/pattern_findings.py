@@ -149,8 +149,8 @@ def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
     hparams = wanted_hparams(fixable, advice)
     how = 'If it is to run faster there, train with %s.' % hparams
     if any(advice.is_n_of_m(weight) for weight in shown):
-      how = 'Its kernels have no N of M. If it is to run faster there, train in blocks: %s.' % (
-          hparams)
+      how = ('Its kernels have no N of M. If it is to run faster there, train in blocks, in Keras '
+             'without sparsity_m_by_n: %s.' % hparams)
     return make('runtime', shown, 'TFLite skips none of the zeros of %s%s: %s.' % (
         named(shown), '' if len(shown) == 1 else '. For %s' % shown[0].name, fixable[0][1].why),
                 how)
