@@ -141,7 +141,10 @@ class Report:
     if 'FLOP' in shown:
       lines.append('FLOP: per example, two per multiply-add; FLOP kept: without those by zeros.')
     lines += [tables.printable(note) for note in self.notes]
-    found = findings_lib.lines(self.findings, width)
+    # A note says already that no mask was ever updated.
+    found = findings_lib.lines([finding for finding in self.findings
+                                if finding.kind != 'never_updated'], width,
+                               [weight.name for weight in self.weights])
     return '\n'.join(['\n'.join(lines).rstrip()] + [''] * bool(found) + found)
 
 
@@ -153,7 +156,7 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
       'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
       'sparsity': tables.share(weight.sparsity),
-      'target': tables.share(weight.target),
+      'target': weight.target_text,
       'block': tables.shape_text(weight.block) if in_blocks else '-',
       'blocks zero': tables.share(weight.block_sparsity) if in_blocks else '-',
       'threshold': '-' if weight.threshold is None else '%.3g' % weight.threshold,
@@ -278,9 +281,10 @@ def _finished(report: Report, names: Sequence[str], goals: goals_lib.StoredGoals
   weights = list(report.weights)
   for index, goal, is_met in zip(masked, found, met):
     if goal is not None:
-      weights[index] = dataclasses.replace(
-          weights[index], target=goal.target, met=is_met,
+      row = dataclasses.replace(
+          weights[index], target=goal.target,
           details=dataclasses.replace(weights[index].details, goal=goal))
+      weights[index] = dataclasses.replace(row, met=is_met and not row.is_coarse)
   notes = report.notes + ((_as_note(updated.warning(report.path)),) if never_updated else ())
   return dataclasses.replace(report, weights=tuple(weights), notes=notes,
                              never_updated=never_updated)

@@ -45,7 +45,7 @@ FILES = {
     'test_resume.py': ('default', 'oldest'),
     # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
     'reporting/test_browser.py': ('newest',),
-    'reporting/test_findings.py': ('default',),
+    'reporting/test_advice.py': ('default',), 'reporting/test_findings.py': ('default',),
     'reporting/test_history.py': ('default', 'oldest'),
     'reporting/test_page.py': ('default', 'oldest', 'newest'),
     'reporting/test_pictures.py': ('default', 'oldest'),

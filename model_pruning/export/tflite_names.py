@@ -21,6 +21,8 @@ from model_pruning.export import flatbuffer
 # What operations that hand a weight on unchanged are called.
 _ENDINGS = re.compile(r'(/masked_weight|/outside|/read|/ReadVariableOp|/Read|/resource)+$')
 _VARIABLE = re.compile(r'/(weights|kernel|w|W)$')
+# Of these characters lists of hyperparameters are made.
+_OF_LISTS = ',[]"\'#'
 _ALIKE = 0.95  # Least mean cosine between the rows; quantized ones have about 0.999.
 
 
@@ -80,11 +82,17 @@ def map_key(name: str, others: Sequence[str]) -> str:
     name: name of the weight.
     others: names of all weights it must not match.
   """
-  scope = _VARIABLE.sub('', name)
-  for key in (re.escape(scope), re.escape(scope) + '/', '^' + re.escape(scope) + '/'):
+  scope = _expression(_VARIABLE.sub('', name))
+  for key in (scope, scope + '/', '^' + scope + '/'):
     if not any(re.search(key, other) for other in others if other != name):
       return key
-  return '^' + re.escape(name) + '$'
+  return '^' + _expression(name) + '$'
+
+
+def _expression(name: str) -> str:
+  """Returns a regular expression for a name that can stand in a list of hyperparameters."""
+  return ''.join('.' if char in _OF_LISTS or char.isspace() else
+                 char if char == '-' else re.escape(char) for char in name)
 
 
 def _size(node: Any) -> int:

@@ -67,7 +67,7 @@ def goals(model: Any) -> StoredGoals:
     if weight_sparsity.is_final_known(settings.spec, settings.schedule):
       target = float(weight_sparsity.final(settings.spec, settings.schedule, together.own_target))
       stored = StoredSpec.create(settings.spec, settings.schedule)
-      goal = goal_of(together, target, stored.end_step if stored else None)
+      goal = goal_of(together, target, stored.end_step if stored else None, settings.spec)
       known.update((member.record.name, goal) for member in together.members)
   return StoredGoals(known=known)
 

@@ -37,6 +37,10 @@ class Goal:
     units: number of units of the group (or weight).
     end_step: the first step from which on the schedule asks for the target; None if unknown.
     by_columns: whether a unit is at least a whole output.
+    height: number of inputs in a block, or in a run of N of M.
+    spec: the hyperparameters that the weight is pruned by; None if unknown.
+    pool: the group that the maps of the spec know it by, even where it has no other member; None
+      for a weight that they know by its own name.
   """
   target: float
   group: Optional[str]
@@ -45,6 +49,9 @@ class Goal:
   units: int = 0
   end_step: Optional[int] = None
   by_columns: bool = False
+  height: int = 1
+  spec: Optional[PruningSpec] = None
+  pool: Optional[str] = None
 
 
 class Masked(NamedTuple):
@@ -112,21 +119,24 @@ def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goa
     target = (stored.spec.target_sparsity if together.own_target is None
               else together.own_target)
     for record, _ in together.members:
-      goals[record.identity] = goal_of(together, target, stored.end_step)
+      goals[record.identity] = goal_of(together, target, stored.end_step, stored.spec)
   return goals
 
 
-def goal_of(together: PrunedTogether, target: float, end_step: Optional[int]) -> Goal:
-  """Returns the goal of the weights that are pruned together."""
+def goal_of(together: PrunedTogether, target: float, end_step: Optional[int],
+            spec: Optional[PruningSpec] = None) -> Goal:
+  """Returns the goal of the weights that are pruned together; see Goal for the arguments."""
   record, pattern = together.members[0]
-  unit, by_columns = '', False
+  unit, by_columns, height = '', False, 1
   if isinstance(pattern, Block):
     unit = 'blocks of %dx%d' % (pattern.height, pattern.width)
+    height = pattern.height
     by_columns = pattern.height >= record.layout.squeezed().shape[0]
   elif isinstance(pattern, NofM):
-    unit = 'runs of %d inputs' % pattern.m
+    unit, height = 'runs of %d inputs' % pattern.m, pattern.m
   return Goal(target, together.name if len(together.members) > 1 else None,
-              together.fewest_zeros(target), unit, together.units, end_step, by_columns)
+              together.fewest_zeros(target), unit, together.units, end_step, by_columns,
+              height, spec, spec.group_for(record.group) if spec else None)
 
 
 def find(weights: Sequence[Masked], stored: StoredGoals,

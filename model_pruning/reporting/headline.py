@@ -5,6 +5,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from model_pruning import tables
+from model_pruning.reporting.weight import WeightReport
 
 _NAMED = 2
 
@@ -31,9 +32,7 @@ def headline(report: Any) -> Headline:
     return Headline('missed', 'No mask was ever updated', 'The model is masked, and dense still.')
   if known:
     missed.sort(key=lambda weight: weight.sparsity - weight.target)
-    more = '; '.join('%s is at %s, short of %s' % (
-        weight.name, tables.share(weight.sparsity), tables.share(weight.target))
-                     for weight in missed[:_NAMED])
+    more = '; '.join(_shortfall(weight) for weight in missed[:_NAMED])
     if len(missed) > _NAMED:
       more += '; and %d more' % (len(missed) - _NAMED)
     number = len(known)
@@ -50,6 +49,13 @@ def headline(report: Any) -> Headline:
     return Headline('unknown', 'There are no weights in this model', '')
   return Headline('unknown', 'No weight of this model has a mask',
                   'It is stripped, or was never pruned.')
+
+
+def _shortfall(weight: WeightReport) -> str:
+  found = '%s is at %s, short of %s' % (
+      weight.name, tables.share(weight.sparsity), weight.target_text)
+  goal = weight.details.goal
+  return found + ', which cannot be met in %s' % goal.unit if goal and weight.is_coarse else found
 
 
 def tiles(report: Any) -> List[Dict[str, Optional[str]]]:

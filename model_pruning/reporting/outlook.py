@@ -5,8 +5,9 @@
 import re
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from model_pruning.export.tflite_names import map_key
 from model_pruning.reporting import tflite
+from model_pruning.reporting.advice import Advice
+from model_pruning.reporting.pattern_findings import wanted_hparams
 from model_pruning.reporting.weight import WeightReport
 
 _NUMBER = re.compile(r'\d+(\.\d+)?')
@@ -40,19 +41,22 @@ def groups_of(weights: Sequence[WeightReport]) -> List[Group]:
       key = (weight.details.op, prospect.stored, prospect.skips,
              _NUMBER.sub('#', prospect.why), prospect.wanted)
       found.setdefault(key, []).append((weight, prospect))
-  names = [weight.name for weight in weights]
-  groups = [_group(members, names) for members in found.values()]
+  advice = Advice(weights)
+  groups = [_group(members, advice) for members in found.values()]
   return sorted(groups, key=lambda group: (bool(group.skips), -len(group.names)))
 
 
-def _group(members: Sequence[Tuple[WeightReport, tflite.Prospect]], names: Sequence[str]) -> Group:
+def _group(members: Sequence[Tuple[WeightReport, tflite.Prospect]], keys: Advice) -> Group:
   first, prospect = members[0]
   advice = []
-  if prospect.wanted is not None:
-    key = map_key(first.name, names) if len(members) == 1 else '...'
+  if len(members) == 1 or any(keys.pool_of(weight) or keys.is_n_of_m(weight)
+                              for weight, _ in members):
+    advice.append(wanted_hparams(members, keys))
+  elif prospect.wanted is not None:
     if prospect.wanted.block:
-      advice.append('block_dims_map=[%s:%s]' % (key, prospect.wanted.block))
+      advice.append('block_dims_map=[...:%s]' % prospect.wanted.block)
     if prospect.wanted.sparsity:
-      advice.append('weight_sparsity_map=[%s:%g]' % (key, prospect.wanted.sparsity))
+      advice.append('weight_sparsity_map=[...:%g]' % prospect.wanted.sparsity)
   return Group([weight.name for weight, _ in members], first.details.op, prospect.stored,
-               ', '.join(prospect.skips), prospect.why, ','.join(advice))
+               ', '.join(prospect.skips), prospect.why,
+               ','.join(filter(None, advice)))

@@ -10,6 +10,8 @@ from model_pruning.export import tflite_sparse
 from model_pruning.reporting.weight import WeightReport
 
 SMALLEST = 1024  # Elements; with fewer, 'dynamic' leaves a weight as it is.
+# Per output; among fewer blocks there is little to choose from.
+_FEWEST_BLOCKS = 8
 _MODES = (('float', tflite_kernels.FLOAT), ('dynamic int8', tflite_kernels.DYNAMIC))
 
 
@@ -59,13 +61,16 @@ def prospect_of(weight: WeightReport) -> Prospect:
             'sparse in the file, dense in memory' if expanding else 'dense')
   if skips:
     return Prospect(stored, skips, '', None)
+  zeros = details.zeros
+  inputs = 0 if zeros is None else zeros.outputs if details.transposed else zeros.inputs
   # Blocks of 16x1 serve both, as they are made of 4x1.
   best = next((verdict for _, verdict in reversed(verdicts)
-               if verdict.wanted_block or verdict.wanted_sparsity), verdicts[0][1])
-  block = best.wanted_block
+               if (verdict.wanted_block or verdict.wanted_sparsity) and
+               inputs // (verdict.block or 1) >= _FEWEST_BLOCKS), None)
+  block = best.wanted_block if best else None
   wanted = Wanted('' if not block else ('1x%d' if details.transposed else '%dx1') % block,
-                  best.wanted_sparsity) if block or best.wanted_sparsity else None
-  why = best.why
+                  best.wanted_sparsity) if best else None
+  why = (best or verdicts[0][1]).why
   if details.in_loop:
     why += '; it is used in a loop, which the converter may turn into another operation'
   return Prospect(stored, (), why, wanted)

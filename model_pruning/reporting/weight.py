@@ -7,10 +7,14 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
+from model_pruning import tables
 from model_pruning.export.tflite_kernels import Zeros
 from model_pruning.reading.goals import Goal
 from model_pruning.reporting.sketch import Sketch
 from model_pruning.spec import BlockDims
+
+# A target, and the sparsity closest to it that its blocks allow, may lie so far apart.
+COARSE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +71,7 @@ class WeightReport:
     target: the target sparsity, where the model says it, or its hparams were given; None
       otherwise, and for weights without a mask.
     met: whether the mask, or the masks of its group, hide as many elements as the target asks
-      for; None without a target.
+      for, and its units let it come close to that; None without a target.
     details: more about it, not in JSON and CSV.
   """
   name: str
@@ -97,6 +101,28 @@ class WeightReport:
     """Share of the elements that are zero."""
     return self.zeros / max(self.size, 1)
 
+  @property
+  def is_coarse(self) -> bool:
+    """Whether its blocks, or runs, keep it off its target, and not the training."""
+    goal = self.details.goal
+    return (goal is not None and bool(goal.unit) and goal.group is None and
+            self.details.hidden >= goal.fewest_zeros and
+            goal.target - self.sparsity > max(COARSE, 1 / max(self.size, 1)))
+
+  @property
+  def target_of(self) -> Optional[str]:
+    """The group that has the target together; None for a target of its own."""
+    return self.details.goal.group if self.details.goal else None
+
+  @property
+  def target_text(self) -> str:
+    """The target for tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none."""
+    goal = self.details.goal
+    if self.target is None or goal is None or goal.group is None:
+      return tables.share(self.target)
+    return '%s of %s' % (tables.share(self.target), 'all' if (
+        goal.spec is None or goal.spec.global_pruning) else goal.group)
+
   def values(self) -> Dict[str, Any]:
     """Returns all of it by name, for JSON and CSV."""
     return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype,
@@ -105,4 +131,5 @@ class WeightReport:
             'block_sparsity': self.block_sparsity, 'threshold': self.threshold,
             'bytes_dense': self.bytes_dense, 'bytes_sparse': self.bytes_sparse,
             'bytes_gzipped': self.bytes_gzipped, 'flops': self.flops,
-            'flops_effective': self.flops_effective, 'target': self.target, 'met': self.met}
+            'flops_effective': self.flops_effective, 'target': self.target,
+            'target_of': self.target_of, 'met': self.met}

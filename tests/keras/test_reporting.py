@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """report() on models in memory."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,30 @@ def test_half_precision_is_reported_on():
   (weight,) = sparsity.report(layer).weights
   assert (weight.dtype, weight.size) == ('bfloat16', 32)
   assert np.isfinite(weight.sparsity)
+
+
+@pytest.mark.parametrize('kwargs', [
+    {}, {'hparams': 'global_pruning=true'}, {'sparsity_m_by_n': (2, 4)}, {'block_size': (16, 1)},
+    {'hparams': 'weight_sparsity_map=[fc:0.7]'}, {'block_size': (-1, -1)}])
+def test_findings_advise_what_prune_low_magnitude_takes(kwargs):
+  def made(**more):
+    model = keras.Sequential([
+        keras.Input((64,)), keras.layers.Dense(128, name='fc1'), keras.layers.Dense(64, name='fc2'),
+        keras.layers.Dense(2, name='logits')])
+    return sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.9, 0, frequency=1),
+                                        **more)
+
+  model = made(**kwargs)
+  model.compile('sgd', 'mse')
+  model.fit(np.ones([32, 64], np.float32), np.zeros([32, 2], np.float32), verbose=0,
+            callbacks=[sparsity.UpdatePruningStep()])
+  found = sparsity.report(model).findings
+  assert found
+  for finding in found:
+    for advised in re.findall(r'(?:\w+=(?:\[[^\]]*\]|\w+),?)+', finding.advice):
+      more = dict(kwargs, hparams=advised)
+      if 'intra_block_sparsity=false' in advised:
+        del more['sparsity_m_by_n']
+      if 'global_pruning' in kwargs.get('hparams', '') and 'global' not in advised:
+        more['hparams'] += ',' + kwargs['hparams']
+      assert sparsity.report(made(**more)).weights

@@ -9,6 +9,7 @@ import pytest
 
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import findings
+from model_pruning.reporting import headline
 from tests.reporting import samples
 
 HALF = 'target_sparsity=0.5'
@@ -118,7 +119,9 @@ def test_a_group_meets_its_target_together():
 def test_a_target_that_the_pattern_cannot_come_to(weight, hparams, unit):
   report = samples.report_of([weight], hparams)
   finding = _found(report)['coarse']
-  assert report.weights[0].met and unit in finding.text
+  assert report.weights[0].met is False and unit in finding.text
+  assert 'short' not in _found(report)
+  assert 'cannot be met in ' + unit in headline.headline(report).more
   assert '%.4f' % report.weights[0].sparsity in finding.text and 'fc:' in finding.advice
 
 
