@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning:cli //model_pruning:keras/__init__
+# bazel: deps = //model_pruning:keras/__init__
 """Tests of files of Keras models on the command line, and in report.of."""
 
 import json
