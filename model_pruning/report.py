@@ -107,6 +107,7 @@ class Report:
     headers = [field.name for field in dataclasses.fields(WeightReport)
                if field.name != 'details']
     headers[headers.index('zeros'):headers.index('zeros') + 1] = ['size', 'zeros', 'sparsity']
+    headers.insert(headers.index('target') + 1, 'target_of')
     rows = []
     for weight in self.weights:
       values = dict(weight.values(), shape=tables.shape_text(weight.shape),

@@ -37,7 +37,7 @@ def groups_of(weights: Sequence[WeightReport]) -> List[Group]:
   found: Dict[Tuple[Any, ...], List[Tuple[WeightReport, tflite.Prospect]]] = {}
   for weight in weights:
     if weight.masked and weight.zeros:
-      prospect = tflite.prospect_of(weight)
+      prospect = tflite.prospect_of(weight, tflite.FEWEST_BLOCKS)
       key = (weight.details.op, prospect.stored, prospect.skips,
              _NUMBER.sub('#', prospect.why), prospect.wanted)
       found.setdefault(key, []).append((weight, prospect))

@@ -135,7 +135,7 @@ def wanted_hparams(fixable: Sequence[Tuple[WeightReport, tflite.Prospect]],
 def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
             advice: Advice) -> Optional[Finding]:
   """Patterns that no kernel of TFLite skips."""
-  found = [(weight, tflite.prospect_of(weight)) for weight in masked
+  found = [(weight, tflite.prospect_of(weight, tflite.FEWEST_BLOCKS)) for weight in masked
            if weight.sparsity >= 0.5 and weight.size >= tflite.SMALLEST]
   slow = [weight for weight, prospect in found if not prospect.skips]
   fixable: List[Tuple[WeightReport, tflite.Prospect]] = [

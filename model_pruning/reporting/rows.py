@@ -109,7 +109,7 @@ def details_of(weight: WeightReport) -> Dict[str, Any]:
     found.update(largest=_finite(sketch.largest), cell=list(sketch.cell),
                  most_in_bin=int(max(sketch.pruned.max(), sketch.kept.max())))
   if weight.masked:
-    prospect = tflite.prospect_of(weight)
+    prospect = tflite.prospect_of(weight, tflite.FEWEST_BLOCKS)
     found['tflite'] = {'op': details.op, 'stored': prospect.stored, 'skips': list(prospect.skips),
                        'why': prospect.why}
   return found

@@ -11,7 +11,7 @@ from model_pruning.reporting.weight import WeightReport
 
 SMALLEST = 1024  # Elements; with fewer, 'dynamic' leaves a weight as it is.
 # Per output; among fewer blocks there is little to choose from.
-_FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 8
 _MODES = (('float', tflite_kernels.FLOAT), ('dynamic int8', tflite_kernels.DYNAMIC))
 
 
@@ -44,8 +44,13 @@ class Prospect:
   wanted: Optional[Wanted]
 
 
-def prospect_of(weight: WeightReport) -> Prospect:
-  """Returns the fate of a weight in TFLite, as far as its mask and its graph tell."""
+def prospect_of(weight: WeightReport, fewest_blocks: int = 1) -> Prospect:
+  """Returns the fate of a weight in TFLite, as far as its mask and its graph tell.
+
+  Args:
+    weight: the weight.
+    fewest_blocks: the smaller blocks are wanted where an output would have fewer of the larger.
+  """
   details = weight.details
   verdicts = [(name, tflite_kernels.judge(details.op or 'this operation', kind, details.zeros))
               for name, kind in _MODES]
@@ -66,7 +71,7 @@ def prospect_of(weight: WeightReport) -> Prospect:
   # Blocks of 16x1 serve both, as they are made of 4x1.
   best = next((verdict for _, verdict in reversed(verdicts)
                if (verdict.wanted_block or verdict.wanted_sparsity) and
-               inputs // (verdict.block or 1) >= _FEWEST_BLOCKS), None)
+               inputs // (verdict.block or 1) >= fewest_blocks), None)
   block = best.wanted_block if best else None
   wanted = Wanted('' if not block else ('1x%d' if details.transposed else '%dx1') % block,
                   best.wanted_sparsity) if best else None
