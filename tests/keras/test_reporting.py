@@ -68,7 +68,7 @@ def test_findings_advise_what_prune_low_magnitude_takes(kwargs):
   def made(**more):
     model = keras.Sequential([
         keras.Input((64,)), keras.layers.Dense(128, name='fc1'), keras.layers.Dense(64, name='fc2'),
-        keras.layers.Dense(2, name='logits')])
+        keras.layers.Dense(2, name='logits')], name='net')  # Keras 3 puts it in front of names.
     return sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.9, 0, frequency=1),
                                         **more)
 
