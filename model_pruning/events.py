@@ -146,9 +146,10 @@ def read(path: Any, depth: Optional[int] = None) -> History:
   path = inputs.check(path)
   runs = places.event_files(path, depth)
   tags: List[str] = []
+  variables_of: Dict[str, Set[str]] = {}
   found: Dict[str, Dict[str, Dict[int, float]]] = {}
   for run, parts in runs.items():
-    values = _merged(parts)
+    values, variables_of[run] = _merged(parts)
     tags += [tag for tag in values if tag not in tags]
     if any(_TAG.fullmatch(tag) for tag in values):
       found[run] = values
@@ -160,9 +161,8 @@ def read(path: Any, depth: Optional[int] = None) -> History:
   weights, asked = [], {}
   for run, values in found.items():
     prefix = run + ': ' if len(found) > 1 else ''
-    variables = _variables(runs[run])
     weights += [dataclasses.replace(weight, name=prefix + weight.name)
-                for weight in _weights(values, variables)]
+                for weight in _weights(values, variables_of[run])]
     for tag in values:
       if _ASKED.fullmatch(tag):
         asked[run if len(found) > 1 else ''] = _series(values[tag])
@@ -186,25 +186,15 @@ def _weights(values: Dict[str, Dict[int, float]], variables: Set[str]) -> List[W
   return weights
 
 
-def _variables(files: List[str]) -> Set[str]:
-  """Returns the names of the variables of a run, from the graph in its events; empty without one.
-  """
-  for path in files:
-    for event in _events(path):
-      content = event.graph_def
-      if not content and event.meta_graph_def:
-        try:
-          content = inputs.parse(tf.MetaGraphDef(), event.meta_graph_def
-                                 ).graph_def.SerializeToString()
-        except Exception:  # Each version of protobuf has its own.
-          continue
-      if content:
-        try:
-          nodes = inputs.parse(tf.GraphDef(), content).node
-        except Exception:
-          continue
-        return {without_part(node.name) for node in nodes if node.op in VARIABLE_OPS}
-  return set()
+def _variables_of(event: Any) -> Set[str]:
+  """Returns the names of the variables of the graph in an event; empty without one."""
+  try:
+    meta = inputs.parse(tf.MetaGraphDef(), event.meta_graph_def)
+    nodes = (inputs.parse(tf.GraphDef(), event.graph_def) if event.graph_def else
+             meta.graph_def).node
+  except Exception:  # Each version of protobuf has its own.
+    return set()
+  return {without_part(node.name) for node in nodes if node.op in VARIABLE_OPS}
 
 
 def _series(by_step: Dict[int, float]) -> Series:
@@ -212,12 +202,15 @@ def _series(by_step: Dict[int, float]) -> Series:
   return Series(np.array(steps, np.int64), np.array([by_step[step] for step in steps], np.float64))
 
 
-def _merged(files: List[str]) -> Dict[str, Dict[int, float]]:
-  """Returns the scalars of a run, by tag and step."""
+def _merged(files: List[str]) -> Tuple[Dict[str, Dict[int, float]], Set[str]]:
+  """Returns the scalars of a run, by tag and step, and the names of the variables of its graph."""
   merged: Dict[str, Dict[int, float]] = {}
+  variables: Set[str] = set()
   for path in files:
     own: Dict[str, Dict[int, float]] = {}
     for event in _events(path):
+      if not variables and (event.graph_def or event.meta_graph_def):
+        variables = _variables_of(event)
       for value in event.summary.value:
         number = _scalar(value)
         if number is not None:
@@ -227,7 +220,7 @@ def _merged(files: List[str]) -> Dict[str, Dict[int, float]]:
       start = min(by_step)
       merged[tag] = {step: number for step, number in merged.get(tag, {}).items() if step < start}
       merged[tag].update(by_step)
-  return merged
+  return merged, variables
 
 
 def _scalar(value: Any) -> Optional[float]:

@@ -34,7 +34,7 @@ def run(path, words, cwd, environment, timeout=600):
     path: of the file.
     words: its arguments.
     cwd: the folder that it runs in.
-    environment: variables to set besides those of this process.
+    environment: variables to add to the environment of this process.
     timeout: in seconds.
 
   Returns:

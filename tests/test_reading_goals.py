@@ -15,7 +15,7 @@ from model_pruning.reading import goals
 
 
 def _build(spec, steps=(100,), groups=False, sparsity=None):
-  """Makes weights, and updates their masks at some steps; returns what to run and the rows."""
+  """Creates weights, updates their masks at the given steps, and returns the results."""
   step = tf.train.get_or_create_global_step()
   shapes = {'conv': [3, 3, 4, 8], 'fc1': [64, 32], 'fc2': [32, 10]}
   for name, shape in shapes.items():

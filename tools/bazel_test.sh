@@ -17,14 +17,7 @@ if ! command -v bazel >/dev/null 2>&1; then
       echo "SKIPPED: there is no bazel (Debian, Ubuntu: apt-get install bazel-bootstrap)" >&2
       exit 0 ;;
   esac
-  sudo=
-  [ "$(id -u)" -eq 0 ] || sudo=sudo
-  DEBIAN_FRONTEND=noninteractive
-  export DEBIAN_FRONTEND
-  $sudo apt-get install -y -qq bazel-bootstrap >&2 || {
-    $sudo apt-get update -qq >&2
-    $sudo apt-get install -y -qq bazel-bootstrap >&2
-  }
+  tools/apt_install.sh bazel-bootstrap
 fi
 
 python=$(tools/env.sh auto)

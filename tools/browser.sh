@@ -19,14 +19,7 @@ if ! find_both; then
       echo "there is no chromium with its driver (Debian: apt-get install chromium chromium-driver)" >&2
       exit 3 ;;
   esac
-  sudo=
-  [ "$(id -u)" -eq 0 ] || sudo=sudo
-  DEBIAN_FRONTEND=noninteractive
-  export DEBIAN_FRONTEND
-  $sudo apt-get install -y -qq chromium chromium-driver >&2 || {
-    $sudo apt-get update -qq >&2
-    $sudo apt-get install -y -qq chromium chromium-driver >&2
-  }
+  "$(dirname "$0")/apt_install.sh" chromium chromium-driver
   find_both
 fi
 echo "$browser"

@@ -94,7 +94,7 @@ class Verdict:
 
 
 def judge(op: str, kind: Tuple[str, str], zeros: Optional[Zeros]) -> Verdict:
-  """Says whether the runtime skips the zeros of a weight, and if not, why.
+  """Returns whether the runtime skips the zeros of a weight, with the reason if it does not.
 
   Args:
     op: the TFLite operation that uses it.

@@ -82,7 +82,7 @@ def _listed(what: str, paths: Set[str]) -> str:
 
 
 def _natural(path: str) -> List[Any]:
-  """Returns what to sort by: ckpt-9 comes before ckpt-10."""
+  """Returns a sort key that compares numbers by value: ckpt-9 comes before ckpt-10."""
   return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path)]
 
 
