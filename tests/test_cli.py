@@ -158,6 +158,19 @@ def test_prune(run_folder, tmp_path, capsys):
   assert checkpoint.Checkpoint(target).read('fc1/mask').mean() == 0.75
 
 
+def test_a_weight_has_one_name(run_folder, tmp_path, capsys):
+  """That of its variable: in a checkpoint, its events, and the graph that it is stripped to."""
+  stripped = str(tmp_path / 'stripped.pb')
+  assert not _run(run_folder, 'strip', 'RUN/pruned', '--output_node_names=scores',
+                  '--output=' + stripped)
+  capsys.readouterr()
+  for words in (['report', 'RUN/pruned'], ['report', '--history', 'RUN/pruned'],
+                ['report', stripped]):
+    assert not _run(run_folder, *words, '--json')
+    found = json.loads(capsys.readouterr().out)
+    assert [weight['name'] for weight in found['weights']] == ['fc1/kernel', 'fc2/kernel'], words
+
+
 def test_inputs_and_outputs_of_one_name_are_told_apart(tmp_path):
   with tf.Graph().as_default(), tf.Session() as session:
     for name in 'ab':
