@@ -8,20 +8,18 @@ import json
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
-from model_pruning import schedules
 from model_pruning.compat import tf
-from model_pruning.hparam import HParams
+from model_pruning.engine.saliency import keeps_history
+from model_pruning.hparams.defaults import get_pruning_hparams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.backend import keras
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import deserialize
-from model_pruning.sparsity_schedules import PolynomialDecay
-from model_pruning.sparsity_schedules import PolynomialDecaySchedule
-from model_pruning.sparsity_schedules import PruningSchedule
-from model_pruning.spec import get_pruning_hparams
-from model_pruning.spec import PruningSpec
-from model_pruning.weight_sparsity import sparsities_at
-
-_OWN_SCHEDULES = (ConstantSparsity, PolynomialDecay, PolynomialDecaySchedule)
+from model_pruning.schedules import deserialize
+from model_pruning.schedules import gradual
+from model_pruning.schedules import PruningSchedule
+from model_pruning.schedules.schedule import Schedule
+from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.schedules.weight_sparsity import sparsities_at
 
 # The step of the last mask update where there was none yet.
 NEVER = -1
@@ -56,7 +54,7 @@ class Settings:
                                  'says that itself: block_height, block_width, '
                                  'block_pooling_function, intra_block_sparsity' % name)
       spec = PruningSpec.create(schedule)
-      _check_door(spec)
+      _check_served(spec)
       return cls(spec)
     if not isinstance(schedule, PruningSchedule):
       raise errors.ScheduleError(
@@ -86,7 +84,7 @@ class Settings:
       else:
         values['target_sparsity'] = m / n
     spec = PruningSpec.create(_override(values))
-    _check_door(spec)
+    _check_served(spec)
     return cls(spec, schedule)
 
   def get_config(self) -> Dict[str, Any]:
@@ -128,24 +126,24 @@ class Settings:
     """
     if step <= last_update_step:
       return False
+    schedule: Schedule = self.schedule or SpecSchedule(self.spec)
     if self.schedule is None:
-      return bool(schedules.is_update_due(step, max(last_update_step, 0), self.spec))
-    if type(self.schedule) in _OWN_SCHEDULES:
-      return bool(self.schedule.is_due(step, last_update_step))
-    # Those of users need not know what they passed over.
-    return any(self.schedule.is_due(each, last_update_step)
+      last_update_step = max(last_update_step, 0)
+    if not schedule.needs_exact_steps:
+      return bool(schedule.is_due(step, last_update_step))
+    return any(schedule.is_due(each, last_update_step)
                for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
   def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
-    """Returns the sparsity of a weight at `step`, a scalar tensor, as the graph door computes it.
+    """Returns the sparsity of a weight at `step`, a scalar tensor, as the graph API computes it.
 
     Args:
       step: number of batches done.
       own_target: what a map gives the weight; None if it gives it nothing.
       dtype: what selection needs for the size of the weight.
     """
-    if self.schedule is not None and type(self.schedule) not in _OWN_SCHEDULES:
-      # That of a user may count in Python's numbers, and is asked with them when it is due, too.
+    if self.schedule is not None and self.schedule.needs_exact_steps:
+      # A user's schedule may know Python's numbers only.
       return tf.cast(self.schedule.sparsity_at(step, self.spec.target_sparsity, own_target), dtype)
     return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
 
@@ -169,7 +167,7 @@ class Settings:
     Args: see is_due.
     """
     if self.schedule is None:
-      return schedules.shortfall(self.spec, step)
+      return gradual.shortfall(self.spec, step)
     target = self._final_sparsity
     if target is None:
       return None
@@ -229,9 +227,9 @@ def _pair(name: str, pair: Any) -> Tuple[int, int]:
     raise errors.BlockError('%s is %r; it must be a pair of integers' % (name, pair)) from None
 
 
-def _check_door(spec: PruningSpec) -> None:
-  """Refuses what only the graph door has."""
-  if spec.uses_gradients:
+def _check_served(spec: PruningSpec) -> None:
+  """Refuses hyperparameters that only the graph API has."""
+  if keeps_history(spec.prune_option):
     raise errors.SpecError(
         'prune_option=%s needs the history of weights that graphs keep; Keras models are pruned by '
         "prune_option='weight'" % spec.prune_option)

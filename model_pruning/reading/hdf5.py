@@ -9,7 +9,7 @@ other files of the machine.
 from typing import Any, Iterator, Tuple
 
 from model_pruning import errors
-from model_pruning import tensors
+from model_pruning.reading import tensors
 
 LARGEST = 2**28  # Bytes of arrays, in a file of few.
 MOST_PACKED = 8  # Times as many bytes as a larger file has: it may be compressed.

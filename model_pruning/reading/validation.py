@@ -9,8 +9,8 @@ faults end the process.
 from typing import Any, Dict, List, NoReturn, Sequence, Set
 
 from model_pruning import errors
-from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.reading import tensors
 
 # Operations that call functions, and how many inputs come before the functions' arguments.
 CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')

@@ -6,10 +6,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from model_pruning import tables
 from model_pruning.reporting import drawings
 from model_pruning.reporting import tflite
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
 _MANY = 150  # Weights; of more the pictures of masks are smaller, so that the page is.
 _CELLS, _FEW_CELLS = 48, 24

@@ -1,0 +1,124 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How far a training run has come with its pruning: a bar on a terminal, lines in a log."""
+
+import sys
+import time
+from typing import Any, Callable, Optional
+
+from absl import logging
+import tqdm
+
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules import gradual
+from model_pruning.schedules.base import PruningSchedule
+
+_LONG = 10.0  # Seconds after which a run is long enough to show.
+_BETWEEN_LINES = 60.0
+
+
+class Progress:
+  """Shows the step, the sparsity and the next update of a run.
+
+  On a terminal as a bar, which goes when the run ends. Elsewhere as a line in the log, once a
+  minute. Short runs show nothing.
+  """
+
+  def __init__(self, name: str, end: Optional[int], stream: Any = None, long: float = _LONG,
+               between_lines: float = _BETWEEN_LINES) -> None:
+    """Starts the clock.
+
+    Args:
+      name: of the pruning.
+      end: the step of the last update that makes a difference; None if it is unknown.
+      stream: where the bar goes, by default stderr.
+      long: seconds after which it is shown.
+      between_lines: seconds between two lines of a log.
+    """
+    self._name, self._end = name, end
+    self._stream = sys.stderr if stream is None else stream
+    self._on_terminal = bool(getattr(self._stream, 'isatty', lambda: False)())
+    self._bar: Any = None
+    self._between = 0.2 if self._on_terminal else between_lines
+    self._due = time.monotonic() + (long if self._on_terminal else max(long, between_lines))
+
+  def at(self, step: int, text: Callable[[], str]) -> None:
+    """Shows where the run is, if it is time.
+
+    Args:
+      step: global step.
+      text: returns the sentence of Plan.describe; called only when it is shown.
+    """
+    now = time.monotonic()
+    if now < self._due:
+      return
+    self._due = now + self._between
+    if not self._on_terminal:
+      logging.info('%s: %s', self._name, text())
+      return
+    if self._bar is None:
+      self._bar = tqdm.tqdm(
+          total=self._end or None, leave=False, file=self._stream, dynamic_ncols=True,
+          bar_format=self._name + (' {percentage:3.0f}%|{bar:20}| {desc}' if self._end else
+                                   ': {desc}'))
+    self._bar.n = min(step, self._end) if self._end else step
+    self._bar.set_description_str(text(), refresh=False)
+    self._bar.refresh()
+
+  def close(self) -> None:
+    """Takes the bar from the terminal."""
+    if self._bar is not None:
+      self._bar.close()
+      self._bar = None
+
+
+class Plan:
+  """What a run intends, as far as numbers can say it: its sparsity by step, and its end."""
+
+  def __init__(self, spec: PruningSpec, schedule: Optional[PruningSchedule],
+               follows_spec: bool) -> None:
+    """See Pruning.
+
+    Args:
+      spec: what is followed.
+      schedule: the object that takes the place of the spec's schedule, if one does.
+      follows_spec: whether nothing does.
+    """
+    self._spec = spec if follows_spec else None
+    # Another schedule may only know tensors.
+    self._schedule = None if schedule is None or schedule.needs_exact_steps else schedule
+
+  @property
+  def end(self) -> Optional[int]:
+    """The step of the last update that changes the sparsity; None if it is unknown."""
+    if self._spec is not None:
+      return gradual.reach(self._spec).step
+    end = getattr(self._schedule, 'end_step', -1)
+    return end if end > 0 else None
+
+  def describe(self, step: int, last_update: int, next_update: Optional[int]) -> str:
+    """Returns where a run is.
+
+    >>> plan = Plan(PruningSpec(target_sparsity=0.9), None, True)
+    >>> plan.describe(54, 50, 60)
+    'step 54, sparsity 0.7875 of 0.9000, next update at step 60'
+
+    Args:
+      step: global step.
+      last_update: the step of the last update; 0 if there was none.
+      next_update: the step of the next update; None if there is none.
+    """
+    parts = ['step {:,}'.format(step)]
+    sparsity = target = None
+    if self._spec is not None:
+      sparsity = gradual.gradual_sparsity(last_update, self._spec)
+      target = gradual.reach(self._spec).sparsity
+    elif self._schedule is not None:
+      sparsity = self._schedule.sparsity_at(last_update)
+      target = self._schedule.final_sparsity_target
+    if sparsity is not None:
+      parts.append('sparsity %.4f' % (sparsity if last_update else 0) +
+                   ('' if target is None else ' of %.4f' % target))
+    parts.append('no more updates' if next_update is None else
+                 'next update at step {:,}'.format(next_update))
+    return ', '.join(parts)
