@@ -16,11 +16,14 @@ import typing
 from model_pruning.util import lazy as _lazy
 
 # Imported when asked for: gradual.py and clock.py serve the command line without TensorFlow.
-_LAZY = {
+SCHEDULES = {  # The classes that deserialize() knows, and the files they are in.
     'ConstantSparsity': 'constant',
-    'deserialize': 'serialization',
     'PolynomialDecay': 'polynomial',
     'PolynomialDecaySchedule': 'polynomial',
+}
+_LAZY = {
+    **SCHEDULES,
+    'deserialize': 'serialization',
     'PruningSchedule': 'base',
     'serialize': 'serialization',
 }

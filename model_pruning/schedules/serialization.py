@@ -5,12 +5,8 @@
 from typing import Any, Dict, Mapping, Optional
 
 from model_pruning import errors
+from model_pruning import schedules
 from model_pruning.schedules.base import PruningSchedule
-from model_pruning.schedules.constant import ConstantSparsity
-from model_pruning.schedules.polynomial import PolynomialDecay
-from model_pruning.schedules.polynomial import PolynomialDecaySchedule
-
-_CLASSES = (ConstantSparsity, PolynomialDecay, PolynomialDecaySchedule)
 
 
 def serialize(schedule: PruningSchedule) -> Dict[str, Any]:
@@ -31,6 +27,7 @@ def deserialize(config: Mapping[str, Any],
                 custom_objects: Optional[Mapping[str, Any]] = None) -> PruningSchedule:
   """Makes a schedule of what serialize, or its get_config, gave.
 
+  >>> from model_pruning.schedules import ConstantSparsity
   >>> deserialize(ConstantSparsity(0.5, begin_step=200).get_config())
   ConstantSparsity(target_sparsity=0.5, begin_step=200, end_step=-1, frequency=100)
 
@@ -45,7 +42,7 @@ def deserialize(config: Mapping[str, Any],
   if not isinstance(config, Mapping) or set(config) != {'class_name', 'config'}:
     raise errors.ScheduleError("%r is not the config of a schedule: expected {'class_name': ..., "
                                "'config': ...}, as get_config() gives it" % (config,))
-  classes = {made.__name__: made for made in _CLASSES}
+  classes = {name: getattr(schedules, name) for name in schedules.SCHEDULES}
   classes.update(custom_objects or {})
   name = config['class_name']
   if name not in classes:
