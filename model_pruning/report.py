@@ -130,7 +130,7 @@ class Report:
     cells = [_cells(weight) for weight in self.weights]
     totals = self.totals()
     total = dict.fromkeys(cells[0], '')
-    total.update({'weight': 'total', 'sparsity': tables.share(totals['sparsity']),
+    total.update({'weight': 'total', 'sparsity': tables.fraction(totals['sparsity']),
                   'if dense': tables.scaled(totals['bytes_dense'], 'B'),
                   'if sparse': tables.scaled(totals['bytes_sparse'], 'B'),
                   'if gzipped': tables.scaled(totals['bytes_gzipped'], 'B'),
@@ -156,10 +156,10 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
   return {
       'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
-      'sparsity': tables.share(weight.sparsity),
+      'sparsity': tables.fraction(weight.sparsity),
       'target': weight.target_text,
       'block': tables.shape_text(weight.block) if in_blocks else '-',
-      'blocks zero': tables.share(weight.block_sparsity) if in_blocks else '-',
+      'blocks zero': tables.fraction(weight.block_sparsity) if in_blocks else '-',
       'threshold': '-' if weight.threshold is None else '%.3g' % weight.threshold,
       'if dense': tables.scaled(weight.bytes_dense, 'B'),
       'if sparse': tables.scaled(weight.bytes_sparse, 'B'),

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What came of it: asked and achieved sparsity, as a table and as TensorBoard summaries."""
+"""Target and achieved sparsity of masked weights, as a table and as TensorBoard summaries."""
 
 import dataclasses
 from typing import Any, Iterable, List, Sequence, Tuple
@@ -15,18 +15,18 @@ _SHORT = 'short of its target'
 
 @dataclasses.dataclass(frozen=True)
 class WeightSparsity:
-  """Asked and achieved sparsity of one weight.
+  """Target and achieved sparsity of one weight.
 
   Attributes:
     name: op name of the weight.
     shape: its static shape.
-    asked: its target sparsity, as a share of its units (elements or blocks).
+    target: its target sparsity, as a fraction of its units (elements or blocks).
     zeros: number of elements its mask hides.
     short: whether fewer are hidden than the target asks for.
   """
   name: str
   shape: Tuple[int, ...]
-  asked: float
+  target: float
   zeros: int
   short: bool
 
@@ -39,7 +39,7 @@ class WeightSparsity:
 
   @property
   def achieved(self) -> float:
-    """Share of the elements that the mask hides."""
+    """Fraction of the elements that the mask hides."""
     return self.zeros / self.size
 
 
@@ -53,7 +53,7 @@ def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) ->
   zeros, size = sum(row.zeros for row in rows), sum(row.size for row in rows)
   short = [_SHORT if row.short else '' for row in rows]
   lines = [['weight', 'shape', 'target', 'achieved', 'zeros', 'of', '']]
-  lines += [[row.name, tables.shape_text(row.shape), '%.4f' % row.asked, '%.4f' % row.achieved,
+  lines += [[row.name, tables.shape_text(row.shape), '%.4f' % row.target, '%.4f' % row.achieved,
              '{:,}'.format(row.zeros), '{:,}'.format(row.size), remark]
             for row, remark in zip(rows, short)]
   lines.append(['total', '', '', '%.4f' % (zeros / max(size, 1)), '{:,}'.format(zeros),

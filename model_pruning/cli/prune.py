@@ -43,8 +43,8 @@ def run(args: Any) -> None:
     rows = one_shot.prune_checkpoint(args.model, args.output, spec, args.include, args.exclude)
   if args.json:
     print(json.dumps({'output': args.output, 'weights': [
-        {'name': row.name, 'shape': list(row.shape), 'asked': row.asked, 'achieved': row.achieved,
-         'zeros': row.zeros} for row in rows]}, indent=2))
+        {'name': row.name, 'shape': list(row.shape), 'target': row.target,
+         'achieved': row.achieved, 'zeros': row.zeros} for row in rows]}, indent=2))
   else:
     print(sparsity_table(rows, shared.width()))
     print('\nWritten to %s' % tables.printable(args.output))

@@ -73,7 +73,7 @@ class TFLiteExport:
     for weight in self.weights:
       stored = weight.stored
       rows.append([stored.name, tables.shape_text(stored.shape), _storage(stored),
-                   tables.share(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
+                   tables.fraction(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
                    'yes' if weight.fast else 'no'])
       if not weight.fast:
         reasons.setdefault((weight.why, weight.advice), []).append(stored.name)

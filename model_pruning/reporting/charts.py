@@ -66,7 +66,7 @@ def sparsity(weights: Sequence[events.WeightHistory]) -> Chart:
       groups.append([weight])
   shown = groups[:MOST_LINES]
   return _chart('sparsity', [group[0].sparsity for group in shown],
-                [[weight.name for weight in group] for group in shown], tables.share,
+                [[weight.name for weight in group] for group in shown], tables.fraction,
                 sum(map(len, groups[MOST_LINES:])), (0, 1.02))
 
 

@@ -134,7 +134,7 @@ def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
     return None
   found.sort(key=lambda weight: weight.sparsity - (weight.target or 0))
   shown = '; '.join('%s is at %s, short of %s' % (
-      weight.name, tables.share(weight.sparsity), weight.target_text)
+      weight.name, tables.fraction(weight.sparsity), weight.target_text)
                     for weight in found[:finding_lib.NAMED])
   if len(found) > finding_lib.NAMED:
     shown += '; and %d more' % (len(found) - finding_lib.NAMED)

@@ -53,7 +53,7 @@ def headline(report: Any) -> Headline:
 
 def _shortfall(weight: WeightReport) -> str:
   found = '%s is at %s, short of %s' % (
-      weight.name, tables.share(weight.sparsity), weight.target_text)
+      weight.name, tables.fraction(weight.sparsity), weight.target_text)
   goal = weight.details.goal
   return found + ', which cannot be met in %s' % goal.unit if goal and weight.is_coarse else found
 
@@ -64,7 +64,7 @@ def tiles(report: Any) -> List[Dict[str, Optional[str]]]:
   masked = [weight for weight in weights if weight.masked]
   kept = totals['size'] - totals['zeros']
   found: List[Dict[str, Optional[str]]] = [
-      {'label': 'Sparsity', 'value': tables.share(totals['sparsity']),
+      {'label': 'Sparsity', 'value': tables.fraction(totals['sparsity']),
        'note': '%s of %s weights kept' % (tables.scaled(kept), tables.scaled(totals['size'])),
        'bar': '%.4f' % totals['sparsity']},
       {'label': 'Size', 'value': tables.scaled(totals['bytes_sparse'], 'B'),

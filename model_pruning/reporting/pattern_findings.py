@@ -35,7 +35,7 @@ def coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
   goal = worst.details.goal
   assert goal is not None
   text = '%s is pruned in %s, which cannot come closer to its target of %s than %s.' % (
-      worst.name, goal.unit, tables.share(worst.target), tables.share(worst.sparsity))
+      worst.name, goal.unit, tables.fraction(worst.target), tables.fraction(worst.sparsity))
   if len(found) > 1:
     text = text[:-1] + '; %d more likewise.' % (len(found) - 1)
   reached = advice.targets([(weight, weight.sparsity) for weight in found])

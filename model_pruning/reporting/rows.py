@@ -35,7 +35,7 @@ class Column(NamedTuple):
 def _blocks(weight: WeightReport) -> str:
   if weight.block == (1, 1) or weight.block_sparsity is None:
     return '-'
-  return '%s %s' % (tables.shape_text(weight.block), tables.share(weight.block_sparsity))
+  return '%s %s' % (tables.shape_text(weight.block), tables.fraction(weight.block_sparsity))
 
 
 COLUMNS = (
@@ -88,7 +88,7 @@ def _row(weight: WeightReport, columns: Sequence[Column], cells: int) -> Dict[st
       'state': ('missed' if weight.met is False else 'met' if weight.met else
                 'pruned' if weight.masked else 'dense'),
       'masked': weight.masked,
-      'sparsity': tables.share(weight.sparsity),
+      'sparsity': tables.fraction(weight.sparsity),
       'target': None if weight.target is None else weight.target_text,
       'bar': '%.4g' % (100 * weight.sparsity),
       'tick': None if weight.target is None or weight.target_of else '%.4g' % (100 * weight.target),

@@ -119,8 +119,8 @@ class WeightReport:
     """The target in tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none."""
     goal = self.details.goal
     if self.target is None or goal is None or goal.group is None:
-      return tables.share(self.target)
-    return '%s of %s' % (tables.share(self.target), 'all' if (
+      return tables.fraction(self.target)
+    return '%s of %s' % (tables.fraction(self.target), 'all' if (
         goal.spec is None or goal.spec.global_pruning) else goal.group)
 
   def values(self) -> Dict[str, Any]:
