@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Public names of a package that are imported when they are first asked for."""
+"""Imports the public names of a package only when they are first used."""
 
 import importlib
 import importlib.util
@@ -8,13 +8,13 @@ from typing import Any, Callable, Dict, Mapping
 
 
 def getter(namespace: Dict[str, Any], places: Mapping[str, str]) -> Callable[[str], Any]:
-  """Returns a package's __getattr__.
+  """Returns the __getattr__ of a package, which imports public names when they are first used.
 
-  Modules of the package are found as well, as they would be if it imported them.
+  It also finds the package's modules, as if the package imported them.
 
   Args:
-    namespace: globals() of the package; what was found is kept there.
-    places: module, relative to the package, by the public name in it.
+    namespace: globals() of the package, in which imported names are kept.
+    places: the module, relative to the package, that defines each public name.
   """
   package = namespace['__name__']
 
