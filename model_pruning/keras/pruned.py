@@ -68,7 +68,7 @@ class PruneLowMagnitude(prunable.Pruned):
     return self._plain_first(super().non_trainable_variables)  # type: ignore[misc]
 
   def _assert_weights_created(self) -> None:
-    # Keras 2 defers to build() if a model's class has one, as all classes made here do.
+    # Keras 2 refuses an unbuilt model if its class has a build(), as all classes made here do.
     if 'build' in vars(self.plain_class):
       super()._assert_weights_created()  # type: ignore[misc]
 

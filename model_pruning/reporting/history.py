@@ -44,7 +44,7 @@ def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
 
 
 def by_weight(history: events.History, weights: Sequence[str]) -> List[events.WeightHistory]:
-  """Returns each weight's history, under the weight's own name where it is known.
+  """Returns each weight's history, under the weight's own name if it is known.
 
   Summaries carry the names of masks: 'conv1' for 'conv1/mask', which masks 'conv1/kernel' or
   'conv1/weights'; 'conv1/depthwise' for 'conv1/depthwise_mask'; in Keras models 'conv1/kernel'.

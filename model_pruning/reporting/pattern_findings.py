@@ -37,7 +37,7 @@ def coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
   text = '%s is pruned in %s, which cannot come closer to its target of %s than %s.' % (
       worst.name, goal.unit, tables.fraction(worst.target), tables.fraction(worst.sparsity))
   if len(found) > 1:
-    text = text[:-1] + '; %d more likewise.' % (len(found) - 1)
+    text = text[:-1] + '; the same holds for %d more.' % (len(found) - 1)
   reached = advice.targets([(weight, weight.sparsity) for weight in found])
   smaller = 'a larger block_width' if 'runs' in goal.unit else _smaller(found, advice)
   if smaller and not any(weight.sparsity for weight in found):

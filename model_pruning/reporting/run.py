@@ -36,7 +36,7 @@ class RunPage:
     page.require()
     self.path = files.check_output(path)
     if os.path.isdir(self.path) or self.path.endswith(os.sep):
-      raise errors.WriteError('report=%r is a folder; give the path of a file to write, such as '
+      raise errors.WriteError('report=%r is a folder; give the path of a file to write: '
                               '%s' % (path, os.path.join(self.path, 'report.html')))
     self.recorder = Recorder()
 
