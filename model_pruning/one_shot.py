@@ -45,7 +45,7 @@ def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE
     errors.CheckpointError: there is no checkpoint, it cannot be read, it already has
       masks, or no weight matches.
     errors.SpecError: hparams use threshold_decay, which needs many updates, or gradient
-      saliency, which needs the gradients of earlier steps.
+      saliency, which needs the history of weights during training.
     errors.MapError, errors.BlockError, errors.GroupError: see Pruning.mask_update_op.
     errors.WriteError: nothing can be written to `path`.
   """
@@ -83,7 +83,7 @@ def _at_once(spec: PruningSpec) -> PruningSpec:
         'leave it out' % spec.threshold_decay)
   if spec.uses_gradients:
     raise errors.SpecError(
-        'prune_option=%s needs the gradients of earlier training steps, which a checkpoint does '
+        'prune_option=%s needs the history of weights during training, which a checkpoint does '
         'not contain; use prune_option=weight' % spec.prune_option)
   return dataclasses.replace(spec, begin_pruning_step=0, end_pruning_step=-1,
                              sparsity_function_begin_step=0, sparsity_function_end_step=1)

@@ -125,7 +125,7 @@ def test_which_weights(dense, tmp_path):
     ('target_sparsty=0.9', {}, errors.UnknownHParamError, 'did you mean target_sparsity'),
     ('weight_sparsity_map=[cnov:0.8]', {}, errors.MapError, 'cnov'),
     ('threshold_decay=0.9', {}, errors.SpecError, 'threshold_decay=0.9 smooths'),
-    ('prune_option=first_order_gradient', {}, errors.SpecError, 'needs the gradients of earlier training steps'),
+    ('prune_option=first_order_gradient', {}, errors.SpecError, 'needs the history of weights'),
     ('', {'include': 'zzz'}, errors.CheckpointError, 'there are: conv/kernel'),
     ('', {'include': '('}, errors.MapError, 'not a regular expression'),
 ])

@@ -174,7 +174,8 @@ def _schema() -> Any:
   if schema is None:
     raise errors.ConversionError(
         'Sparse TFLite models need TensorFlow 2, this is %s; store all weights dense '
-        '(sparse=False, --sparse=no), or save the stripped GraphDef and convert it there' % tf.__version__)
+        '(sparse=False, --sparse=no), or save the stripped GraphDef and convert it there' %
+        tf.__version__)
   return schema
 
 
