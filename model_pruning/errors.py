@@ -21,7 +21,7 @@ class HParamSyntaxError(PruningError):
 class UnknownHParamError(PruningError, KeyError):
   """The name of a hyperparameter does not exist.
 
-  Also a KeyError, which is what contrib's `set_hparam` raised.
+  Also a KeyError, because contrib's `set_hparam` raised one.
   """
 
   def __str__(self) -> str:  # KeyError would show the repr of the message.
@@ -37,7 +37,7 @@ class HParamReuseError(PruningError):
 
 
 class SpecError(PruningError):
-  """A hyperparameter has a value outside its range."""
+  """A hyperparameter has a value outside its range, or one that does not apply."""
 
 
 class ScheduleError(PruningError):
@@ -140,7 +140,7 @@ def shortened(text: str, length: int = 160) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
-  import difflib  # Only ever needed on the way to an error.
+  import difflib  # Needed only for errors.
   close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
   return ' (did you mean %s?)' % close[0] if close else ''
 

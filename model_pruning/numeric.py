@@ -10,7 +10,7 @@ import numpy as np
 
 def tensorflow() -> Any:
   """Returns the TensorFlow 1 API of the installed TensorFlow, loading it if necessary."""
-  from model_pruning.compat import tf  # Here, so that numbers and arrays do without it.
+  from model_pruning.compat import tf  # Imported here, as numbers and arrays do not need it.
   return tf
 
 

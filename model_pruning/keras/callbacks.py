@@ -58,7 +58,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater: Any = None
     self._begun: Optional[int] = None  # Index of the batch that has begun and not ended.
     self._seen: Optional[int] = None  # Batches that the optimizer had seen when it began.
-    self._says_ends = False  # Whether the training loop calls on_train_batch_end.
+    self._calls_batch_end = False  # Whether the training loop calls on_train_batch_end.
     self._in_fit = False  # Whether fit() trains; it sets parameters before it begins.
     self._expects = False  # Whether a batch has begun and is not trained on yet.
     self._thread: Optional[int] = None  # The thread that trains.
@@ -82,7 +82,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater = MaskUpdater(loops.model_of(self))
     if self._page is not None:
       self._updater.on_update = self._record
-    self._begun, self._says_ends, self._expects = None, False, False
+    self._begun, self._calls_batch_end, self._expects = None, False, False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
@@ -146,7 +146,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._check_begun()
     if self._in_fit and threading.get_ident() != self._thread:
       return  # Keras 3 calls a callback that is not in a list from another thread. See _settle.
-    self._says_ends = True
+    self._calls_batch_end = True
     begun = batch if self._begun is None else self._begun
     done = self._batches_from(begun)
     if not done:  # Keras 3 passes the index that a full execution would end at.
@@ -224,7 +224,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
   def _settle(self) -> None:
     """Decides whether a batch that began, without a call for its end, was trained on."""
-    if self._begun is not None and not self._says_ends:
+    if self._begun is not None and not self._calls_batch_end:
       self._done(self._batches_since_begun())
     elif self._begun is not None:
       self._begun = None  # There was no such batch.

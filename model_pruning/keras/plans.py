@@ -74,7 +74,7 @@ def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
 
 
 # The Pruning objects of layers that check_maps has already checked.
-_told: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+_checked: 'weakref.WeakSet[Any]' = weakref.WeakSet()
 
 
 def check_maps(layers: Sequence[Any]) -> None:
@@ -89,8 +89,8 @@ def check_maps(layers: Sequence[Any]) -> None:
   if not all(layer.pruning.made for layer in layers):
     return
   plans_of(layers)
-  new = [layer for layer in layers if layer.pruning not in _told]
-  _told.update(layer.pruning for layer in new)
+  new = [layer for layer in layers if layer.pruning not in _checked]
+  _checked.update(layer.pruning for layer in new)
   reasons = [reason for settings, same in _by_settings(new).items()
              for reason in _seen(same, settings.spec)[1].values()]
   if reasons:

@@ -65,35 +65,35 @@ class PruningSummaries(keras.callbacks.Callback):
     """Writes the current sparsities and thresholds."""
     # Custom loops call this with -1, and may call nothing else.
     if epoch is not None and epoch >= 0:
-      self._tell('on_epoch_begin', epoch, logs)
+      self._forward('on_epoch_begin', epoch, logs)
     self._write()
 
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
     """Writes the final sparsities and thresholds."""
-    self._tell('on_train_end', logs)
+    self._forward('on_train_end', logs)
     self._write()
     self._writer.close()
     self._writer = None
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_begin', logs)
+    self._forward('on_train_begin', logs)
 
   def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_epoch_end', epoch, logs)
+    self._forward('on_epoch_end', epoch, logs)
 
   def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_batch_begin', batch, logs)
+    self._forward('on_train_batch_begin', batch, logs)
 
   def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_batch_end', batch, logs)
+    self._forward('on_train_batch_end', batch, logs)
 
   def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_test_begin', logs)
+    self._forward('on_test_begin', logs)
 
   def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_test_end', logs)
+    self._forward('on_test_end', logs)
 
-  def _tell(self, method: str, *args: Any) -> None:
+  def _forward(self, method: str, *args: Any) -> None:
     """Calls a method of the TensorBoard callback, if a model is set.
 
     Raises:

@@ -52,7 +52,7 @@ def check(f: Any, path: str, size: int) -> int:
 
 def _arrays(f: Any, path: str) -> Iterator[Tuple[str, Any]]:
   """Yields (name, dataset) for each dataset of a file, once."""
-  import h5py  # TensorFlow brings it along.
+  import h5py  # Installed with TensorFlow.
   pending, seen = [('', f)], set()
   while pending:
     prefix, group = pending.pop()

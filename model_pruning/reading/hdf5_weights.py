@@ -29,7 +29,7 @@ def open_weights(path: str) -> Variables:
     errors.MissingPackageError: h5py is not installed.
   """
   try:
-    import h5py  # TensorFlow brings it along.
+    import h5py  # Installed with TensorFlow.
   except ImportError as error:
     raise errors.MissingPackageError(
         '%s holds weights in HDF5, which needs h5py; pip install h5py' % path) from error

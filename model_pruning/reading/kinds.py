@@ -86,7 +86,7 @@ def _by_content(path: str) -> str:
 def has_architecture(path: str) -> bool:
   """Whether an HDF5 file contains a whole Keras model; by its name if it cannot be opened."""
   try:
-    import h5py  # TensorFlow brings it along.
+    import h5py  # Installed with TensorFlow.
     with h5py.File(path, 'r') as f:
       return 'model_config' in f.attrs
   except (ImportError, OSError, RuntimeError, ValueError, KeyError):

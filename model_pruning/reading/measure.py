@@ -151,9 +151,9 @@ def bytes_sparse(blocks: Blocks, shape: Sequence[int], itemsize: int) -> int:
   likewise, with one more number for the end.
 
   Args:
-    blocks: how the matrix is cut.
+    blocks: the blocks of the matrix.
     shape: (inputs, outputs) of the matrix.
-    itemsize: of an element, in bytes.
+    itemsize: size of an element in bytes.
   """
   rows, columns = -(-shape[0] // blocks.height), -(-shape[1] // blocks.width)
   kept = blocks.total - blocks.zero
@@ -166,14 +166,14 @@ def _index_bytes(largest: int) -> int:
 
 
 def bytes_gzipped(content: bytes) -> int:
-  """Returns the size of `content` once gzipped, at the level that gzip itself takes, in bytes."""
-  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with the header of gzip.
+  """Returns the size of `content` in bytes after gzip, at gzip's default level."""
+  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31 selects the gzip format.
   return len(compressor.compress(content)) + len(compressor.flush())
 
 
 @functools.lru_cache(maxsize=64)
 def bytes_gzipped_repeated(content: bytes, times: int) -> int:
-  """Returns bytes_gzipped(content * times), without putting that into memory."""
+  """Returns bytes_gzipped(content * times), without allocating that."""
   compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
   many = max(1, _CHUNK // max(1, len(content)))
   size = 0

@@ -90,7 +90,7 @@ def checkpoint_state(folder: str) -> Any:
   """Returns the CheckpointState of a folder; None if there is none, or it is damaged."""
   if not inputs.exists(os.path.join(folder, 'checkpoint')):
     return None
-  from model_pruning.compat import tf  # Not before there is something to read.
+  from model_pruning.compat import tf  # Imported only if there is something to read.
   try:
     return tf.train.get_checkpoint_state(folder)
   except (tf.errors.OpError, OSError, ValueError):

@@ -36,7 +36,7 @@ def graph_def(path: Any) -> Any:
   reason = 'it has no nodes'
   try:
     if path.endswith('.pbtxt'):
-      from google.protobuf import text_format  # TensorFlow brings it along.
+      from google.protobuf import text_format  # Installed with TensorFlow.
       text_format.Parse(content, result)
     else:
       inputs.parse(result, content)
