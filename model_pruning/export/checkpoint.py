@@ -85,13 +85,13 @@ class Checkpoint:
   def _unowned(self, unowned: ownership.Unowned, of_objects: bool) -> errors.CheckpointError:
     if unowned.computed:
       return errors.CheckpointError(
-          'In checkpoint %s the mask %s masks %s, which is computed and not a variable that '
+          'In checkpoint %s the mask %s applies to %s, which is computed and not a variable that '
           'could be multiplied; strip to a graph or a SavedModel instead' % (
               self.path, unowned.mask, unowned.computed))
-    return errors.CheckpointError('Checkpoint %s has a mask %s, but %s; %s' % (
+    return errors.CheckpointError('Checkpoint %s has a mask %s %s; %s' % (
         self.path, unowned.mask,
-        'several weights it may belong to: ' + ', '.join(unowned.candidates)
-        if unowned.candidates else 'no weight of that shape beside it',
+        'that may belong to several weights: ' + ', '.join(unowned.candidates)
+        if unowned.candidates else 'without a weight of its shape beside it',
         'strip the model that was saved (a .keras file) instead' if of_objects else
         'keep its .meta file beside it, which lists the weights of masks'))
 

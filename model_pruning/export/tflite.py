@@ -137,8 +137,8 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
 
 
 _ONLY_OLDER = (
-    'the interpreters of TensorFlow 2.15 and 2.21 read int8 weights that are sparse in the file '
-    'only; LiteRT (ai-edge-litert 2.3.0) fails to load dense layers stored this way; '
+    'int8 weights that are sparse in the file only are read by the interpreters of TensorFlow 2.15 '
+    'and 2.21, but LiteRT (ai-edge-litert 2.3.0) fails to load dense layers stored this way; '
     "sparse='auto', --sparse=auto, stores them dense")
 
 

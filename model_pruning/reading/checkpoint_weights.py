@@ -99,7 +99,7 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
                          threshold, tuple(made_of.get(name, ())))
 
   notes = tuple('Mask %s is left out: %s.' % (
-      each.mask, 'it masks %s, which is computed' % each.computed if each.computed else
+      each.mask, 'it applies to %s, which is computed' % each.computed if each.computed else
       'it is unknown which weight it belongs to') for each in owners.unowned)
   return CheckpointWeights(read, notes, _last_update(variables))
 
