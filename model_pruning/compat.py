@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import Any, Callable, Sequence
 
-from model_pruning import quiet
+from model_pruning.util import quiet
 
 _MINIMUM = (1, 15)
 _ADVICE = ('model_pruning works with TensorFlow 1.15.5 and newer. Install one with '

@@ -7,7 +7,7 @@ look at its graphs, keep working. This is the only place that spells them.
 """
 
 import re
-from typing import Container, Dict, Iterable, List, Optional, Tuple
+from typing import Container, Dict, Iterable, List, Optional, Sequence, Tuple
 
 # Collections. A group has the same ones, with '_<group name>' appended.
 MASK_COLLECTION = 'masks'
@@ -32,7 +32,11 @@ STEPS = (LAST_MASK_UPDATE_STEP, LAST_GRADIENT_UPDATE_STEP)
 # saliency keeps. The prefix is '<scope>/' or '<scope>/<leaf of the weight>_'.
 MASK = 'mask'
 THRESHOLD = 'threshold'
-HISTORY = ('gradient', 'old_weight', 'old_old_weight')
+WEIGHT = 'weight'  # Stands for the weight itself, whose variable has any name.
+GRADIENT = 'gradient'
+OLD_WEIGHT = 'old_weight'
+OLD_OLD_WEIGHT = 'old_old_weight'
+HISTORY = (GRADIENT, OLD_WEIGHT, OLD_OLD_WEIGHT)
 HISTORY_COLLECTIONS = (WEIGHT_GRADIENT_COLLECTION, OLD_WEIGHT_COLLECTION,
                        OLD_OLD_WEIGHT_COLLECTION)
 ADDED = (MASK, THRESHOLD) + HISTORY
@@ -113,3 +117,9 @@ def is_step(name: str) -> bool:
   """Whether a variable holds the step of the last mask update; of Keras layers, too."""
   leaf = split(name)[1]
   return leaf in (LAST_MASK_UPDATE_STEP, KERAS_ATTRIBUTE + LAST_MASK_UPDATE_STEP)
+
+
+def whole_products(names: Sequence[str]) -> List[str]:
+  """Returns the names of products, with that of the whole once in place of those of its parts."""
+  part = re.compile('(/masked_weight(_[0-9]+)?)/part_[0-9]+$')
+  return list(dict.fromkeys(part.sub(r'\1', name) for name in names))

@@ -8,15 +8,16 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import registry
 from model_pruning.compat import tf
+from model_pruning.engine.saliency import keeps_history
 from model_pruning.export import checkpoint
-from model_pruning.maps import expression
+from model_pruning.graph import registry
+from model_pruning.graph.pruning import Pruning
+from model_pruning.graph.scope import masked_scope
+from model_pruning.hparams.maps import expression
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
-from model_pruning.pruning import Pruning
-from model_pruning.scope import masked_scope
-from model_pruning.spec import PruningSpec
-from model_pruning.summaries import WeightSparsity
+from model_pruning.util.sparsity_table import WeightSparsity
 
 INCLUDE = KERNELS
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
@@ -81,7 +82,7 @@ def _at_once(spec: PruningSpec) -> PruningSpec:
     raise errors.SpecError(
         'threshold_decay=%s smooths the threshold over many mask updates, but this makes only one: '
         'leave it out' % spec.threshold_decay)
-  if spec.uses_gradients:
+  if keeps_history(spec.prune_option):
     raise errors.SpecError(
         'prune_option=%s needs the history of weights during training, which a checkpoint does '
         'not contain; use prune_option=weight' % spec.prune_option)

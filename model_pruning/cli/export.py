@@ -5,10 +5,10 @@
 import dataclasses
 from typing import Any
 
-from model_pruning import files
-from model_pruning import quiet
 from model_pruning.cli import shared
 from model_pruning.export import options
+from model_pruning.util import files
+from model_pruning.util import quiet
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +52,7 @@ def run(args: Any) -> None:
   kind = shared.kind_with_masks(args.model)
   shared.check_outputs(kind, args.output_node_names)
   with shared.stage('reading and stripping'):
-    from model_pruning.export import tflite
+    from model_pruning.export.tflite import convert as tflite
     from model_pruning.reading import examples as examples_lib
     examples = None if args.examples is None else examples_lib.read(args.examples)
     warnings = shared.warnings(args.model)

@@ -5,11 +5,11 @@
 from typing import Any, List, Optional
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.cli import shared
-from model_pruning.maps import expression
+from model_pruning.hparams.maps import expression
 from model_pruning.reading import places
+from model_pruning.util import files
+from model_pruning.util import tables
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,9 +38,9 @@ def run(args: Any) -> None:
   else:
     places.kind_at(args.model)
   with shared.stage('drawing'):
-    from model_pruning import plots
+    from model_pruning.reporting import plots
     if args.kind == 'sparsity':
-      from model_pruning import events
+      from model_pruning.reporting import events
       figure = plots.sparsity(events.read(args.model), args.thresholds)
     else:
       draw = plots.magnitudes if args.kind == 'weights' else plots.masks

@@ -5,11 +5,11 @@
 import json
 from typing import Any
 
-from model_pruning import tables
 from model_pruning.cli import shared
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import places
-from model_pruning.spec import PruningSpec
+from model_pruning.util import tables
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,7 +39,7 @@ def run(args: Any) -> None:
   places.checkpoint_path(args.model)
   with shared.stage('pruning'):
     from model_pruning import one_shot
-    from model_pruning.summaries import sparsity_table
+    from model_pruning.util.sparsity_table import sparsity_table
     rows = one_shot.prune_checkpoint(args.model, args.output, spec, args.include, args.exclude)
   if args.json:
     print(json.dumps({'output': args.output, 'weights': [

@@ -6,10 +6,10 @@ import sys
 from typing import Any
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.cli import shared
 from model_pruning.reading import places
+from model_pruning.util import files
+from model_pruning.util import tables
 
 
 def add_parser(subparsers: Any) -> None:
@@ -56,10 +56,10 @@ def run(args: Any) -> None:
     places.kind_at(args.model)
   with shared.stage('reading'):
     if args.history:
-      from model_pruning import events
+      from model_pruning.reporting import events
       result: Any = events.read(args.model)
     else:
-      from model_pruning import report
+      from model_pruning.reporting import report
       if args.html is not None:
         from model_pruning.reporting import page
         page.require()

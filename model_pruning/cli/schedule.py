@@ -28,11 +28,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: Any) -> int:
   """Prints and draws the mask updates for an HParams string; returns 1 if --strict is missed."""
-  from model_pruning import timeline
+  from model_pruning.reporting import timeline
   result = timeline.of(args.hparams, args.num_steps)
   if args.output:
     with shared.stage('drawing'):
-      from model_pruning import plots
+      from model_pruning.reporting import plots
       plots.save(plots.schedule(result), args.output)
   shared.show(result, args)
   return int(args.strict and result.shortfall() is not None)

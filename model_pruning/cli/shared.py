@@ -13,12 +13,12 @@ import threading
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs
-from model_pruning import quiet
-from model_pruning import tables
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.reading import places
+from model_pruning.util import files
+from model_pruning.util import quiet
+from model_pruning.util import tables
 
 MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
          'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')

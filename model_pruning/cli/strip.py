@@ -7,10 +7,10 @@ import os
 from typing import Any, Dict, List, Sequence
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.cli import shared
 from model_pruning.reading import kinds
+from model_pruning.util import files
+from model_pruning.util import tables
 
 _DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
 

@@ -8,17 +8,17 @@ from typing import Any, Dict, List, Mapping, Sequence, Set
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning import names as names_lib
 from model_pruning.compat import tf
-from model_pruning.export import fold
 from model_pruning.export import writing
+from model_pruning.export.folding import fold
 from model_pruning.reading import bundle
 from model_pruning.reading import nodes
 from model_pruning.reading import ownership
 from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
+from model_pruning.util import files
 
 
 class Checkpoint:

@@ -7,11 +7,11 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.compat import tf
-from model_pruning.export import fold
 from model_pruning.export import references
+from model_pruning.export.folding import fold
 from model_pruning.reading import bundle
+from model_pruning.reading import inputs
 from model_pruning.reading import places
 from model_pruning.reading import sources
 

@@ -6,15 +6,15 @@ import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs as inputs_lib
 from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
 from model_pruning.export import writing
 from model_pruning.reading import bundle
+from model_pruning.reading import inputs as inputs_lib
 from model_pruning.reading import sources
 from model_pruning.reading import validation
+from model_pruning.util import files
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature of the initialization, since TensorFlow 1.14.

@@ -4,11 +4,11 @@
 
 from typing import Any, List, Sequence, Tuple
 
-from model_pruning import products
+from model_pruning import names
 from model_pruning.compat import tf
-from model_pruning.export import dead
-from model_pruning.export import fold
 from model_pruning.export import references
+from model_pruning.export.folding import dead
+from model_pruning.export.folding import fold
 from model_pruning.reading import sources
 from model_pruning.reading import validation
 
@@ -58,4 +58,4 @@ def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[s
   needed = fold.fold_reads(needed, output_node_names)  # TensorFlow 1 leaves reads in functions.
   stripped, folded = fold.fold_masks(dead.drop_dead_results(needed, output_node_names),
                                      output_node_names)
-  return stripped, products.whole_names(folded)
+  return stripped, names.whole_products(folded)

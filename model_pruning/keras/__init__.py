@@ -22,10 +22,10 @@ from model_pruning.keras.prune import prune_scope
 from model_pruning.keras.prune import strip_pruning
 from model_pruning.keras.reporting import report
 from model_pruning.keras.summaries import PruningSummaries
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import PolynomialDecay
-from model_pruning.sparsity_schedules import PolynomialDecaySchedule
-from model_pruning.sparsity_schedules import PruningSchedule
+from model_pruning.schedules import ConstantSparsity
+from model_pruning.schedules import PolynomialDecay
+from model_pruning.schedules import PolynomialDecaySchedule
+from model_pruning.schedules import PruningSchedule
 
 __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',

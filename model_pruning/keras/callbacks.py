@@ -9,13 +9,13 @@ from absl import logging
 import numpy as np
 
 from model_pruning import errors
-from model_pruning.coordination import TFConfig
 from model_pruning.keras import backend
 from model_pruning.keras import loops
 from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
+from model_pruning.util.tf_config import TFConfig
 
 
 class UpdatePruningStep(keras.callbacks.Callback):

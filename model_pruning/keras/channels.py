@@ -13,8 +13,8 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning.compat import tf
+from model_pruning.engine.layout import Layout
 from model_pruning.keras import backend
-from model_pruning.patterns import Layout
 
 
 @dataclasses.dataclass(frozen=True)

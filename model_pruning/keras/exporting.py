@@ -10,16 +10,16 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Set
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.export import freeze as freeze_lib
 from model_pruning.export import saved_model
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
+from model_pruning.util import files
 
 
 class FrozenModel(NamedTuple):

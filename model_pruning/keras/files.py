@@ -14,8 +14,6 @@ import zipfile
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tensors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
@@ -27,7 +25,9 @@ from model_pruning.keras.reporting import goals
 from model_pruning.keras.reporting import last_update
 from model_pruning.keras.reporting import stored_weights
 from model_pruning.reading import kinds
+from model_pruning.reading import tensors
 from model_pruning.reading.models import StoredModel
+from model_pruning.util import files
 
 _SPARE = 2**26  # Bytes of weights that a model may have beyond those in its file.
 _IN_PYTHON = (

@@ -13,13 +13,13 @@ import weakref
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.engine.layout import Layout
 from model_pruning.keras import backend
 from model_pruning.keras import prunable
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
-from model_pruning.patterns import Layout
 
 
 class PrunedWeight(NamedTuple):

@@ -9,15 +9,15 @@ import weakref
 
 from absl import logging
 
-from model_pruning import n_of_m
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import PrunedTogether
+from model_pruning.engine.runs import dropped
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.channels import View
 from model_pruning.keras.channels import view_of
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.settings import Settings
-from model_pruning.patterns import Layout
-from model_pruning.spec import PruningSpec
-from model_pruning.updates import plan
-from model_pruning.updates import PrunedTogether
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +136,6 @@ def _why_dense(view: Optional[View], record: PrunedWeight, length: int, target: 
   if view.inputs < 2:
     return '%d input channel' % view.inputs
   if view.inputs < length or length == -1:
-    if target and not n_of_m.dropped(view.inputs, target):
+    if target and not dropped(view.inputs, target):
       return '%d input channels, too few to drop one at a sparsity of %g' % (view.inputs, target)
   return ''

@@ -11,7 +11,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import tf
-from model_pruning.hparam import HParams
+from model_pruning.hparams.hparam import HParams
 from model_pruning.keras import backend
 from model_pruning.keras import exactness
 from model_pruning.keras import masks
@@ -27,8 +27,8 @@ from model_pruning.keras.pruned import take_off
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.updates import check_maps
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import PruningSchedule
+from model_pruning.schedules import ConstantSparsity
+from model_pruning.schedules import PruningSchedule
 
 _HALF = ConstantSparsity(0.5, begin_step=0)  # tfmot's default.
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.keras import backend
-from model_pruning.keras import variables
 from model_pruning.keras import prunable
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.masks import masked
 from model_pruning.keras.masks import Pruning

@@ -7,9 +7,8 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import weight_sparsity
-from model_pruning.events import History
-from model_pruning.hparam import HParams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import BlockDims
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
@@ -19,10 +18,11 @@ from model_pruning.reading.goals import Goal
 from model_pruning.reading.goals import goal_of
 from model_pruning.reading.goals import StoredGoals
 from model_pruning.reading.stored import StoredWeight
-from model_pruning.report import of_weights
-from model_pruning.report import Report
-from model_pruning.spec import BlockDims
-from model_pruning.stored_spec import StoredSpec
+from model_pruning.reading.stored_spec import StoredSpec
+from model_pruning.reporting.events import History
+from model_pruning.reporting.report import of_weights
+from model_pruning.reporting.report import Report
+from model_pruning.schedules import weight_sparsity
 
 
 def report(model: Any, block: Optional[BlockDims] = None,

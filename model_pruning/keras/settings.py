@@ -8,20 +8,18 @@ import json
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
-from model_pruning import schedules
 from model_pruning.compat import tf
-from model_pruning.hparam import HParams
+from model_pruning.engine.saliency import keeps_history
+from model_pruning.hparams.defaults import get_pruning_hparams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.backend import keras
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import deserialize
-from model_pruning.sparsity_schedules import PolynomialDecay
-from model_pruning.sparsity_schedules import PolynomialDecaySchedule
-from model_pruning.sparsity_schedules import PruningSchedule
-from model_pruning.spec import get_pruning_hparams
-from model_pruning.spec import PruningSpec
-from model_pruning.weight_sparsity import sparsities_at
-
-_OWN_SCHEDULES = (ConstantSparsity, PolynomialDecay, PolynomialDecaySchedule)
+from model_pruning.schedules import deserialize
+from model_pruning.schedules import gradual
+from model_pruning.schedules import PruningSchedule
+from model_pruning.schedules.schedule import Schedule
+from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.schedules.weight_sparsity import sparsities_at
 
 # The step of the last mask update before the first one.
 NEVER = -1
@@ -128,12 +126,13 @@ class Settings:
     """
     if step <= last_update_step:
       return False
+    schedule: Schedule = self.schedule or SpecSchedule(self.spec)
     if self.schedule is None:
-      return bool(schedules.is_update_due(step, max(last_update_step, 0), self.spec))
-    if type(self.schedule) in _OWN_SCHEDULES:
-      return bool(self.schedule.is_due(step, last_update_step))
-    # User schedules may expect to be called for every step.
-    return any(self.schedule.is_due(each, last_update_step)
+      last_update_step = max(last_update_step, 0)
+    if not schedule.needs_exact_steps:
+      return bool(schedule.is_due(step, last_update_step))
+    # It may expect to be called for every step.
+    return any(schedule.is_due(each, last_update_step)
                for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
   def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
@@ -144,8 +143,8 @@ class Settings:
       own_target: the weight's target in a map; None if no map has one.
       dtype: the dtype that selection needs for the size of the weight.
     """
-    if self.schedule is not None and type(self.schedule) not in _OWN_SCHEDULES:
-      # A user schedule may need Python numbers; is_due passes it Python numbers, too.
+    if self.schedule is not None and self.schedule.needs_exact_steps:
+      # A user's schedule may accept only Python numbers.
       return tf.cast(self.schedule.sparsity_at(step, self.spec.target_sparsity, own_target), dtype)
     return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
 
@@ -169,7 +168,7 @@ class Settings:
     Args: see is_due.
     """
     if self.schedule is None:
-      return schedules.shortfall(self.spec, step)
+      return gradual.shortfall(self.spec, step)
     target = self._final_sparsity
     if target is None:
       return None
@@ -231,7 +230,7 @@ def _pair(name: str, pair: Any) -> Tuple[int, int]:
 
 def _check_supported(spec: PruningSpec) -> None:
   """Refuses settings that only the graph API supports."""
-  if spec.uses_gradients:
+  if keeps_history(spec.prune_option):
     raise errors.SpecError(
         'prune_option=%s needs the history of weights, which only graphs keep; prune Keras models '
         "with prune_option='weight'" % spec.prune_option)

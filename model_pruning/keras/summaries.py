@@ -9,12 +9,12 @@ from typing import Any, Dict, List, Optional, Union
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.util import files
 
 # Marks scalars like tf.summary.scalar, which needs TensorBoard from TensorFlow 2.21 on.
 _SCALAR = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name='scalars'))

@@ -7,9 +7,11 @@ import dataclasses
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import selection
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.engine.choose import choose_masks
+from model_pruning.engine.plan import PrunedTogether
 from model_pruning.keras import variables
 from model_pruning.keras.masks import masked
 from model_pruning.keras.plans import check_maps
@@ -18,8 +20,6 @@ from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
-from model_pruning.updates import choose_masks
-from model_pruning.updates import PrunedTogether
 
 
 class MaskUpdater:

@@ -12,10 +12,10 @@ import struct
 from typing import Any, Dict, Iterator, List, Tuple
 
 from model_pruning import errors
-from model_pruning import inputs
-from model_pruning import tensors
 from model_pruning.compat import tensor_bundle
 from model_pruning.compat import tf
+from model_pruning.reading import inputs
+from model_pruning.reading import tensors
 
 _MAGIC = 0xdb4775248b80fb57
 _FOOTER = 48

@@ -7,9 +7,9 @@ from typing import Any, Dict, List
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading import tensors
 
 _DEEPEST = 32  # The most operations between a constant and the weight it is part of.
 _NEVER = _DEEPEST + 1

@@ -4,10 +4,10 @@
 
 from typing import Dict, Iterator, Optional, Set
 
-from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading import nodes as nodes_lib
+from model_pruning.reading import tensors
 from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.nodes import Node
 from model_pruning.reading.nodes import Nodes

@@ -9,8 +9,8 @@ import zipfile
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import inputs
-from model_pruning import tensors
+from model_pruning.reading import inputs
+from model_pruning.reading import tensors
 
 
 def read(path: Any) -> Any:

@@ -7,9 +7,9 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import tensors
-from model_pruning.reading import nodes as graphs
 from model_pruning.compat import tf
+from model_pruning.reading import nodes as graphs
+from model_pruning.reading import tensors
 
 # The operands of each operation that may be the kernel.
 _LAYERS = {

@@ -11,16 +11,14 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning import names
-from model_pruning.hparam import HParams
-from model_pruning.patterns import Block
-from model_pruning.patterns import Layout
-from model_pruning.patterns import NofM
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import PrunedTogether
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading.stored import without_part
-from model_pruning.spec import PruningSpec
-from model_pruning.stored_spec import among
-from model_pruning.stored_spec import StoredSpec
-from model_pruning.updates import plan
-from model_pruning.updates import PrunedTogether
+from model_pruning.reading.stored_spec import among
+from model_pruning.reading.stored_spec import StoredSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,16 +124,10 @@ def goal_of(together: PrunedTogether, target: float, end_step: Optional[int],
             spec: Optional[PruningSpec] = None) -> Goal:
   """Returns the goal of weights that are pruned together; see Goal for the arguments."""
   record, pattern = together.members[0]
-  unit, by_columns, height = '', False, 1
-  if isinstance(pattern, Block):
-    unit = 'blocks of %dx%d' % (pattern.height, pattern.width)
-    height = pattern.height
-    by_columns = pattern.height >= record.layout.squeezed().shape[0]
-  elif isinstance(pattern, NofM):
-    unit, height = 'runs of %d inputs' % pattern.m, pattern.m
+  unit = pattern.describe(record.layout)
   return Goal(target, together.name if len(together.members) > 1 else None,
-              together.fewest_zeros(target), unit, together.units, end_step, by_columns,
-              height, spec, spec.group_for(record.group) if spec else None)
+              together.fewest_zeros(target), unit.name, together.units, end_step,
+              unit.by_columns, unit.height, spec, spec.group_for(record.group) if spec else None)
 
 
 def find(weights: Sequence[Masked], stored: StoredGoals,

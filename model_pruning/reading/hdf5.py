@@ -9,7 +9,7 @@ files.
 from typing import Any, Iterator, Tuple
 
 from model_pruning import errors
-from model_pruning import tensors
+from model_pruning.reading import tensors
 
 LARGEST = 2**28  # Bytes of arrays, even in a small file.
 MOST_PACKED = 8  # Bytes of arrays per byte of a larger file, which may be compressed.

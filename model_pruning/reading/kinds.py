@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, Dict
 import zipfile
 
-from model_pruning import inputs
+from model_pruning.reading import inputs
 
 CHECKPOINT = 'checkpoint'
 GRAPH = 'frozen graph'

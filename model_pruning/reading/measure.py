@@ -10,8 +10,8 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import tensors
-from model_pruning.spec import BlockDims
+from model_pruning.hparams.spec import BlockDims
+from model_pruning.reading import tensors
 
 _SIZES = (2, 4, 8, 16, 32, 64)
 _FIT = 0.95  # See find_block.

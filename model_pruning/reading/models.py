@@ -9,19 +9,19 @@ import dataclasses
 import os
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
+from model_pruning import errors
+from model_pruning.compat import tf
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
-from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.reading import goals as goals_lib
 from model_pruning.reading import hdf5_weights
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading import updated
 from model_pruning.reading.checkpoint_weights import open_checkpoint
-from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
 
 CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAVED_MODEL

@@ -8,9 +8,9 @@ import re
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
+from model_pruning.util import files
 
 
 def kind_at(place: Any) -> str:

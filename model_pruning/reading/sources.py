@@ -8,9 +8,9 @@ import os
 from typing import Any, Iterator, List, Sequence
 
 from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
+from model_pruning.reading import inputs
 from model_pruning.reading import validation
 
 _EXPECTED = ('expected a frozen graph, a checkpoint or the folder of checkpoints, the folder of a '

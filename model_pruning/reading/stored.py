@@ -8,7 +8,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from model_pruning import tensors
+from model_pruning.reading import tensors
 
 _PART = re.compile(r'/part_\d+(?=/|$)')
 

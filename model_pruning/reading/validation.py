@@ -9,8 +9,8 @@ end the process.
 from typing import Any, Dict, List, NoReturn, Sequence, Set
 
 from model_pruning import errors
-from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.reading import tensors
 
 # Operations that call functions, grouped by the meaning of their inputs.
 CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')

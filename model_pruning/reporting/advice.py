@@ -11,12 +11,12 @@ import math
 import re
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-from model_pruning.export.tflite_names import map_key
-from model_pruning.maps import lookup
-from model_pruning.maps import lookup_group
+from model_pruning.export.tflite.names import map_key
+from model_pruning.hparams.maps import lookup
+from model_pruning.hparams.maps import lookup_group
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reporting.finding import NAMED
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import PruningSpec
 
 _HIGHEST, _STEP = 0.8, 0.2
 

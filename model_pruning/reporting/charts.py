@@ -8,9 +8,9 @@ from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
 
-from model_pruning import events
-from model_pruning import figures
-from model_pruning import tables
+from model_pruning.reporting import events
+from model_pruning.util import figures
+from model_pruning.util import tables
 
 MOST_LINES = 14
 COLORS = 7  # The page defines this many: --line-0 to --line-6.

@@ -10,14 +10,14 @@ import re
 import textwrap
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from model_pruning import tables
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reporting import finding as finding_lib
 from model_pruning.reporting import pattern_findings
 from model_pruning.reporting.advice import Advice
 from model_pruning.reporting.advice import lower_than
 from model_pruning.reporting.finding import Finding
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import PruningSpec
+from model_pruning.util import tables
 
 MOST = 5
 _LONGEST_NAME = 40  # Characters of a name in a sentence on a terminal.

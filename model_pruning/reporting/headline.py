@@ -4,8 +4,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from model_pruning import tables
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
 _NAMED = 2
 

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import events
 from model_pruning import names
+from model_pruning.reporting import events
 
 _MOST_RECORDED = 512  # Updates; beyond that, every second one is dropped.
 _Row = Dict[str, Tuple[float, float]]  # (sparsity, threshold) by weight name.

@@ -7,19 +7,19 @@ from typing import Iterator, Optional
 
 import numpy as np
 
-from model_pruning import tensors
 from model_pruning.compat import tf
-from model_pruning.export import flatbuffer
-from model_pruning.export import tflite_sparse
-from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.export.tflite import sparse as tflite_sparse
+from model_pruning.export.tflite.kernels import Zeros
+from model_pruning.hparams.spec import BlockDims
+from model_pruning.reading import flatbuffer
 from model_pruning.reading import measure
+from model_pruning.reading import tensors
 from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting.sketch import sketch_of
 from model_pruning.reporting.weight import Details
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import BlockDims
 
 # Sample size in elements (whole outputs) to decide whether a weight is smaller stored sparse;
 # deciding by all elements would mean compressing the weight twice more.

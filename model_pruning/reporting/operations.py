@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import Sequence
 
-from model_pruning.export.tflite_kernels import FULLY_CONNECTED
+from model_pruning.export.tflite.kernels import FULLY_CONNECTED
 from model_pruning.reading.flops import Layer
 from model_pruning.reporting.weight import WeightReport
 

@@ -10,16 +10,16 @@ import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import events
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.reporting import charts
 from model_pruning.reporting import drawings
+from model_pruning.reporting import events
 from model_pruning.reporting import history as history_lib
 from model_pruning.reporting import outlook
 from model_pruning.reporting import rows as rows_lib
 from model_pruning.reporting.headline import headline
 from model_pruning.reporting.headline import tiles
+from model_pruning.util import files
+from model_pruning.util import tables
 from model_pruning.version import __version__
 
 _HERE = os.path.dirname(os.path.abspath(__file__))

@@ -4,7 +4,6 @@
 
 from typing import List, Optional, Sequence, Tuple
 
-from model_pruning import tables
 from model_pruning.reporting import tflite
 from model_pruning.reporting.advice import Advice
 from model_pruning.reporting.advice import lower_than
@@ -13,6 +12,7 @@ from model_pruning.reporting.finding import make
 from model_pruning.reporting.finding import named
 from model_pruning.reporting.finding import NAMED
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
 # Report a weight if more than this fraction of its outputs is dead. Blocks along few inputs leave
 # some outputs empty by chance.

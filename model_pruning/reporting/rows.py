@@ -6,10 +6,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from model_pruning import tables
 from model_pruning.reporting import drawings
 from model_pruning.reporting import tflite
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
 _MANY = 150  # With more weights, pictures of masks are smaller, to keep the page small.
 _CELLS, _FEW_CELLS = 48, 24

@@ -9,10 +9,10 @@ from typing import Any, Callable
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.reporting import page
 from model_pruning.reporting.history import Recorder
+from model_pruning.util import files
+from model_pruning.util import tables
 
 
 class RunPage:

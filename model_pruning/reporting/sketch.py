@@ -7,8 +7,8 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 
-from model_pruning import tensors
 from model_pruning.reading import measure
+from model_pruning.reading import tensors
 from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight

@@ -5,8 +5,8 @@
 import dataclasses
 from typing import Optional, Tuple
 
-from model_pruning.export import tflite_kernels
-from model_pruning.export import tflite_sparse
+from model_pruning.export.tflite import kernels as tflite_kernels
+from model_pruning.export.tflite import sparse as tflite_sparse
 from model_pruning.reporting.weight import WeightReport
 
 SMALLEST = 1024  # Elements; 'dynamic' quantization leaves smaller weights as floats.

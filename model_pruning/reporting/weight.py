@@ -7,11 +7,11 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from model_pruning import tables
-from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.export.tflite.kernels import Zeros
+from model_pruning.hparams.spec import BlockDims
 from model_pruning.reading.goals import Goal
 from model_pruning.reporting.sketch import Sketch
-from model_pruning.spec import BlockDims
+from model_pruning.util import tables
 
 # A pattern is coarse if its closest sparsity is further than this from the target.
 COARSE = 0.02

@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip('tensorflow', minversion='2.13')
 
 from model_pruning import cli
-from model_pruning import report
 from model_pruning.compat import tensorflow
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
+from model_pruning.reporting import report
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras import files

@@ -15,11 +15,11 @@ import pytest
 pytest.importorskip('jinja2')
 
 from model_pruning import errors
-from model_pruning import events
-from model_pruning import tables
 from model_pruning.reading.stored import StoredWeight
+from model_pruning.reporting import events
 from model_pruning.reporting import page
 from model_pruning.reporting import rows
+from model_pruning.util import tables
 from tests.reporting import samples
 
 HARD = 'target_sparsity=0.9'
