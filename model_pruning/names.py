@@ -17,7 +17,7 @@ WEIGHT_COLLECTION = 'kernel'
 WEIGHT_GRADIENT_COLLECTION = 'gradient_weights'
 OLD_WEIGHT_COLLECTION = 'old_weights'
 OLD_OLD_WEIGHT_COLLECTION = 'old_old_weights'
-# Ours: the spec that a graph is pruned by, as text. See stored_spec.py.
+# Ours: the spec that a graph is pruned by, as text. See reading/stored_spec.py.
 COLLECTION_OF_HPARAMS = 'model_pruning_hparams'
 
 # The operation that multiplies a weight by its mask; its name ends with this.

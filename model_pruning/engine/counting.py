@@ -24,7 +24,7 @@ from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
 
 # The unit scores, or the keys, of one weight: its shards, each [rows, columns]. The same number
-# of rows in all of them; see patterns.py for the order they imply.
+# of rows in all of them; see pattern.py for the order they imply.
 Shards = Sequence[Any]
 
 _KEY_BITS = 31

@@ -48,7 +48,7 @@ def get_pruning_hparams() -> HParams:
     threshold_method: 'exact', or 'histogram', contrib's old estimate.
     prune_option: what decides which weights matter least: 'weight', their
       magnitude; or 'first_order_gradient' or 'second_order_gradient', their
-      magnitude times a decayed average of how they change (see saliency.py).
+      magnitude times a decayed average of how they change (see engine/change.py).
     gradient_decay_rate: share of that average kept at an update, [0, 1).
     group_pruning: prune the members of each group (apply_mask_with_group,
       masked_scope(group_name=...)) by one threshold over all of them.

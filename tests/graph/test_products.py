@@ -28,7 +28,7 @@ def test_gradients_through_a_mask_on_a_server_are_those_of_the_product(use_resou
       with tf.device(cluster.setter()), tf.variable_scope('fc', partitioner=partitioner,
                                                   use_resource=use_resource) as scope:
         weights = tf.get_variable('weights', [4, 3], initializer=tf.random_uniform_initializer())
-        masked, mask = model_pruning.registry.apply_mask_and_return(weights, scope)
+        masked, mask = model_pruning.apply_mask_and_return(weights, scope)
       loss = tf.reduce_sum(tf.tanh(masked) * values)
       parts = variables.shards_of(weights)
       gradients = tf.concat(tf.gradients(loss, parts), axis or 0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.flags."""
+"""Tests of model_pruning.hparams.flags."""
 
 import subprocess
 import sys

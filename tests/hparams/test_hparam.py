@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.hparam."""
+"""Tests of model_pruning.hparams.hparam."""
 
 import copy
 import json
@@ -17,6 +17,7 @@ import pytest
 from model_pruning import errors
 from model_pruning.hparams import hparam
 from model_pruning.hparams.hparam import HParams
+from tests.paths import ROOT
 
 
 def _make():
@@ -452,5 +453,5 @@ def test_imports_no_tensorflow_of_its_own():
           'package = types.ModuleType("model_pruning"); package.__path__ = [%r]\n'
           'sys.modules["model_pruning"] = package\n'
           'import model_pruning.hparams.hparam\n'
-          'assert "tensorflow" not in sys.modules') % os.path.dirname(os.path.dirname(hparam.__file__))
+          'assert "tensorflow" not in sys.modules') % os.path.join(ROOT, 'model_pruning')
   subprocess.run([sys.executable, '-c', code], check=True)

@@ -11,6 +11,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export import saved_model
 from model_pruning.reading import goals
+from model_pruning.reading import stored_spec
 from model_pruning.reporting import report
 
 
@@ -149,6 +150,6 @@ def test_hparams_that_do_not_fit(silent, hparams, error):
 
 
 def test_a_map_that_names_weights_of_another_part_says_nothing():
-  stored = goals.StoredGoals(model_pruning.stored_spec.StoredSpec.create(
+  stored = goals.StoredGoals(stored_spec.StoredSpec.create(
       model_pruning.PruningSpec.create('weight_sparsity_map=[decoder:0.5]')))
   assert goals.find([goals.Masked('encoder/kernel', (8, 8))], stored) == [None]

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.stored_spec: the spec that a graph keeps, and its files with it."""
+"""The spec that a graph keeps, and its files with it."""
 
 import json
 

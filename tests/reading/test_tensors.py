@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.tensors: memory is taken for what a file holds, not for what it says."""
+"""Memory is taken for the contents of a file, not for the size that it declares."""
 
 import tracemalloc
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.events: sparsity and thresholds from the summaries of a run."""
+"""Tests of model_pruning.reporting.events: sparsity and thresholds from the summaries of a run."""
 
 import csv
 import glob

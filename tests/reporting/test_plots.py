@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.plots: what is drawn, and that all of it is in the picture."""
+"""Tests of model_pruning.reporting.plots: what is drawn, and that all of it is in the picture."""
 
 import os
 import struct

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.report: sparsity, sizes and FLOPs of checkpoints and models."""
+"""Tests of model_pruning.reporting.report: sparsity, sizes and FLOPs of checkpoints and models."""
 
 import csv
 import gzip

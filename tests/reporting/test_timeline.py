@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.timeline: a run before it is started."""
+"""Tests of model_pruning.reporting.timeline: a run before it is started."""
 
 import csv
 import io

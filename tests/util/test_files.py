@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.files: a file or folder is whole, or it is not there."""
+"""Tests of model_pruning.util.files: a file or folder is whole, or it is not there."""
 
 import os
 import pathlib

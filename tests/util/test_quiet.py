@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.quiet: Ctrl-C at any moment of a command is one line.
+"""Tests of model_pruning.util.quiet: Ctrl-C at any moment of a command is one line.
 
 The moment is set by a module that stands in front of the real one, and interrupts the
 process that imports it.

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.tables: names from files command no terminal and no spreadsheet."""
+"""Tests of model_pruning.util.tables: names from files command no terminal and no spreadsheet."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.export.dead: what training adds to loops and branches goes."""
+"""Tests of model_pruning.export.folding.dead: what training adds to loops and branches goes."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.export.fold: masked products wherever they are in a graph."""
+"""Tests of model_pruning.export.folding.fold: masked products wherever they are in a graph."""
 
 import numpy as np
 import pytest

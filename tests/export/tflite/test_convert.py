@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.export.tflite: small files that compute what the graph does."""
+"""Tests of model_pruning.export.tflite.convert: small files that compute what the graph does."""
 
 import gzip
 import json

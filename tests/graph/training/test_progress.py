@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of model_pruning.progress: a bar on terminals, lines in logs, nothing in short runs."""
+"""A bar on terminals, lines in logs, nothing in short runs."""
 
 import io
 
