@@ -49,7 +49,7 @@ _FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class Net:
-  """A trained net: its folder, its global steps, and asked and achieved sparsity by weight."""
+  """A trained net: its folder, its global steps, and target and achieved sparsity by weight."""
   model_dir: str
   steps: int
   weights: list

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The way out of training: models without masks, as TensorFlow and TFLite take them."""
+"""Exports trained models without masks, for TensorFlow and TFLite."""
 
 import typing
 

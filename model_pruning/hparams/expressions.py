@@ -1,11 +1,11 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Regular expressions of users, held against names in a time that is bounded.
+"""Matches the regular expressions of users against names, in bounded time.
 
-Python's matcher tries every way in which an expression can match, and for some, such as (a+)+b,
-the number of ways is exponential in the length of the name. Those run here on a simulation of
-their automaton, whose time is the product of both lengths (Thompson, "Regular expression search
-algorithm", 1968).
+Python's matcher tries every way in which an expression can match. For some expressions, for
+example (a+)+b, the number of ways is exponential in the length of the name. Those expressions run
+here on a simulated automaton, whose time is proportional to the product of both lengths (Thompson,
+"Regular expression search algorithm", 1968).
 """
 
 import re
@@ -18,7 +18,7 @@ except ImportError:  # Python 3.7 to 3.10.
   import sre_constants as ops
   import sre_parse
 
-# Repetitions in a row that Python's matcher may have; its time is a power of the name's length.
+# The most repetitions in a row for Python's matcher, which takes length**repetitions steps.
 _MOST_REPEATS = 3
 _MOST_STATES = 10000
 
@@ -39,7 +39,7 @@ class Expression:
     """Compiles the expression.
 
     Raises:
-      ValueError: it is not a regular expression, or too complex a one; the message says why.
+      ValueError: the pattern is not a regular expression, or too complex; the message says why.
     """
     try:
       self._compiled = re.compile(pattern)
@@ -54,23 +54,23 @@ class Expression:
       try:
         self._automaton = _Automaton(tree, self._compiled.flags)
       except _Unsupported as error:
-        raise ValueError('%s, so that matching could take forever; %s' % (risk, error)) from error
+        raise ValueError('%s, so matching could take forever; %s' % (risk, error)) from error
 
   def search(self, text: str) -> bool:
-    """Returns whether the expression matches somewhere in `text`."""
+    """Whether the expression matches somewhere in `text`."""
     if self._automaton is None:
       return self._compiled.search(text) is not None
     return self._automaton.run(text, anchored=False)
 
   def match(self, text: str) -> bool:
-    """Returns whether the expression matches at the beginning of `text`."""
+    """Whether the expression matches at the beginning of `text`."""
     if self._automaton is None:
       return self._compiled.match(text) is not None
     return self._automaton.run(text, anchored=True)
 
 
 class _Unsupported(ValueError):
-  """What the automaton cannot do."""
+  """An expression that the automaton cannot run; the message says how to rewrite it."""
 
 
 def _name(op: Any) -> str:
@@ -78,7 +78,7 @@ def _name(op: Any) -> str:
 
 
 def _parts(op: str, argument: Any) -> Sequence[Any]:
-  """Returns the expressions within one item of a parsed expression."""
+  """Returns the subexpressions of one item of a parsed expression."""
   if op == 'branch':
     return argument[1]
   if op in ('subpattern', 'assert', 'assert_not', 'max_repeat', 'min_repeat',
@@ -92,21 +92,21 @@ def _parts(op: str, argument: Any) -> Sequence[Any]:
 
 
 def _risk(tree: Any) -> Optional[str]:
-  """Returns why Python's matcher might take forever; None if it does not."""
+  """Returns why Python's matcher might take forever; None if it cannot."""
   total = 0
   for op, argument in tree:
     name = _name(op)
     inside = sum(_repeats(part) for part in _parts(name, argument))
     if name in _REPEATS and argument[1] > 1:
       if inside or _has_branch(argument[2]):
-        return 'a repetition holds another repetition or alternatives'
+        return 'a repetition contains another repetition or alternatives'
       inside += 1
     for part in _parts(name, argument):
       risk = _risk(part)
       if risk:
         return risk
     total += inside
-  return 'it holds %d repetitions' % total if total > _MOST_REPEATS else None
+  return 'it contains %d repetitions' % total if total > _MOST_REPEATS else None
 
 
 def _repeats(tree: Any) -> int:
@@ -121,25 +121,25 @@ def _has_branch(tree: Any) -> bool:
 
 
 class _State(NamedTuple):
-  """A state that takes one character, or (a test of) the place between two, or nothing."""
+  """A state that consumes one character, tests a position, or does neither."""
   takes: Optional[Callable[[str], bool]]
   at: Optional[Callable[[str, int], bool]]
   following: List[int]
 
 
 class _Automaton:
-  """The states of an expression; the last one is where it has matched."""
+  """The automaton of an expression; reaching the end state is a match."""
 
   def __init__(self, tree: Any, flags: int) -> None:
     if flags & ~_FLAGS:
-      raise _Unsupported('only the flag i is possible in one like this')
+      raise _Unsupported('such an expression may have only the flag i')
     self._states: List[_State] = []
     self._ignore_case = bool(flags & re.IGNORECASE)
     begin, end = self._sequence(tree)
     self._begin, self._end = begin, end
 
   def run(self, text: str, anchored: bool) -> bool:
-    """Returns whether the expression matches, from the beginning if `anchored`."""
+    """Whether the expression matches: at the beginning if `anchored`, else anywhere."""
     current: Set[int] = set()
     for index in range(len(text) + 1):
       if index == 0 or not anchored:
@@ -177,7 +177,7 @@ class _Automaton:
     self._states[first].following.append(then)
 
   def _sequence(self, tree: Any) -> Tuple[int, int]:
-    """Adds the states of an expression; returns the first and the last."""
+    """Adds the states of an expression; returns the first and the last state."""
     begin = end = self._add()
     for op, argument in tree:
       first, last = self._item(_name(op), argument)
@@ -230,7 +230,7 @@ class _Automaton:
 
 
 def _takes(op: str, argument: Any, ignore_case: bool) -> Callable[[str], bool]:
-  """Returns whether an item of one character takes a character, as a function."""
+  """Returns a predicate: does an item of one character match this character?"""
   if op == 'any':
     return lambda letter: letter != '\n'
   if op == 'category':
@@ -255,7 +255,7 @@ def _takes(op: str, argument: Any, ignore_case: bool) -> Callable[[str], bool]:
 
 
 def _at(kind: str) -> Callable[[str, int], bool]:
-  """Returns whether a place between two characters is of a kind, as a function."""
+  """Returns a predicate: is a position in a text of this kind?"""
   if kind in ('at_beginning', 'at_beginning_string'):
     return lambda text, index: index == 0
   if kind == 'at_end_string':
@@ -267,4 +267,4 @@ def _at(kind: str) -> Callable[[str, int], bool]:
   boundary = lambda text, index: is_word(text, index - 1) != is_word(text, index)
   if kind == 'at_boundary':
     return boundary
-  return lambda text, index: bool(text) and not boundary(text, index)  # As Python has it.
+  return lambda text, index: bool(text) and not boundary(text, index)  # As Python does.

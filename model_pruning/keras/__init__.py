@@ -4,8 +4,8 @@
 
     import model_pruning.keras as sparsity
 
-On Keras 3, and on Keras 2 where tf.keras is that (TensorFlow up to 2.15, or later with
-tf_keras and TF_USE_LEGACY_KERAS=1). Importing it lets Keras read pruned models.
+Works with Keras 3 and with Keras 2, if tf.keras is Keras 2 (TensorFlow up to 2.15, or later with
+tf_keras and TF_USE_LEGACY_KERAS=1). Importing this package lets Keras read pruned models.
 """
 
 from model_pruning.keras.callbacks import UpdatePruningStep

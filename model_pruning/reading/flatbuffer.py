@@ -1,10 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Reading TFLite files: their constants, and how each is stored.
+"""Reads TFLite files: their constants, and how each is stored.
 
-The format is that of tensorflow/lite/schema/schema.fbs. What is needed of it is
-read here by hand: TensorFlow 1.15 has no reader, and a table of a file needs no
-TensorFlow.
+The format is defined by tensorflow/lite/schema/schema.fbs. This module parses the necessary parts
+itself, as TensorFlow 1.15 has no reader, and reports on a file should not need TensorFlow.
 """
 
 import dataclasses
@@ -19,14 +18,14 @@ from model_pruning.reading import tensors as tensors_lib
 
 _IDENTIFIER = b'TFL3'
 _DTYPES = {0: np.float32, 1: np.float16, 3: np.uint8, 7: np.int16, 9: np.int8, 10: np.float64}
-# Values of BuiltinOperator whose constants are worth a name.
+# Names of the BuiltinOperators whose constants are reported.
 _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOOKUP',
         9: 'FULLY_CONNECTED', 16: 'LSTM', 24: 'RNN', 36: 'GATHER',
         44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 124: 'DENSIFY',
         126: 'BATCH_MATMUL', 141: 'CONV_3D'}
-# Ops that hand a stored constant on in another form.
+# Operations that return a stored constant in another form.
 _FORMS = ('DEQUANTIZE', 'DENSIFY')
-_MOST_FORMS = 16  # One upon another.
+_MOST_FORMS = 16  # The most such operations in a row.
 _INDEX_DTYPES = {1: np.int32, 2: np.uint16, 3: np.uint8}
 
 
@@ -36,15 +35,15 @@ class StoredWeight:
 
   Attributes:
     name: the tensor's name in the file.
-    shape: as of a TensorFlow kernel: [inputs, outputs] of a dense layer, [height,
-      width, inputs, outputs] of a convolution.
-    op: the kind of operation that uses it, such as 'FULLY_CONNECTED'.
+    shape: the shape of a TensorFlow kernel: [inputs, outputs] for a dense layer, [height,
+      width, inputs, outputs] for a convolution.
+    op: the kind of operation that uses it, for example 'FULLY_CONNECTED'.
     dtype: name of its NumPy dtype.
-    sparsity: share of its elements that are zero.
-    block: (height, width) of the blocks it is stored in, as of `shape`; (1, 1) where
-      single elements are stored with their indices; None where it is stored dense.
-    expanded: whether the runtime makes it dense again when it loads the model.
-    dense_bytes: bytes of its elements.
+    sparsity: fraction of its elements that are zero.
+    block: (height, width) of the blocks it is stored in, in the order of `shape`; (1, 1) if
+      single elements are stored with their indices; None if it is stored dense.
+    expanded: whether the runtime makes it dense when it loads the model.
+    dense_bytes: bytes of all elements.
     stored_bytes: bytes of the elements and indices in the file.
   """
   name: str
@@ -67,16 +66,17 @@ class Constant:
   """A constant tensor of a TFLite file.
 
   Attributes:
-    subgraph, tensor, buffer: where it is.
+    subgraph, tensor, buffer: its indices in the file.
     name: its name.
-    shape: as stored; [outputs, inputs] where FULLY_CONNECTED uses it.
-    values: its elements, of `shape`; where it is stored sparse, those stored, of rank 1.
-    uses: (op, index among its inputs, dtype of its first input), of every op that
-      takes it, behind DENSIFY and DEQUANTIZE too.
+    shape: its shape in the file; [outputs, inputs] if FULLY_CONNECTED uses it.
+    values: its elements, of `shape`; if it is stored sparse, the stored ones, of rank 1.
+    uses: (op, index among its inputs, dtype of its first input) for every op that takes it,
+      directly or through DENSIFY and DEQUANTIZE.
     sparse: whether it is stored sparse.
-    block: sizes of the blocks it is stored in, by the dimension of `shape`.
+    block: sizes of the blocks it is stored in, by dimension of `shape`.
     index_bytes: bytes of its indices.
-    expanded: whether it goes through DENSIFY.
+    expanded: whether it passes through DENSIFY.
+    zero: its zero point; 0 if it is not quantized.
   """
   subgraph: int
   tensor: int
@@ -101,13 +101,13 @@ class Constant:
 
   @property
   def sparsity(self) -> float:
-    with np.errstate(invalid='ignore'):  # A diverged model has NaN, which is no zero.
+    with np.errstate(invalid='ignore'):  # A diverged model may have NaN, which is not zero.
       return float(1 - np.count_nonzero(self.values != self.zero) / self.size)
 
   def stored(self) -> StoredWeight:
     block = None
     if self.sparse:
-      # The dimension of the outputs comes first in the file, and last in a kernel.
+      # The dimension of the outputs is first in the file, and last in a kernel.
       block = (self.block.get(len(self.shape) - 1, 1), self.block.get(0, 1))
     return StoredWeight(
         self.name, kernel_shape(self.op, self.shape), self.op, str(self.values.dtype),
@@ -116,7 +116,7 @@ class Constant:
 
 
 def kernel_shape(op: str, shape: Tuple[int, ...]) -> Tuple[int, ...]:
-  """Returns the shape a TensorFlow kernel has, of that of a constant as TFLite stores it."""
+  """Returns the shape of the TensorFlow kernel for a constant with this shape in TFLite."""
   if op == 'FULLY_CONNECTED' and len(shape) == 2:
     return shape[1], shape[0]
   if op == 'CONV_2D' and len(shape) == 4:
@@ -132,18 +132,18 @@ def weights_of(model: Union[str, bytes], min_size: int = 64) -> List[StoredWeigh
   """Returns how the weights of a TFLite model are stored.
 
   Args:
-    model: the path of a .tflite file, or what is in one.
-    min_size: number of elements from which on a constant of rank 2 or more counts as
+    model: the path of a .tflite file, or its content.
+    min_size: the least number of elements with which a constant of rank 2 or more counts as
       a weight.
 
   Raises:
-    errors.ModelFileError: there is no such file, or it is no TFLite model.
+    errors.ModelFileError: there is no such file, or it is not a TFLite model.
   """
   return [constant.stored() for constant in constants_of(model, min_size)]
 
 
 def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]:
-  """Returns the constants that weights_of tells of, with their values."""
+  """Returns the constants that weights_of describes, with their values."""
   if isinstance(model, (bytes, bytearray)):
     content, source = bytes(model), 'The given bytes'
   else:
@@ -156,8 +156,8 @@ def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]
                                   (source, error.strerror or error)) from error
   if content[4:8] != _IDENTIFIER:
     raise errors.ModelFileError(
-        '%s: no TFLite model: byte 4 to 7 of one are %r, here %r; give what to_tflite or '
-        'tf.lite.TFLiteConverter wrote' % (source, _IDENTIFIER, content[4:8]))
+        '%s: not a TFLite model: bytes 4 to 7 must be %r, but are %r; give a file written by '
+        'to_tflite or tf.lite.TFLiteConverter' % (source, _IDENTIFIER, content[4:8]))
   try:
     return [constant for constant in _constants(content)
             if len(constant.shape) >= 2 and constant.size >= min_size]
@@ -167,7 +167,7 @@ def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]
 
 
 class _Table:
-  """A table of a FlatBuffer: fields by number, at offsets that its vtable gives."""
+  """A table of a FlatBuffer: numbered fields, at offsets that its vtable lists."""
 
   def __init__(self, content: bytes, position: int):
     self._content, self._position = content, position
@@ -186,7 +186,7 @@ class _Table:
     return [_Table(self._content, self._follow(place)) for place in self._items(field, 4)]
 
   def array(self, field: int, dtype: Any) -> np.ndarray:
-    """Returns a vector of numbers, empty where there is none."""
+    """Returns a vector of numbers; an empty one if the field is missing."""
     itemsize = np.dtype(dtype).itemsize
     items = self._items(field, itemsize)
     if not items:
@@ -222,7 +222,7 @@ class _Table:
 
 def _constants(content: bytes) -> Iterator[Constant]:
   model = _Table(content, struct.unpack_from('<I', content)[0])
-  # Codes over 126 do not fit into the first field, which is the only one in old files.
+  # Codes over 126 do not fit into the first field; old files have only that field.
   codes = [max(code.scalar(0, 'b'), code.scalar(3, 'i')) for code in model.tables(1)]
   buffers = model.tables(4)
   budget = _Budget(len(content))
@@ -246,7 +246,7 @@ def _constants(content: bytes) -> Iterator[Constant]:
             dtype = _DTYPES.get(tensors[inputs[0]].scalar(1, 'b')) if inputs[0] >= 0 else None
             uses.setdefault(tensor, []).append((op, index, np.dtype(dtype).name if dtype else None))
     for made, source in forms.items():
-      for _ in range(_MOST_FORMS):  # One after another, but not in a circle.
+      for _ in range(_MOST_FORMS):  # Follow several in a row, but not a circle.
         source = forms.get(source, source)
       uses.setdefault(source, []).extend(uses.pop(made, []))
     for index, tensor in enumerate(tensors):
@@ -275,7 +275,7 @@ def _constants(content: bytes) -> Iterator[Constant]:
 
 
 class _Budget:
-  """How much may be made of a file: its parts can refer to one another any number of times."""
+  """Limits the arrays made from a file, as its parts may refer to one another repeatedly."""
 
   _MOST_ITEMS = 10**7
 
@@ -291,14 +291,14 @@ class _Budget:
 
 
 def _sparse_bytes(shape: Tuple[int, ...], values: np.ndarray) -> int:
-  """Returns the bytes of the elements that are stored; raises ValueError for absurd shapes."""
+  """Returns the bytes of the stored elements; raises ValueError for impossible shapes."""
   if tensors_lib.elements(shape) * values.itemsize > max(2**31, 4096 * values.nbytes):
     raise ValueError('a tensor of shape %s has %d elements stored' % (shape, values.size))
   return values.nbytes
 
 
 def _data(content: bytes, buffer: _Table) -> np.ndarray:
-  """Returns the bytes of a buffer, which those of large models have after the tables."""
+  """Returns the bytes of a buffer, which large models store after the tables."""
   offset, size = buffer.scalar(1, 'Q'), buffer.scalar(2, 'Q')
   if offset > 1:
     return np.frombuffer(content, np.uint8, size, offset)
@@ -312,7 +312,7 @@ def _sparsity(parameters: _Table) -> Tuple[Dict[int, int], int]:
   sizes = [dim.scalar(1, 'i') for dim in dims]
   index_bytes = 0
   for dim in dims:
-    for field in (2, 4):  # The types of the two vectors, each before its vector.
+    for field in (2, 4):  # Each of the two fields holds the type of the vector after it.
       vector = dim.table(field + 1)
       if vector is not None:
         index_bytes += vector.array(0, _INDEX_DTYPES[dim.scalar(field, 'B')]).nbytes

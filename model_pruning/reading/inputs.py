@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Paths to read from: whether they can be read at all, before anything opens them."""
+"""Paths to read from: checks, before anything opens them, that they can be read."""
 
 import contextlib
 import os
@@ -15,16 +15,16 @@ from model_pruning.util import quiet
 def check(path: Any) -> str:
   """Returns a path to read from as a string.
 
-  A URL is fine if TensorFlow has a file system for its scheme. A path at which there
-  is nothing is fine too: it may be the prefix of a checkpoint.
+  A URL is accepted if TensorFlow has a file system for its scheme. A path at which nothing
+  exists is accepted too: it may be the prefix of a checkpoint.
 
   Args:
     path: see files.as_path.
 
   Raises:
     errors.PathError: see files.as_path.
-    errors.ModelFileError: no file system serves the URL, or a pipe, a device or a socket
-      is there: a model is read more than once.
+    errors.ModelFileError: no file system serves the URL; or the path is a pipe, a device or a
+      socket, none of which can be read more than once.
   """
   path = files.as_path(path)
   scheme = files.scheme(path)
@@ -52,7 +52,7 @@ def is_folder(path: str) -> bool:
 
 
 def head(path: str, size: int) -> bytes:
-  """Returns the first bytes of a file; none of a file that cannot be read."""
+  """Returns the first bytes of a file; b'' if it cannot be read."""
   if files.scheme(path) is None:
     try:
       with open(path, 'rb') as f:
@@ -73,10 +73,10 @@ def _gfile() -> Any:
 
 
 def parse(message: Any, content: bytes) -> Any:
-  """Parses a protocol buffer into `message`, which is returned; failures raise, and print nothing.
+  """Parses bytes into a protocol buffer, and returns it; failures raise, and print nothing.
 
   Raises:
-    Exception: the bytes are none; each version of protobuf has its own class.
+    Exception: the bytes are not such a message; each version of protobuf has its own class.
   """
   with silent_parsing():
     message.ParseFromString(content)
@@ -84,18 +84,18 @@ def parse(message: Any, content: bytes) -> Any:
 
 
 def silent_parsing() -> ContextManager[None]:
-  """Within, protobuf does not print what it raises, as the C++ of older versions does."""
+  """Keeps the C++ code of older protobuf versions from printing the errors that it raises."""
   from model_pruning.compat import api_implementation
   return quiet.muted() if api_implementation.Type() == 'cpp' else contextlib.nullcontext()
 
 
 def has_file_system(scheme: str) -> bool:
-  """Whether TensorFlow has a file system for URLs of a scheme; asks no network."""
+  """Whether TensorFlow has a file system for URLs of a scheme; uses no network."""
   from model_pruning.compat import tf
   known = getattr(getattr(tf.io, 'gfile', None), 'get_registered_schemes', None)
   if known is not None:
     return scheme in known()
-  try:  # TensorFlow 1 has no list. Without a host there is nothing to connect to.
+  try:  # TensorFlow 1 lists no schemes. A URL without a host connects to nothing.
     tf.gfile.Exists(scheme + '://')
   except tf.errors.UnimplementedError:
     return False

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The spec that a graph was pruned by, kept in the graph, so that its files say their targets.
+"""Stores the spec of a pruned graph in the graph, so that model files contain their targets.
 
-A collection of strings holds it. Checkpoints keep it in their .meta files, and SavedModels in
-their meta graphs.
+A graph collection of strings holds it. Checkpoints have it in their .meta files, and SavedModels
+in their meta graphs.
 """
 
 import dataclasses
@@ -19,16 +19,16 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import weight_sparsity
 from model_pruning.schedules.base import PruningSchedule
 
-_LONGEST = 2**20  # Characters of an entry; maps are lists of a few hundred entries at most.
+_LONGEST = 2**20  # Characters of an entry; a map has a few hundred entries at most.
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredSpec:
-  """The spec that a model was pruned by.
+  """The spec with which a model was pruned.
 
   Attributes:
-    spec: the spec. Its target sparsities are the ones that the schedule ends at.
-    end_step: the first step from which on the schedule asks for these; None if unknown.
+    spec: the spec; its target sparsities are the final ones of the schedule.
+    end_step: the first step at which the schedule requests these targets; None if unknown.
   """
   spec: PruningSpec
   end_step: Optional[int]
@@ -38,9 +38,9 @@ class StoredSpec:
     """Returns the spec to store; None if the final sparsity is unknown.
 
     Args:
-      spec: gives the targets, maps and patterns.
-      sparsity: the replacement of its schedule: a PruningSchedule or a float; None for nothing.
-        Where a tensor or a function ends is unknown.
+      spec: the spec with targets, maps and patterns.
+      sparsity: what replaces the spec's schedule: a PruningSchedule or a float; None for nothing.
+        The final value of a tensor or a function is unknown.
     """
     if sparsity is None:
       return cls(spec, spec.sparsity_function_end_step)
@@ -51,7 +51,7 @@ class StoredSpec:
     return _ending(spec, float(sparsity), 0) if isinstance(sparsity, (int, float)) else None
 
   def to_text(self) -> str:
-    """Returns a JSON object: the hyperparameters, maps as lists of texts, and end_step."""
+    """Returns a JSON object: the hyperparameters, maps as lists of strings, and end_step."""
     values: Dict[str, Any] = dataclasses.asdict(self.spec)
     for key in ('weight_sparsity_map', 'group_sparsity_map'):
       values[key] = ['%s:%r' % entry for entry in values[key]]
@@ -61,11 +61,11 @@ class StoredSpec:
 
   @classmethod
   def from_text(cls, text: str) -> Optional['StoredSpec']:
-    """Returns the spec in the output of to_text; None if the text is something else, or damaged."""
+    """Returns the spec that to_text wrote; None if the text is not one, or damaged."""
     if len(text) > _LONGEST:
       return None
     try:
-      # An import into a scope puts the name of the scope in front.
+      # Importing a graph into a scope prepends the scope's name.
       content = json.loads(text[text.index('{'):])
       hparams = get_pruning_hparams()
       hparams.override_from_dict(content['hparams'])
@@ -78,7 +78,7 @@ class StoredSpec:
 
 def _ending(spec: PruningSpec, sparsity: Union[PruningSchedule, float],
             end_step: Optional[int]) -> Optional[StoredSpec]:
-  """Returns a spec with the targets that a schedule or a constant sparsity ends at."""
+  """Returns the spec with the final targets of a schedule or of a constant sparsity."""
   def final(own: Optional[float] = None) -> float:
     if isinstance(sparsity, PruningSchedule):
       return float(weight_sparsity.final(spec, sparsity, own))
@@ -90,12 +90,12 @@ def _ending(spec: PruningSpec, sparsity: Union[PruningSchedule, float],
         weight_sparsity_map=tuple((key, final(own)) for key, own in spec.weight_sparsity_map),
         group_sparsity_map=tuple((key, final(own)) for key, own in spec.group_sparsity_map)),
                       end_step)
-  except (errors.PruningError, ZeroDivisionError):  # Such as a sparsity of 1 or more.
+  except (errors.PruningError, ZeroDivisionError):  # For example a sparsity of 1 or more.
     return None
 
 
 def _end_of(schedule: PruningSchedule) -> Optional[int]:
-  """Returns the first step that no update follows; None if there is none, or it is unknown."""
+  """Returns the first step with no later update; None if there is none, or it is unknown."""
   if not schedule.is_over(LARGEST_STEP):
     return None
   low, high = 0, LARGEST_STEP
@@ -109,15 +109,15 @@ def _end_of(schedule: PruningSchedule) -> Optional[int]:
 
 
 def remember(spec: PruningSpec, sparsity: Any = None) -> None:
-  """Enters a spec into the default graph, in the place of an earlier one of the same name.
+  """Stores a spec in the default graph, replacing an earlier one of the same name.
 
-  Args: see StoredSpec.create. If the final sparsity is unknown, nothing is entered.
+  Args: see StoredSpec.create. If the final sparsity is unknown, nothing is stored.
   """
   graph = tf.get_default_graph()
   kept = [entry for entry in graph.get_collection(names.COLLECTION_OF_HPARAMS)
           if _name_of(entry) != spec.name]
   stored = StoredSpec.create(spec, sparsity)
-  graph.clear_collection(names.COLLECTION_OF_HPARAMS)  # No empty one, which no file could hold.
+  graph.clear_collection(names.COLLECTION_OF_HPARAMS)  # Files cannot hold an empty collection.
   for entry in kept + ([stored.to_text()] if stored else []):
     graph.add_to_collection(names.COLLECTION_OF_HPARAMS, entry)
 
@@ -132,10 +132,10 @@ def _text(entry: Any) -> str:
 
 
 def among(entries: Iterable[Any]) -> Optional[StoredSpec]:
-  """Returns the spec among the entries of a collection; None if there is none, or they differ.
+  """Returns the spec among a collection's entries; None if there is none, or they differ.
 
   Args:
-    entries: texts, or bytes as meta graphs have them.
+    entries: strings, or bytes as in meta graphs.
   """
   found = [StoredSpec.from_text(_text(entry)) for entry in entries]
   known = {dataclasses.replace(each, spec=dataclasses.replace(each.spec, name='any')): each

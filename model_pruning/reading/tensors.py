@@ -1,11 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays that files declare: what is wrong with them, and whether memory is taken for them.
+"""Arrays that files declare: checks them, and avoids allocating memory for repeated values.
 
-A few bytes of a TensorProto can declare any shape: one value stands for all elements.
-Such an array stays that one value, repeated by strides of zero, as long as it is not
-asked to be more; and none is made that takes more than LARGEST for values that nothing
-in the file holds.
+A TensorProto of a few bytes can declare any shape, as one value may stand for all elements.
+Such an array stays a view of that value, with strides of zero, until a caller copies it.
+An array larger than LARGEST is refused if the file does not hold its values.
 """
 
 from typing import Any, Callable, Iterable, Sequence, Tuple
@@ -17,23 +16,23 @@ from model_pruning.compat import tf
 
 LARGEST = 2**30  # Bytes.
 _MOST_DIMENSIONS = 32  # NumPy's, before 2.0.
-_COMPLEX = ('scomplex_val', 'dcomplex_val')  # Two numbers for each value.
+_COMPLEX = ('scomplex_val', 'dcomplex_val')  # Two numbers per value.
 _FIELDS = ('half_val', 'float_val', 'double_val', 'int_val', 'string_val', 'int64_val', 'bool_val',
            'uint32_val', 'uint64_val') + _COMPLEX
 
 
 def to_array(proto: Any, name: str) -> np.ndarray:
-  """Returns what a TensorProto holds; where one value stands for all, a view that repeats it.
+  """Returns the array in a TensorProto; if one value stands for all, a view that repeats it.
 
   Args:
     proto: the TensorProto.
-    name: what to call it in errors.
+    name: name of the array in errors.
 
   Returns:
-    An array; of strings, of bytes objects. It may be read only.
+    An array, which may be read-only; strings are bytes objects.
 
   Raises:
-    errors.ModelFileError: see check; or its values are of a kind that NumPy has not.
+    errors.ModelFileError: see check; or NumPy has no type for its values.
   """
   shape, _, present = check(proto, name)
   size = elements(shape)
@@ -42,14 +41,14 @@ def to_array(proto: Any, name: str) -> np.ndarray:
     source = type(proto)()
     source.CopyFrom(proto)
     del source.tensor_shape.dim[:]
-  if not present and size:  # Zeros are left out.
+  if not present and size:  # Zeros are not stored.
     dtype = tf.as_dtype(proto.dtype)
     value = np.array(b'' if dtype == tf.string else 0,
                      object if dtype == tf.string else dtype.as_numpy_dtype)
   else:
     try:
       value = np.asarray(tf.make_ndarray(source))
-    except Exception as error:  # Of many classes, by version and dtype.
+    except Exception as error:  # The class depends on the version and the dtype.
       raise errors.ModelFileError('The array %s cannot be read (%s); the file is damaged: make it '
                                   'again' % (name, errors.first_line(error))) from error
   return np.broadcast_to(value, shape) if value.shape != shape else value
@@ -59,20 +58,20 @@ def check(proto: Any, name: str) -> Tuple[Tuple[int, ...], Any, int]:
   """Returns (shape, dtype, number of values that are present) of a TensorProto.
 
   Raises:
-    errors.ModelFileError: its dtype or shape is none, it holds more values than elements
-      or another number of bytes than they take, or declares too many.
+    errors.ModelFileError: its dtype or shape is invalid, its number of values or bytes does not
+      fit the shape, or it declares too many elements.
   """
   try:
     dtype = tf.as_dtype(proto.dtype)
     itemsize = 1 if dtype == tf.string else np.dtype(dtype.as_numpy_dtype).itemsize
   except TypeError as error:
-    raise errors.ModelFileError('The array %s has the dtype %d, which is none that arrays have; '
+    raise errors.ModelFileError('The array %s has the dtype %d, which does not exist; '
                                 'the file is damaged: make it again' % (
                                     name, proto.dtype)) from error
   dims = tuple(dim.size for dim in proto.tensor_shape.dim)
   if proto.tensor_shape.unknown_rank or any(dim < 0 for dim in dims) or \
       len(dims) > _MOST_DIMENSIONS:
-    raise errors.ModelFileError('The array %s has no shape that can be (%s); the file is damaged: '
+    raise errors.ModelFileError('The array %s has an invalid shape (%s); the file is damaged: '
                                 'make it again' % (name, _text(dims) or 'unknown'))
   size = elements(dims)
   present = max(len(getattr(proto, field)) // (2 if field in _COMPLEX else 1)
@@ -94,24 +93,24 @@ def check(proto: Any, name: str) -> Tuple[Tuple[int, ...], Any, int]:
 
 
 def check_size(shape: Sequence[int], itemsize: int, name: str, present: int) -> None:
-  """Raises errors.ModelFileError if an array is too large for what is present of it.
+  """Raises errors.ModelFileError if a file declares far more elements than it holds.
 
   Args:
-    shape, itemsize: of the array.
-    name: what to call it in the error.
-    present: number of bytes that it is made of.
+    shape, itemsize: shape and element size of the array.
+    name: name of the array in the error.
+    present: number of bytes that the file holds for it.
   """
   declared = elements(shape) * itemsize
   if declared > max(LARGEST, present):
     raise errors.ModelFileError(
-        'The array %s of shape %s would take %s bytes of memory, made of %s bytes in the file; at '
-        'most %s are. Store its values, or leave it out' % (
+        'The array %s of shape %s would take %s bytes of memory, but the file holds %s bytes for '
+        'it; the limit is %s. Store its values, or leave it out' % (
             name, _text(shape), '{:,}'.format(declared), '{:,}'.format(present),
             '{:,}'.format(LARGEST)))
 
 
 def elements(shape: Iterable[Any]) -> int:
-  """Returns the number of elements of a shape, however many."""
+  """Returns the number of elements of a shape, as an unbounded Python integer."""
   size = 1
   for dim in shape:
     size *= int(dim)
@@ -119,21 +118,21 @@ def elements(shape: Iterable[Any]) -> int:
 
 
 def is_repeated(values: np.ndarray) -> bool:
-  """Whether an array is one value, repeated without taking memory."""
+  """Whether an array repeats one value without taking memory for each element."""
   return values.size > 1 and not any(values.strides)
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
-  """Returns an array with every value that `values` has: itself, or the one that it repeats."""
+  """Returns all distinct values at least once: the array itself, or the value it repeats."""
   return values[(slice(0, 1),) * values.ndim] if is_repeated(values) else values
 
 
 def elementwise(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
-  """Returns function(*arrays), computed once where all of them repeat one value.
+  """Returns function(*arrays), computed only once if each array repeats one value.
 
   Args:
-    function: of each element by itself.
-    *arrays: of one shape.
+    function: computes each element from the elements at the same position.
+    *arrays: arrays of one shape.
   """
   if arrays[0].size > 1 and all(map(is_repeated, arrays)):
     return np.broadcast_to(function(*map(distinct, arrays)), arrays[0].shape)
@@ -141,12 +140,12 @@ def elementwise(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray
 
 
 def to_proto(values: np.ndarray) -> Any:
-  """Returns the TensorProto of an array, which is small where one value is repeated."""
+  """Returns the TensorProto of an array, which is small if one value is repeated."""
   if not is_repeated(values):
     return tf.make_tensor_proto(values)
   proto = tf.make_tensor_proto(distinct(values))
   proto.tensor_shape.CopyFrom(tf.TensorShape(values.shape).as_proto())
-  if proto.tensor_content:  # Its bytes would have to be as many as the elements.
+  if proto.tensor_content:  # Its length would have to match the number of elements.
     single = tf.make_tensor_proto(distinct(values).reshape(()))
     single.tensor_shape.CopyFrom(proto.tensor_shape)
     return single

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sparsity and thresholds over the steps of a run, from the summaries that it wrote."""
+"""Sparsity and thresholds of a run by global step, read from the summaries that it wrote."""
 
 import dataclasses
 import json
@@ -21,39 +21,39 @@ from model_pruning.reading.nodes import VARIABLE_OPS
 from model_pruning.reading.stored import without_part
 from model_pruning.util import tables
 
-# What summaries.py and contrib write: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
+# The tags of summaries.py and contrib: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
 _TAG = re.compile(r'(?P<spec>.*?_summaries(?:_\d+)?/)?(?P<variable>(?:.*[/_])?)'
                   r'(?P<kind>mask(?:_\d+)?/sparsity|threshold(?:_\d+)?/threshold)')
-_ASKED = re.compile(r'(.*_summaries(_\d+)?/)?sparsity')
+_TARGET = re.compile(r'(.*_summaries(_\d+)?/)?sparsity')
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-  """Values by global step: `steps`, increasing, int64, and `values`, float64, of one length."""
+  """Values by global step: `steps` (int64, increasing) and `values` (float64), of equal length."""
   steps: np.ndarray
   values: np.ndarray
 
   @property
   def last(self) -> Optional[float]:
-    """The last value, None where there is none."""
+    """The last value; None if there are none."""
     return float(self.values[-1]) if len(self.values) else None
 
   def first_at(self, target: float) -> Optional[int]:
-    """Returns the first step from which on the values are at the target or above, or None."""
-    below = np.flatnonzero(~(self.values >= target - 1e-6))  # They are rounded to float32.
+    """Returns the first step from which the values stay at or above the target, or None."""
+    below = np.flatnonzero(~(self.values >= target - 1e-6))  # Summaries are rounded to float32.
     after = below[-1] + 1 if len(below) else 0
     return int(self.steps[after]) if after < len(self.steps) else None
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightHistory:
-  """What was written of one weight.
+  """The summaries of one weight.
 
   Attributes:
-    name: the scope of its mask, as 'conv1' of 'conv1/mask', or the weight's own name
-      where that is part of it; behind the folder of the run, where there are several.
-    sparsity: share of elements that the mask hides.
-    threshold: of the last mask update. Empty where none was written.
+    name: the scope of its mask ('conv1' for 'conv1/mask'), or the weight's own name if it is
+      known; with the run's folder in front if there are several runs.
+    sparsity: fraction of elements that the mask hides.
+    threshold: threshold of the last mask update; empty if none was written.
   """
   name: str
   sparsity: Series
@@ -65,22 +65,22 @@ class History:
   """Sparsity and thresholds of the weights of a run.
 
   Attributes:
-    path: what was read.
-    weights: those that there are summaries of, in the order of the first of them.
-    asked: the sparsity that the schedule asked for, by folder of the run ('' where
-      there is one only).
+    path: the file or folder that was read.
+    weights: the weights that have summaries, in the order of their first summaries.
+    target: the sparsity that the schedule requested, by folder of the run ('' if there is
+      only one run).
   """
   path: str
   weights: Tuple[WeightHistory, ...]
-  asked: Dict[str, Series] = dataclasses.field(default_factory=dict)
+  target: Dict[str, Series] = dataclasses.field(default_factory=dict)
 
   def table(self, target: Optional[float] = None, width: int = tables.WIDTH) -> str:
-    """Returns what became of each weight, for a terminal.
+    """Returns a table for a terminal, with a row for each weight.
 
     Args:
-      target: the sparsity of which to tell when it was reached to stay. None: the
-        last one of the weight.
-      width: names lose their middle in a table that would be wider.
+      target: the table shows from which step on the weight stays at this sparsity. None
+        takes each weight's last sparsity.
+      width: names lose their middle if the table would be wider.
 
     Raises:
       errors.MissingPackageError: tabulate is not installed.
@@ -93,7 +93,7 @@ class History:
       wanted = last if target is None else target
       step = None if wanted is None or last is None else weight.sparsity.first_at(wanted)
       threshold = weight.threshold.last
-      rows.append([weight.name, _text(max(_steps(weight), default=None)), tables.share(last),
+      rows.append([weight.name, _text(max(_steps(weight), default=None)), tables.fraction(last),
                    _text(step), '-' if threshold is None else '%.3g' % threshold,
                    '%d' % len(weight.sparsity.steps)])
     return tables.fitted(headers, rows, width)
@@ -108,10 +108,10 @@ class History:
         'path': self.path,
         'weights': [{'name': weight.name, 'sparsity': columns(weight.sparsity),
                      'threshold': columns(weight.threshold)} for weight in self.weights],
-        'asked': {run: columns(series) for run, series in self.asked.items()}}, indent=2)
+        'target': {run: columns(series) for run, series in self.target.items()}}, indent=2)
 
   def to_csv(self) -> str:
-    """Returns a line per weight and step, with sparsity and threshold, empty where not written."""
+    """Returns a line per weight and step; sparsity or threshold is empty if not written."""
     rows: List[List[Any]] = []
     for weight in self.weights:
       by_step: Dict[int, List[Any]] = {step: [weight.name, step, None, None]
@@ -132,13 +132,13 @@ def _text(step: Optional[int]) -> str:
 
 
 def read(path: Any, depth: Optional[int] = None) -> History:
-  """Reads the summaries of a run, also of one that is still going on.
+  """Reads the summaries of a run, which may still be training.
 
   Args:
-    path: an event file, or a folder that is searched for them. Those in one folder
-      are of one run, and of those that started it again: what a later one wrote
-      replaces what an earlier one wrote of the same steps or after.
-    depth: number of levels of folders in the folder to search; None for all.
+    path: an event file, or a folder to search for event files. The files in one folder belong
+      to one run and its restarts: summaries of a restart replace earlier ones from its first
+      step on.
+    depth: number of levels of subfolders to search; None searches all.
 
   Raises:
     errors.ModelFileError: there are no event files, or no summaries of pruning.
@@ -158,19 +158,19 @@ def read(path: Any, depth: Optional[int] = None) -> History:
         'The event files of %s have no summaries of pruning, which end with mask/sparsity and '
         'threshold/threshold; add Pruning.add_pruning_summaries() to the graph. They have: %s' %
         (path, ', '.join(tags[:8] + ['...'] * (len(tags) > 8)) or 'none'))
-  weights, asked = [], {}
+  weights, requested = [], {}
   for run, values in found.items():
     prefix = run + ': ' if len(found) > 1 else ''
     weights += [dataclasses.replace(weight, name=prefix + weight.name)
                 for weight in _weights(values, variables_of[run])]
     for tag in values:
-      if _ASKED.fullmatch(tag):
-        asked[run if len(found) > 1 else ''] = _series(values[tag])
-  return History(path, tuple(weights), asked)
+      if _TARGET.fullmatch(tag):
+        requested[run if len(found) > 1 else ''] = _series(values[tag])
+  return History(path, tuple(weights), requested)
 
 
 def _weights(values: Dict[str, Dict[int, float]], variables: Set[str]) -> List[WeightHistory]:
-  """Returns the weights that there are tags of, by their own names where these are known."""
+  """Returns the weights that have summaries, under their own names where these are known."""
   found: Dict[Tuple[str, str], Dict[str, Dict[int, float]]] = {}
   for tag, by_step in values.items():
     match = _TAG.fullmatch(tag)
@@ -187,12 +187,12 @@ def _weights(values: Dict[str, Dict[int, float]], variables: Set[str]) -> List[W
 
 
 def _variables_of(event: Any) -> Set[str]:
-  """Returns the names of the variables of the graph in an event; empty without one."""
+  """Returns the names of the variables in an event's graph; empty if it has none."""
   try:
     meta = inputs.parse(tf.MetaGraphDef(), event.meta_graph_def)
     nodes = (inputs.parse(tf.GraphDef(), event.graph_def) if event.graph_def else
              meta.graph_def).node
-  except Exception:  # Each version of protobuf has its own.
+  except Exception:  # Each version of protobuf has its own class.
     return set()
   return {without_part(node.name) for node in nodes if node.op in VARIABLE_OPS}
 
@@ -203,7 +203,7 @@ def _series(by_step: Dict[int, float]) -> Series:
 
 
 def _merged(files: List[str]) -> Tuple[Dict[str, Dict[int, float]], Set[str]]:
-  """Returns the scalars of a run, by tag and step, and the names of the variables of its graph."""
+  """Returns a run's scalars, by tag and step, and the names of the variables of its graph."""
   merged: Dict[str, Dict[int, float]] = {}
   variables: Set[str] = set()
   for path in files:
@@ -216,7 +216,7 @@ def _merged(files: List[str]) -> Tuple[Dict[str, Dict[int, float]], Set[str]]:
         if number is not None:
           own.setdefault(value.tag, {})[event.step] = number
     for tag, by_step in own.items():
-      # A restart goes back to a checkpoint: what had been written after that is void.
+      # A restart goes back to a checkpoint: earlier summaries from that step on are void.
       start = min(by_step)
       merged[tag] = {step: number for step, number in merged.get(tag, {}).items() if step < start}
       merged[tag].update(by_step)
@@ -227,21 +227,21 @@ def _scalar(value: Any) -> Optional[float]:
   kind = value.WhichOneof('value')
   if kind == 'simple_value':
     return float(value.simple_value)
-  if kind == 'tensor' and not value.tensor.tensor_shape.dim:  # The summaries of TensorFlow 2.
+  if kind == 'tensor' and not value.tensor.tensor_shape.dim:  # TensorFlow 2 writes these.
     try:
       _, dtype, present = tensors.check(value.tensor, value.tag)
       if dtype.is_floating and present:
         return float(tensors.to_array(value.tensor, value.tag))
     except errors.ModelFileError:
-      return None  # Another program's, or damaged.
+      return None  # Written by another program, or damaged.
   return None
 
 
 def _events(path: str) -> Iterator[Any]:
-  """Yields the events of a file, up to where it is being written or is damaged."""
+  """Yields the events of a file, up to its end or the first incomplete or damaged one."""
   with open(path, 'rb') as f:
     while True:
-      # A record: its length, a checksum of that, the record, a checksum of that.
+      # A record: its length, a checksum of the length, the content, a checksum of the content.
       head = f.read(12)
       if len(head) < 12:
         return
@@ -253,5 +253,5 @@ def _events(path: str) -> Iterator[Any]:
         return
       try:
         yield inputs.parse(tf.Event(), record[:length])
-      except Exception:  # Each version of protobuf has its own.
+      except Exception:  # Each version of protobuf has its own class.
         return

@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures: sparsity over time, magnitudes of weights, patterns of masks, schedules.
+"""Plots of sparsity over time, magnitudes of weights, masks, and schedules.
 
-Each function returns a matplotlib Figure of its own, which no pyplot knows of;
+Each function returns a new matplotlib Figure that is not registered with pyplot;
 `save` writes it as a PNG.
 """
 
@@ -22,11 +22,11 @@ from model_pruning.util import figures
 from model_pruning.util import files
 from model_pruning.util import tables
 
-MOST_WEIGHTS = 40  # In one picture.
+MOST_WEIGHTS = 40  # Panels in one figure.
 MOST_LINES = 16
 
 _PRUNED, _KEPT, _MARK = '#E69F00', '#0072B2', '#444444'
-_CELLS = 128  # Of a picture of a mask, in each direction.
+_CELLS = 128  # The most cells of a mask's picture, in each direction.
 _BINS = 60
 
 
@@ -34,9 +34,9 @@ def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
   """Writes a figure as a PNG, whole or not at all.
 
   Args:
-    figure: from one of the functions below.
+    figure: the result of one of the functions below.
     path: the file to write.
-    inputs: paths of what the figure was made of, which are not overwritten.
+    inputs: paths of the files that the figure shows, which must not be overwritten.
 
   Raises:
     errors.WriteError: nothing can be written there, `path` does not end in .png, or it is
@@ -51,9 +51,9 @@ def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
 
 
 def sparsity(history: events.History, thresholds: bool = False) -> Any:
-  """Draws the sparsity of each weight over the steps of a run; below it, the thresholds.
+  """Draws the sparsity of each weight by global step and, if requested, the thresholds below.
 
-  More than seven weights whose curves differ by less than 0.01 share one line.
+  With more than seven weights, those whose curves differ by at most 0.01 share a line.
   """
   groups = _alike(history.weights)
   lines = groups[:MOST_LINES]
@@ -69,7 +69,7 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
       if len(group) > 1:
         label += ' and %d more' % (len(group) - 1)
       top.plot(series.steps, series.values, drawstyle='steps-post', label='%s: %s' % (
-          label, tables.share(series.last)), **figures.line(index, len(lines)))
+          label, tables.fraction(series.last)), **figures.line(index, len(lines)))
     top.set_ylabel('sparsity (fraction of zeros)')
     top.set_ylim(-0.02, 1.02)
     more = len(groups) - len(lines)
@@ -91,7 +91,7 @@ def sparsity(history: events.History, thresholds: bool = False) -> Any:
 
 
 def _labels(names: Sequence[str], width: int) -> List[str]:
-  """Returns names to draw, of at most `width` characters where that can be."""
+  """Returns names for a figure, of at most `width` characters if possible."""
   return [figures.plain(name) for name in tables.elided(names, width)]
 
 
@@ -100,7 +100,7 @@ def _heading(more: int) -> str:
 
 
 def _alike(weights: Sequence[events.WeightHistory]) -> List[List[events.WeightHistory]]:
-  """Returns the weights, those of one curve together where there are many."""
+  """Groups the weights whose curves are alike, if there are many weights."""
   groups: List[List[events.WeightHistory]] = []
   for weight in weights:
     if not len(weight.sparsity.steps):
@@ -117,10 +117,10 @@ def _alike(weights: Sequence[events.WeightHistory]) -> List[List[events.WeightHi
 
 
 def magnitudes(weights: Iterable[StoredWeight]) -> Any:
-  """Draws histograms of the magnitudes of weights, what is pruned and what is kept, a panel each.
+  """Draws histograms of the magnitudes of pruned and of kept elements, one panel per weight.
 
-  Where the threshold is stored it is drawn in. Of more than MOST_WEIGHTS, the largest
-  are drawn.
+  A stored threshold is drawn as a line. Of more than MOST_WEIGHTS weights, only the
+  largest are drawn.
   """
   panels = []
   for weight in weights:
@@ -135,7 +135,7 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
                         _BINS + 1)
     counts = [times * np.histogram(values[finite & part], edges)[0] for part in (~kept, kept)]
     panels.append((weight, edges, counts, 1 - np.count_nonzero(kept) / max(kept.size, 1)))
-    # Only the counts are needed from here on.
+    # Keep only the counts, to free the weight's memory.
     panels[-1] = (_without_values(weight),) + panels[-1][1:]
   shown, note = _largest(panels)
   with figures.style():
@@ -145,7 +145,7 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
       for part, color, label in ((counts[0], _PRUNED, 'pruned'), (counts[1], _KEPT, 'kept')):
         heights = np.append(part, part[-1])
         axis.fill_between(edges, heights, step='post', color=color, linewidth=0, label=label)
-        # Its outline shows where one of them hides the other.
+        # Outlines stay visible where one area hides the other.
         axis.plot(edges, np.maximum(heights, 0.1), drawstyle='steps-post', color=color, zorder=3,
                   linewidth=1.2)
       if weight.threshold is not None:
@@ -156,43 +156,43 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
       axis.set_xlim(0, edges[-1])
       figures.few_ticks(axis)
       axis.set_title('%s\n%s, sparsity %s' % (
-          name, tables.shape_text(weight.values.shape), tables.share(zeros)))
+          name, tables.shape_text(weight.values.shape), tables.fraction(zeros)))
     figures.label_outer(figure, axes, len(shown), 'magnitude', 'weights per bin')
     figures.title(figure, 'Magnitudes of the weights' + note, axes)
   return figure
 
 
 def masks(weights: Iterable[StoredWeight]) -> Any:
-  """Draws which elements of weights are kept, a panel each, as a matrix [inputs, outputs].
+  """Draws the masks of weights as matrices [inputs, outputs], one panel per weight.
 
-  Axes other than the last are the inputs. Where an axis is longer than 128, a dot
-  stands for several elements, and is as dark as the share of them that is kept. Of
-  more than MOST_WEIGHTS, the largest are drawn.
+  All axes but the last are inputs. If an axis has more than 128 elements, a dot stands
+  for several of them; the larger the fraction that is kept, the darker the dot. Of more
+  than MOST_WEIGHTS weights, only the largest are drawn.
   """
   panels = []
   for weight in weights:
     matrix = measure.as_matrix(nonzero(weight.values) if weight.kept is None else weight.kept)
     panels.append((_without_values(weight), matrix.shape, measure.cell_of(matrix.shape, _CELLS),
-                   _shares(matrix), 1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
+                   _fractions(matrix), 1 - np.count_nonzero(matrix) / max(matrix.size, 1)))
   shown, note = _largest(panels)
   with figures.style():
     from matplotlib import colors
     figure, axes = figures.grid(len(shown), 3.1, 3.1)
     image = None
     names = _labels([panel[0].name for panel in shown], 36)
-    for axis, name, (weight, shape, cell, shares, zeros) in zip(axes, names, shown):
-      # Dark even where few are kept, so that what is dead stands out.
-      image = axis.imshow(shares, cmap='gray_r', norm=colors.PowerNorm(0.5, 0, 1), aspect='auto',
+    for axis, name, (weight, shape, cell, fractions, zeros) in zip(axes, names, shown):
+      # Dots are dark even where few elements are kept, so that empty cells stand out.
+      image = axis.imshow(fractions, cmap='gray_r', norm=colors.PowerNorm(0.5, 0, 1), aspect='auto',
                           interpolation='nearest', extent=(0, shape[1], shape[0], 0))
       axis.grid(False)
       for spine in axis.spines.values():
-        spine.set_visible(True)  # Masks are white at the edges, too.
+        spine.set_visible(True)  # Masks may be white at the edges.
       axis.set_xlabel('output')
       axis.set_ylabel('input' if len(weight.values.shape) < 3 or measure.is_matrix(
           weight.values.shape) else 'height, width, input')
       figures.few_ticks(axis, True)
       axis.set_title('%s\n%s, sparsity %s%s' % (
-          name, tables.shape_text(weight.values.shape), tables.share(zeros),
+          name, tables.shape_text(weight.values.shape), tables.fraction(zeros),
           '\none dot: %dx%d weights' % cell if cell != (1, 1) else ''))
     if image is not None:
       bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / figure.get_figheight()),
@@ -203,18 +203,18 @@ def masks(weights: Iterable[StoredWeight]) -> Any:
 
 
 def _without_values(weight: StoredWeight) -> StoredWeight:
-  """Returns a weight that holds on to no memory, but has its shape."""
+  """Returns a weight of the same name, shape and threshold that takes no memory for values."""
   return StoredWeight(weight.name, np.broadcast_to(np.float32(0), weight.values.shape), None,
                       weight.threshold)
 
 
-def _shares(matrix: np.ndarray) -> np.ndarray:
-  """Returns the share of True in each cell of a matrix."""
+def _fractions(matrix: np.ndarray) -> np.ndarray:
+  """Returns the fraction of True in each cell of a matrix."""
   return measure.kept_by_cell(matrix, _CELLS)
 
 
 def schedule(timeline: timeline_lib.Timeline) -> Any:
-  """Draws a run before it is started: what each mask update asks for, and what is reached."""
+  """Draws a predicted run: the sparsity requested at each mask update, and the targets."""
   spec, steps = timeline.spec, timeline.steps
   courses = timeline.courses[:MOST_LINES]
   end = max(timeline.num_steps, spec.sparsity_function_end_step, spec.end_pruning_step)
@@ -223,20 +223,20 @@ def schedule(timeline: timeline_lib.Timeline) -> Any:
     names = _labels([course.name for course in courses], 28)
     for index, (name, course) in enumerate(zip(names, courses)):
       line = figures.line(index, len(courses))
-      # The masks are of ones before the first update, and stay after the last.
+      # Masks are all ones before the first update, and stay unchanged after the last one.
       axis.plot(np.concatenate([[0], steps, [end]]),
                 np.concatenate([[0], course.sparsity, [course.reached]]), drawstyle='steps-post',
                 label='%s: target %g, %s %s' % (
                     name, course.target,
                     'reaches only' if course.falls_short else 'reaches',
-                    tables.share(course.reached)), **line)
+                    tables.fraction(course.reached)), **line)
       axis.axhline(course.target, color=line['color'], linewidth=0.9, linestyle=(0, (1, 3)))
       if len(steps) <= 150:
         axis.plot(steps, course.sparsity, linestyle='none', marker='o', markersize=3.2,
                   color=line['color'])
     handles = axis.get_legend_handles_labels()[0]
     marks = []
-    if len(steps) > 150:  # Ticks would run into one another.
+    if len(steps) > 150:  # More ticks would overlap.
       marks.append(axis.hlines(-0.03, steps[0], steps[-1], color='#999999', linewidth=5))
     else:
       marks += axis.plot(steps, np.full(len(steps), -0.03), linestyle='none', marker='|',
@@ -250,7 +250,7 @@ def schedule(timeline: timeline_lib.Timeline) -> Any:
     axis.set_ylabel('sparsity (fraction of zeros)')
     axis.set_xlabel('global step')
     more = len(timeline.courses) - len(courses)
-    # Below, as their texts are long; in two columns, of one length.
+    # The long legend goes below, in two columns of equal length.
     rows = max(len(handles), len(marks))
     blanks = axis.plot([], [], linestyle='none', label=' ') * rows
     axis.legend(handles=(handles + blanks)[:rows] + (marks + blanks)[:rows], ncol=2,
@@ -275,7 +275,7 @@ def _marks(timeline: timeline_lib.Timeline) -> Dict[int, List[str]]:
 
 
 def _largest(panels: List[Any]) -> Tuple[List[Any], str]:
-  """Returns the panels of the largest weights, in their order, and a remark if some are left."""
+  """Returns the panels of the largest weights, in order, and a note if some were left out."""
   if not panels:
     raise errors.WeightError('There are no weights to draw: nothing is masked, and no float has '
                              'rank 2 or more')

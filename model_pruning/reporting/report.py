@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What pruning came to in a file: sparsity, sizes and FLOPs of each weight of a model."""
+"""Reports on the weights in a model file: their sparsity, sizes and FLOPs."""
 
 import dataclasses
 import json
@@ -40,17 +40,17 @@ _SUMMED = ('size', 'zeros', 'bytes_dense', 'bytes_sparse', 'bytes_gzipped', 'flo
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """The weights of a model, and what they sum to.
+  """The weights of a model, and their totals.
 
   Attributes:
     path: the file, the folder of a SavedModel, or the prefix of a checkpoint.
-    kind: what it is: 'checkpoint', 'frozen graph', 'SavedModel', 'TFLite model', 'Keras
+    kind: the kind of model: 'checkpoint', 'frozen graph', 'SavedModel', 'TFLite model', 'Keras
       model' or 'weights of a Keras model'.
     weights: the weights that have masks, and other floats of rank 2 or more.
-    notes: what is not known, and why; a sentence each.
-    never_updated: whether there are masks, and none was ever updated.
-    history: sparsity and thresholds over the run, where they are at hand; `html` looks for
-      event files beside the model otherwise.
+    notes: sentences that say which numbers are unknown, and why.
+    never_updated: whether the model has masks, none of which was ever updated.
+    history: sparsity and thresholds over the run; if None, `html` looks for event files beside
+      the model.
   """
   path: str
   kind: str
@@ -61,14 +61,14 @@ class Report:
 
   @property
   def findings(self) -> Tuple[findings_lib.Finding, ...]:
-    """What to know and what to do about it, the weightiest first; at most five."""
+    """Problems and how to fix them, the most important first; at most five."""
     return findings_lib.findings_of(self.weights, self.never_updated)
 
   def html(self, path: Any) -> str:
-    """Writes the report as a page for browsers, one file that needs no other and no network.
+    """Writes the report as a page for browsers, a single file that loads nothing.
 
-    Where event files lie in the folder of the model, or in the one above, it shows sparsity
-    and thresholds over time.
+    The page charts sparsity and thresholds over time if there are event files in the model's
+    folder or its parent folder.
 
     Args:
       path: the file to write.
@@ -86,7 +86,7 @@ class Report:
     return page.write(self, history, path)
 
   def totals(self) -> Dict[str, Any]:
-    """Returns sums over the weights, and their sparsity; FLOPs of those that are known."""
+    """Returns sums over the weights, and their sparsity; FLOPs sum the known ones."""
     sums: Dict[str, Any] = {}
     for name in _SUMMED:
       known = [value for value in (getattr(weight, name) for weight in self.weights)
@@ -96,14 +96,14 @@ class Report:
     return sums
 
   def to_json(self) -> str:
-    """Returns the report as a JSON object; sizes in bytes, FLOPs as they are."""
+    """Returns the report as a JSON object; sizes are in bytes, FLOPs are unscaled."""
     return json.dumps({'path': self.path, 'kind': self.kind,
                        'weights': [_finite(weight.values()) for weight in self.weights],
                        'totals': self.totals(), 'notes': list(self.notes),
                        'findings': [finding.values() for finding in self.findings]}, indent=2)
 
   def to_csv(self) -> str:
-    """Returns a line per weight; shapes and blocks as 3x3x32x64, an empty cell where unknown."""
+    """Returns one line per weight; shapes and blocks as 3x3x32x64, unknown cells empty."""
     headers = [field.name for field in dataclasses.fields(WeightReport)
                if field.name != 'details']
     headers[headers.index('zeros'):headers.index('zeros') + 1] = ['size', 'zeros', 'sparsity']
@@ -116,9 +116,9 @@ class Report:
     return tables.as_csv(headers, rows)
 
   def table(self, width: int = tables.WIDTH) -> str:
-    """Returns the report for a terminal, as two tables where one would be wider than `width`.
+    """Returns the report for a terminal, in two tables if one would be wider than `width`.
 
-    Columns without anything in them are left out, and long names lose their middle.
+    Empty columns are left out, and long names lose their middle.
 
     Raises:
       errors.MissingPackageError: tabulate is not installed.
@@ -130,7 +130,7 @@ class Report:
     cells = [_cells(weight) for weight in self.weights]
     totals = self.totals()
     total = dict.fromkeys(cells[0], '')
-    total.update({'weight': 'total', 'sparsity': tables.share(totals['sparsity']),
+    total.update({'weight': 'total', 'sparsity': tables.fraction(totals['sparsity']),
                   'if dense': tables.scaled(totals['bytes_dense'], 'B'),
                   'if sparse': tables.scaled(totals['bytes_sparse'], 'B'),
                   'if gzipped': tables.scaled(totals['bytes_gzipped'], 'B'),
@@ -142,7 +142,7 @@ class Report:
     if 'FLOP' in shown:
       lines.append('FLOP: per example, two per multiply-add; FLOP kept: without those by zeros.')
     lines += [tables.printable(note) for note in self.notes]
-    # A note says already that no mask was ever updated.
+    # If no mask was ever updated, a note already says so.
     found = findings_lib.lines([finding for finding in self.findings
                                 if finding.kind != 'never_updated'], width,
                                [weight.name for weight in self.weights])
@@ -150,16 +150,16 @@ class Report:
 
 
 def _cells(weight: WeightReport) -> Dict[str, str]:
-  """Returns the texts of a row of the table, by column."""
+  """Returns the cells of a row of the table, by column."""
   in_blocks = weight.block != (1, 1) and weight.block_sparsity is not None
   short = {'float32': '', 'float16': ' f16', 'bfloat16': ' bf16', 'float64': ' f64'}
   return {
       'weight': tables.printable(weight.name),
       'shape': tables.shape_text(weight.shape) + short.get(weight.dtype, ' ' + weight.dtype),
-      'sparsity': tables.share(weight.sparsity),
+      'sparsity': tables.fraction(weight.sparsity),
       'target': weight.target_text,
       'block': tables.shape_text(weight.block) if in_blocks else '-',
-      'blocks zero': tables.share(weight.block_sparsity) if in_blocks else '-',
+      'blocks zero': tables.fraction(weight.block_sparsity) if in_blocks else '-',
       'threshold': '-' if weight.threshold is None else '%.3g' % weight.threshold,
       'if dense': tables.scaled(weight.bytes_dense, 'B'),
       'if sparse': tables.scaled(weight.bytes_sparse, 'B'),
@@ -170,7 +170,7 @@ def _cells(weight: WeightReport) -> Dict[str, str]:
 
 
 def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
-  """Returns the values with texts for what JSON has no number for."""
+  """Returns the values, with non-finite numbers as text, as JSON has none."""
   return {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value
           for name, value in values.items()}
 
@@ -178,32 +178,32 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
 def of(path: Any, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
        output_node_names: Optional[Sequence[str]] = None, hparams: Hparams = None) -> Report:
-  """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model, or a file of Keras.
+  """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model or a Keras file.
 
-  FLOPs are those of convolutions and matrix products with a stored kernel, as far as
-  the file has the graph and shapes can be told from it. Where the inputs' batch size
-  is unknown it is one; where it is fixed, FLOPs are divided by it.
+  FLOPs cover convolutions and matrix products with a stored kernel, if the file has the
+  graph and the shapes can be inferred from it. An unknown batch size counts as one; a fixed
+  one divides the FLOPs.
 
   Args:
-    path: the prefix of a checkpoint, a folder of checkpoints for the latest, a
-      SavedModel's folder, or a file: with a GraphDef, a TFLite model, a Keras model (.keras,
-      .h5), or weights of one (.weights.h5).
-    block: (height, width) of the blocks of a matrix [inputs, outputs] to look for; -1
-      for its whole dimension. None finds those in which each weight is sparse.
+    path: the prefix of a checkpoint, a folder of checkpoints (the latest is taken), the
+      folder of a SavedModel, or a file: a GraphDef, a TFLite model, a Keras model (.keras,
+      .h5) or its weights (.weights.h5).
+    block: (height, width) of the blocks to look for in matrices [inputs, outputs]; -1 means
+      the whole dimension. None looks for the largest blocks in which each weight is sparse.
     input_shapes: shape of one example, by the name of the graph's input, for graphs
-      whose inputs leave theirs open.
-    output_node_names: count the FLOPs of what these need only, such as without
-      the parts of a graph for evaluation. None is all but gradients.
-    hparams: the hyperparameters that the model was pruned by, for its targets. None takes
-      them from the model: graphs that were built with a Pruning or PruningHook, and Keras
-      models, say them.
+      whose input shapes are unknown.
+    output_node_names: count only the FLOPs that these need, for example without the
+      evaluation part of a graph. None counts all but gradients.
+    hparams: the hyperparameters with which the model was pruned, for the targets. None takes
+      them from the model: Keras models and graphs built with a Pruning or PruningHook
+      store them.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it is damaged.
     errors.ModelFileError: the file holds no model, or is damaged; or input_shapes
-      names no input.
+      has a name that is no input.
     errors.OutputNodeError: an output is not in the graph.
-    errors.BlockError: there are no blocks of that size.
+    errors.BlockError: `block` is not a valid block size.
     errors.PruningError: hparams are invalid, or do not fit the masked weights.
   """
   measure.check_block(block)
@@ -218,7 +218,7 @@ def of(path: Any, block: Optional[BlockDims] = None,
     masks.append(updated.state_of(weight))
   known = [name for _, made_of in rows for name in made_of]
   layers = [flops.layers_of(model.nodes, known, input_shapes)]
-  if len(model.signatures) > 1:  # Each may have a copy of the model: a weight counts in one.
+  if len(model.signatures) > 1:  # Each may have a copy of the model; count a weight only in one.
     layers = [flops.layers_of(nodes, known, {
         name: shape for name, shape in (input_shapes or {}).items()
         if name.split(':')[0] in nodes}) for nodes in model.signatures]
@@ -239,17 +239,17 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
                notes: Tuple[str, ...] = (), goals: Optional[goals_lib.StoredGoals] = None,
                hparams: Hparams = None, history: Optional[History] = None,
                nodes: Optional[Nodes] = None) -> Report:
-  """Reports on weights that are in memory.
+  """Reports on weights in memory.
 
   Args:
-    name, kind: what they are the weights of; see Report.path and kind.
+    name, kind: the source of the weights; see Report.path and Report.kind.
     weights: the weights.
     block: see `of`.
-    last_update: the step of the last mask update; None where none is known.
+    last_update: the step of the last mask update; None if unknown.
     notes, history: see Report.
-    goals: what is known of their targets.
+    goals: the stored settings that give their targets.
     hparams: see `of`.
-    nodes: of the graph that they are in, for FLOPs; see StoredWeight.nodes.
+    nodes: nodes of the weights' graph, for FLOPs; see StoredWeight.nodes.
 
   Raises:
     errors.BlockError, errors.PruningError: see `of`.
@@ -270,10 +270,10 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
 
 def _finished(report: Report, names: Sequence[str], goals: goals_lib.StoredGoals,
               hparams: Hparams, never_updated: bool) -> Report:
-  """Returns a report with the targets of its weights, and a note if no mask was ever updated.
+  """Returns the report with each weight's target, and a note if no mask was ever updated.
 
   Args:
-    names: of the weights, as the maps of hyperparameters go by them.
+    names: names of the weights in which the hyperparameters' maps are searched.
   """
   masked = [index for index, row in enumerate(report.weights) if row.masked]
   found = goals_lib.find([goals_lib.Masked(names[index], report.weights[index].shape)
@@ -297,7 +297,7 @@ def _as_note(warning: str) -> str:
 
 def _layers_by(made_of: Iterable[str], layers: Sequence[flops.Layer]) -> List[flops.Layer]:
   names = set(made_of)
-  # A product of several weights counts for the first.
+  # A product of several weights counts for the first one.
   return [layer for layer in layers if layer.sources[0] in names]
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A run before it is started: when an HParams string updates the masks, and how sparse it gets."""
+"""Predicts a run from its HParams string: when masks are updated, and to which sparsity."""
 
 import dataclasses
 import itertools
@@ -18,20 +18,20 @@ from model_pruning.util import tables
 OTHER = '(all others)'
 
 _MOST_UPDATES = 1000000
-_LONGEST_NAME = 22  # Of a column.
-_MOST_NAMES = 6  # Of those that share one.
-_KEYS_WIDTH = 16  # Of the columns 'update' and 'step'.
+_LONGEST_NAME = 22  # Characters of a column's heading.
+_MOST_NAMES = 6  # Names listed for columns that several targets share.
+_KEYS_WIDTH = 16  # Width of the columns 'update' and 'step'.
 
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-  """How sparse the weights of one target are to be.
+  """The sparsity of the weights with one target, update by update.
 
   Attributes:
-    name: the key of a map, with its name where that is not weight_sparsity_map; or
-      '(all others)', '(all weights)' where there is no map.
-    target: the sparsity asked for.
-    sparsity: what each update asks for, a float64 array, one for each of the steps.
+    name: the key of a map, with the map's name in front unless it is weight_sparsity_map; or
+      '(all others)', or '(all weights)' if there is no map.
+    target: the target sparsity.
+    sparsity: float64 array, the sparsity that the schedule requests at each update.
   """
   name: str
   target: float
@@ -50,13 +50,13 @@ class Course:
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-  """The mask updates of a training that visits every step.
+  """The mask updates of a training run that visits every step.
 
   Attributes:
-    spec: what it follows.
-    num_steps: the last step of the training, or, where none was given, that at which
-      the target is reached or pruning ends.
-    steps: global steps of the updates, an int64 array.
+    spec: the spec of the run.
+    num_steps: the last step of training; if none was given, the step at which the target is
+      reached or pruning ends.
+    steps: int64 array, the global steps of the updates.
     courses: one for each target.
   """
   spec: PruningSpec
@@ -65,14 +65,14 @@ class Timeline:
   courses: Tuple[Course, ...]
 
   def shortfall(self) -> Optional[str]:
-    """Returns a sentence on the targets that are not reached, None if all are."""
+    """Returns a sentence about the targets that are not reached; None if all are."""
     return gradual.shortfall(self.spec, self.num_steps)
 
   def table(self, rows: int = 12, width: int = tables.WIDTH) -> str:
     """Returns the updates for a terminal: all of them, or `rows` spread over the run.
 
-    Targets whose sparsity is the same throughout share a column. Columns that would make the table
-    wider than `width` are left out; a second table has all targets then.
+    Targets with the same sparsity at every update share a column. If the columns do not fit into
+    `width`, the last ones are left out and a second table lists all targets.
 
     Raises:
       errors.MissingPackageError: tabulate is not installed.
@@ -85,15 +85,16 @@ class Timeline:
     fitting = max(1, sum(accumulated <= width - _KEYS_WIDTH for accumulated in itertools.accumulate(
         max(len(header), 6) + 2 for header in headers)))
     cells = [['%d' % (index + 1), '%d' % self.steps[index]] +
-             [tables.share(courses[0].sparsity[index]) for courses in alike[:fitting]]
+             [tables.fraction(courses[0].sparsity[index]) for courses in alike[:fitting]]
              for index in shown]
-    cells.append(['target', ''] + [tables.share(courses[0].target) for courses in alike[:fitting]])
+    cells.append(['target', ''] + [tables.fraction(courses[0].target)
+                                   for courses in alike[:fitting]])
     lines = [tables.aligned(['update', 'step'] + headers[:fitting], cells, left=0), '']
     if fitting < len(alike):
       lines += ['%d of %d columns are shown; they differ in their targets alone.' % (
           fitting, len(alike)), ''] + [tables.fitted(
           ['map key', 'target', 'reached'],
-          [[header, tables.share(courses[0].target), tables.share(courses[0].reached)]
+          [[header, tables.fraction(courses[0].target), tables.fraction(courses[0].reached)]
            for header, courses in zip(_headers(alike, width - 20), alike)], width), '']
     for header, courses in zip(headers, alike):
       if len(courses) > 1:
@@ -110,7 +111,7 @@ class Timeline:
     return '\n'.join(lines)
 
   def alike(self) -> List[Tuple[Course, ...]]:
-    """Returns the courses, those with one target and one sparsity throughout together."""
+    """Groups the courses that have one target and the same sparsity at every update."""
     groups: Dict[Tuple[float, bytes], List[Course]] = {}
     for course in self.courses:
       groups.setdefault((course.target, course.sparsity.tobytes()), []).append(course)
@@ -135,7 +136,7 @@ class Timeline:
                      'falls_short': course.falls_short} for course in self.courses]}, indent=2)
 
   def to_csv(self) -> str:
-    """Returns a line per update: its step, and the sparsity of each course."""
+    """Returns one line per update: its step, and the sparsity of each course."""
     rows: List[List[Any]] = [
         [step] + [float(course.sparsity[index]) for course in self.courses]
         for index, step in enumerate(self.steps.tolist())]
@@ -150,15 +151,15 @@ def _headers(alike: Sequence[Sequence[Course]], width: int = _LONGEST_NAME) -> L
 
 def of(spec: Union[PruningSpec, HParams, str, None] = None,
        num_steps: Optional[int] = None) -> Timeline:
-  """Returns the mask updates that a spec makes in a training.
+  """Returns the mask updates of a training run with this spec.
 
   >>> of('pruning_frequency=40,target_sparsity=0.8').steps
   array([ 40,  80, 120])
 
   Args:
     spec: an HParams, a string in its grammar, or None for the defaults.
-    num_steps: the last step of the training; None for as long as it takes to reach the
-      target, or for pruning to end.
+    num_steps: the last step of training; None means the step at which the target is
+      reached or pruning ends.
 
   Raises:
     errors.PruningError: the spec is invalid.
@@ -174,7 +175,7 @@ def of(spec: Union[PruningSpec, HParams, str, None] = None,
                            (num_steps,))
   if num_steps // spec.pruning_frequency > _MOST_UPDATES:
     raise errors.SpecError(
-        'pruning_frequency=%d makes some %d mask updates in %d steps, too many to list; use a '
+        'pruning_frequency=%d makes about %d mask updates in %d steps, too many to list; use a '
         'larger pruning_frequency, or fewer steps' % (
             spec.pruning_frequency, num_steps // spec.pruning_frequency, num_steps))
   steps = np.array(gradual.update_steps(spec, num_steps), np.int64)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Arithmetic for numbers, arrays and tensors alike; loads TensorFlow for tensors only."""
+"""Arithmetic for numbers, arrays and tensors alike; loads TensorFlow only for tensors."""
 
 import sys
 from typing import Any
@@ -9,19 +9,19 @@ import numpy as np
 
 
 def tensorflow() -> Any:
-  """Returns the TensorFlow 1 API of the installed TensorFlow, loading it if need be."""
-  from model_pruning.compat import tf  # Here, so that numbers and arrays do without it.
+  """Returns the TensorFlow 1 API of the installed TensorFlow, loading it if necessary."""
+  from model_pruning.compat import tf  # Imported here, as numbers and arrays do not need it.
   return tf
 
 
 def is_tensor(value: Any) -> bool:
-  """Whether a value is a tensor; before TensorFlow is loaded there are none."""
+  """Whether a value is a tensor; False as long as TensorFlow is not loaded."""
   return 'tensorflow' in sys.modules and bool(tensorflow().is_tensor(value))
 
 
 def equal(a: Any, b: Any) -> Any:
-  """Returns a == b of numbers, arrays or tensors, element by element."""
-  # In graphs of TensorFlow 1 `==` asks whether two tensors are the same object.
+  """Returns a == b for numbers, arrays or tensors, element by element."""
+  # In TensorFlow 1 graphs, `==` tests whether two tensors are the same object.
   return tensorflow().equal(a, b) if is_tensor(a) or is_tensor(b) else a == b
 
 
@@ -36,10 +36,10 @@ def maximum(a: Any, b: Any) -> Any:
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
-  """Returns `a` where the condition holds and `b` elsewhere; arrays, or tensors."""
+  """Returns `a` where the condition holds and `b` elsewhere, for arrays or tensors."""
   return tensorflow().where(condition, a, b) if is_tensor(condition) else np.where(condition, a, b)
 
 
 def as_integer(flags: Any, like: Any) -> Any:
-  """Returns 1 for True and 0 for False, as a tensor of `like`'s dtype if that is a tensor."""
+  """Returns 1 for True and 0 for False: a tensor of `like`'s dtype if that is a tensor."""
   return tensorflow().cast(flags, like.dtype) if is_tensor(like) else np.asarray(flags, int)

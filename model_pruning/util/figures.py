@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How the pictures look: figures without pyplot, their style, lines, titles and legends."""
+"""The look of figures: without pyplot, in one style, with lines, titles and legends."""
 
 import contextlib
 import functools
@@ -13,33 +13,34 @@ from model_pruning.util import tables
 
 DPI = 130
 
-# Of Okabe and Ito, told apart by all; their yellow is too pale for lines on white.
+# The colours of Okabe and Ito, which colour-blind people can distinguish; their yellow is too pale
+# for lines on white.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000')
 _STYLES = ('-', '--', ':')
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-  """Draws in the style of the package within it; raises MissingPackageError."""
+  """Applies the package's style to figures drawn within; raises MissingPackageError."""
   try:
     import matplotlib
   except ImportError as error:
     raise errors.MissingPackageError(
         'Pictures need the package matplotlib: pip install matplotlib') from error
   with warnings.catch_warnings(), matplotlib.rc_context({
-      'text.usetex': False,  # Names are no LaTeX.
+      'text.usetex': False,  # Names are not LaTeX.
       'font.size': 10, 'axes.titlesize': 10, 'axes.spines.top': False, 'axes.spines.right': False,
       'axes.edgecolor': '#888888', 'axes.grid': True, 'grid.color': '#e6e6e6',
       'axes.axisbelow': True, 'legend.frameon': False, 'legend.fontsize': 9}):
-    warnings.filterwarnings('ignore', 'Glyph .* missing from')  # It is drawn as a box.
+    warnings.filterwarnings('ignore', 'Glyph .* missing from')  # Such a glyph is drawn as a box.
     yield
 
 
 def plain(name: str) -> str:
-  """Returns a name such that matplotlib draws each of its characters as it is.
+  """Returns a name escaped so that matplotlib draws each of its characters literally.
 
-  Between two dollar signs there would be a formula, and lines whose label begins with
-  an underscore would be left out of the legend.
+  Matplotlib reads text between two dollar signs as a formula, and leaves labels that
+  begin with an underscore out of the legend.
   """
   text = tables.printable(name).replace('$', r'\$')
   return ' ' + text if text.startswith('_') else text
@@ -50,7 +51,7 @@ def _figure_class() -> Any:
   from matplotlib.figure import Figure
 
   class NotebookFigure(Figure):
-    """A figure that a notebook shows, without pyplot and its magic commands."""
+    """A figure that a notebook displays, without pyplot and its magic commands."""
 
     def _repr_png_(self) -> bytes:
       content = io.BytesIO()
@@ -69,13 +70,13 @@ def _new(width: float, height: float) -> Any:
 
 
 def rows(width: float, height: float, number: int) -> Tuple[Any, Sequence[Any]]:
-  """Returns a figure, of a size in inches, and its axes, one below the other."""
+  """Returns a figure of `width` x `height` inches, and its axes, one below the other."""
   figure = _new(width, height)
   return figure, list(figure.subplots(number, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def grid(number: int, width: float, height: float) -> Tuple[Any, List[Any]]:
-  """Returns a figure of `number` panels, each of a size in inches."""
+  """Returns a figure of `number` panels, each of `width` x `height` inches, and their axes."""
   columns = 5 if number > 16 else 4 if number > 6 else min(number, 2 if number == 4 else 3)
   rows = max(1, -(-number // columns))
   figure = _new(max(width * columns, 5.5), height * rows + 0.7)
@@ -86,9 +87,9 @@ def grid(number: int, width: float, height: float) -> Tuple[Any, List[Any]]:
 
 
 def line(index: int, number: int = 1) -> dict:
-  """Returns how a line is drawn.
+  """Returns the style of a line, as keyword arguments.
 
-  Of a few lines the first ones are wider, and show from under those that lie on them.
+  If there are few lines, the first ones are wider and stay visible below later ones.
   """
   few = 1 < number <= len(COLORS)
   return {'color': COLORS[index % len(COLORS)],
@@ -98,16 +99,16 @@ def line(index: int, number: int = 1) -> dict:
 
 
 def legend(axis: Any, title: str) -> None:
-  """Adds a legend at the right of an axis, if it has anything to tell."""
+  """Adds a legend to the right of an axis, if the axis has labelled lines."""
   if axis.get_legend_handles_labels()[0]:
     made = axis.legend(loc='upper left', bbox_to_anchor=(1.01, 1.02), borderaxespad=0,
                        title=title)
     made.get_title().set_fontsize(9)
-    made._legend_box.align = 'left'  # There is a setter from matplotlib 3.6 on only.
+    made._legend_box.align = 'left'  # The setter exists only from matplotlib 3.6 on.
 
 
 def few_ticks(axis: Any, integer: bool = False) -> None:
-  """Has an axis of a small panel ticked at a few places; both ways, where they are integers."""
+  """Sets few ticks on the x axis of a small panel; on both axes if they are integers."""
   from matplotlib import ticker
   axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=integer))
   if integer:
@@ -115,7 +116,7 @@ def few_ticks(axis: Any, integer: bool = False) -> None:
 
 
 def label_outer(figure: Any, axes: Sequence[Any], number: int, x: str, y: str) -> None:
-  """Labels the axes at the left and at the bottom, which are alike in all panels."""
+  """Labels only the leftmost and the lowest axes, as labels are alike in all panels."""
   columns = axes[0].get_subplotspec().get_gridspec().ncols
   for index in range(number):
     if index % columns == 0:
@@ -125,7 +126,7 @@ def label_outer(figure: Any, axes: Sequence[Any], number: int, x: str, y: str) -
 
 
 def title(figure: Any, text: str, axes: Any) -> None:
-  """Sets the title of a figure and, at its right, one legend for all of `axes`, unless None."""
+  """Sets a figure's title and, on its right, one legend for `axes` unless they are None."""
   figure.suptitle(text, fontsize=12, x=0.01, ha='left')
   handles: Dict[str, Any] = {}
   for axis in axes or ():

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Paths, and writing whole files and folders or nothing."""
+"""Paths, and atomic writing: a whole file or folder, or nothing."""
 
 import contextlib
 import errno
@@ -14,10 +14,10 @@ from typing import Any, Iterator, List, Optional, Sequence
 from model_pruning import errors
 
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
-# The open files of a process: what is written beside them, and renamed, goes nowhere.
+# Open files of a process; a file written beside them and renamed would never reach the stream.
 _STREAMS = re.compile(r'/dev/(stdin|stdout|stderr|fd(/.*)?)|/proc/.*')
 _OF_CHECKPOINT = re.compile(r'(.*)\.(index|meta|data-\d+-of-\d+)', re.DOTALL)
-# What training, or loading, reads in a folder.
+# Files that training or loading reads in a folder.
 _OF_MODEL = re.compile(
     r'checkpoint|saved_model\.pb(txt)?|keras_metadata\.pb|fingerprint\.pb|graph\.pbtxt|'
     r'.*\.(index|meta|data-\d+-of-\d+)|.*tfevents.*', re.DOTALL)
@@ -28,11 +28,11 @@ def as_path(path: Any) -> str:
   """Returns a path as a string. Every public function that takes a path calls this first.
 
   Args:
-    path: a string, bytes as Estimator.export_saved_model returns them, or anything
-      with __fspath__, such as pathlib.Path. 'file://' in front of it is dropped.
+    path: a string, bytes as returned by Estimator.export_saved_model, or an object with
+      __fspath__, for example pathlib.Path. A leading 'file://' is dropped.
 
   Raises:
-    errors.PathError: it is none of these, or has characters that TensorFlow cannot open
+    errors.PathError: it is not a path, or has characters that TensorFlow cannot open
       files by.
   """
   try:
@@ -41,45 +41,45 @@ def as_path(path: Any) -> str:
     raise errors.PathError('%r is not a path; give a string, bytes or a pathlib.Path' %
                            (path,)) from error
   if '\0' in text:
-    raise errors.PathError('The path %r has a null character in it; no file system allows '
-                           'that' % text)
+    raise errors.PathError('The path %r contains a null character, which no file system '
+                           'allows' % text)
   try:
     text.encode('utf-8')
   except UnicodeEncodeError as error:
-    raise errors.PathError('The path %r is not UTF-8, and TensorFlow opens no others; rename the '
-                           'file or its folder' % text) from error
+    raise errors.PathError('The path %r is not UTF-8, and TensorFlow opens only UTF-8 paths; '
+                           'rename the file or its folder' % text) from error
   if text.lower().startswith('file:///'):
     return text[len('file://'):]
   return text
 
 
 def scheme(path: str) -> Optional[str]:
-  """Returns the scheme of a URL, 'gs' of 'gs://bucket/model'; None for a local path."""
+  """Returns the scheme of a URL ('gs' for 'gs://bucket/model'); None for a local path."""
   found = _SCHEME.match(path)
   return found.group(1).lower() if found else None
 
 
 def check_output(path: Any, inputs: Sequence[Any] = ()) -> str:
-  """Checks that writing to a path can harm nothing.
+  """Checks that writing to a path overwrites no input and no special file.
 
   Args:
     path: the file, folder or prefix of a checkpoint to write.
-    inputs: the files, folders and prefixes of checkpoints that are read for it; None
+    inputs: the files, folders and prefixes of checkpoints that are read to make it; None
       among them is skipped.
 
   Returns:
-    The path as a string, as it was given.
+    The path as a string, otherwise unchanged.
 
   Raises:
-    errors.WriteError: it is a URL; a device, a pipe or a socket; or an input, or one of
-      an input's files.
+    errors.WriteError: it is a URL, a device, a pipe or a socket; or it is an input or part
+      of one.
     errors.PathError: see as_path.
   """
   path = as_path(path)
   if not path:
     raise errors.WriteError('The path to write is empty; give one')
   if scheme(path):
-    raise errors.WriteError('%s is a URL, and only local files are written; write to a local path '
+    raise errors.WriteError('%s is a URL, but only local files are written; write to a local path '
                             'and copy the result there' % path)
   if _STREAMS.fullmatch(os.path.abspath(path)):
     raise errors.WriteError('%s is an open stream, and only regular files can be written; give '
@@ -90,13 +90,13 @@ def check_output(path: Any, inputs: Sequence[Any] = ()) -> str:
     if error.errno == errno.ELOOP:
       raise errors.WriteError('%s is a symbolic link that leads back to itself; give another '
                               'path' % path) from error
-    mode = None  # Nothing is there, or nothing that can be looked at: writing says which.
+    mode = None  # Nothing is there, or it cannot be examined: writing will report the cause.
   if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
     raise errors.WriteError('%s is %s, and only regular files can be replaced; give the path of a '
                             'file' % (path, kind_of(mode)))
   for given in inputs:
     if given is not None:
-      _check_apart(path, as_path(given))
+      _check_not_input(path, as_path(given))
   return path
 
 
@@ -111,11 +111,11 @@ def kind_of(mode: int) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
-  """Lets the caller write a file beside `path`, which becomes `path` once it is whole.
+  """Yields a path beside `path` for the caller to write; renames it to `path` once complete.
 
-  Where the body raises, or is interrupted, what it wrote is removed and whatever
-  `path` was before stays. Missing folders on the way are made. Where `path` is a
-  symbolic link it stays one, and the file that it names is written.
+  If the body raises or is interrupted, the new file is removed and `path` stays as it was.
+  Missing parent folders are created. If `path` is a symbolic link, it stays one and its
+  target is replaced.
 
   Args:
     path: the file to write.
@@ -132,7 +132,8 @@ def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
   if os.path.isdir(path):
     raise errors.WriteError('%s is a folder; give the path of a file to write' % path)
   if path.endswith(os.sep):
-    raise errors.WriteError('%s ends as a folder does; give the path of a file to write' % path)
+    raise errors.WriteError('%s ends with a path separator, as folders do; give the path of a file '
+                            'to write' % path)
   target = os.path.realpath(path)
   with _beside(target, path) as temporary:
     yield temporary
@@ -141,18 +142,18 @@ def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
 
 @contextlib.contextmanager
 def new_folder(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
-  """Lets the caller fill a folder beside `path`, which becomes `path` once it is whole.
+  """Yields a path beside `path` for a folder to fill; renames it to `path` once complete.
 
   Args:
     path: the folder to write. It may exist if it is empty.
     inputs: see check_output.
 
   Yields:
-    The path of a folder to make and to fill, which does not exist yet.
+    The path of a folder to create and fill, which does not exist yet.
 
   Raises:
-    errors.WriteError: `path` has something in it, nothing can be written there, or see
-      check_output.
+    errors.WriteError: `path` is a file or a folder with contents, nothing can be written
+      there, or see check_output.
     errors.PathError: see as_path.
   """
   path = check_output(path, inputs)
@@ -161,23 +162,23 @@ def new_folder(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
   target = os.path.realpath(path)
   with _beside(target, path) as temporary:
     yield temporary
-    os.replace(temporary, target)  # An empty folder is replaced like a file.
+    os.replace(temporary, target)  # This replaces an empty folder as well.
 
 
 @contextlib.contextmanager
 def staging(folder: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
-  """Lets the caller write several files, which move into `folder` once all are whole.
+  """Yields a folder for several files, which move into `folder` once all are complete.
 
   Args:
-    folder: where they go, made if it is not there. Files of their names are replaced.
+    folder: their destination, created if missing. Files of the same names are replaced.
     inputs: see check_output.
 
   Yields:
     The path of an empty folder to write them to.
 
   Raises:
-    errors.WriteError: nothing can be written there; or, with nothing replaced, see
-      check_output of each of the files.
+    errors.WriteError: nothing can be written there; or check_output refuses one of the
+      files, and then none is replaced.
     errors.PathError: see as_path.
   """
   folder = check_output(folder)
@@ -185,15 +186,15 @@ def staging(folder: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
     os.mkdir(temporary)
     yield temporary
     names = sorted(os.listdir(temporary))
-    for name in names:  # All of them, before the first is moved.
+    for name in names:  # Check all of them before moving the first.
       if os.path.isdir(check_output(os.path.join(folder, name), inputs)):
         raise errors.WriteError('%s is a folder; give another path' % os.path.join(folder, name))
-    for name in sorted(names, key=lambda name: name == 'checkpoint'):  # It names the others.
+    for name in sorted(names, key=lambda name: name == 'checkpoint'):  # Last: it names the others.
       _move(os.path.join(temporary, name), os.path.realpath(os.path.join(folder, name)))
 
 
 def _move(source: str, target: str) -> None:
-  """Replaces `target`, which a symbolic link may have put on another file system."""
+  """Replaces `target`, which may be on another file system if it is a symbolic link."""
   try:
     os.replace(source, target)
   except OSError as error:
@@ -206,28 +207,28 @@ def _move(source: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _beside(path: str, shown: str) -> Iterator[str]:
-  """Yields a name in a temporary folder beside `path`, so that a rename does not copy."""
+  """Yields a path in a temporary folder beside `path`, so that renaming does not copy."""
   parent, name = os.path.split(os.path.abspath(path))
   try:
     os.makedirs(parent, exist_ok=True)
-    # Not a long name made longer: file systems allow 255 bytes.
+    # Do not make a long name longer: file systems allow 255 bytes.
     folder = tempfile.mkdtemp(prefix='.%s.' % name[:40], dir=parent)
   except OSError as error:
     raise errors.WriteError('Cannot write %s (%s); give a path in a folder you may write to' %
                             (shown, error.strerror or error)) from error
   try:
     yield os.path.join(folder, name)
-  except OSError as error:  # A full disk, say.
+  except OSError as error:  # For example a full disk.
     raise errors.WriteError('Cannot write %s (%s)' % (shown, error.strerror or error)) from error
   finally:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-# ---- Outputs that are inputs. ----
+# ---- Outputs that would overwrite inputs. ----
 
 
-def _check_apart(path: str, given: str) -> None:
-  """Raises errors.WriteError if writing `path` would overwrite some of the input `given`."""
+def _check_not_input(path: str, given: str) -> None:
+  """Raises errors.WriteError if writing `path` would overwrite the input `given` or part of it."""
   target, source = os.path.realpath(path), os.path.realpath(given)
   files = files_of(given)
   own = {(entry.st_dev, entry.st_ino) for entry in map(_stat, files) if entry is not None}
@@ -249,7 +250,7 @@ def _check_apart(path: str, given: str) -> None:
 
 
 def files_of(given: str) -> List[str]:
-  """Returns the files that an input is read from: itself, a checkpoint's, or a folder's."""
+  """Returns the files that reading an input opens: itself, a checkpoint's, or a folder's."""
   if os.path.isdir(given):
     found = []
     for folder, _, names in os.walk(given):
@@ -267,7 +268,7 @@ def files_of(given: str) -> List[str]:
 
 
 def _prefix(path: str) -> str:
-  """Returns the prefix of the checkpoint that a file is of, or the path itself."""
+  """Returns the prefix of the checkpoint that a file belongs to, or the path itself."""
   found = _OF_CHECKPOINT.fullmatch(path)
   return found.group(1) if found else path
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Public names of a package that are imported when they are first asked for."""
+"""Imports the public names of a package only when they are first used."""
 
 import importlib
 import importlib.abc
@@ -12,15 +12,15 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 def getter(namespace: Dict[str, Any], places: Mapping[str, str],
            modules: Optional[Mapping[str, str]] = None) -> Callable[[str], Any]:
-  """Returns a package's __getattr__.
+  """Returns the __getattr__ of a package, which imports public names when they are first used.
 
-  Modules of the package are found as well, as they would be if it imported them.
+  It also finds the package's modules, as if the package imported them.
 
   Args:
-    namespace: globals() of the package; what was found is kept there.
-    places: module, relative to the package, by the public name in it.
-    modules: module, relative to the package, by the public name of the whole module. Statements
-      like `import package.name` find it by that name, too.
+    namespace: globals() of the package, in which imported names are kept.
+    places: the module, relative to the package, that defines each public name.
+    modules: modules, relative to the package, by their public names. Statements like
+      `import package.name` find them by these names, too.
   """
   package = namespace['__name__']
   modules = modules or {}
@@ -45,10 +45,10 @@ def getter(namespace: Dict[str, Any], places: Mapping[str, str],
 
 
 class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-  """Finds modules under the other names that they have."""
+  """Finds modules under alternative names."""
 
   def __init__(self, aliases: Mapping[str, str]) -> None:
-    """Takes the full name of a module by its other full name."""
+    """Takes the full names of modules, by their alternative full names."""
     self._aliases = aliases
     self._specs: Dict[str, Any] = {}
 
@@ -64,5 +64,5 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     return module
 
   def exec_module(self, module: Any) -> None:
-    # The import system has given it the spec of the other name. It keeps its own.
+    # The import system set the spec of the alternative name; restore the original one.
     module.__spec__ = self._specs.pop(module.__spec__.name)

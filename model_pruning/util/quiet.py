@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that say what they have to say, and nothing of TensorFlow's own remarks.
+"""Keeps TensorFlow's own log lines out of the output of commands.
 
-TensorFlow reads its log level while it is loaded, and 2.21 writes to stderr before
-that, so a command has to be known for one when the package is imported.
+TensorFlow reads its log level when it is loaded, and TensorFlow 2.21 writes to stderr even
+before, so importing the package must already recognize a command.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ import warnings
 COMMAND = 'model-pruning'
 _LEVEL = 'TF_CPP_MIN_LOG_LEVEL'
 _INTERRUPTED = '%s: interrupted; nothing was written' % COMMAND
-_shown: List[int] = [2]  # Where stderr is to be found; the last one, while it is muted.
+_shown: List[int] = [2]  # File descriptors of stderr; while it is muted, the last one is its copy.
 
 
 def is_command() -> bool:
-  """Says whether this process is `model-pruning`, or `python -m` of something in the package."""
+  """Whether this process is `model-pruning`, or `python -m` of a module in the package."""
   argv = getattr(sys, 'argv', None) or ['']  # An embedded Python may have none.
   if os.path.splitext(os.path.basename(argv[0]))[0] == COMMAND:
     return True
-  # Python says -m until it has found the module. From 3.10 on it says which as well.
+  # argv[0] is '-m' until Python has found the module. From 3.10 on orig_argv says which module.
   words = getattr(sys, 'orig_argv', None) or _command_line()
   return argv[0] == '-m' and any(
       word == '-m' and following.split('.')[0] == 'model_pruning'
@@ -35,18 +35,18 @@ def _command_line() -> List[str]:
   try:
     with open('/proc/self/cmdline', 'rb') as f:
       return [os.fsdecode(word) for word in f.read().split(b'\0')]
-  except OSError:  # It is not Linux.
+  except OSError:  # Not Linux.
     return ['-m', 'model_pruning']
 
 
 def exit_on_interrupt() -> None:
-  """From here on Ctrl-C ends the process at once, with one line and 130.
+  """Makes Ctrl-C end the process at once, with one line and exit code 130.
 
-  For the time before a command has written anything: an exception in the middle of an
-  import would be shown with all its callers, or be taken for something else.
+  Used before a command has written anything: an exception in the middle of an import would
+  print a traceback, or be taken for another error.
   """
-  if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Nobody else's.
-    with contextlib.suppress(ValueError):  # Only the main thread may.
+  if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Keep other handlers.
+    with contextlib.suppress(ValueError):  # Raised outside of the main thread.
       signal.signal(signal.SIGINT, _exit)
 
 
@@ -58,10 +58,10 @@ def _exit(number: int, frame: Any) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-  """Lets Ctrl-C raise KeyboardInterrupt within, so that what is half written is removed.
+  """Lets Ctrl-C raise KeyboardInterrupt within, so that unfinished output is removed.
 
-  After it the process is about to end by itself, and is not disturbed. Does nothing where
-  exit_on_interrupt did nothing.
+  Afterwards Ctrl-C is ignored, as the process is about to end. Does nothing unless
+  exit_on_interrupt took effect.
   """
   if signal.getsignal(signal.SIGINT) is not _exit:
     yield
@@ -75,15 +75,15 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading_tensorflow() -> Iterator[None]:
-  """Drops what is written to stderr within, if this is a command, unless a log level asks for it.
+  """Mutes stderr within if this process is a command, unless the log level is 0 or 1.
 
-  A log level of 2 or more asks for less; TensorFlow 2.21 greets all the same.
+  TensorFlow 2.21 prints a greeting even at log level 2 and above, hence the muting.
   """
   if not (_COMMAND or is_command()):
     yield
     return
   try:
-    with _exiting_on_interrupt(), _muted_unless_asked():
+    with _exiting_on_interrupt(), _muted_by_level():
       yield
   except KeyboardInterrupt:
     print(_INTERRUPTED, file=sys.stderr)
@@ -91,7 +91,7 @@ def loading_tensorflow() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _muted_unless_asked() -> Iterator[None]:
+def _muted_by_level() -> Iterator[None]:
   if os.environ.get(_LEVEL, '3') in ('0', '1'):
     yield
     return
@@ -103,7 +103,7 @@ def _muted_unless_asked() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _exiting_on_interrupt() -> Iterator[None]:
-  """Within, as exit_on_interrupt, also where Ctrl-C raises KeyboardInterrupt around it."""
+  """Applies exit_on_interrupt within, even if a caller handles KeyboardInterrupt."""
   before = signal.getsignal(signal.SIGINT)
   exit_on_interrupt()
   try:
@@ -115,7 +115,7 @@ def _exiting_on_interrupt() -> Iterator[None]:
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-  """Drops what any code, C++ included, writes to stderr within."""
+  """Drops everything written to stderr within, also by C++ code."""
   sys.stderr.flush()
   stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(null, 2)
@@ -130,7 +130,7 @@ def muted() -> Iterator[None]:
     os.close(null)
 
 
-# As early as can be: the package imports this first. Python does not say -m later on.
+# Done at once, as the package imports this module first; later argv[0] is no longer '-m'.
 _COMMAND = is_command()
 if _COMMAND:
   exit_on_interrupt()

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Target and achieved sparsity of weights, as a table."""
+"""Target and achieved sparsity of masked weights, as a table."""
 
 import dataclasses
 from typing import Iterable, Sequence, Tuple
@@ -12,18 +12,18 @@ _SHORT = 'short of its target'
 
 @dataclasses.dataclass(frozen=True)
 class WeightSparsity:
-  """Asked and achieved sparsity of one weight.
+  """Target and achieved sparsity of one weight.
 
   Attributes:
     name: op name of the weight.
     shape: its static shape.
-    asked: its target sparsity, as a share of its units (elements or blocks).
+    target: its target sparsity, as a fraction of its units (elements or blocks).
     zeros: number of elements its mask hides.
-    short: whether fewer are hidden than the target asks for.
+    short: whether the mask hides fewer elements than the target requires.
   """
   name: str
   shape: Tuple[int, ...]
-  asked: float
+  target: float
   zeros: int
   short: bool
 
@@ -36,7 +36,7 @@ class WeightSparsity:
 
   @property
   def achieved(self) -> float:
-    """Share of the elements that the mask hides."""
+    """Fraction of the elements that the mask hides."""
     return self.zeros / self.size
 
 
@@ -45,20 +45,20 @@ def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) ->
 
   Args:
     rows: the weights.
-    width: names lose their middle in a table that would be wider.
+    width: names lose their middle if the table would be wider.
   """
   zeros, size = sum(row.zeros for row in rows), sum(row.size for row in rows)
   short = [_SHORT if row.short else '' for row in rows]
   lines = [['weight', 'shape', 'target', 'achieved', 'zeros', 'of', '']]
-  lines += [[row.name, tables.shape_text(row.shape), '%.4f' % row.asked, '%.4f' % row.achieved,
-             '{:,}'.format(row.zeros), '{:,}'.format(row.size), remark]
-            for row, remark in zip(rows, short)]
+  lines += [[row.name, tables.shape_text(row.shape), '%.4f' % row.target, '%.4f' % row.achieved,
+             '{:,}'.format(row.zeros), '{:,}'.format(row.size), note]
+            for row, note in zip(rows, short)]
   lines.append(['total', '', '', '%.4f' % (zeros / max(size, 1)), '{:,}'.format(zeros),
                 '{:,}'.format(size), ''])
   widths = [max(map(len, column)) for column in zip(*lines)]
   room = width - sum(widths[1:]) - 2 * (len(widths) - 1)
   shortest, below = min(widths[0], tables.SHORTEST_NAME), []
-  if any(short) and room < shortest:  # Without the column of remarks.
+  if any(short) and room < shortest:  # Drop the column of notes.
     room += widths.pop() + 2
     lines = [line[:-1] for line in lines]
     below = tables.wrapped('%s: %s' % (_SHORT, ', '.join(
@@ -69,6 +69,6 @@ def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) ->
 
 
 def _align(cells: Iterable[str], widths: Iterable[int]) -> str:
-  # Names and remarks to the left, numbers to the right.
+  # Names and notes are left-aligned, numbers right-aligned.
   return '  '.join(cell.ljust(width) if index in (0, 1, 6) else cell.rjust(width)
                    for index, (cell, width) in enumerate(zip(cells, widths))).rstrip()

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers for people, and tables of them: aligned for a terminal, and as CSV."""
+"""Formats numbers, and makes tables: aligned ones for a terminal, and CSV."""
 
 import csv
 import io
@@ -10,13 +10,13 @@ from typing import Any, List, Optional, Sequence
 
 from model_pruning import errors
 
-# Letters and marks that Unicode counts as printable, and that show as nothing.
+# Characters that Unicode counts as printable although they are invisible.
 _UNSEEN = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\ufe00-\ufe0f\uffa0]')
-# What a spreadsheet takes for the beginning of a formula, full-width forms included.
+# Spreadsheets take such text for a formula; full-width forms are included.
 _FORMULA = re.compile(r'\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]')
 _NUMBER = re.compile(r'-?\d+(\.\d*)?([eE][+-]?\d+)?')
 
-# Of names in a table, before it is split; terminals and pages are 80 wide at the least.
+# Columns for a name before a table is split; terminals and pages have at least 80.
 SHORTEST_NAME = 24
 WIDTH = 80
 
@@ -25,7 +25,7 @@ def printable(text: str) -> str:
   r"""Returns a name or message from a file, safe to show on a terminal or in a log.
 
   Control characters, escape sequences, line breaks, marks that reverse the direction of
-  text, and characters that cannot be seen are written as escapes.
+  text, and invisible characters are written as escapes.
 
   >>> print(printable('a\nb\x1b[31m'))
   a\nb\x1b[31m
@@ -38,9 +38,9 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
   """Returns an aligned table for a terminal or a log.
 
   Args:
-    headers: of the columns.
-    rows: their cells, as texts.
-    left: number of columns, from the first, that are aligned to the left.
+    headers: headings of the columns.
+    rows: the cells of each row, as text.
+    left: number of columns, from the first, that are left-aligned.
 
   Raises:
     errors.MissingPackageError: tabulate is not installed.
@@ -54,7 +54,7 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
   headers, rows = [printable(name) for name in headers], [
       [printable(cell) for cell in row] for row in rows]
   align = ['left' if index < left else 'right' for index in range(len(headers))]
-  # As rows, since tabulate makes columns two wider than their headers.
+  # Pass headers as a row, as tabulate makes columns two wider than headers.
   widths = [max(map(len, column)) for column in zip(headers, *rows)]
   lines = [list(headers), ['-' * width for width in widths]] + [list(row) for row in rows]
   text = tabulate.tabulate(lines, tablefmt='plain', disable_numparse=True, colalign=align)
@@ -64,12 +64,12 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 def as_csv(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
   """Returns rows as CSV with a line of headers; None is an empty cell.
 
-  A text that a spreadsheet would take for a formula gets an apostrophe in front.
+  Text that a spreadsheet would take for a formula gets a leading apostrophe.
   """
   lines = []
   for row in [headers, *rows]:
     content = io.StringIO()
-    # What is in the terminator is quoted in cells.
+    # csv quotes cells that contain a character of the terminator, so \r is quoted as well.
     csv.writer(content, lineterminator='\r\n').writerow([_cell(cell) for cell in row])
     lines.append(content.getvalue()[:-2] + '\n')
   return ''.join(lines)
@@ -84,7 +84,7 @@ def _cell(cell: Any) -> Any:
 
 
 def scaled(number: Optional[float], unit: str = '') -> str:
-  """Returns a number with three digits and a prefix of its unit, in steps of 1000; '-' for None.
+  """Returns a number with three digits and a metric prefix, in steps of 1000; '-' for None.
 
   >>> scaled(1234567, 'B'), scaled(999, 'B')
   ('1.23 MB', '999 B')
@@ -99,8 +99,8 @@ def scaled(number: Optional[float], unit: str = '') -> str:
   return ('%.*f %s%s' % (digits, number, prefix, unit)).rstrip()
 
 
-def share(value: Optional[float]) -> str:
-  """Returns a share as 0.9000, '-' for None; what is not all of it never shows as 1.0000."""
+def fraction(value: Optional[float]) -> str:
+  """Returns a fraction as 0.9000, '-' for None; less than 1 never shows as 1.0000."""
   if value is None:
     return '-'
   return '0.9999' if 0.9999 < value < 1 else '%.4f' % value
@@ -112,17 +112,17 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def elided(names: Sequence[str], width: int) -> List[str]:
-  """Returns names of at most `width` characters, without their middle where need be.
+  """Returns names of at most `width` characters; longer ones lose their middle.
 
-  Different names stay different, so long as `width` has room for a number. Characters that
-  terminals act on are escaped.
+  Different names stay different as long as `width` has room for a number. Characters that
+  control terminals are escaped.
 
   >>> elided(['encoder/layer_1/kernel', 'encoder/layer_2/kernel'], 14)
   ['enc..._1/kernel', 'enc..._2/kernel']
   """
   names = [printable(name) for name in names]
   shortened: List[str] = []
-  # The end of a name tells more, if it is not the same in all.
+  # The end of a name says more than its start, unless all ends are equal.
   for tail in (2 / 3, 1 / 2, 1 / 3, 5 / 6, 1 / 6):
     found = [_elided(name, width, int((width - 3) * tail)) for name in names]
     if len(set(found)) == len(set(names)):
@@ -136,7 +136,7 @@ def _elided(name: str, width: int, tail: int) -> str:
 
 
 def _numbered(names: Sequence[str], shortened: Sequence[str], width: int) -> List[str]:
-  """Returns shortened names with ~2, ~3, ... at the end of those that another one has already."""
+  """Returns shortened names, made unique by ~2, ~3, ... at the end."""
   texts = {name: short for name, short in zip(names, shortened) if name == short}
   taken = set(texts.values())
   for name, short in zip(names, shortened):
@@ -151,17 +151,17 @@ def _numbered(names: Sequence[str], shortened: Sequence[str], width: int) -> Lis
 
 def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, left: int = 1,
            keys: int = 1, split: Optional[int] = None) -> str:
-  """Returns an aligned table of at most `width` characters, as far as that can be.
+  """Returns an aligned table of at most `width` characters, if possible.
 
-  Names in the first column lose their middle. If that is not enough, what would be too wide
-  follows in further tables, which begin with the same columns.
+  Names in the first column lose their middle. If that is not enough, further tables
+  follow, which begin with the same first columns.
 
   Args:
     headers, rows, left: see `aligned`.
-    width: of the terminal.
+    width: columns of the terminal.
     keys: number of columns, from the first, that each table begins with.
-    split: index of the column that the second table begins at; by default as many columns as fit
-      are in the first.
+    split: index of the first column of the second table; by default the first table takes
+      as many columns as fit.
 
   Raises:
     errors.MissingPackageError: tabulate is not installed.
@@ -182,7 +182,7 @@ def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, le
     parts = [list(range(keys, split)), list(range(split, len(headers)))]
   tables = [list(range(keys)) + part for part in parts]
   widest = max(sum(widths[index] + 2 for index in columns[1:]) for columns in tables)
-  # In each table alike, so that a weight is found again.
+  # Shorten names alike in every table, so that a weight can be found again.
   names = elided([row[0] for row in rows], max(width - widest, shortest))
   rows = [[name] + list(row[1:]) for name, row in zip(names, rows)]
   return '\n\n'.join(
@@ -192,5 +192,5 @@ def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, le
 
 
 def wrapped(text: str, width: int) -> List[str]:
-  """Returns the lines of a text for a terminal; names are not broken."""
+  """Wraps a text into lines for a terminal, without breaking names."""
   return textwrap.wrap(printable(text), width, break_long_words=False, break_on_hyphens=False)

@@ -12,7 +12,7 @@ _CHIEFS = ('chief', 'master')
 
 
 class Task(NamedTuple):
-  """A task of a cluster: its job, and its number in that."""
+  """A task of a cluster: the name of its job, and its index in the job."""
   job: str
   number: int
 
@@ -21,17 +21,17 @@ class Task(NamedTuple):
 
   @property
   def is_chief(self) -> bool:
-    """Whether TensorFlow's conventions make it the chief, in a cluster without a job of that name.
+    """Whether the task is the chief by TensorFlow's conventions, if no other job is named chief.
     """
     return self.job in _CHIEFS or self.job == 'worker' and self.number == 0
 
 
 class TFConfig(NamedTuple):
-  """What TF_CONFIG says.
+  """The contents of TF_CONFIG.
 
   Attributes:
-    is_chief: whether this process is the chief; None without a TF_CONFIG that names a task.
-    cluster: job -> addresses, or None.
+    is_chief: whether this process is the chief; None if TF_CONFIG names no task.
+    cluster: addresses by job; None if it names no cluster.
   """
   is_chief: Optional[bool]
   cluster: Optional[Dict[str, Any]]
@@ -47,7 +47,7 @@ class TFConfig(NamedTuple):
       has_chief = 'chief' in cluster or 'master' in cluster
     except (ValueError, AttributeError, TypeError) as error:
       raise errors.SpecError('TF_CONFIG is not the JSON object that TensorFlow expects (%s): %s; '
-                             'mend it, or pass is_chief=' % (error, text)) from error
+                             'correct it, or pass is_chief=' % (error, text)) from error
     if kind is None:
       return cls(None, cluster or None)
     return cls(Task(kind, index).is_chief and not (kind == 'worker' and has_chief), cluster or None)

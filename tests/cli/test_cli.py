@@ -204,7 +204,7 @@ def test_inputs_and_outputs_of_one_name_are_told_apart(tmp_path):
     ('export RUN/pruned --output_node_names=scores --examples=RUN/empty.npz', 'it holds nothing'),
     ('strip RUN/pruned --output_node_names=scores --meta_graph=RUN/x.meta', 'no RUN/x.meta'),
     ('report RUN/pruned --output_node_names=score', 'did you mean scores?'),
-    ('plot masks RUN/pruned --weights=zzz', "'zzz' is found in; there are: fc1/kernel"),
+    ('plot masks RUN/pruned --weights=zzz', "whose names match 'zzz'; there are: fc1/kernel"),
     ('plot sparsity RUN/dense', 'event'),
     ('schedule target_sparsty=0.9', 'did you mean target_sparsity'),
     ('schedule pruning_frequency=0', 'pruning_frequency'),

@@ -80,10 +80,10 @@ def test_files_are_sparse_and_as_right_as_reported(tmp_path):
 
   metrics = json.loads((tmp_path / 'metrics.json').read_text())
   for net, weights in metrics['seeds'][0]['weights'].items():
-    assert [(weight['name'], weight['asked']) for weight in weights] == [
+    assert [(weight['name'], weight['target']) for weight in weights] == [
         ('hidden1/kernel', 0.9), ('hidden2/kernel', 0.9), ('logits/kernel', 0)]
     height = int(net.split('x')[0])  # As many blocks are kept as there are to be.
-    assert all(abs(weight['zeros'] - weight['size'] * weight['asked']) <= height
+    assert all(abs(weight['zeros'] - weight['size'] * weight['target']) <= height
                for weight in weights)
   assert [row['model'] for row in metrics['models']] == list(_MODELS)
   assert [file['model'] for file in metrics['seeds'][0]['files']] == list(_MODELS)

@@ -72,8 +72,8 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
   weights = metrics['seeds'][0]['weights']
   assert [weight['name'] for weight in weights] == _KERNELS
   for weight in weights:
-    assert weight['asked'] == (0.5 if weight['name'] == 'logits/kernel' else 0.9)
-    assert abs(weight['zeros'] - weight['size'] * weight['asked']) <= 1
+    assert weight['target'] == (0.5 if weight['name'] == 'logits/kernel' else 0.9)
+    assert abs(weight['zeros'] - weight['size'] * weight['target']) <= 1
     assert not weight['short']
     assert weight['name'] in done.stdout  # In the table.
   for name in ('mean_dense_accuracy', 'mean_pruned_accuracy'):
@@ -212,11 +212,11 @@ def test_language_model_gives_each_layer_its_own_sparsity(tmp_path):
   metrics = _metrics(tmp_path)
   weights = metrics['seeds'][0]['weights']
   cells = 'rnn/multi_rnn_cell/cell_%d/basic_lstm_cell/kernel'
-  assert [(weight['name'], weight['asked']) for weight in weights] == [
+  assert [(weight['name'], weight['target']) for weight in weights] == [
       (cells % 0, 0.85), (cells % 1, 0.9), ('softmax/kernel', 0.7)]
   assert [weight['shape'] for weight in weights[:2]] == [[52, 80], [40, 80]]
   for weight in weights:
-    assert abs(weight['zeros'] - weight['size'] * weight['asked']) <= 0.5
+    assert abs(weight['zeros'] - weight['size'] * weight['target']) <= 0.5
     assert weight['name'] in done.stdout
   for net in ('dense', 'pruned'):  # Untrained, each of some 100 characters would take 6.7 bits.
     bits = metrics['mean_%s_bits_per_character' % net]

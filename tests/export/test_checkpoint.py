@@ -90,7 +90,7 @@ def test_without_a_graph_names_say_what_is_masked(tmp_path):
 def test_a_mask_of_unknown_weight_is_an_error_that_says_so(tmp_path):
   _train(str(tmp_path / 'train'), meta=False)
   with pytest.raises(errors.CheckpointError,
-                     match='has a mask own_scope/mask, and no weight .* keep its .meta file'):
+                     match='has a mask own_scope/mask without a weight .* keep its .meta file'):
     checkpoint.strip_checkpoint(str(tmp_path / 'train'), str(tmp_path / 'out' / 'model.ckpt'))
   assert not (tmp_path / 'out').exists()
 
@@ -101,7 +101,8 @@ def test_a_mask_over_what_is_computed_is_refused(tmp_path):
     model_pruning.apply_mask(tf.transpose(weight), 'fc')
     session.run(tf.global_variables_initializer())
     tf.train.Saver().save(session, str(tmp_path / 'in' / 'model.ckpt'))
-  with pytest.raises(errors.CheckpointError, match='fc/mask is over .*transpose.*strip to a graph'):
+  with pytest.raises(errors.CheckpointError,
+                     match='fc/mask applies to .*transpose.*strip to a graph'):
     checkpoint.strip_checkpoint(str(tmp_path / 'in'), str(tmp_path / 'out' / 'model.ckpt'))
   assert not (tmp_path / 'out').exists()
 
@@ -173,7 +174,7 @@ def test_a_folder_for_a_path(tmp_path, name):
 
 def test_the_folder_of_another_run_is_left_alone(tmp_path):
   checkpoint.write(str(tmp_path / 'model.ckpt-7'), {'a': VALUES})
-  with pytest.raises(errors.WriteError, match='has checkpoints already.*in place of model.ckpt-7'):
+  with pytest.raises(errors.WriteError, match='has checkpoints already.*instead of model.ckpt-7'):
     checkpoint.write(str(tmp_path / 'stripped'), {'a': VALUES})
   checkpoint.write(str(tmp_path / 'model.ckpt-7'), {'a': 2 * VALUES})  # The same once more.
   np.testing.assert_array_equal(checkpoint.Checkpoint(str(tmp_path)).read('a'), 2 * VALUES)

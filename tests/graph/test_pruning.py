@@ -250,7 +250,7 @@ def test_the_report_goes_by_the_schedule_object():
     for step, short in ((0, True), (50, True), (100, False)):
       model.at(step)
       rows = model.pruning.sparsity_report(model.session)
-      assert [(row.short, row.asked) for row in rows] == [(short, 0.8), (short, 0.4)]
+      assert [(row.short, row.target) for row in rows] == [(short, 0.8), (short, 0.4)]
 
 
 def test_the_report_of_a_schedule_that_may_end_anywhere_goes_by_the_last_update():
@@ -259,7 +259,7 @@ def test_the_report_of_a_schedule_that_may_end_anywhere_goes_by_the_last_update(
     for step, asked in ((3, 0.3), (9, 0.6)):
       model.at(step)
       for row in model.pruning.sparsity_report(model.session):
-        assert row.asked == pytest.approx(asked) and not row.short
+        assert row.target == pytest.approx(asked) and not row.short
 
 
 def test_builders_give_the_same_operation_twice():

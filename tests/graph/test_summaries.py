@@ -148,7 +148,7 @@ def test_report_says_of_each_weight_what_was_asked_and_what_came_of_it():
   rows = _report('initial_sparsity=0.75,target_sparsity=0.75,weight_sparsity_map=[b/:0.1],'
                  'block_dims_map=[c/:2x2]', a=np.arange(8), b=np.arange(10).reshape(2, 5) + 1,
                  c=np.arange(16).reshape(4, 4))
-  assert [(row.name, row.shape, row.asked, row.zeros) for row in rows] == [
+  assert [(row.name, row.shape, row.target, row.zeros) for row in rows] == [
       ('a/weights', (8,), 0.75, 6), ('b/weights', (2, 5), 0.1, 8), ('c/weights', (4, 4), 0.75, 12)]
   assert [row.size for row in rows] == [8, 10, 16]
   assert [row.achieved for row in rows] == [0.75, 0.8, 0.75]
@@ -180,7 +180,7 @@ def test_a_fixed_sparsity_is_the_target(sparsity):
     session.run(tf.global_variables_initializer())
     session.run(update)
     rows = pruning.sparsity_report(session)
-  assert [(row.asked, row.achieved, row.short) for row in rows] == [
+  assert [(row.target, row.achieved, row.short) for row in rows] == [
       (sparsity, sparsity, False),
       (pytest.approx(sparsity / 2), pytest.approx(sparsity / 2, abs=0.01), False)]
 

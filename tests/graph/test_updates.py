@@ -322,7 +322,7 @@ def test_a_group_falls_short_as_a_whole():
     rows = {row.name: row for row in net.pruning.sparsity_report(net.session)}
   assert rows['conv/weights'].achieved == 0.0 or rows['fc/weights'].achieved == 1.0
   assert not any(row.short for row in rows.values())
-  assert {row.asked for row in rows.values()} == {0.6}
+  assert {row.target for row in rows.values()} == {0.6}
 
 
 # ---- N of M. ----

@@ -166,7 +166,7 @@ def test_a_saved_model(tmp_path):
 @pytest.mark.parametrize('value', [None, 'model', layers.Dense(3)])
 def test_what_is_no_model(tmp_path, value):
   for call in (sparsity.to_tflite, sparsity.to_saved_model):
-    with pytest.raises(errors.LayerError, match='is not a Keras model that is built'):
+    with pytest.raises(errors.LayerError, match='is not a built Keras model'):
       call(value, str(tmp_path / 'x'))
   assert not os.listdir(str(tmp_path))
 

@@ -52,7 +52,7 @@ def test_reports_agree_with_what_the_hook_says(spec, steps, tmp_path):
   found = {row.name: row for row in report.of(str(tmp_path)).weights}
   assert len(found) == len(rows) == 3
   for row in rows:
-    assert found[row.name].target == pytest.approx(row.asked)
+    assert found[row.name].target == pytest.approx(row.target)
     # The hook takes what coarse blocks come to; the page does not.
     assert found[row.name].met == (not row.short and not found[row.name].is_coarse), row
 

@@ -42,7 +42,7 @@ def test_arrays_of_which_nothing_is_stored(kind, tmp_path):
     HUGE[kind](f)
   assert os.path.getsize(path) < 10**6
   with h5py.File(path, 'r') as f:
-    with pytest.raises(errors.ModelFileError, match='would take .*, and the file has'):
+    with pytest.raises(errors.ModelFileError, match='would take .*, but the file has'):
       hdf5.check(f, path, os.path.getsize(path))
   with pytest.raises(errors.ModelFileError, match='would take'):
     report.of(path)

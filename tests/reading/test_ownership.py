@@ -97,9 +97,9 @@ def test_who_cannot_be_told_is_said(tmp_path, weights):
   values = {'fc/' + name: VALUES for name in weights}
   values.update({'fc/mask': LEFT, 'fc/threshold': ZERO, 'out/kernel': VALUES})
   place = _save(tmp_path, values)
-  said = 'more than one weight it may belong to: fc/' if weights else 'no weight of that shape'
-  with pytest.raises(errors.CheckpointError, match='has a mask fc/mask, and %s.*keep its .meta' %
-                     said):
+  said = ('that may belong to several weights: fc/' if weights else
+          'without a weight of its shape beside it')
+  with pytest.raises(errors.CheckpointError, match='has a mask fc/mask %s.*keep its .meta' % said):
     checkpoint.strip_checkpoint(place, str(tmp_path / 'out' / 'model.ckpt'))
   found = report.of(place)
   assert sorted(row.name for row in found.weights if not row.masked) == sorted(

@@ -78,7 +78,7 @@ def test_the_history_of_a_run_is_what_its_masks_were(run):
       assert series.steps.tolist() == sorted(wanted)
       np.testing.assert_allclose(series.values, [wanted[step][column][index]
                                                  for step in sorted(wanted)], 1e-5)
-  assert history.asked[''].last == pytest.approx(0.8)
+  assert history.target[''].last == pytest.approx(0.8)
   assert events.read(glob.glob(folder + '/*tfevents*')[0]).weights[0].sparsity.last == \
       history.weights[0].sparsity.last
 
@@ -112,7 +112,7 @@ def test_tags_of_contrib(tmp_path):
   weight, = history.weights
   assert (weight.name, weight.sparsity.last, weight.threshold.last) == (
       'cell_0/basic_lstm_cell', 0.25, 0.125)
-  assert history.asked[''].last == 0.5
+  assert history.target[''].last == 0.5
 
 
 def test_summaries_of_tensorflow_2(tmp_path):

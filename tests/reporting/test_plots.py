@@ -141,7 +141,7 @@ def test_masks_are_drawn_element_by_element():
   assert (axis.get_xlabel(), axis.get_ylabel()) == ('output', 'height, width, input')
 
 
-def test_large_masks_are_drawn_as_shares():
+def test_large_masks_are_drawn_as_fractions():
   kept = np.ones((300, 130), bool)
   kept[:150] = False
   kept[298] = False
@@ -151,7 +151,7 @@ def test_large_masks_are_drawn_as_shares():
   assert shares.shape == (100, 65) and 'one dot: 3x2 weights' in axis.get_title()
   assert shares[:50].max() == 0 and shares[50:99].min() == 1
   np.testing.assert_allclose(shares[99], 2 / 3, 1e-6)
-  np.testing.assert_allclose(plots._shares(kept[:299])[99], 1 / 2)  # Less is there at the edge.
+  np.testing.assert_allclose(plots._fractions(kept[:299])[99], 1 / 2)  # Less is there at the edge.
 
 
 @pytest.mark.parametrize('number', [1, 4, 5])

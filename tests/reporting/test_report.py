@@ -253,7 +253,7 @@ def test_weights_in_loops_and_functions(control_flow, tmp_path):
     found = report.of(path)
     weight, = found.weights
     assert (weight.masked, weight.zeros, weight.flops) == (True, 18, 72)
-    assert any('one round' in note for note in found.notes)
+    assert any('one iteration' in note for note in found.notes)
 
 
 @pytest.mark.skipif(not hasattr(tf, 'function') and not hasattr(tf, 'wrap_function'),

@@ -144,7 +144,7 @@ def test_a_link_to_itself(tmp_path):
 def test_urls_are_not_local_folders(tmp_path, url, monkeypatch):
   monkeypatch.chdir(tmp_path)
   for writer in (files.replacing, files.new_folder, files.staging):
-    with pytest.raises(errors.WriteError, match='is a URL, and only local files'):
+    with pytest.raises(errors.WriteError, match='is a URL, but only local files'):
       with writer(url):
         pass
   assert not os.listdir(str(tmp_path))

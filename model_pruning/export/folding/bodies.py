@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A graph and the functions it calls, seen alike: bodies of nodes that call bodies.
+"""A graph and the functions it calls as one structure: bodies of nodes that call other bodies.
 
-Each call has a body of its own, so that what a function is handed at one call can
-be built into it without changing another.
+Each call has its own copy of a function's body, so that the arguments of one call can be built
+into it without changing another.
 """
 
 import dataclasses
@@ -19,9 +19,9 @@ _CALLS = ('PartitionedCall', 'StatefulPartitionedCall')
 
 @dataclasses.dataclass
 class Call:
-  """A node that runs functions, with the body of each: branches, or condition and body."""
+  """A node that calls functions, and the body of each: branches, or condition and body."""
   node: Any
-  keys: List[Tuple[str, Optional[int]]]  # Attribute with the function's name, index in a list.
+  keys: List[Tuple[str, Optional[int]]]  # (attribute that names the function, index if a list).
   bodies: List['Body']
 
   @property
@@ -30,15 +30,15 @@ class Call:
 
   @property
   def first(self) -> int:
-    """The number of inputs before those that the functions get."""
+    """The number of inputs before the functions' arguments."""
     return 1 if self.node.op in _BRANCHES else 0
 
   def passed(self) -> List[str]:
-    """Returns the inputs that the functions get, in the order of their arguments."""
+    """Returns the inputs that are passed to the functions, in the order of their arguments."""
     return data_inputs(self.node)[self.first:]
 
   def constant_arguments(self) -> List[int]:
-    """Returns which arguments are what was passed whenever a function runs: not loop variables."""
+    """Returns the arguments that never differ from the inputs: all but changing loop variables."""
     indices = range(len(self.passed()))
     if not self.is_loop:
       return list(indices)
@@ -47,7 +47,7 @@ class Call:
 
 @dataclasses.dataclass
 class Body:
-  """The nodes of a graph (function is None), or of a function at one of its calls."""
+  """The nodes of a graph (function is None), or of a function for one of its calls."""
   nodes: Dict[str, Any]
   function: Any
   calls: List[Call]
@@ -57,21 +57,21 @@ class Body:
     return [arg.name for arg in self.function.signature.input_arg] if self.function else []
 
   def returns_argument(self, index: int) -> bool:
-    """Says whether the function returns its argument `index` as its result `index`."""
+    """Whether the function returns its argument `index` as its result `index`."""
     name = self.function.ret[self.function.signature.output_arg[index].name].split(':')[0]
     while name in self.nodes and self.nodes[name].op == 'Identity':
       name = producer(self.nodes[name].input[0])
     return bool(name == self.arguments[index])
 
   def used(self) -> Set[str]:
-    """Returns the names of the nodes and arguments whose outputs something in here takes."""
+    """Returns the names of the nodes and arguments whose outputs this body uses."""
     found = {producer(ref) for node in self.nodes.values() for ref in data_inputs(node)}
     if self.function:
       found.update(producer(ref) for ref in self.function.ret.values())
     return found
 
   def redirect(self, target: Callable[[str], str]) -> None:
-    """Replaces each data input, and each result of a function, by what `target` makes of it."""
+    """Applies `target` to each data input and, in a function, to each result."""
     for node in self.nodes.values():
       refs = [ref if ref.startswith('^') else target(ref) for ref in node.input]
       del node.input[:]
@@ -81,7 +81,7 @@ class Body:
         self.function.ret[key] = target(ref)
 
   def remove_unreachable(self) -> None:
-    """Removes what no result needs, from a function without effects."""
+    """Removes the nodes that no result needs, from a function without side effects."""
     pending = [producer(ref) for ref in self.function.ret.values()]
     reached: Set[str] = set()
     while pending:
@@ -97,10 +97,10 @@ class Body:
       self.function.signature.control_output.remove(key)
 
   def remove_unused(self, removable: Callable[[str], bool]) -> None:
-    """Removes nodes that nothing takes data of, from a function.
+    """Removes nodes whose outputs nothing uses, from a function.
 
     Args:
-      removable: says of a type of operations whether they may go: they have no effects.
+      removable: whether operations of a type may be removed, as they have no side effects.
     """
     while True:
       used = self.used()
@@ -114,7 +114,7 @@ class Body:
         self.function.signature.control_output.remove(key)
       for node in self.nodes.values():
         while any(ref.startswith('^') and producer(ref) in removed for ref in node.input):
-          # What waited for one of them waits for what that waited for.
+          # A node that waited for a removed one now waits for what the removed one waited for.
           before = [other for ref in node.input if ref.startswith('^')
                     for other in (removed[producer(ref)].input if producer(ref) in removed
                                   else [ref])]
@@ -125,29 +125,29 @@ class Body:
 
 
 def producer(ref: str) -> str:
-  """Returns the node or argument that an input names: '^a', 'a:1' and 'a:output:0' are of a."""
+  """Returns the node or argument that an input refers to: 'a' for '^a', 'a:1', 'a:output:0'."""
   return ref.lstrip('^').split(':')[0]
 
 
 def port(ref: str) -> int:
-  """Returns which output of its node an input is: 'a' 0, 'a:1' 1, 'a:output:2' 2."""
+  """Returns the index of the output that an input refers to: 0 for 'a', 1 for 'a:1'."""
   last = ref.split(':')[-1]
   return int(last) if ':' in ref and last.isdigit() else 0
 
 
 def data_inputs(node: Any) -> List[str]:
-  """Returns the inputs that a node takes data from, without those it only waits for."""
+  """Returns the inputs from which a node takes data, without control inputs."""
   return [ref for ref in node.input if not ref.startswith('^')]
 
 
 def read(graph_def: Any) -> Body:
-  """Returns the body of a graph, with those of all its calls; nodes that may change are copies.
+  """Returns the body of a graph, and the bodies of all its calls; nodes that may change are copies.
 
   Args:
-    graph_def: a GraphDef that validation.check found nothing wrong with.
+    graph_def: a GraphDef that validation.check accepted.
 
   Raises:
-    errors.ModelFileError: functions call one another without an end.
+    errors.ModelFileError: functions call one another without end.
   """
   library = {function.signature.name: function for function in graph_def.library.function}
   sizes = {name: function.ByteSize() for name, function in library.items()}
@@ -158,9 +158,9 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
   """Returns a copy of `graph_def` with the nodes of `body`.
 
   Args:
-    body: what `read` made of the graph, changed since.
+    body: the result of `read` for the graph, with changes.
     graph_def: the graph it was read from.
-    changed: the ids of the bodies that were changed, whose functions get new names.
+    changed: the ids of the bodies that were changed; their functions get new names.
   """
   library = {function.signature.name: function for function in graph_def.library.function}
   _write_calls(body, changed, library)
@@ -180,7 +180,7 @@ def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any], sizes: D
   copies = {}
   for node in nodes:
     if node.op == 'Const' and not node.input:
-      copies[node.name] = node  # Large, and nobody changes it.
+      copies[node.name] = node  # Not copied: it is large, and never changed.
       continue
     copies[node.name] = tf.NodeDef()
     copies[node.name].CopyFrom(node)
@@ -194,7 +194,7 @@ def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any], sizes: D
 
 def _call(node: Any, library: Dict[str, Any], sizes: Dict[str, int], budget: validation.Budget,
           depth: int) -> Optional[Call]:
-  """Returns the call that a node is; None for others, such as those of tf.data."""
+  """Returns the call that a node makes; None for other nodes, including those of tf.data."""
   keys: List[Tuple[str, Optional[int]]]
   if node.op in library:
     keys = [('', None)]
@@ -224,7 +224,7 @@ def _name_attr(node: Any, key: Tuple[str, Optional[int]]) -> Any:
 
 
 def _write_calls(body: Body, changed: Set[int], library: Dict[str, Any]) -> None:
-  """Puts the functions of changed bodies into `library`, and their names into the calls."""
+  """Adds the functions of changed bodies to `library`, and their names to the calls."""
   for call in body.calls:
     for key, callee in zip(call.keys, call.bodies):
       _write_calls(callee, changed, library)
@@ -247,7 +247,7 @@ def _write_calls(body: Body, changed: Set[int], library: Dict[str, Any]) -> None
 
 
 def _reachable(nodes: Sequence[Any], library: Dict[str, Any]) -> Set[str]:
-  """Returns the names of all functions that the nodes run, by way of others too."""
+  """Returns the names of all functions that the nodes call, directly or indirectly."""
   found: Set[str] = set()
   pending = list(nodes)
   while pending:

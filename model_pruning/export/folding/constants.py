@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What in a graph and its functions is computed of constants alone, and its values."""
+"""Finds and evaluates what a graph and its functions compute from constants alone."""
 
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
@@ -17,46 +17,47 @@ from model_pruning.reading import tensors
 from model_pruning.reading.constant_values import Allowance
 from model_pruning.reading.constant_values import combined
 
-# What hands a constant on as it is, into loops and branches too. A read of a
-# constant is what freezing leaves in functions where TensorFlow 1 does not look.
+# Operations that return a constant unchanged, also into loops and branches. Freezing with
+# TensorFlow 1 leaves reads of constants in functions.
 _PASS = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
-# What lies between variables and a mask: partitions are joined.
+# Operations between variables and a mask; ConcatV2 joins partitions.
 _PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
-# What has no effects and yet is not to be computed beforehand.
+# Operations without side effects that must not be evaluated in advance.
 _NOT_CONSTANT = (
     'Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'Merge', 'Exit', 'NextIteration',
     'LoopCond', 'StatelessWhile', 'StatelessIf', 'StatelessCase', 'PartitionedCall')
-# What makes more of its inputs than they are, by numbers in them.
+# Operations whose outputs may be larger than their inputs, depending on values.
 _GROWING = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot', 'Pad', 'PadV2',
             'MirrorPad', 'ScatterNd', 'SparseToDense')
-_SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Of these more than the first output counts.
+_SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Operations with several outputs that count.
 
 
 class Constants:
-  """The constant expressions of many bodies, under names of its own."""
+  """The constant expressions of many bodies, each under a name of its own."""
 
   def __init__(self) -> None:
     self._nodes: Dict[str, Tuple[Any, List[str]]] = {}  # The node, and the names of its inputs.
     self._values: Dict[str, np.ndarray] = {}
     self._allowance = Allowance()
-    self._for_session: Set[str] = set()  # What _compute cannot.
+    self._for_session: Set[str] = set()  # Expressions that _compute cannot evaluate.
 
   def add(self, body: Body, bound: Dict[str, str],
           plain_arguments: Set[str]) -> Tuple[Dict[str, str], Set[str]]:
     """Adds the constant expressions of a body.
 
     Args:
-      body: where to look.
-      bound: for arguments that are constant, their names here.
-      plain_arguments: those of them that are stored, not computed.
+      body: the body to search.
+      bound: the names of constant expressions passed as arguments, by argument.
+      plain_arguments: the arguments whose values are stored, not computed.
 
     Returns:
-      By the name of a node or argument its name here; and which of them are stored.
+      The names of expressions, by the names of nodes and arguments; and the nodes and
+      arguments whose values are stored.
     """
     found, plain = dict(bound), set(plain_arguments)
     for node in _in_order(body):
       sources = [producer(ref) for ref in data_inputs(node)]
-      # A Switch has its predicate, which is rarely constant, for a second input.
+      # The second input of a Switch is its predicate, which is rarely constant.
       needed = sources[:1] if node.op in _PASS else sources
       if any(source not in found for source in needed):
         continue
@@ -72,9 +73,9 @@ class Constants:
     return found, plain
 
   def stored_name(self, name: str) -> str:
-    """Returns the name of the constant, or the first of its parts, that an expression begins with.
+    """Returns the name of the stored constant, or first part, from which an expression starts.
 
-    Empty for an expression that begins with something else.
+    Returns '' if it starts from something else.
     """
     node, inputs = self._nodes.get(name, (None, []))
     while node is not None and node.op != 'Const' and inputs:
@@ -89,9 +90,9 @@ class Constants:
     return {name: self._values[name] for name in names}
 
   def _compute(self, name: str) -> bool:
-    """Computes what needs no session: weights and masks as they are stored, and their products."""
+    """Evaluates an expression without a session, if possible: stored arrays and their products."""
     pending = [name]
-    while pending:  # Without recursion: graphs are deep.
+    while pending:  # Not recursive, as graphs are deep.
       node, inputs = self._nodes.get(pending[-1], (None, []))
       missing = [other for other in inputs if other not in self._values
                  and other not in self._for_session]
@@ -112,7 +113,7 @@ class Constants:
       return
     values = [self._values[other] for other in inputs if other in self._values]
     if len(values) < len(inputs) or any(
-        value.dtype.kind not in 'fiu' for value in values):  # bfloat16 is TensorFlow's own.
+        value.dtype.kind not in 'fiu' for value in values):  # NumPy itself has no bfloat16.
       self._for_session.add(name)
       return
     try:
@@ -120,10 +121,10 @@ class Constants:
     except (TypeError, ValueError, IndexError) as error:
       if isinstance(error, errors.PruningError):
         raise
-      self._for_session.add(name)  # Which will say what does not fit.
+      self._for_session.add(name)  # TensorFlow will report what does not fit.
 
   def _run(self, names: List[str]) -> List[np.ndarray]:
-    """Returns the values of all other expressions, computed in one session run."""
+    """Returns the values of the other expressions, computed in one session run."""
     graph_def, pending, done = tf.GraphDef(), [name.split(':')[0] for name in names], set()
     while pending:
       name = pending.pop()
@@ -139,7 +140,7 @@ class Constants:
     with tf.Graph().as_default() as graph, sources.by_tensorflow('the graph'):
       tf.import_graph_def(graph_def, name='')
       _check_sizes(graph, names, graph_def.ByteSize())
-      # As the model would compute them: on a CPU, and without rewriting.
+      # Compute as the model would: on a CPU, and without rewriting.
       config = tf.ConfigProto(device_count={'GPU': 0})
       config.graph_options.rewrite_options.disable_meta_optimizer = True
       config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
@@ -148,7 +149,7 @@ class Constants:
 
 
 def _check_sizes(graph: Any, fetched: Sequence[str], present: int) -> None:
-  """Raises errors.ModelFileError if computing a graph of constants takes too much memory."""
+  """Raises errors.ModelFileError if computing a graph of constants would need too much memory."""
   wanted, total = {name.split(':')[0] for name in fetched}, 0
   for op in graph.get_operations():
     for tensor in op.outputs:
@@ -159,22 +160,22 @@ def _check_sizes(graph: Any, fetched: Sequence[str], present: int) -> None:
         total += tensors.elements(dims) * itemsize if op.name in wanted else 0
       elif op.type in _GROWING:
         raise errors.ModelFileError(
-            'The size of %s (%s), which a weight is made of, is not known before it is computed; '
+            'The size of %s (%s), from which a weight is computed, is unknown in advance; '
             'store the value in the graph' % (op.name, op.type))
   tensors.check_size([total], 1, 'of all masked weights', 4 * max(present, tensors.LARGEST))
 
 
 def port_of(node: Any, ref: str) -> str:
-  """Returns which output of `node` an input is, as ':1', or '' for the first."""
+  """Returns the output of `node` that an input refers to, as ':1'; '' for the first."""
   port = ref.split(':')[-1]
   return ':' + port if node is not None and node.op in _SEVERAL and port.isdigit() else ''
 
 
 def _in_order(body: Body) -> List[Any]:
-  """Returns the nodes that may be constant, each after what it depends on."""
+  """Returns the nodes that may be constant, each after its inputs."""
   order: List[Any] = []
   done: Set[str] = set()
-  for start in body.nodes:  # Depth first, without recursion: graphs are deep.
+  for start in body.nodes:  # Depth first, but not recursive, as graphs are deep.
     stack = [start]
     while stack:
       node = body.nodes.get(stack[-1])
@@ -194,5 +195,5 @@ def _in_order(body: Body) -> List[Any]:
 
 
 def may_be_constant(op: str) -> bool:
-  """Says whether an operation computes the same of the same inputs, and does nothing else."""
+  """Whether an operation always computes the same from the same inputs, without side effects."""
   return op in _PASS or op not in _NOT_CONSTANT and not is_stateful(op)

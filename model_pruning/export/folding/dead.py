@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Drops results of functions that nobody takes, such as what loops gather for gradients."""
+"""Removes unused results of functions, for example what loops accumulate for gradients."""
 
 from typing import Any, List, Sequence, Set
 
@@ -16,13 +16,13 @@ _CONTROL = ('While', 'StatelessWhile', 'If', 'StatelessIf', 'Case', 'StatelessCa
 
 
 def drop_dead_results(graph_def: Any, output_node_names: Sequence[str]) -> Any:
-  """Returns a graph whose loops and branches compute what is taken of them, no more.
+  """Returns a graph whose loops and branches compute only results that are used.
 
-  Those with effects, which run whether something is taken or not, are left alone.
+  Loops and branches with side effects stay unchanged, as they run in any case.
 
   Args:
-    graph_def: a GraphDef with nothing in it that the outputs do not need. It is not changed.
-    output_node_names: operations whose outputs must stay where they are.
+    graph_def: a GraphDef that contains only nodes that the outputs need. It is not changed.
+    output_node_names: operations whose outputs must keep their positions.
   """
   functions = graph_def.library.function
   if not any(node.op in _CONTROL for part in [graph_def.node, *(f.node_def for f in functions)]
@@ -36,7 +36,7 @@ def drop_dead_results(graph_def: Any, output_node_names: Sequence[str]) -> Any:
 
 
 def _simplify(body: Body, kept: Sequence[str], changed: Set[int]) -> None:
-  # Last first: where one call feeds another, what that one takes is known by then.
+  # In reverse order, so that the users of a call are simplified before the call.
   for call in reversed(_in_order(body)):
     if call.node.name not in body.nodes:
       continue
@@ -62,7 +62,7 @@ def _simplify(body: Body, kept: Sequence[str], changed: Set[int]) -> None:
 
 
 def _has_effects(call: Call) -> bool:
-  """Says whether a function of a call has effects: the call itself is of a type that may."""
+  """Whether a function of a call has side effects; the type of the call alone cannot tell."""
   for callee in call.bodies:
     nested = {inner.node.name: inner for inner in callee.calls}
     for name, node in callee.nodes.items():
@@ -72,7 +72,7 @@ def _has_effects(call: Call) -> bool:
 
 
 def _in_order(body: Body) -> List[Call]:
-  """Returns the calls of a body, each after those it depends on."""
+  """Returns the calls of a body, each after the calls it depends on."""
   order: List[Call] = []
   by_name = {call.node.name: call for call in body.calls}
   done: Set[str] = set()
@@ -96,7 +96,7 @@ def _in_order(body: Body) -> List[Call]:
 
 
 def _ports_taken(body: Body, call: Call) -> Set[int]:
-  """Returns which outputs of a call something in its body takes."""
+  """Returns the indices of a call's outputs that its body uses."""
   refs = [ref for node in body.nodes.values() for ref in bodies.data_inputs(node)]
   if body.function:
     refs.extend(body.function.ret.values())
@@ -104,7 +104,7 @@ def _ports_taken(body: Body, call: Call) -> Set[int]:
 
 
 def _dead_of_loop(call: Call, taken: Set[int]) -> List[int]:
-  """Returns the loop variables that neither the condition nor a result that is taken needs."""
+  """Returns the loop variables that neither the condition nor a used result needs."""
   condition, loop = call.bodies
   arguments = {name: index for index, name in enumerate(loop.arguments)}
   used = condition.used()

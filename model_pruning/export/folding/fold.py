@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Finds and folds masked products, and reads of constants, in a graph and its functions."""
+"""Replaces masked products, and reads of constants, by constants, in a graph and its functions."""
 
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
@@ -22,15 +22,15 @@ from model_pruning.reading.stored import without_part
 
 
 def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
-  """Makes a constant of each product of a mask and a weight.
+  """Replaces each product of a mask and a weight by a constant.
 
-  A mask is a constant of zeros and ones of the other factor's shape. One without
-  a zero is taken for a mask over what is stored only, and not over what is
-  computed: the scale of a batch normalization may be all ones.
+  A mask is a constant of zeros and ones with the shape of the other factor. A constant of
+  ones alone counts as a mask only if the other factor is stored, not computed: the scale of
+  a batch normalization may be all ones, too.
 
   Args:
     graph_def: a GraphDef whose variables are constants. It is not changed.
-    output_node_names: operations whose outputs must stay where they are.
+    output_node_names: operations whose outputs must keep their positions.
 
   Returns:
     A GraphDef, and the names of the folded products.
@@ -53,7 +53,7 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
   visit(body, {}, set())
   stored = [[producer(ref) in plain[id(owner)] for ref in data_inputs(node)]
             for owner, node, _ in products]
-  # What is stored is looked at first: all else is computed only where it is masked.
+  # Evaluate stored factors first; anything else is computed only where a mask was found.
   values = constants.evaluate({name for (_, _, factors), known_stored in zip(products, stored)
                                for name, is_stored in zip(factors, known_stored) if is_stored})
   chosen = [index for index, (_, _, factors) in enumerate(products) if any(
@@ -68,7 +68,7 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
     if mask is not None:
       weights.setdefault(id(owner), {})[node.name] = without_part(
           constants.stored_name(factors[1 - mask]))
-      # A hidden negative weight is -0.0; zeros that are all alike compress better.
+      # A hidden negative weight becomes -0.0; make all zeros +0.0, which compresses better.
       folded.setdefault(id(owner), {})[node.name] = zeros_alike(
           values[known[id(owner)][node.name]])
   names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
@@ -76,17 +76,17 @@ def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, L
 
 
 def zeros_alike(values: np.ndarray) -> np.ndarray:
-  """Returns floats, of any dtype TensorFlow has, with 0.0 for each -0.0."""
+  """Returns floats, of any dtype of TensorFlow, with 0.0 for each -0.0."""
   if tensors.is_repeated(values):
     return np.broadcast_to(zeros_alike(tensors.distinct(values)), values.shape)
   size = values.dtype.itemsize
-  bits = np.array(values).view('u%d' % size)  # Half precision may be no dtype of NumPy's own.
+  bits = np.array(values).view('u%d' % size)  # NumPy itself may not have this half precision.
   bits[bits == np.array(1 << (8 * size - 1), bits.dtype)] = 0
   return bits.view(values.dtype)
 
 
 def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
-  """Makes a constant of each ReadVariableOp whose variable has become one."""
+  """Replaces each ReadVariableOp whose variable has become a constant by a constant."""
   if not any(node.op == 'ReadVariableOp' for function in graph_def.library.function
              for node in function.node_def):
     return graph_def
@@ -109,7 +109,7 @@ def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
 
 
 def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) -> None:
-  """Visits the bodies that `body` calls, with what is known of their arguments."""
+  """Visits the bodies that `body` calls, with what is known about their arguments."""
   for call in body.calls:
     passed, fixed = call.passed(), call.constant_arguments()
     for callee in call.bodies:
@@ -119,7 +119,7 @@ def _into_calls(body: Body, found: Dict[str, str], plain: Set[str], visit: Any) 
 
 
 def _mask_among(factors: List[np.ndarray], stored: List[bool]) -> Optional[int]:
-  """Returns the index of the mask, 0 or 1, of a masked product; None for another product."""
+  """Returns the index of the mask, 0 or 1, in a masked product; None for any other product."""
   if factors[0].shape != factors[1].shape:
     return None
   for mask, other in ((0, 1), (1, 0)):
@@ -131,15 +131,15 @@ def _mask_among(factors: List[np.ndarray], stored: List[bool]) -> Optional[int]:
   return None
 
 
-# ---- Constants in place of what was folded. ----
+# ---- Constants that replace folded nodes. ----
 
 
 def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]],
              output_node_names: Sequence[str], weights: Dict[int, Dict[str, str]]) -> Any:
   """Returns `graph_def` with constants for the folded nodes, by the id of their body and name.
 
-  They say which weight they were, as far as `weights` does: the operation is called after its
-  product with the mask.
+  An attribute of each constant has the name of the weight, if `weights` has it; the node itself
+  has the name of the masked product.
   """
   changed: Set[int] = set()
 
@@ -151,13 +151,13 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
         replacement[0].attr[WEIGHT_ATTRIBUTE].s = weight.encode()
       del body.nodes[name]
       body.nodes.update({node.name: node for node in replacement})
-    if body.function:  # Its inputs name outputs as the operations do: mul:z:0.
+    if body.function:  # References in functions name the output: mul:z:0.
       names = folded.get(id(body), {})
       body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
     for call in body.calls:
-      if any([rewrite(callee, ()) for callee in call.bodies]):  # All of them, not up to the first.
+      if any([rewrite(callee, ()) for callee in call.bodies]):  # A list, so that all are rewritten.
         signatures.drop_arguments(body, call, kept, may_be_constant)
-        # What a loop or a branch passes to both is dropped from both.
+        # An argument of a loop or branch is dropped from both of its functions.
         changed.update(id(callee) for callee in call.bodies)
         changed.add(id(body))
     if id(body) in folded:
@@ -170,7 +170,7 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
 
 
 def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]:
-  """Returns the nodes that stand for `value` where `node` stood."""
+  """Returns the nodes that provide `value` in place of `node`."""
   constant = tf.NodeDef(name=node.name, op='Const')
   constant.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
   constant.attr['value'].tensor.CopyFrom(tensors.to_proto(value))
@@ -178,7 +178,7 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
   if not gates:
     constant.input.extend(_pivots(node, body))
     return [constant]
-  # Inside a loop or a branch a constant must be brought in the way the factors were.
+  # Inside a loop or a branch, the constant must enter through the same nodes as the factors.
   constant.name = node.name + '/outside'
   result, source = [constant], constant.name
   for i, (gate, port) in enumerate(gates):
@@ -196,9 +196,9 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
 
 
 def _pivots(node: Any, body: Body) -> List[str]:
-  """Returns the control inputs that tie a constant to the branch or loop it was made in.
+  """Returns the control inputs that tie a constant to the branch or loop of the node.
 
-  Without them it would come out of a branch that is not taken.
+  Without them, a branch that is not taken would produce the constant.
   """
   found, pending, seen = set(), [node], set()
   while pending:
@@ -216,7 +216,7 @@ def _pivots(node: Any, body: Body) -> List[str]:
 
 
 def _gates_before(node: Any, body: Body) -> List[Tuple[Any, str]]:
-  """Returns the Enter and Switch nodes that a factor comes through, outermost first, with ports."""
+  """Returns the Enter and Switch nodes on the way to a factor, outermost first, with ports."""
   best: List[Tuple[Any, str]] = []
   for ref in data_inputs(node):
     path: List[Tuple[Any, str]] = []
@@ -227,7 +227,7 @@ def _gates_before(node: Any, body: Body) -> List[Tuple[Any, str]]:
         port = at.split(':')[-1]
         path.insert(0, (found, ':1' if found.op == 'Switch' and port == '1' else ''))
       refs = data_inputs(found) if found is not None else []
-      # Joined parts all come the same way; the last input is the axis.
+      # All joined parts enter in the same way; the last input is the axis.
       at = refs[0] if refs else None
     if len(path) > len(best):
       best = path

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Takes arguments and results that have lost their use out of functions and of their calls."""
+"""Removes unused arguments and results from functions and from their calls."""
 
 from typing import Any, Callable, Sequence
 
@@ -12,13 +12,13 @@ from model_pruning.export.folding.bodies import producer
 
 def drop_arguments(body: Body, call: Call, kept: Sequence[str],
                    removable: Callable[[str], bool]) -> None:
-  """Removes what a call passes and none of its functions uses.
+  """Removes the inputs of a call that none of its functions uses.
 
   Args:
-    body: what the call is in.
+    body: the body that contains the call.
     call: the call. Its functions are changed.
-    kept: names of nodes whose outputs must stay as they are.
-    removable: says of a type of operations whether those go that nothing depends on any more.
+    kept: names of nodes whose outputs must not change.
+    removable: whether operations of a type may be removed once nothing depends on them.
   """
   for callee in call.bodies:
     callee.remove_unused(removable)
@@ -33,9 +33,9 @@ def drop_arguments(body: Body, call: Call, kept: Sequence[str],
 
 
 def drop_result(body: Body, call: Call, index: int) -> None:
-  """Removes an output of a loop or a branch that nobody takes; those after it move up.
+  """Removes an unused output of a loop or a branch; later outputs move up.
 
-  Of a loop the variable is removed, with what is passed for it.
+  For a loop, this removes the loop variable and its initial value.
   """
   for callee in call.bodies[1:] if call.is_loop else call.bodies:
     del callee.function.ret[callee.function.signature.output_arg[index].name]
@@ -62,7 +62,7 @@ def drop_result(body: Body, call: Call, index: int) -> None:
 
 def _drop_argument(function: Any, index: int) -> None:
   del function.signature.input_arg[index]
-  # TensorFlow 1 knows only the first.
+  # TensorFlow 1 has only the first of these.
   for attrs in (function.arg_attr, getattr(function, 'resource_arg_unique_id', {})):
     moved = {(i if i < index else i - 1): attrs[i] for i in sorted(attrs) if i != index}
     copies = {i: _copied(value) for i, value in moved.items()}
@@ -98,7 +98,7 @@ def _used_in_loop(call: Call, index: int) -> bool:
   condition, body = call.bodies
   if condition.arguments[index] in condition.used():
     return True
-  # In the body it may go to its own result, by way of identities, and nowhere else.
+  # The body may pass the variable to its own result, through identities, and nowhere else.
   result = body.function.signature.output_arg[index].name
   name = producer(body.function.ret[result])
   path = {body.arguments[index]}
@@ -112,7 +112,7 @@ def _used_in_loop(call: Call, index: int) -> bool:
 
 
 def _drop_from_loop(body: Body, call: Call, index: int) -> None:
-  """Removes a loop variable that never changes; who takes it gets what was passed."""
+  """Removes a loop variable that never changes; its users get the initial value."""
   source = call.passed()[index]
   body.redirect(lambda ref: source if _is_output(ref, call, index) else ref)
   drop_result(body, call, index)

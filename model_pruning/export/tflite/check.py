@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing what a TFLite model computes with what the graph it comes from does."""
+"""Compares the outputs of a TFLite model with those of its graph."""
 
 import functools
 import inspect
@@ -15,21 +15,21 @@ from model_pruning.compat import tf
 
 LITERT = 'litert'
 _MANY, _FEW = 100, 10
-_CHEAP = 0.05  # Seconds per example up to which many are run.
-_MEMORY = 2**30  # Bytes that examples made up take at most, if there are more than two.
+_CHEAP = 0.05  # Seconds per example; up to this, many examples are run.
+_MEMORY = 2**30  # Bytes that generated examples may take, if there are more than two.
 
 Feeds = Sequence[Sequence[np.ndarray]]
 
 
 def runtimes() -> Sequence[str]:
-  """Returns the settings of the interpreter that this TensorFlow has."""
+  """Returns the interpreter settings that this TensorFlow supports."""
   if hasattr(getattr(tf.lite, 'experimental', None), 'OpResolverType'):
     return 'default', 'without_default_delegates'
   return ('default',)
 
 
 def check_runtime(runtime: str) -> None:
-  """Raises errors.ConversionError unless this TensorFlow has that setting."""
+  """Raises errors.ConversionError unless this TensorFlow supports that setting."""
   if runtime not in runtimes():
     raise errors.ConversionError('runtime is %r; TensorFlow %s has: %s' % (
         runtime, tf.__version__, ', '.join(map(repr, runtimes()))))
@@ -37,7 +37,7 @@ def check_runtime(runtime: str) -> None:
 
 def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequence[int]],
           dtypes: Sequence[Any]) -> List[List[np.ndarray]]:
-  """Returns given examples as lists of arrays, one for each input.
+  """Returns the given examples as lists of arrays, one for each input.
 
   Raises:
     errors.ConversionError: they do not fit the inputs.
@@ -60,7 +60,7 @@ def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequen
     result.append([_array(number, *part) for part in zip(names, parts, shapes, dtypes)])
   if not result:
     raise errors.ConversionError('No examples are given (examples=, --examples); give at least '
-                                 'one, or leave this out to have some made up')
+                                 'one, or leave out the argument to generate some')
   return result
 
 
@@ -79,10 +79,10 @@ def _array(number: int, name: str, value: Any, shape: Sequence[int], dtype: Any)
 
 def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtypes: Sequence[Any],
               seed: int) -> List[List[np.ndarray]]:
-  """Returns examples made up from a seed: many, or few where `run` takes long on them."""
+  """Returns examples generated from a seed: many, or few if `run` is slow."""
   for dtype in dtypes:
     if np.dtype(dtype).kind not in 'fiub':
-      raise errors.ConversionError('Inputs of %s cannot be made up; give examples (examples=, '
+      raise errors.ConversionError('Inputs of %s cannot be generated; give examples (examples=, '
                                    '--examples)' % np.dtype(dtype))
   random = np.random.RandomState(seed)
 
@@ -92,7 +92,7 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
 
   try:
     examples = [one(), one()]
-    run(examples[:1])  # Sessions and kernels are made.
+    run(examples[:1])  # The first run creates sessions and kernels.
     start = time.perf_counter()
     run(examples[1:])
     number = _MANY if time.perf_counter() - start < _CHEAP else _FEW
@@ -107,13 +107,13 @@ def litert() -> Any:
   """Returns the interpreter class of LiteRT, TensorFlow Lite's successor; None if not installed."""
   try:
     from ai_edge_litert.interpreter import Interpreter
-  except Exception:  # Not installed; or for another Python, where loading it fails in its own way.
+  except Exception:  # Not installed, or made for another Python, where loading fails variously.
     return None
   return Interpreter
 
 
 def litert_version() -> str:
-  """Returns 'ai-edge-litert 2.3.0', say."""
+  """Returns the name and version of LiteRT, for example 'ai-edge-litert 2.3.0'."""
   try:
     from importlib import metadata
     return 'ai-edge-litert ' + metadata.version('ai-edge-litert')
@@ -122,7 +122,7 @@ def litert_version() -> str:
 
 
 def interpreter(content: bytes, runtime: str = 'default') -> Any:
-  """Returns an interpreter of one thread, with its tensors allocated.
+  """Returns a single-threaded interpreter with its tensors allocated.
 
   Args:
     content: the model.
@@ -134,12 +134,12 @@ def interpreter(content: bytes, runtime: str = 'default') -> Any:
     result.allocate_tensors()
     return result
   if 'num_threads' in inspect.signature(tf.lite.Interpreter.__init__).parameters:
-    options['num_threads'] = 1  # 1.15 has one anyway.
+    options['num_threads'] = 1  # TensorFlow 1.15 always uses one thread.
   if runtime != 'default':
     options['experimental_op_resolver_type'] = (
         tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
   with warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # Of its successor's name.
+    warnings.simplefilter('ignore')  # Warnings that LiteRT replaces this class.
     result = tf.lite.Interpreter(**options)
   result.allocate_tensors()
   return result
@@ -148,23 +148,23 @@ def interpreter(content: bytes, runtime: str = 'default') -> Any:
 def difference(content: bytes, names: Sequence[str], examples: Feeds,
                expected: Sequence[Sequence[np.ndarray]], runtime: str = 'default',
                spare: int = 0) -> Tuple[float, str]:
-  """Returns how far the outputs of a TFLite model are from those expected.
+  """Returns how far the outputs of a TFLite model are from the expected ones.
 
-  Of each output: the largest difference as a share of the largest magnitude expected, over
-  all examples; of outputs that are no floats, the share of values that differ. The largest
-  of these over the outputs; infinity where the model cannot be run, an output has another
-  shape, or holds NaN.
+  For each output this is the largest difference, as a fraction of the largest expected
+  magnitude, over all examples; for outputs that are not floats, the fraction of values that
+  differ. The result is the maximum over the outputs; infinity if the model cannot be run, or an
+  output has another shape or contains NaN.
 
   Args:
     content: the model.
-    names: names of the inputs, in the order of the arrays of an example.
+    names: names of the inputs, in the order of an example's arrays.
     examples: for each example, an array for each input.
     expected: for each example, an array for each output.
     runtime: see interpreter().
-    spare: number of values of an output of no floats that may differ and do not count.
+    spare: number of values that may differ in an output that is not of floats.
 
   Returns:
-    The difference, and a phrase that tells it.
+    The difference, and a phrase that describes it.
   """
   try:
     actual = _outputs(content, names, examples, runtime)
@@ -176,16 +176,16 @@ def difference(content: bytes, names: Sequence[str], examples: Feeds,
 def agreement(dense: bytes, names: Sequence[str], examples: Feeds,
               expected: Sequence[Sequence[np.ndarray]], runtime: str,
               least: float) -> Callable[[bytes], bool]:
-  """Returns what tells whether a model computes the same as one that differs in storage only.
+  """Returns a predicate: does a model agree with its densely stored twin?
 
-  Such models differ by their order of summation, and by the values that are rounded another
-  way for it, which is less than what quantization does: more than twice that, and `least`,
-  is a fault of a kernel.
+  Such models differ in the order of summation, and in the values that rounding changes as a
+  result. That is less than the error of quantization: a difference of more than twice that error
+  plus `least` is a fault of a kernel.
 
   Args:
-    dense: the model to agree with.
+    dense: the model with dense weights.
     names, examples, expected, runtime: see difference().
-    least: difference of models of that quantization that is never too large.
+    least: the difference that is always allowed for this quantization.
   """
   @functools.lru_cache(maxsize=None)
   def reference() -> Tuple[List[List[np.ndarray]], float]:
@@ -198,7 +198,7 @@ def agreement(dense: bytes, names: Sequence[str], examples: Feeds,
   def agrees(content: bytes) -> bool:
     outputs, error = reference()
     if error == float('inf'):
-      return True  # There is nothing to agree with.
+      return True  # The dense model itself fails: there is nothing to agree with.
     return difference(content, names, examples, outputs, runtime, 1)[0] <= 2 * error + least
 
   return agrees
@@ -212,7 +212,7 @@ def _difference(actual: Sequence[Sequence[np.ndarray]], expected: Sequence[Seque
       return float('inf'), 'an output has shape %s instead of %s' % (ours[0].shape, theirs[0].shape)
     worst = max(worst, _distance(np.stack(ours), np.stack(theirs), spare))
   if worst == float('inf'):
-    return worst, 'its outputs hold NaN or infinity'
+    return worst, 'its outputs contain NaN or infinity'
   return worst, 'its outputs differ by %.2g of their scale' % worst
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""TFLite: from a stripped graph to a file that is small, fast where it can be, and right."""
+"""Converts a stripped graph to a TFLite file: small, correct, and fast where kernels allow it."""
 
 import dataclasses
 import gzip
@@ -35,45 +35,46 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
               tolerance: Optional[float] = None, runtime: str = 'default',
               select_tf_ops: bool = False, seed: int = 0,
               litert: Union[str, bool] = 'auto') -> TFLiteExport:
-  """Converts a graph to TFLite, compares what the two compute, and writes the file.
+  """Converts a graph to TFLite, compares the outputs of both, and writes the file.
 
-  Nothing is written where they differ by more than the tolerance. A weight that the runtime
-  computes something else with when it is stored sparse is stored dense: what the file computes is
-  compared with what the same model with dense weights does, too, and that closely.
+  Nothing is written if the outputs differ by more than the tolerance. The file is also compared
+  with the same model with dense weights, more strictly. If the runtime computes something else
+  because a weight is stored sparse, that weight is stored dense.
 
-  How weights are stored: with sparse='auto', a dense layer's weight is stored sparse where
-  the runtime's sparse kernels take it and are faster: blocks of 4x1 and at least 85 % of
-  them zero in float, blocks of 16x1 and at least 80 % zero with quantization 'dynamic', 95 %
-  with 'int8'. Other weights of dense layers and convolutions of float models
-  are stored sparse if they take fewer bytes so, gzipped too; the runtime makes them dense when
-  it loads the model, and is neither faster nor slower. (Not with 'dynamic', where it fails.)
-  With sparse=True, even those that take more bytes once gzipped, and those of 'int8' models:
-  TensorFlow 2.15 and 2.21 load these, LiteRT (ai-edge-litert 2.3.0) does not.
+  How weights are stored: with sparse='auto', a dense layer's weight is stored sparse if the
+  runtime's sparse kernels accept it and are faster. They are faster for blocks of 4x1, at least
+  85 % of them zero, in float models; for blocks of 16x1, at least 80 % zero, with quantization
+  'dynamic'; and 95 % zero with 'int8'. Other weights of dense layers and convolutions in float
+  models are stored sparse if they take fewer bytes this way, also after gzip. The runtime makes
+  these dense when it loads the model, and is neither faster nor slower. (With 'dynamic' it would
+  fail.) sparse=True also stores sparse those weights that take more bytes after gzip, and weights
+  of 'int8' models. TensorFlow 2.15 and 2.21 load such models, LiteRT (ai-edge-litert 2.3.0) does
+  not.
 
   Args:
-    graph_def: a GraphDef of constants, as from strip_pruning_vars_fn. It is not changed.
+    graph_def: a GraphDef of constants, as returned by strip_pruning_vars_fn. It is not changed.
     path: the file to write.
     inputs, outputs: names of operations or tensors, or one name.
-    quantization: 'none' for floats; 'dynamic' for weights of int8; 'int8' for weights and
-      activations of int8, with inputs and outputs still floats, which needs examples.
+    quantization: 'none' for floats; 'dynamic' for int8 weights; 'int8' for int8 weights and
+      activations, with inputs and outputs still floats, which needs examples.
     sparse: 'auto', True or False: see above.
-    examples: inputs to compare the outputs on, and for 'int8' to measure ranges on: one
-      array of an input's shape (without a first dimension of 1, if you like) per example;
-      where there are several inputs a tuple of such, or a dict by name. By default they
-      are generated from `seed`: standard normal floats, integers of 0 and 1; 100, or 10
-      where these take long.
-    input_shapes: {input: shape}, for inputs whose shape the graph leaves open. A first
-      dimension that is open is 1 by default.
-    tolerance: largest difference allowed, as a share of the largest magnitude among an
-      output's values on all examples; of outputs that are no floats, the share of values
-      that may differ. By default 1e-3, 0.1 or 0.2 for the three quantizations. NaN differs.
+    examples: inputs on which to compare the outputs and, for 'int8', to measure ranges. An
+      example is an array of an input's shape (a first dimension of 1 may be omitted); for
+      several inputs it is a tuple of arrays, or a dict by name. By default examples are
+      generated from `seed`: standard normal floats, and integers of 0 and 1; 100 examples, or
+      10 if the graph is slow.
+    input_shapes: {input: shape}, for inputs whose shapes the graph does not fix. An unknown
+      first dimension is 1 by default.
+    tolerance: the largest difference allowed, as a fraction of the largest magnitude of an
+      output on all examples; for outputs that are not floats, the fraction of values that
+      may differ. By default 1e-3, 0.1 or 0.2 for the three quantizations. NaN counts as different.
     runtime: the interpreter to compare with: 'default', or 'without_default_delegates'.
-    select_tf_ops: whether TensorFlow's kernels may do what TFLite has none for, such as the
-      lists of TensorFlow 1's loops. The runtime has to be built with them.
-    seed: of the generated examples.
-    litert: whether to compare under LiteRT (the package ai-edge-litert) as well: 'auto' where
-      it is installed, True to insist, False for files that it need not run. It never runs
-      TensorFlow's own kernels, so not with select_tf_ops, unless True.
+    select_tf_ops: whether to use TensorFlow's kernels where TFLite has none, for example for
+      the lists of TensorFlow 1's loops. The runtime has to be built with them.
+    seed: seed of the generated examples.
+    litert: whether to compare under LiteRT (the package ai-edge-litert) as well: 'auto' if it is
+      installed, True to require it, False for files that it need not run. It never runs
+      TensorFlow's own kernels, so 'auto' skips it with select_tf_ops.
 
   Returns:
     A TFLiteExport.
@@ -81,9 +82,9 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ConversionError: the arguments do not fit the graph; TensorFlow cannot convert it
-      so; or the outcome computes something else, in which case the message says which
-      settings are right.
-    errors.MissingPackageError: litert=True, and it is not installed.
+      this way; or the result computes something else, and the message lists settings that
+      work.
+    errors.MissingPackageError: litert=True, but it is not installed.
     errors.WriteError: `path` cannot be written.
   """
   path = files.check_output(path)
@@ -95,8 +96,8 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
   with_litert = _with_litert(litert, select_tf_ops)
   if quantization == 'int8' and (examples is None or not len(examples)):
     raise errors.ConversionError(
-        'Quantization int8 needs examples (examples=, --examples): ranges of activations are '
-        'measured on them, and those of made-up inputs are wrong; give some 100 of your own, or '
+        'Quantization int8 needs examples (examples=, --examples): they determine the ranges of '
+        'activations, which generated inputs would get wrong; give about 100 real inputs, or '
         'use quantization dynamic')
   if tolerance is not None and not tolerance >= 0:
     raise errors.ConversionError('tolerance is %r; expected a number of at least 0' % (tolerance,))
@@ -109,7 +110,7 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
            tflite_check.generated(model.run, model.shapes, model.dtypes, seed))
   expected = model.expected(feeds, given)
   dense = model.convert(quantization, feeds)
-  # What is asked for is refused where LiteRT fails on it, below; what is decided here avoids it.
+  # If sparse=True fails under LiteRT, that is an error, below; 'auto' avoids such storage.
   compared = [runtime] + [tflite_check.LITERT] * (with_litert and sparse is not True)
   agreements = [tflite_check.agreement(
       dense, model.input_names, feeds, expected, each, tflite_sparse.AGREEMENT[quantization])
@@ -122,7 +123,7 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
         'The converted model (%s) does not compute what the graph does: %s on %d examples, '
         'tolerance %g. Nothing was written. %s' % (
             _setting(quantization, sparse, runtime), phrase, len(feeds), tolerances[quantization],
-            _what_works(model, feeds, expected, given, tolerances, runtime)))
+            _working_settings(model, feeds, expected, given, tolerances, runtime)))
   if with_litert:
     error = max(error, _check_litert(content, model, feeds, expected, tolerances[quantization]))
   with files.replacing(path) as temporary:
@@ -137,7 +138,7 @@ def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
 
 _ONLY_OLDER = (
     'int8 weights that are sparse in the file only are read by the interpreters of TensorFlow 2.15 '
-    'and 2.21; LiteRT (ai-edge-litert 2.3.0) fails to load dense layers stored so; '
+    'and 2.21, but LiteRT (ai-edge-litert 2.3.0) fails to load dense layers stored this way; '
     "sparse='auto', --sparse=auto, stores them dense")
 
 
@@ -150,22 +151,22 @@ def _with_litert(litert: Union[str, bool], select_tf_ops: bool) -> bool:
   if litert is True:
     raise errors.MissingPackageError(
         'litert=True (--litert=yes) compares the file under LiteRT, which cannot be imported; pip '
-        'install ai-edge-litert, for Python 3.10 or newer')
+        'install ai-edge-litert, with Python 3.10 or newer')
   return False
 
 
 def _check_litert(content: bytes, model: tflite_model.Model,
                   feeds: Sequence[Sequence[np.ndarray]], expected: List[List[np.ndarray]],
                   tolerance: float) -> float:
-  """Returns how far outputs under LiteRT are from the graph's; raises where that is too far."""
+  """Returns how far outputs under LiteRT are from the graph's; raises if that is too far."""
   error, phrase = tflite_check.difference(content, model.input_names, feeds, expected,
                                           tflite_check.LITERT)
   if not error <= tolerance:
     raise errors.ConversionError(
         "The converted model computes what the graph does in TensorFlow's interpreter, but not in "
-        "LiteRT (%s): %s, tolerance %g. Nothing was written. Let storage be decided "
-        "(sparse='auto', --sparse=auto), or, for TensorFlow's interpreter alone, leave LiteRT out "
-        '(litert=False, --litert=no)' % (tflite_check.litert_version(), phrase, tolerance))
+        "LiteRT (%s): %s, tolerance %g. Nothing was written. Choose storage automatically "
+        "(sparse='auto', --sparse=auto) or, if only TensorFlow's interpreter will run it, skip "
+        'LiteRT (litert=False, --litert=no)' % (tflite_check.litert_version(), phrase, tolerance))
   return error
 
 
@@ -176,11 +177,11 @@ def _check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
 
 
 def _setting(quantization: str, sparse: Union[str, bool], runtime: str,
-             unsaid: str = 'default') -> str:
-  """Returns settings in words for Python and the command line; of `unsaid`, no runtime."""
+             implicit: str = 'default') -> str:
+  """Returns settings in words for Python and the command line, without the `implicit` runtime."""
   stored = {'auto': 'sparse auto', True: 'all stored sparse (sparse=True, --sparse=yes)',
             False: 'all stored dense (sparse=False, --sparse=no)'}[sparse]
-  where = {unsaid: ''}.get(runtime, {
+  where = {implicit: ''}.get(runtime, {
       'default': ', in the default interpreter',
       'without_default_delegates': ', in an interpreter without its default delegates',
   }[runtime])
@@ -189,13 +190,13 @@ def _setting(quantization: str, sparse: Union[str, bool], runtime: str,
 
 def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
             agrees: Callable[[bytes], bool]) -> Tuple[bytes, List[ExportedWeight]]:
-  """Returns a dense TFLite model with its weights stored well, and what became of them.
+  """Returns a dense TFLite model with its weights stored well, and how each is stored.
 
   Args:
     model: the graph.
     content: the dense model.
     sparse: see to_tflite.
-    agrees: whether a model computes what `content` does.
+    agrees: whether a model computes the same as `content`.
   """
   constants = flatbuffer.constants_of(content)
   can_write = tflite_sparse.can_write()
@@ -206,8 +207,8 @@ def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
     choices, content = _agreeing(content, choices, names, agrees)
   if sparse is True and not any(choice.block for choice in choices):
     raise errors.ConversionError(
-        'All is to be stored sparse, but no weight takes fewer bytes so, or is faster: %s. Let it '
-        "be decided (sparse='auto', --sparse=auto)" % (
+        'Storing all weights sparse makes none of them smaller or faster: %s. Choose storage '
+        "automatically (sparse='auto', --sparse=auto)" % (
             '; '.join('%s: %s' % (choice.constant.name, choice.why or 'no gain')
                       for choice in choices) or 'the model has no weights'))
   stored = {(constant.subgraph, constant.tensor): constant.stored()
@@ -233,7 +234,7 @@ def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
 def _agreeing(content: bytes, choices: List[tflite_sparse.Choice],
               names: Dict[Tuple[int, int], str], agrees: Callable[[bytes], bool]
               ) -> Tuple[List[tflite_sparse.Choice], bytes]:
-  """Returns the choices less those that change what is computed, and the rewritten model."""
+  """Returns the choices without those that change outputs, and the rewritten model."""
   def rewritten(chosen: Sequence[tflite_sparse.Choice]) -> bytes:
     return tflite_sparse.rewrite(content, chosen, names)
 
@@ -250,12 +251,12 @@ def _agreeing(content: bytes, choices: List[tflite_sparse.Choice],
   return none, rewritten(none)
 
 
-def _what_works(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]],
-                expected: List[List[np.ndarray]], given: bool, tolerances: Dict[str, float],
-                wanted: str) -> str:
-  """Says which other settings are right, by trying them.
+def _working_settings(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]],
+                      expected: List[List[np.ndarray]], given: bool, tolerances: Dict[str, float],
+                      wanted: str) -> str:
+  """Returns a sentence on other settings that give correct outputs, found by trying them.
 
-  Of a runtime other than the `wanted` one, only those that are not right in that one.
+  Settings for another runtime than `wanted` are listed only if they fail in that one.
   """
   right = []
   for quantization in QUANTIZATIONS:
@@ -277,5 +278,5 @@ def _what_works(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]]
           right.append('%s (differs by %.2g of %g)' % (
               _setting(quantization, sparse, runtime, wanted), error, tolerances[quantization]))
   if not right:
-    return 'No other setting computes it either; does the graph use something random?'
-  return 'These settings are right: ' + '; '.join(right)
+    return 'No other setting works either; does the graph use random numbers?'
+  return 'These settings work: ' + '; '.join(right)

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which zeros TFLite's kernels skip: the rule, by the numbers of a weight that decide it.
+"""Which zeros TFLite's kernels skip, determined by a few numbers of a weight.
 
-The exporter applies it to the constants of a model that it writes (see tflite_sparse.py), and a
-report to the masks of a model that is still to be exported.
+The exporter applies the rule to the constants of a model that it writes (see tflite_sparse.py).
+Reports apply it to the masks of a model that is not exported yet.
 """
 
 import dataclasses
@@ -11,9 +11,9 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-# The blocks that the runtime's sparse kernels of FULLY_CONNECTED take, by dtype of the weight and
-# of the layer's input: number of consecutive inputs in a block, and the fraction of blocks of
-# zeros from which on they are faster than its dense kernels (batch 1, one thread, TensorFlow 2.15
+# The blocks that the runtime's sparse kernels of FULLY_CONNECTED accept, by dtypes of the weight
+# and of the layer's input: number of consecutive inputs in a block, and the fraction of zero blocks
+# from which on these kernels are faster than the dense ones (batch 1, one thread, TensorFlow 2.15
 # and 2.21, x86 with AVX-512: see docs/deploying.md).
 KERNELS: Dict[Tuple[str, str], Tuple[int, float]] = {
     ('float32', 'float32'): (4, 0.85),
@@ -21,23 +21,23 @@ KERNELS: Dict[Tuple[str, str], Tuple[int, float]] = {
     ('int8', 'int8'): (16, 0.95),
 }
 FLOAT, DYNAMIC = ('float32', 'float32'), ('int8', 'float32')
-# The kernel of quantization 'dynamic' keeps a row's number of blocks, and their indices, in a
-# byte each; of more it computes garbage. The others were right with 70000 blocks in a row.
+# The kernel of quantization 'dynamic' keeps the number of blocks in a row, and their indices, in
+# bytes; with more it computes garbage. The other kernels were correct with 70000 blocks in a row.
 _BYTE = 255
 FULLY_CONNECTED = 'FULLY_CONNECTED'
 
 
 @dataclasses.dataclass(frozen=True)
 class Zeros:
-  """The zeros of a weight, as far as kernels care for them.
+  """The numbers about a weight's zeros that decide which kernels skip them.
 
   Attributes:
-    inputs, outputs: of the layer.
+    inputs, outputs: sizes of the layer.
     sparsity: fraction of the elements that are zero.
-    along_inputs: fraction of the runs of so many consecutive inputs of one output that are all
-      zero, by the length of the runs; for lengths that divide the inputs.
+    along_inputs: by length, the fraction of runs of that many consecutive inputs of one output
+      that are all zero; for lengths that divide the number of inputs.
     along_outputs: the same for runs of outputs of one input.
-    most_kept: the largest number of runs of 16 inputs, among the outputs, that are not all zero.
+    most_kept: the largest number of nonzero runs of 16 inputs in any output.
   """
   inputs: int
   outputs: int
@@ -48,7 +48,7 @@ class Zeros:
 
   @classmethod
   def of(cls, kept: np.ndarray) -> 'Zeros':
-    """Counts the zeros of a bool matrix [outputs, inputs], which is False for them."""
+    """Counts the zeros of a bool matrix [outputs, inputs], in which False means zero."""
     outputs, inputs = kept.shape
     lengths = sorted({block for block, _ in KERNELS.values()})
     along_inputs, most_kept = {}, 0
@@ -69,7 +69,7 @@ class Zeros:
 
 
 def _fraction_of_zeros(alive: Any) -> float:
-  # Half a run is added, as the number to keep is rounded when masks are made.
+  # Add half a run, because making masks rounds the number of units to keep.
   return (alive.size - np.count_nonzero(alive) + 0.5) / max(alive.size, 1)
 
 
@@ -79,12 +79,12 @@ class Verdict:
 
   Attributes:
     fast: whether they do.
-    why: why not; '' if they do.
-    block: number of consecutive inputs in a block of the kernel; None where there is none.
-    wanted_block: number of consecutive inputs in the blocks that are missing for it; None
-      where it has them, or blocks are of no use.
-    wanted_sparsity: the sparsity that is missing for it; None where it has it, or sparsity
-      is of no use.
+    why: why they do not; '' if they do.
+    block: number of consecutive inputs in a block of the kernel; None if there is no kernel.
+    wanted_block: number of consecutive inputs per block that the weight lacks; None if it has
+      such blocks, or blocks would not help.
+    wanted_sparsity: the sparsity that the weight lacks; None if it reaches it, or sparsity
+      would not help.
   """
   fast: bool
   why: str = ''
@@ -99,7 +99,7 @@ def judge(op: str, kind: Tuple[str, str], zeros: Optional[Zeros]) -> Verdict:
   Args:
     op: the TFLite operation that uses it.
     kind: dtypes of the weight and of the layer's input; see KERNELS.
-    zeros: the zeros of a matrix that only FULLY_CONNECTED uses; None for other weights.
+    zeros: the zeros of a matrix used by FULLY_CONNECTED only; None for other weights.
   """
   if op != FULLY_CONNECTED:
     return Verdict(False, 'the runtime has no sparse kernel for %s' % op)
@@ -127,11 +127,11 @@ def judge(op: str, kind: Tuple[str, str], zeros: Optional[Zeros]) -> Verdict:
 
 
 def _too_much(zeros: Zeros, block: int) -> str:
-  """Says why a weight is beyond the kernel that counts blocks in bytes; '' if it is not."""
-  name = "the runtime's sparse kernel for int8 weights and float inputs takes at most "
+  """Returns why a weight exceeds the limits of the 'dynamic' kernel; '' if it does not."""
+  name = "the runtime's sparse kernel for int8 weights and float inputs accepts at most "
   if zeros.inputs > block * (_BYTE + 1):
-    return name + '%d inputs, this has %d' % (block * (_BYTE + 1), zeros.inputs)
+    return name + '%d inputs, but this has %d' % (block * (_BYTE + 1), zeros.inputs)
   if zeros.inputs == block * (_BYTE + 1) and zeros.most_kept > _BYTE:
-    return name + '%d blocks of %dx1 per output, this has one with %d' % (
+    return name + '%d blocks of %dx1 per output, but this has one with %d' % (
         _BYTE, block, zeros.most_kept)
   return ''

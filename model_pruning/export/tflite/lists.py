@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of the lists that loops fill, such as a dynamic_rnn's outputs, for TFLite.
+"""Fixes the shapes of lists that loops fill, for example a dynamic_rnn's outputs, for TFLite.
 
-A list is made before anything is in it, of elements whose batch size the graph
-left open. TFLite wants it known.
+A list is created empty, for elements whose batch size the graph leaves unknown. TFLite needs a
+known size.
 """
 
 from typing import Any, Callable, Dict, List, Sequence
@@ -18,13 +18,13 @@ _LOOPS = ('While', 'StatelessWhile')
 
 
 def open_lists(graph_def: Any) -> Dict[str, str]:
-  """Returns the lists whose elements' shape is open, and what stacks them in the end.
+  """Returns the lists whose elements have an unknown shape, and the nodes that stack them.
 
   Args:
     graph_def: the graph.
 
   Returns:
-    By the name of a TensorListReserve that of a TensorListStack.
+    The name of the TensorListStack, by the name of the TensorListReserve.
   """
   nodes = {node.name: node for node in graph_def.node}
   found = {}
@@ -46,7 +46,7 @@ def close_lists(graph_def: Any, run: Callable[[Sequence[str]], List[np.ndarray]]
 
   Args:
     graph_def: the graph, whose inputs have known shapes.
-    run: returns the values of tensors, of whatever inputs have these shapes.
+    run: returns the values of tensors, for any inputs of these shapes.
   """
   lists = open_lists(graph_def)
   if not lists:
@@ -71,9 +71,9 @@ def close_lists(graph_def: Any, run: Callable[[Sequence[str]], List[np.ndarray]]
 
 
 def _stack_of(name: str, nodes: Sequence[Any]) -> str:
-  """Returns what stacks the list that a loop makes of list `name`; '' if nothing does."""
+  """Returns the node that stacks the list which a loop makes from list `name`; '' for none."""
   followed = {name}
-  for _ in range(8):  # By way of a loop and of identities.
+  for _ in range(8):  # Follow loops and identities.
     for node in nodes:
       for index, ref in enumerate(node.input):
         if _normal(ref) not in followed:

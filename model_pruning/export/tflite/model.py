@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The graph that is converted to TFLite: checked, with fixed shapes, and what it computes."""
+"""The graph to convert to TFLite: checked, with fixed shapes, and its expected outputs."""
 
 import contextlib
 import operator
@@ -24,17 +24,17 @@ _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
 _OFF = 2  # RewriterConfig.OFF, which is not public.
 _LARGEST = 2**31 - 1  # Bytes of an input.
-_MOST_MADE = 2**28  # Bytes of what a few numbers in the graph make.
+_MOST_MADE = 2**28  # Bytes of a tensor that an operation in _MADE expands from a few numbers.
 _MADE = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot')
 
 
 class Model:
-  """A graph with inputs of fixed shapes, and no more than its outputs need."""
+  """A graph with inputs of fixed shapes, reduced to what its outputs need."""
 
   def __init__(self, graph_def: Any, inputs: Union[str, Sequence[str]],
                outputs: Union[str, Sequence[str]], input_shapes: Mapping[str, Sequence[int]],
                select_tf_ops: bool = False) -> None:
-    """Checks that these fit together; see to_tflite for the arguments and errors."""
+    """Checks that the arguments fit together; see to_tflite for the arguments and errors."""
     validation.check(graph_def, 'The GraphDef')
     inputs, outputs = _names('inputs', inputs), _names('outputs', outputs)
     nodes = {node.name: node for node in graph_def.node}
@@ -48,7 +48,7 @@ class Model:
     for name in shapes:
       if name not in inputs:
         raise errors.ConversionError(
-            'A shape is given (input_shapes=, --input_shape) for %r, which is no input; these '
+            'A shape is given (input_shapes=, --input_shape) for %r, which is no input; the inputs '
             'are: %s' % (name, ', '.join(inputs)))
     self.input_names, self.output_names = inputs, outputs
     self._select_tf_ops = select_tf_ops
@@ -67,8 +67,8 @@ class Model:
         node.attr['shape'].shape.CopyFrom(tf.TensorShape(self.shapes[index]).as_proto())
     self.graph_def = tf.graph_util.extract_sub_graph(
         fixed, [name.split(':')[0] for name in outputs])
-    left = {node.name: node for node in self.graph_def.node}
-    _check_nodes(left, inputs)
+    remaining = {node.name: node for node in self.graph_def.node}
+    _check_nodes(remaining, inputs)
     self._import_graph()
     if tflite_lists.open_lists(self.graph_def):
       zeros = [np.zeros(shape, dtype) for shape, dtype in zip(self.shapes, self.dtypes)]
@@ -82,7 +82,7 @@ class Model:
         tf.import_graph_def(self.graph_def, name='')
       except ValueError as error:
         raise errors.ConversionError(
-            'The graph does not fit inputs of %s (%s); give shapes that it takes (input_shapes=, '
+            'The graph does not fit inputs of %s (%s); give shapes that it accepts (input_shapes=, '
             '--input_shape)' % (', '.join(map(str, self.shapes)),
                                 errors.first_line(error))) from error
       except Exception as error:
@@ -99,7 +99,7 @@ class Model:
       raise errors.OutputNodeError('There is no such tensor in the graph: %s' % error) from error
 
   def run(self, feeds: Sequence[Sequence[np.ndarray]]) -> List[List[np.ndarray]]:
-    """Returns what the graph computes of each of `feeds`."""
+    """Returns the graph's outputs for each of `feeds`."""
     return self._run(*self._tensors(), feeds)
 
   def _run(self, inputs: Sequence[Any], outputs: Sequence[Any],
@@ -112,29 +112,29 @@ class Model:
         return [session.run(outputs, dict(zip(inputs, feed))) for feed in feeds]
       except tf.errors.OpError as error:
         raise errors.ConversionError(
-            'The graph itself fails on the examples (%s); give examples that it takes (examples=, '
-            '--examples), or shapes of inputs (input_shapes=, --input_shape)' %
+            'The graph itself fails on the examples (%s); give examples that it accepts '
+            '(examples=, --examples), or shapes of inputs (input_shapes=, --input_shape)' %
             errors.first_line(error)) from error
 
   def expected(self, feeds: Sequence[Sequence[np.ndarray]], given: bool) -> List[List[np.ndarray]]:
-    """Returns what the graph computes, once that is fit to be compared with."""
+    """Returns the graph's outputs, after checking that they are finite."""
     results = self.run(feeds)
     for name, values in zip(self.output_names, zip(*results)):
       if not all(np.all(np.isfinite(value)) for value in values if value.dtype.kind == 'f'):
         raise errors.ConversionError(
-            'The graph itself computes NaN or infinity for %r on %s examples; nothing can be '
-            'compared with that: %s' % (
+            'The graph itself computes NaN or infinity for %r on %s examples, with which nothing '
+            'can be compared: %s' % (
                 name, 'the given' if given else 'generated',
                 'the model may have diverged' if given else
                 'give examples of real inputs (examples=, --examples)'))
     return results
 
   def convert(self, quantization: str, feeds: Sequence[Sequence[np.ndarray]]) -> bytes:
-    """Returns what TensorFlow's converter makes of the graph: a model with dense weights.
+    """Returns the graph as converted by TensorFlow: a model with dense weights.
 
     Args:
       quantization: 'none', 'dynamic' or 'int8'.
-      feeds: inputs to measure ranges on, for 'int8'.
+      feeds: inputs on which to measure ranges, for 'int8'.
     """
     inputs, outputs = self._tensors()
     with tf.Session(graph=self.graph) as session, _path_to_converter(), _own_temporary_files():
@@ -147,16 +147,16 @@ class Model:
       if self._select_tf_ops:
         converter.target_spec.supported_ops = [*converter.target_spec.supported_ops,
                                                tf.lite.OpsSet.SELECT_TF_OPS]
-        converter._experimental_lower_tensor_list_ops = False  # It has no public name.
+        converter._experimental_lower_tensor_list_ops = False  # No public name.
       try:
         return bytes(converter.convert())
-      except Exception as error:  # Of many classes, by version.
+      except Exception as error:  # Many classes, depending on the version.
         lines = [line for line in str(error).split('\n') if line.strip()] or [repr(error)]
         needs = re.search(r'(?:TF Select ops|custom implementations): ([\w, ]+)', str(error))
         if needs or 'tensor list ops' in str(error):
           raise errors.ConversionError(
-              'TFLite has no kernels for some of the graph (%s); let it use those of TensorFlow, '
-              'which a runtime has to be built with (select_tf_ops=True, --select_tf_ops)' % (
+              'TFLite has no kernels for some of the graph (%s); use the kernels of TensorFlow, '
+              'with which the runtime has to be built (select_tf_ops=True, --select_tf_ops)' % (
                   needs.group(1) if needs else lines[0].strip())) from error
         raise errors.ConversionError(
             'TensorFlow %s cannot convert the graph with quantization %s: %s' %
@@ -164,7 +164,7 @@ class Model:
 
 
 def _names(argument: str, names: Union[str, Sequence[str]]) -> List[str]:
-  """Returns the names without a ':0'."""
+  """Returns the names without ':0'."""
   if isinstance(names, str):
     names = [names]
   names = [name[:-2] if name.endswith(':0') else name for name in names]
@@ -181,23 +181,23 @@ def _import(graph_def: Any, names: Sequence[str]) -> List[Any]:
                                  return_elements=[name + ':0' for name in names])
     except MemoryError:
       raise
-    except Exception as error:  # Of classes of all kinds, by version.
+    except Exception as error:  # Many classes, depending on the version.
       raise errors.ConversionError('TensorFlow cannot import the graph (%s)' %
                                    errors.first_line(error)) from error
 
 
 def _check_sizes(graph: Any, present: int) -> None:
-  """Raises errors.ConversionError if the graph makes tensors that no TFLite file can have."""
+  """Raises errors.ConversionError if the graph has tensors that are too large for TFLite."""
   for op in graph.get_operations():
-    # What is made of constants is made while the graph is converted, and stored.
+    # Tensors computed from constants are evaluated during conversion, and stored.
     most = max(_MOST_MADE, present) if op.type == 'Const' or op.type in _MADE else _LARGEST
     for tensor in op.outputs:
       dims = tensor.shape.as_list() if tensor.shape.rank is not None else [None]
       size = 0 if None in dims else tensors.elements(dims) * max(1, tensor.dtype.size)
       if size > most:
         raise errors.ConversionError(
-            'The tensor %s of shape %s takes %.3g GB, and can take %.3g here; make it smaller, or '
-            'an input' % (tensor.name, 'x'.join(map(str, dims)), size / 1e9, most / 1e9))
+            'The tensor %s of shape %s takes %.3g GB, but the limit here is %.3g; make it smaller, '
+            'or make it an input' % (tensor.name, 'x'.join(map(str, dims)), size / 1e9, most / 1e9))
 
 
 def _placeholders(nodes: Any) -> List[str]:
@@ -205,13 +205,13 @@ def _placeholders(nodes: Any) -> List[str]:
 
 
 def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: Any) -> List[int]:
-  """Returns the fixed shape of an input, of what the graph says and what the caller does."""
+  """Returns the fixed shape of an input, from its shape in the graph and the given one."""
   if given is not None:
     dims = _whole(given)
     if dims is None or not _fits(dims, known):
       raise errors.ConversionError(
           'The shape given for input %r (input_shapes=, --input_shape) is %s; the graph has %s, '
-          'and dimensions are whole numbers from 1 on' % (name, given, known))
+          'and dimensions must be whole numbers of at least 1' % (name, given, known))
   else:
     setting = 'input_shapes={%r: [...]}, --input_shape %s=...' % (name, name)
     if known.rank is None:
@@ -221,11 +221,11 @@ def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: Any) ->
     if dims and dims[0] is None:
       dims[0] = 1
     if None in dims:
-      raise errors.ConversionError('The shape of input %r is %s; give all of it (%s)' %
+      raise errors.ConversionError('The shape of input %r is %s; give the whole shape (%s)' %
                                    (name, known, setting))
     if 0 in dims:
       raise errors.ConversionError('Input %r of shape %s has no elements; make the graph with '
-                                   'another, or an open, dimension' % (name, known))
+                                   'another dimension, or an unknown one' % (name, known))
   size = np.dtype(dtype).itemsize
   for dim in dims:
     size *= dim
@@ -236,7 +236,7 @@ def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: Any) ->
 
 
 def _whole(numbers: Any) -> Optional[List[int]]:
-  """Returns whole numbers as such, or None if they are something else."""
+  """Returns numbers as integers; None if they are not whole numbers."""
   try:
     return [operator.index(number) for number in numbers]
   except TypeError:
@@ -267,7 +267,7 @@ def _check_nodes(nodes: Dict[str, Any], inputs: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _path_to_converter() -> Iterator[None]:
-  """Lets TensorFlow 1.15 find its converter, a program beside the interpreter."""
+  """Lets TensorFlow 1.15 find its converter, a program in the folder of the Python interpreter."""
   before = os.environ.get('PATH', '')
   if shutil.which('toco_from_protos') is None:
     os.environ['PATH'] = os.path.dirname(sys.executable) + os.pathsep + before
@@ -279,7 +279,7 @@ def _path_to_converter() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_temporary_files() -> Iterator[None]:
-  """Removes what TensorFlow's converter leaves in the folder of temporary files."""
+  """Removes the temporary files that TensorFlow's converter leaves behind."""
   before = tempfile.tempdir
   with tempfile.TemporaryDirectory() as folder:
     tempfile.tempdir = folder

@@ -1,11 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which constant of a graph a weight of a TFLite file was.
+"""Finds the constant of a graph from which a weight in a TFLite file was made.
 
-Converters rename weights after the operations they were merged with, such as
-'fc0/MatMul;Relu;add'. Their values are kept, but for the order of the elements,
-quantization, and a factor per output (folded batch normalization). So they are
-found again by their values.
+Converters rename weights after the operations that they fuse, for example to
+'fc0/MatMul;Relu;add'. The values stay the same except for the order of the elements, quantization,
+and a factor per output (folded batch normalization), so weights are identified by their values.
 """
 
 import dataclasses
@@ -18,22 +17,22 @@ from model_pruning import names as names_lib
 from model_pruning.reading import flatbuffer
 from model_pruning.reading import tensors
 
-# What operations that hand a weight on unchanged are called.
+# Names of operations that return a weight unchanged.
 _ENDINGS = re.compile(r'(/masked_weight|/outside|/read|/ReadVariableOp|/Read|/resource)+$')
 _VARIABLE = re.compile(r'/(weights|kernel|w|W)$')
-# Of these characters lists of hyperparameters are made.
+# Characters with a meaning in lists of hyperparameters.
 _OF_LISTS = ',[]"\'#'
-_ALIKE = 0.95  # Least mean cosine between the rows; quantized ones have about 0.999.
+_ALIKE = 0.95  # Least mean cosine between rows; quantized weights have about 0.999.
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-  """A constant of a graph that became a weight.
+  """The constant of a graph from which a weight was made.
 
   Attributes:
-    name: its name, without what masking and reading a variable add to it.
+    name: its name, without the parts that masking and reading a variable add.
     shape: its shape in the graph.
-    transposed: whether it is a dense layer's weight of [outputs, inputs].
+    transposed: whether it is a dense layer's weight in the order [outputs, inputs].
   """
   name: str
   shape: Tuple[int, ...]
@@ -42,7 +41,7 @@ class Origin:
 
 def origins(graph_def: Any,
             weights: Sequence[flatbuffer.Constant]) -> Dict[Tuple[int, int], Origin]:
-  """Returns {(subgraph, tensor): Origin} of all weights that can be told."""
+  """Returns {(subgraph, tensor): Origin} for all weights whose origin can be found."""
   of_keras = names_lib.of_keras(_ENDINGS.sub('', node.name) for node in graph_def.node
                                 if node.op == 'Const')
   candidates: Dict[int, List[Tuple[str, np.ndarray]]] = {}
@@ -76,11 +75,11 @@ def origins(graph_def: Any,
 
 
 def map_key(name: str, others: Sequence[str]) -> str:
-  """Returns a regular expression for the maps of the hyperparameters, for one weight.
+  """Returns a key for the hyperparameters' maps: a regular expression that matches one weight.
 
   Args:
     name: name of the weight.
-    others: names of all weights it must not match.
+    others: names of all weights that it must not match.
   """
   scope = _expression(_VARIABLE.sub('', name))
   for key in (scope, scope + '/', '^' + scope + '/'):
@@ -90,7 +89,7 @@ def map_key(name: str, others: Sequence[str]) -> str:
 
 
 def _expression(name: str) -> str:
-  """Returns a regular expression for a name that can stand in a list of hyperparameters."""
+  """Returns a regular expression for a name that may be an item of a list of hyperparameters."""
   return ''.join('.' if char in _OF_LISTS or char.isspace() else
                  char if char == '-' else re.escape(char) for char in name)
 
@@ -103,7 +102,7 @@ def _size(node: Any) -> int:
 
 
 def _rows(weight: flatbuffer.Constant) -> np.ndarray:
-  """Returns the elements as [outputs, the rest]."""
+  """Returns a weight's elements as [outputs, the rest]."""
   values = weight.values.astype(np.float32) - weight.zero
   if weight.op == 'DEPTHWISE_CONV_2D':
     return values.reshape(-1, weight.shape[-1]).T
@@ -112,7 +111,7 @@ def _rows(weight: flatbuffer.Constant) -> np.ndarray:
 
 def _orders(weight: flatbuffer.Constant,
             value: np.ndarray) -> Iterator[Tuple[np.ndarray, bool]]:
-  """Yields the ways in which a constant may have become a weight, as of _rows."""
+  """Yields the possible orders of a constant's elements in a weight, as [outputs, the rest]."""
   outputs = weight.shape[-1] if weight.op == 'DEPTHWISE_CONV_2D' else weight.shape[0]
   if value.ndim < 2:
     return
@@ -128,8 +127,8 @@ def _orders(weight: flatbuffer.Constant,
 
 
 def _cosine(left: np.ndarray, right: np.ndarray) -> float:
-  """Returns the mean of the cosines of the rows, weighted by how long they are on the right."""
-  with np.errstate(all='ignore'):  # A diverged model has NaN, which is like nothing.
+  """Returns the mean cosine of the rows, weighted by the norms of the rows in `right`."""
+  with np.errstate(all='ignore'):  # A diverged model may have NaN, which equals nothing.
     lengths = np.linalg.norm(right, axis=1)
     product = np.abs(np.einsum('ij,ij->i', left, right))
     other = np.linalg.norm(left, axis=1)

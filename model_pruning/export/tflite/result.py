@@ -12,14 +12,14 @@ from model_pruning.util import tables
 
 @dataclasses.dataclass(frozen=True)
 class ExportedWeight:
-  """What became of one weight.
+  """How one weight was exported.
 
   Attributes:
-    stored: how the file stores it; its name is that of the weight in the graph, where
-      it could be told.
-    fast: whether the runtime multiplies with what is stored, and skips the zeros.
-    why: if not, why not.
-    advice: what to train so that it does, as of HParams; '' if nothing would, or it does.
+    stored: how the file stores it, under the name of the weight in the graph, if that is
+      known.
+    fast: whether the runtime's kernels use the stored elements and skip the zeros.
+    why: why they do not; '' if they do.
+    advice: hyperparameters to train with so that they do; '' if nothing would help, or they do.
   """
   stored: flatbuffer.StoredWeight
   fast: bool
@@ -29,21 +29,22 @@ class ExportedWeight:
 
 @dataclasses.dataclass(frozen=True)
 class TFLiteExport:
-  """What to_tflite wrote.
+  """The result of to_tflite.
 
   Attributes:
     path: the file.
     quantization: 'none', 'dynamic' or 'int8'.
-    bytes, gzipped_bytes: size of the file, and of the same compressed by gzip -9.
-    examples: number of examples its outputs were compared on.
-    max_error: largest difference from the graph's outputs, as a share of the largest of
-      these; of outputs of integers, the share that differ.
-    tolerance: what max_error was allowed to be.
-    runtime: the setting of the interpreter that it was compared with: 'default', or
+    bytes, gzipped_bytes: size of the file, and after gzip -9.
+    examples: number of examples on which outputs were compared.
+    max_error: largest difference from the graph's outputs, as a fraction of their largest
+      magnitude; for integer outputs, the fraction of values that differ.
+    tolerance: the largest max_error allowed.
+    runtime: the interpreter setting for the comparison: 'default', or
       'without_default_delegates' (OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES).
-    litert: 'ai-edge-litert 2.3.0', say, if it was compared under LiteRT too; '' otherwise.
     weights: every weight, in the order of the file.
-    warnings: what else there is to know; a sentence each.
+    warnings: sentences on other things to know.
+    litert: for example 'ai-edge-litert 2.3.0', if outputs were compared under LiteRT too; ''
+      otherwise.
   """
   path: str
   quantization: str
@@ -63,17 +64,17 @@ class TFLiteExport:
     return any(weight.stored.block is not None for weight in self.weights)
 
   def to_json(self) -> str:
-    """Returns all of this as a JSON object."""
+    """Returns all attributes as a JSON object."""
     return json.dumps(dict(dataclasses.asdict(self), sparse=self.sparse), indent=2)
 
   def table(self, width: int = tables.WIDTH) -> str:
-    """Returns all of this as an aligned table, for a terminal or a log."""
+    """Returns the result as an aligned table, for a terminal or a log."""
     rows: List[List[str]] = []
     reasons: Dict[Tuple[str, str], List[str]] = {}
     for weight in self.weights:
       stored = weight.stored
       rows.append([stored.name, tables.shape_text(stored.shape), _storage(stored),
-                   tables.share(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
+                   tables.fraction(stored.sparsity), tables.scaled(stored.stored_bytes, 'B'),
                    'yes' if weight.fast else 'no'])
       if not weight.fast:
         reasons.setdefault((weight.why, weight.advice), []).append(stored.name)

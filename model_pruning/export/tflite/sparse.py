@@ -1,10 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which weights of a TFLite model to store sparse, and storing them so.
+"""Decides which weights of a TFLite model to store sparse, and rewrites the model.
 
-The converter's own EXPERIMENTAL_SPARSITY decides for a whole model, stores weights
-sparse that then run slower, and on TensorFlow 2.21 makes quantized models that
-compute garbage under the default delegate. Here every weight is decided by itself.
+The converter's own EXPERIMENTAL_SPARSITY decides for a whole model, stores weights sparse that
+then run slower, and in TensorFlow 2.21 makes quantized models that compute garbage under the
+default delegate. This module decides for each weight.
 """
 
 import copy
@@ -21,28 +21,29 @@ from model_pruning.compat import tflite_schema
 from model_pruning.export.tflite import kernels as tflite_kernels
 from model_pruning.reading import flatbuffer
 
-# Largest difference between outputs of models that differ in storage only, as a share of their
-# scale, that may come from the order of summation and from rounding (measured on 1 to 32 layers:
-# up to 2e-6 in float; 'dynamic' and 'int8' up to 0.3x and 1.2x of what quantization did, and
-# 'int8' at least a step or two of its outputs): see tflite_check.agreement.
+# Largest difference between outputs of models that differ only in storage, as a fraction of the
+# outputs' scale, that the order of summation and rounding may cause (measured on 1 to 32 layers:
+# up to 2e-6 in float; for 'dynamic' and 'int8' up to 0.3 and 1.2 times the error of quantization,
+# and for 'int8' at least a step or two of its outputs): see tflite_check.agreement.
 AGREEMENT = {'none': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
-# Ops whose weights may be made dense at loading, at no cost in latency. Not with quantized
-# weights and float inputs: TensorFlow 2.21's default delegate fails on such. With quantized
-# inputs LiteRT's does (ai-edge-litert 2.3.0: "failed to delegate FULLY_CONNECTED"): only if asked.
+# Operations whose weights may be made dense at loading, without a cost in latency. This excludes
+# quantized weights with float inputs, on which TensorFlow 2.21's default delegate fails. With
+# quantized inputs LiteRT fails (ai-edge-litert 2.3.0: "failed to delegate FULLY_CONNECTED"), so
+# these need sparse=True.
 EXPANDING_OPS = ('FULLY_CONNECTED', 'CONV_2D', 'DEPTHWISE_CONV_2D')
 _EXPANDING_DTYPES = (('float32', 'float32'),)
-_EXPANDING_DTYPES_IF_ASKED = _EXPANDING_DTYPES + (('int8', 'int8'),)
-# The version of FULLY_CONNECTED whose weights are sparse. The default delegate leaves nodes of
-# this version, and no other, to the runtime's own kernels; newer converters write others.
+_EXPANDING_DTYPES_ON_REQUEST = _EXPANDING_DTYPES + (('int8', 'int8'),)
+# The version of FULLY_CONNECTED with sparse weights. The default delegate leaves nodes of exactly
+# this version to the runtime's own kernels; newer converters write other versions.
 _SPARSE_VERSION = 8
 _FULLY_CONNECTED, _DENSIFY = 9, 124
-_WORTH = 0.9  # Share of its dense bytes that a weight may at most take when stored sparse.
-_ALIGNMENT = 16  # The schema's, of buffers; the Python of FlatBuffers does not know of it.
+_WORTH = 0.9  # The largest fraction of its dense bytes that a weight stored sparse may take.
+_ALIGNMENT = 16  # The schema requires it for buffers, but the flatbuffers package does not know.
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-  """How one constant is to be stored, and why.
+  """How to store one constant, and why.
 
   Attributes:
     constant: the constant, as the converter stored it.
@@ -50,10 +51,10 @@ class Choice:
       None to store it dense.
     fast: whether the runtime's sparse kernels use it.
     why: why they do not; '' if they do.
-    wanted_block: number of consecutive inputs in the blocks that are missing for it; None
-      where it has them, or blocks are of no use.
-    wanted_sparsity: the sparsity that is missing for it; None where it has it, or sparsity
-      is of no use.
+    wanted_block: number of consecutive inputs per block that the weight lacks; None if it has
+      such blocks, or blocks would not help.
+    wanted_sparsity: the sparsity that the weight lacks; None if it reaches it, or sparsity
+      would not help.
   """
   constant: flatbuffer.Constant
   block: Optional[int]
@@ -72,9 +73,9 @@ def choose(constants: Sequence[flatbuffer.Constant], sparse: Any,
   """Decides for each constant of a dense model how to store it.
 
   Args:
-    constants: from flatbuffer.constants_of.
-    sparse: False to store all dense; True to store sparse what takes fewer bytes so;
-      'auto' only where it is faster, or, in float models, takes fewer bytes compressed too.
+    constants: the result of flatbuffer.constants_of.
+    sparse: False stores all dense; True stores sparse if that takes fewer bytes; 'auto' only if
+      it is faster or, in float models, takes fewer bytes after compression as well.
     can_write: whether this TensorFlow can write and run sparse models.
   """
   buffers = [constant.buffer for constant in constants]
@@ -88,12 +89,12 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
   kind = (constant.values.dtype.name, constant.uses[0][2] or '')
   verdict = tflite_kernels.judge(constant.op, kind, _zeros(constant))
   if verdict.fast:
-    why = ('it is stored dense, as asked' if sparse is False else
+    why = ('it is stored dense, as requested' if sparse is False else
            'sparse models need TensorFlow 2' if not can_write else
            'the file stores it once, for several tensors' if shared else '')
     return Choice(constant, None if why else verdict.block, not why, why)
   dense = Choice(constant, None, False, verdict.why, verdict.wanted_block, verdict.wanted_sparsity)
-  expanding = _EXPANDING_DTYPES_IF_ASKED if sparse is True else _EXPANDING_DTYPES
+  expanding = _EXPANDING_DTYPES_ON_REQUEST if sparse is True else _EXPANDING_DTYPES
   if (not sparse or not can_write or shared or constant.subgraph or kind not in expanding or
       not {op for op, _, _ in constant.uses} <= set(EXPANDING_OPS)):
     return dense
@@ -101,7 +102,7 @@ def _choose(constant: flatbuffer.Constant, sparse: Any, can_write: bool, shared:
 
 
 def _zeros(constant: flatbuffer.Constant) -> Optional[tflite_kernels.Zeros]:
-  """Returns the zeros of a matrix that only FULLY_CONNECTED uses; None of other constants."""
+  """Returns the zeros of a matrix used by FULLY_CONNECTED only; None for other constants."""
   only = {(op, index) for op, index, _ in constant.uses} == {(tflite_kernels.FULLY_CONNECTED, 1)}
   if not only or len(constant.shape) != 2:
     return None
@@ -110,18 +111,18 @@ def _zeros(constant: flatbuffer.Constant) -> Optional[tflite_kernels.Zeros]:
 
 
 def disagreeing(choice: Choice) -> Choice:
-  """Returns the choice to store dense what does not compute the same when stored sparse."""
+  """Returns the choice to store dense, for a weight that computes something else if sparse."""
   why = ('the runtime computes something else with it stored sparse' if choice.fast
          else choice.why)
   return dataclasses.replace(choice, block=None, fast=False, why=why)
 
 
 def smallest(values: np.ndarray, compressed: bool) -> Optional[int]:
-  """Returns the block that takes the fewest bytes, or None if dense is best.
+  """Returns the block size that takes the fewest bytes; None if dense is best.
 
   Args:
-    values: as TFLite stores them, with the inputs last.
-    compressed: whether dense is best, too, where it takes fewer bytes once compressed.
+    values: the values in TFLite's order, with the inputs last.
+    compressed: whether dense also counts as best if it takes fewer bytes after compression.
   """
   sizes = {}
   for block in (1, 4, 16):
@@ -139,10 +140,10 @@ def smallest(values: np.ndarray, compressed: bool) -> Optional[int]:
 
 
 def _compress(values: np.ndarray, block: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Returns the blocks that are not all zero, where each row's begin, and their columns."""
+  """Returns the blocks that are not all zero, the start of each row's blocks, and their columns."""
   rows = values.reshape(-1, values.shape[-1] // block, block)
   keep = np.any(rows != 0, axis=2)
-  keep[0, 0] |= not keep.any()  # A tensor without any data would be no constant.
+  keep[0, 0] |= not keep.any()  # A tensor without data would not be a constant.
   segments = np.concatenate([[0], np.cumsum(np.sum(keep, axis=1))])
   return rows[keep].reshape(-1), _narrow(segments), _narrow(np.nonzero(keep)[1])
 
@@ -155,11 +156,11 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
   return numbers.astype(np.int32)
 
 
-# ---- Writing, with the classes that TensorFlow 2 has for it. ----
+# ---- Writing, with TensorFlow 2's schema classes. ----
 
 
 def can_write() -> bool:
-  """Returns whether this TensorFlow has what writes and runs sparse models."""
+  """Whether this TensorFlow can write and run sparse models."""
   return tflite_schema() is not None
 
 
@@ -172,13 +173,14 @@ def _schema() -> Any:
   schema = tflite_schema()
   if schema is None:
     raise errors.ConversionError(
-        'Sparse TFLite models need TensorFlow 2, this is %s; have all stored dense (sparse=False, '
-        '--sparse=no), or save the stripped GraphDef and convert it there' % tf.__version__)
+        'Sparse TFLite models need TensorFlow 2, this is %s; store all weights dense '
+        '(sparse=False, --sparse=no), or save the stripped GraphDef and convert it there' %
+        tf.__version__)
   return schema
 
 
 def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, int], str]) -> bytes:
-  """Stores weights of a dense model as chosen, under new names.
+  """Returns a dense model with its weights stored as chosen, under new names.
 
   Args:
     content: the model.
@@ -196,8 +198,8 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
   if any((buffer.offset or 0) > 1 for buffer in model.buffers):
     if not any(choice.block for choice in choices):
       return content
-    raise errors.ConversionError('Models over 2 GB cannot be stored sparse; have all stored dense '
-                                 '(sparse=False, --sparse=no)')
+    raise errors.ConversionError('Models over 2 GB cannot be stored sparse; store all weights '
+                                 'dense (sparse=False, --sparse=no)')
   for (subgraph, tensor), name in names.items():
     model.subgraphs[subgraph].tensors[tensor].name = name
   for choice in choices:
@@ -210,7 +212,7 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
 
 
 def _encode(schema: Any, model: Any, choice: Choice) -> None:
-  """Replaces the elements of a constant by those that are not in blocks of zeros."""
+  """Replaces the elements of a constant by those of its nonzero blocks."""
   constant, block = choice.constant, choice.block
   assert block is not None
   kept, segments, indices = _compress(constant.values, block)
@@ -248,7 +250,7 @@ def _vector(schema: Any, numbers: np.ndarray) -> Tuple[int, Any]:
 
 
 def _rewire(schema: Any, model: Any, choice: Choice) -> None:
-  """Makes what uses a constant take it sparse, or behind a DENSIFY."""
+  """Makes the users of a constant take it sparse, or from a DENSIFY operation."""
   constant = choice.constant
   subgraph = model.subgraphs[constant.subgraph]
   users = [operator for operator in subgraph.operators if constant.tensor in operator.inputs]
@@ -272,7 +274,7 @@ def _rewire(schema: Any, model: Any, choice: Choice) -> None:
 
 
 def _sparse_code(model: Any, index: int) -> int:
-  """Returns the index of the operator code of FULLY_CONNECTED with sparse weights."""
+  """Returns the index of the operator code for FULLY_CONNECTED with sparse weights."""
   for other, code in enumerate(model.operatorCodes):
     if code.builtinCode == _FULLY_CONNECTED and code.version == _SPARSE_VERSION:
       return other
@@ -297,7 +299,7 @@ def _aligned_builder() -> Any:
   flatbuffers: Any = importlib.import_module('flatbuffers')  # TensorFlow 2 depends on it.
 
   class Builder(flatbuffers.Builder):
-    """Aligns what may be a buffer of weights, which kernels read in whole registers."""
+    """Aligns vectors that may be buffers of weights, which kernels read in whole registers."""
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
       if elemSize * numElems >= _ALIGNMENT:

@@ -320,7 +320,7 @@ class PruningHook(tf.train.SessionRunHook):
       if row.short:
         logging.warning(
             '%s: %s ended at sparsity %.4f, short of the %.4f asked for, %s; train on to %s',
-            spec.name, row.name, row.achieved, row.asked,
+            spec.name, row.name, row.achieved, row.target,
             'after a last mask update at step %d' % self._last_update if self._last_update else
             'without a mask update after step 0',
             'a mask update at or after sparsity_function_end_step=%d' %

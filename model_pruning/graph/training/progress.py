@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How far a training run has come with its pruning: a bar on a terminal, lines in a log."""
+"""Shows how far the pruning of a training run is: a bar on a terminal, lines in a log."""
 
 import sys
 import time
@@ -13,14 +13,14 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import gradual
 from model_pruning.schedules.base import PruningSchedule
 
-_LONG = 10.0  # Seconds after which a run is long enough to show.
+_LONG = 10.0  # Seconds; shorter runs show nothing.
 _BETWEEN_LINES = 60.0
 
 
 class Progress:
   """Shows the step, the sparsity and the next update of a run.
 
-  On a terminal as a bar, which goes when the run ends. Elsewhere as a line in the log, once a
+  A terminal gets a bar, which disappears when the run ends; otherwise the log gets a line a
   minute. Short runs show nothing.
   """
 
@@ -29,10 +29,10 @@ class Progress:
     """Starts the clock.
 
     Args:
-      name: of the pruning.
-      end: the step of the last update that makes a difference; None if it is unknown.
-      stream: where the bar goes, by default stderr.
-      long: seconds after which it is shown.
+      name: name of the pruning.
+      end: the step of the last update that changes the sparsity; None if unknown.
+      stream: the stream for the bar, by default stderr.
+      long: seconds before anything is shown.
       between_lines: seconds between two lines of a log.
     """
     self._name, self._end = name, end
@@ -43,11 +43,11 @@ class Progress:
     self._due = time.monotonic() + (long if self._on_terminal else max(long, between_lines))
 
   def at(self, step: int, text: Callable[[], str]) -> None:
-    """Shows where the run is, if it is time.
+    """Shows the run's progress, if enough time has passed.
 
     Args:
       step: global step.
-      text: returns the sentence of Plan.describe; called only when it is shown.
+      text: returns the text to show, see Plan.describe; called only if it is shown.
     """
     now = time.monotonic()
     if now < self._due:
@@ -66,38 +66,38 @@ class Progress:
     self._bar.refresh()
 
   def close(self) -> None:
-    """Takes the bar from the terminal."""
+    """Removes the bar from the terminal."""
     if self._bar is not None:
       self._bar.close()
       self._bar = None
 
 
 class Plan:
-  """What a run intends, as far as numbers can say it: its sparsity by step, and its end."""
+  """The sparsity that a run intends by step, and its last update, as far as they are known."""
 
   def __init__(self, spec: PruningSpec, schedule: Optional[PruningSchedule],
                follows_spec: bool) -> None:
-    """See Pruning.
+    """Takes the sources of the run's sparsity; see Pruning.
 
     Args:
-      spec: what is followed.
-      schedule: the object that takes the place of the spec's schedule, if one does.
-      follows_spec: whether nothing does.
+      spec: the spec.
+      schedule: the schedule object that replaces the spec's schedule; None if none does.
+      follows_spec: whether the spec's own schedule is used.
     """
     self._spec = spec if follows_spec else None
-    # Another schedule may only know tensors.
+    # Another schedule may work only with tensors.
     self._schedule = None if schedule is None or schedule.needs_exact_steps else schedule
 
   @property
   def end(self) -> Optional[int]:
-    """The step of the last update that changes the sparsity; None if it is unknown."""
+    """The step of the last update that changes the sparsity; None if unknown."""
     if self._spec is not None:
       return gradual.reach(self._spec).step
     end = getattr(self._schedule, 'end_step', -1)
     return end if end > 0 else None
 
   def describe(self, step: int, last_update: int, next_update: Optional[int]) -> str:
-    """Returns where a run is.
+    """Returns a sentence on the run's progress.
 
     >>> plan = Plan(PruningSpec(target_sparsity=0.9), None, True)
     >>> plan.describe(54, 50, 60)

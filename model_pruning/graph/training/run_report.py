@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a run in graph mode, from the variables in its session."""
+"""Writes the page of a run in graph mode, from the variables in its session."""
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -19,20 +19,20 @@ from model_pruning.reporting.run import RunPage
 
 
 class RunReport:
-  """Remembers sparsities and thresholds of a run, and writes its page at the end."""
+  """Records sparsities and thresholds during a run, and writes its page at the end."""
 
   def __init__(self, path: Any) -> None:
-    """See RunPage, for errors too."""
+    """Takes the path of the page. Raises: see RunPage."""
     self._page = RunPage(path)
     self._records: List[records.MaskedWeight] = []
     self._dense: List[Any] = []
     self._folder: Optional[str] = None
 
   def begin(self, hooks: Sequence[Any]) -> None:
-    """Notes the weights of the default graph.
+    """Collects the weights of the default graph.
 
     Args:
-      hooks: of the session; the one that saves checkpoints says where event files may be.
+      hooks: the session's hooks; the one that saves checkpoints gives the folder of event files.
     """
     self._records = records.masked_weights()
     masked = {variables.op_name(shard) for record in self._records
@@ -44,7 +44,7 @@ class RunReport:
         getattr(hook, '_checkpoint_dir', None) for hook in hooks) if folder), None)
 
   def record(self, session: Any, pruning: Pruning, step: int) -> None:
-    """Remembers an update of the masks, at `step`."""
+    """Records a mask update at `step`."""
     kept = pruning.prepare_report()[0]
     thresholds = [variables.copies_of(record.threshold)[0] for record in self._records]
     found = session.run([kept, thresholds])
@@ -53,11 +53,11 @@ class RunReport:
         for record, number, threshold in zip(self._records, *found)})
 
   def write(self, session: Any, pruning: Pruning, last_update: int) -> None:
-    """Writes the page; a failure is a warning.
+    """Writes the page; a failure is only a warning.
 
     Args:
-      session: holds the variables.
-      pruning: that pruned them.
+      session: the session that holds the variables.
+      pruning: the Pruning that updated the masks.
       last_update: the step of the last mask update.
     """
     def make() -> report.Report:
@@ -74,7 +74,7 @@ class RunReport:
     self._page.write(pruning.spec.name, make)
 
   def _weights(self, session: Any) -> Iterator[StoredWeight]:
-    """Yields the weights, in the order in which they were made."""
+    """Yields the weights, in the order of creation."""
     masked: Dict[str, records.MaskedWeight] = {}
     for record in self._records:
       masked[variables.op_name(record.weight_shards[0])] = record
@@ -99,8 +99,8 @@ def _whole(session: Any, shards: Sequence[Any], axis: int) -> np.ndarray:
 
 
 def _nodes_of(graph: Any) -> Tuple[nodes.Nodes, Tuple[str, ...]]:
-  """Returns the nodes of a graph, for its FLOPs, and a note where they cannot be had."""
+  """Returns a graph's nodes, for FLOPs, or none and a note if the graph is too large."""
   try:
     return nodes.flatten(graph.as_graph_def()), ()
-  except (ValueError, tf.errors.OpError):  # Such as one over 2 GB.
+  except (ValueError, tf.errors.OpError):  # For example over 2 GB.
     return {}, ('FLOPs are unknown: the graph is too large.',)
