@@ -142,7 +142,7 @@ class Block(OneThreshold):
       return tf.reduce_max(runs, axis=1)
     return tf.reshape(_pairwise_sum(runs, 1), [rows // size, columns])
 
-  def _covered(self, rows: int, columns: int) -> np.ndarray:
+  def _covered(self, rows: int, columns: int) -> Any:
     """Returns the number of elements that each block of a matrix covers."""
     return np.outer(_covered(rows, self.height), _covered(columns, self.width))
 
@@ -157,7 +157,7 @@ class Block(OneThreshold):
                       [down * self.height, across * self.width])
 
 
-def _covered(length: int, size: int) -> np.ndarray:
+def _covered(length: int, size: int) -> Any:
   """Returns how many of `length` elements each block of `size` covers."""
   return np.minimum(size, length - np.arange(0, length, size))
 

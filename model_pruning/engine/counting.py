@@ -44,7 +44,7 @@ def size_of(shard: Any) -> int:
   size = shard.shape.num_elements()
   if size is None:
     raise errors.WeightError('Scores of shape %s: selection needs a static shape' % shard.shape)
-  return size
+  return int(size)
 
 
 def flattened(keys: Any) -> Any:

@@ -18,7 +18,7 @@ from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import Unit
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.selection import Selection
-from model_pruning.engine.selection import Shards
+from model_pruning.engine.counting import Shards
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The patterns there are, and which one a weight is pruned in."""
 
-from typing import Any, Sequence, Tuple
+from typing import Sequence, Tuple, Type
 
 from model_pruning import errors
 from model_pruning.engine.blocks import Block
@@ -13,7 +13,7 @@ from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 
 # The first that a spec asks for is taken; the last serves every weight.
-PATTERNS: Tuple[Any, ...] = (NofM, Block, Elementwise)
+PATTERNS: Tuple[Type[Pattern], ...] = (NofM, Block, Elementwise)
 
 
 def pattern_for(shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> Pattern:

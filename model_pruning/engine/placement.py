@@ -14,7 +14,7 @@ from model_pruning.compat import not_inlined
 from model_pruning.compat import tf
 
 
-def on_device_of(value: Any) -> ContextManager:
+def on_device_of(value: Any) -> ContextManager[Any]:
   """Returns a context in which operations are placed with `value`, and with it alone.
 
   Args:
@@ -24,12 +24,12 @@ def on_device_of(value: Any) -> ContextManager:
     return contextlib.nullcontext()  # Eager operations follow their inputs.
   graph, op = tf.get_default_graph(), getattr(value, 'op', None)
   if op is None:  # A variable of wrap_function, which lives outside of its graph.
-    return tf.device(value.device)
+    return tf.device(value.device)  # type: ignore[no-any-return]
   if op.graph is graph:
     # Without ignore_existing, nested contexts would tie both together.
-    return graph.colocate_with(op, ignore_existing=True)
+    return graph.colocate_with(op, ignore_existing=True)  # type: ignore[no-any-return]
   # Inside a function graph an outer operation cannot be named for colocation.
-  return tf.device(op.device)
+  return tf.device(op.device)  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of saliencies, which say how much each weight matters, and the ones there are."""
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, Type
 
 from model_pruning.engine.change import FirstOrder
 from model_pruning.engine.change import SecondOrder
@@ -17,15 +17,21 @@ class Saliency(Protocol):
 
   A saliency is a value: two with the same settings are equal and have the same hash, since equal
   ones share the functions of a graph.
-
-  Attributes:
-    history: the variables of a weight, by their names in names.HISTORY, that an update reads
-      besides the weight. The first is the running average. () if the past does not matter.
-    remembers: (variable, what it holds after an update) of the other variables, in the order in
-      which they are written. The value is names.WEIGHT or another variable, as it was read.
   """
-  history: Tuple[str, ...]
-  remembers: Tuple[Tuple[str, str], ...]
+
+  @property
+  def history(self) -> Tuple[str, ...]:
+    """The variables of a weight, named as in names.HISTORY, that an update reads besides the weight.
+
+    The first is the running average. () if the past does not matter.
+    """
+
+  @property
+  def remembers(self) -> Tuple[Tuple[str, str], ...]:
+    """(variable, what it holds after an update) for the others, in the order they are written.
+
+    The value is names.WEIGHT or another variable, as it was read.
+    """
 
   @classmethod
   def create(cls, spec: PruningSpec) -> 'Saliency':
@@ -44,7 +50,7 @@ class Saliency(Protocol):
 
 
 # By the hyperparameter prune_option; hparams/spec.py lists the names.
-SALIENCIES: Dict[str, Any] = {
+SALIENCIES: Dict[str, Type[Saliency]] = {
     'weight': Magnitude,
     'first_order_gradient': FirstOrder,
     'second_order_gradient': SecondOrder,
@@ -58,4 +64,4 @@ def saliency_for(spec: PruningSpec) -> Saliency:
 
 def keeps_history(prune_option: str) -> bool:
   """Whether a saliency reads variables that remember the past of a weight."""
-  return bool(SALIENCIES[prune_option].history)
+  return bool(saliency_for(PruningSpec(prune_option=prune_option)).history)

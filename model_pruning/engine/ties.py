@@ -55,7 +55,7 @@ def _first_come(counts: Sequence[Any], total: Any) -> List[Any]:
     return [total]
   counts = tf.cast(tf.stack(counts), total.dtype)
   shares = tf.clip_by_value(total - tf.cumsum(counts, exclusive=True), tf.zeros_like(total), counts)
-  return tf.unstack(shares)
+  return list(tf.unstack(shares))
 
 
 def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) -> List[Any]:
@@ -72,8 +72,8 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
 
   everything = tf.cast(counts, total.dtype)
   # Almost always the one key that equals the threshold is kept, and no row need be looked at.
-  return tf.unstack(tf.cond(total >= tf.reduce_sum(everything), lambda: everything, by_rows),
-                    num=len(shards))
+  return list(tf.unstack(tf.cond(total >= tf.reduce_sum(everything), lambda: everything, by_rows),
+                         num=len(shards)))
 
 
 def _mask_of(keys: Any, key: Any, ties: Any, kept: Any) -> Any:

@@ -80,7 +80,7 @@ def _name(op: Any) -> str:
 def _parts(op: str, argument: Any) -> Sequence[Any]:
   """Returns the subexpressions of one item of a parsed expression."""
   if op == 'branch':
-    return argument[1]
+    return list(argument[1])
   if op in ('subpattern', 'assert', 'assert_not', 'max_repeat', 'min_repeat',
             'possessive_repeat'):
     return [argument[-1]]
@@ -263,8 +263,13 @@ def _at(kind: str) -> Callable[[str, int], bool]:
   if kind == 'at_end':
     return lambda text, index: index == len(text) or text[index:] == '\n'
   word = re.compile(r'\w')
-  is_word = lambda text, index: 0 <= index < len(text) and word.match(text[index]) is not None
-  boundary = lambda text, index: is_word(text, index - 1) != is_word(text, index)
+
+  def is_word(text: str, index: int) -> bool:
+    return 0 <= index < len(text) and word.match(text[index]) is not None
+
+  def boundary(text: str, index: int) -> bool:
+    return is_word(text, index - 1) != is_word(text, index)
+
   if kind == 'at_boundary':
     return boundary
   return lambda text, index: bool(text) and not boundary(text, index)  # As Python does.

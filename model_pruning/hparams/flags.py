@@ -10,6 +10,7 @@ from absl import flags
 from absl import logging
 
 from model_pruning.hparams import spec
+from model_pruning.hparams.defaults import get_pruning_hparams
 
 # The flag belongs to the module that calls DEFINE_pruning_hparams, so that
 # --help of that program shows it.
@@ -34,7 +35,7 @@ def _silenced() -> Iterator[None]:
     logger.removeFilter(nothing)
 
 
-class PruningHParamsParser(flags.ArgumentParser):
+class PruningHParamsParser(flags.ArgumentParser):  # type: ignore[type-arg]
   """Checks the syntax, the names, the types and the ranges of an HParams string.
 
   Whether the keys of the maps match any weight is not known before the graph
@@ -50,7 +51,7 @@ class PruningHParamsParser(flags.ArgumentParser):
     """
     with _silenced():
       try:
-        spec.PruningSpec.from_hparams(spec.get_pruning_hparams().parse(argument))
+        spec.PruningSpec.from_hparams(get_pruning_hparams().parse(argument))
       except ValueError as e:
         raise ValueError(' '.join(str(e).split())) from None
     return argument
@@ -67,7 +68,7 @@ def DEFINE_pruning_hparams(  # pylint: disable=invalid-name
         'Comma-separated name=value pairs of pruning hyperparameters, such as '
         'target_sparsity=0.9,weight_sparsity_map=[conv1:0.8,fc.*:0.95].'),
     flag_values: flags.FlagValues = flags.FLAGS,
-    **args: Any) -> flags.FlagHolder:
+    **args: Any) -> 'flags.FlagHolder[Optional[str]]':
   """Defines a string flag that holds pruning hyperparameters.
 
   The string is checked when the flags are parsed, and the default right here.

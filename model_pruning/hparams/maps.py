@@ -3,7 +3,7 @@
 """The maps of the hyperparameters: regular expression -> value, and which weight they match."""
 
 import functools
-from typing import Any, Callable, Iterable, Sequence, Tuple
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypeVar
 
 from model_pruning import errors
 from model_pruning.hparams import grammar
@@ -13,7 +13,8 @@ BlockDims = Tuple[int, int]
 
 # A dimension of a weight is an int32 on most devices.
 LARGEST_BLOCK_DIM = 2**31 - 1
-Entries = Sequence[Tuple[str, Any]]
+_Value = TypeVar('_Value')
+Entries = Sequence[Tuple[str, _Value]]
 
 
 def parse_map(hparam: str, entries: Iterable[str], form: str,
@@ -85,7 +86,8 @@ def is_block_dim(dim: int) -> bool:
   return dim == -1 or 1 <= dim <= LARGEST_BLOCK_DIM
 
 
-def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> Any:
+def lookup(hparam: str, entries: Entries[_Value], name: str,
+           kind: str = 'weight') -> Optional[_Value]:
   """Returns the value of the one entry whose key is found in `name`, None if there is none.
 
   Raises:
@@ -98,7 +100,7 @@ def lookup(hparam: str, entries: Entries, name: str, kind: str = 'weight') -> An
   return matches[0][1] if matches else None
 
 
-def lookup_group(hparam: str, entries: Entries, group: str) -> Any:
+def lookup_group(hparam: str, entries: Entries[_Value], group: str) -> Optional[_Value]:
   """Returns the value for a group: that of its very name, or else what lookup finds.
 
   The research branch knew names only, and a name may well be part of another.
@@ -107,7 +109,7 @@ def lookup_group(hparam: str, entries: Entries, group: str) -> Any:
   return lookup(hparam, entries, group, 'group') if exact is None else exact
 
 
-def check_keys(hparam: str, entries: Entries, names: Sequence[str], kind: str) -> None:
+def check_keys(hparam: str, entries: Entries[Any], names: Sequence[str], kind: str) -> None:
   """Raises errors.MapError if a key matches none of `names`."""
   for key, _ in entries:
     if not any(expression(hparam, key).search(name) for name in names):

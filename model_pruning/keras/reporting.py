@@ -8,7 +8,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.hparams.hparam import HParams
-from model_pruning.hparams.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights

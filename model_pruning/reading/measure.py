@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
-from model_pruning.hparams.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.reading import tensors
 
 _SIZES = (2, 4, 8, 16, 32, 64)

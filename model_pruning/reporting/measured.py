@@ -10,7 +10,7 @@ import numpy as np
 from model_pruning.compat import tf
 from model_pruning.export.tflite import sparse as tflite_sparse
 from model_pruning.export.tflite.kernels import Zeros
-from model_pruning.hparams.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.reading import flatbuffer
 from model_pruning.reading import measure
 from model_pruning.reading import tensors

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning.hparams.hparam import HParams
-from model_pruning.hparams.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading import flops
 from model_pruning.reading import goals as goals_lib

@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional, Tuple
 import numpy as np
 
 from model_pruning.export.tflite.kernels import Zeros
-from model_pruning.hparams.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.reading.goals import Goal
 from model_pruning.reporting.sketch import Sketch
 from model_pruning.util import tables

@@ -51,4 +51,5 @@ def deserialize(config: Mapping[str, Any],
         'custom_objects={%r: ...}' % (
             name, errors.nearest(str(name), classes), ', '.join(sorted(classes)), name))
   # The inner dict, which subclasses written for tfmot expect.
-  return classes[name].from_config(config['config'])
+  schedule: PruningSchedule = classes[name].from_config(config['config'])
+  return schedule

@@ -10,7 +10,7 @@ from model_pruning.compat import tf
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import gradual
 from model_pruning.schedules.base import PruningSchedule
-from model_pruning.schedules.base import scaled
+from model_pruning.schedules.kinds import scaled
 
 
 def sparsities_at(step: Any, spec: PruningSpec, external: Any = None) -> Callable[..., Any]:

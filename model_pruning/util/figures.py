@@ -50,7 +50,7 @@ def plain(name: str) -> str:
 def _figure_class() -> Any:
   from matplotlib.figure import Figure
 
-  class NotebookFigure(Figure):
+  class NotebookFigure(Figure):  # type: ignore[misc]
     """A figure that a notebook displays, without pyplot and its magic commands."""
 
     def _repr_png_(self) -> bytes:
@@ -86,7 +86,7 @@ def grid(number: int, width: float, height: float) -> Tuple[Any, List[Any]]:
   return figure, axes
 
 
-def line(index: int, number: int = 1) -> dict:
+def line(index: int, number: int = 1) -> Dict[str, Any]:
   """Returns the style of a line, as keyword arguments.
 
   If there are few lines, the first ones are wider and stay visible below later ones.

@@ -9,9 +9,12 @@ import re
 import shutil
 import stat
 import tempfile
-from typing import Any, Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence, Union
 
 from model_pruning import errors
+
+# A path as users pass it: text, bytes as Estimator.export_saved_model returns them, or pathlib's.
+AnyPath = Union[str, bytes, 'os.PathLike[str]']
 
 _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
 # Open files of a process; a file written beside them and renamed would never reach the stream.
@@ -24,7 +27,7 @@ _OF_MODEL = re.compile(
 _PARTS_OF_SAVED_MODEL = ('variables', 'assets', 'assets.extra')
 
 
-def as_path(path: Any) -> str:
+def as_path(path: AnyPath) -> str:
   """Returns a path as a string. Every public function that takes a path calls this first.
 
   Args:
@@ -59,7 +62,7 @@ def scheme(path: str) -> Optional[str]:
   return found.group(1).lower() if found else None
 
 
-def check_output(path: Any, inputs: Sequence[Any] = ()) -> str:
+def check_output(path: AnyPath, inputs: Sequence[Optional[AnyPath]] = ()) -> str:
   """Checks that writing to a path overwrites no input and no special file.
 
   Args:
@@ -110,7 +113,7 @@ def kind_of(mode: int) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
+def replacing(path: AnyPath, inputs: Sequence[Optional[AnyPath]] = ()) -> Iterator[str]:
   """Yields a path beside `path` for the caller to write; renames it to `path` once complete.
 
   If the body raises or is interrupted, the new file is removed and `path` stays as it was.
@@ -141,7 +144,7 @@ def replacing(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def new_folder(path: Any, inputs: Sequence[Any] = ()) -> Iterator[str]:
+def new_folder(path: AnyPath, inputs: Sequence[Optional[AnyPath]] = ()) -> Iterator[str]:
   """Yields a path beside `path` for a folder to fill; renames it to `path` once complete.
 
   Args:
