@@ -21,7 +21,7 @@ class Saliency(Protocol):
 
   @property
   def history(self) -> Tuple[str, ...]:
-    """The variables of a weight, named as in names.HISTORY, that an update reads besides the weight.
+    """The variables of a weight, named as in names.HISTORY, that an update reads beside the weight.
 
     The first is the running average. () if the past does not matter.
     """
