@@ -32,6 +32,7 @@ FILES = {
     'test_hparam_fuzz.py': ('default',),
     'test_imports.py': ('default',),
     'test_legs.py': ('default',),
+    'test_mutants.py': ('default',),
     'test_plots.py': ('default',),
     'test_quiet.py': ('default',),
     'test_tables.py': ('default',),
