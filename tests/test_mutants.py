@@ -60,7 +60,8 @@ def test_kinds(kind, text, expected):
 @pytest.mark.parametrize('text', [
     '"""a < b: 1"""', '# a < b', 'raise E("%d" % (a + 1))', "logging.warning('%d', a + 1)",
     "'%d' % (a + 1)", "f'{a + 1}'", "__all__ = ['a'] * 2", 'x: Tuple[1]',
-    'def f(x: a[1]) -> b[2]: pass', '@cache(maxsize=8)\ndef f(): pass', 'class A:\n  def __repr__(self): return a + b'])
+    'def f(x: a[1]) -> b[2]: pass', '@cache(maxsize=8)\ndef f(): pass',
+    'class A:\n  def __repr__(self): return a + b'])
 def test_what_changes_no_result_is_left_alone(text):
   assert found(text) == []
 
