@@ -11,10 +11,12 @@ BENCH_FLAGS =
 # keras_update makes an environment with tfmot, to compare with it: no test needs that one.
 BENCH = mask_update groups patterns build_time inference keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
+# Of mutants; --help says more.
+MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo check test test-slow test-long test-all test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
   test-tpu programs bench soak lint typecheck build-check wheel-test bazel-test clean distclean
 
 help:
@@ -25,6 +27,7 @@ help:
 	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
+	@echo "make mutants    plants faults in the package and counts those that the fast tests notice"
 	@echo "make bench      the benchmarks: $(BENCH)"
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
@@ -33,7 +36,8 @@ help:
 	@echo "make bazel-test bazel build //... and a few tests, offline"
 	@echo "make clean      remove what was built; distclean: the environments too"
 	@echo
-	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, PYTEST_FLAGS (now: $(PYTEST_FLAGS)), SOAK,"
+	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, MUTANTS_FLAGS, SOAK,"
+	@echo "PYTEST_FLAGS (now: $(PYTEST_FLAGS)),"
 	@echo "MODEL_PRUNING_ENVS (where the environments live; now .envs in the checkout)."
 
 # The checkout itself is what runs: Python finds the package in the current folder.
@@ -108,6 +112,10 @@ bench:
 # The tests multiply their numbers of random cases by MODEL_PRUNING_SOAK.
 soak:
 	@MODEL_PRUNING_SOAK=$(SOAK) NAME=soak tools/test.sh auto $(PYTEST_FLAGS)
+
+# Not in CI: a quarter of an hour on two cores.
+mutants:
+	@tools/with_env.sh auto -m tools.mutants $(MUTANTS_FLAGS)
 
 lint: build-check
 	@tools/with_env.sh lint -m ruff check .

@@ -4,6 +4,7 @@
 
 import gc
 import os
+import sys
 
 import pytest
 
@@ -31,10 +32,11 @@ def control_flow(request):
 
 @pytest.fixture(autouse=True, scope='session')
 def graphs_run_as_they_are():
-  """On the default leg sessions without a config optimize no graph. On all others they do.
+  """On the default leg sessions without a config optimize no graph, nor do eager functions.
 
-  Optimizing takes longer than building and running the small graphs of most tests. Where
-  `default` is the oldest or the newest TensorFlow, which are to optimize, it makes no difference.
+  On all other legs they do. Optimizing takes longer than building and running the small graphs of
+  most tests. Where `default` is the oldest or the newest TensorFlow, which are to optimize, it
+  makes no difference.
   """
   if os.environ.get('MODEL_PRUNING_LEGS') != 'default other':
     yield
@@ -49,6 +51,8 @@ def graphs_run_as_they_are():
     of_tensorflow(self, target, graph, config)
 
   tf.Session.__init__ = initialize
+  if tf.executing_eagerly_outside_functions():
+    tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
   yield
   tf.Session.__init__ = of_tensorflow
 
@@ -61,6 +65,54 @@ def nothing_of_a_module_stays(request):
     if hasattr(value, 'cache_clear') and value.__module__ == request.module.__name__:
       value.cache_clear()
   gc.collect()
+
+
+# ---- Peak memory: of a process of tests, less than 2 GiB. ----
+
+_LIMIT = 2048  # In MiB.
+
+
+def _peak():
+  """Returns the most memory that this process ever had, in MiB, or 0 where it is not known."""
+  try:
+    import resource
+  except ImportError:  # On Windows.
+    return 0
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return peak // (2**20 if sys.platform == 'darwin' else 2**10)
+
+
+def pytest_configure(config):
+  config.peaks_of_memory = {}
+
+
+@pytest.hookimpl(optionalhook=True)  # Of pytest-xdist.
+def pytest_testnodedown(node, error):
+  del error
+  peak = getattr(node, 'workeroutput', {}).get('peak_of_memory')
+  if peak:
+    node.config.peaks_of_memory[node.gateway.id] = peak
+
+
+def pytest_sessionfinish(session):
+  config = session.config
+  if hasattr(config, 'workeroutput'):
+    config.workeroutput['peak_of_memory'] = _peak()
+    return
+  if not config.peaks_of_memory:
+    config.peaks_of_memory['tests'] = _peak()
+  if os.environ.get('CI') and max(config.peaks_of_memory.values()) > _LIMIT:
+    session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+  peaks = sorted(config.peaks_of_memory.items())
+  terminalreporter.write_line('peak memory: ' + ', '.join(
+      '%s %d MiB' % peak for peak in peaks))
+  for name, peak in peaks:
+    if peak > _LIMIT:
+      terminalreporter.write_line('%s had more than %d MiB: %s' % (
+          name, _LIMIT, 'that is a failure in CI' if not os.environ.get('CI') else 'FAILED'))
 
 
 def pytest_collection_modifyitems(config, items):

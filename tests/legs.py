@@ -37,6 +37,7 @@ FILES = {
     'util/test_tables.py': ('default',),
     'reporting/test_timeline.py': ('default',),
     'graph/training/test_waiting.py': ('default',),
+    'repository/test_mutants.py': ('default',),
     # Processes of contrib's time: servers, sessions and flags, which later versions left alone.
     'cluster/test_traffic.py': ('default',),
     'graph/training/test_coordination.py': ('default', 'oldest'),

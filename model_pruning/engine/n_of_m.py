@@ -10,6 +10,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.engine import runs
+from model_pruning.engine.counting import Shards
 from model_pruning.engine.layout import joined_range
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.layout import reshaped
@@ -18,7 +19,6 @@ from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import Unit
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.selection import Selection
-from model_pruning.engine.counting import Shards
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 

@@ -13,9 +13,9 @@ import abc
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from model_pruning.engine import selection
+from model_pruning.engine.counting import Shards
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.selection import Selection
-from model_pruning.engine.counting import Shards
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.protocols import Protocol

@@ -143,3 +143,13 @@ def test_runs_are_no_longer_than_the_axis():
 def test_weights_that_n_of_m_cannot_serve_are_refused(shape):
   with pytest.raises(errors.BlockError, match='N of M.*1x1 in block_dims_map'):
     pattern_for(shape, (1, 4), N_OF_M)
+
+
+@pytest.mark.parametrize('shape, m, expected', [
+    ((12, 10), 4, [(4, 30)]), ((13, 7), 4, [(4, 21), (1, 7)]),
+    ((2, 3, 9, 5), 4, [(4, 60), (1, 30)]), ((3, 6), 4, [(3, 6)]),
+    ((0, 5), 4, []), ((70, 3), 33, [(33, 6), (4, 3)])], ids=str)
+def test_runs_are_counted_over_the_input_channels(shape, m, expected):
+  found = n_of_m.NofM(m).runs(Layout.whole(shape))
+  assert found == expected
+  assert sum(length * number for length, number in found) == np.prod(shape)

@@ -106,3 +106,19 @@ def test_pairwise_sums_are_close_to_exact_ones():
   weight = np.abs(np.random.RandomState(3).standard_normal((64, 1000))).astype(np.float32)
   units, _ = pooled(weight, (1, -1))
   np.testing.assert_allclose(units.ravel(), weight.astype(np.float64).mean(1), rtol=3e-7)
+
+
+@pytest.mark.parametrize('pooling', ['AVG', 'MAX'])
+@pytest.mark.parametrize('block', [(2, 3), (3, 1), (1, 4), (-1, 2)], ids=str)
+@pytest.mark.parametrize('shape', [(5, 7), (6, 12), (3, 1)], ids=str)
+def test_blocks_by_rows_alone_have_the_same_bits(shape, block, pooling):
+  weight = np.abs(np.random.RandomState(4).standard_normal(shape)).astype(np.float32)
+  layout, found = Layout.whole(shape), []
+  for use_tpu in (False, True):
+    pattern = pattern_for(shape, block,
+                          PruningSpec(block_pooling_function=pooling, use_tpu=use_tpu))
+    with tf.Graph().as_default(), tf.Session() as session:
+      units = pattern.pool([tf.constant(weight)], layout)
+      found.append(session.run([*units, *pattern.expand(units, layout)]))
+  for one, other in zip(*found):
+    np.testing.assert_array_equal(one, other)

@@ -138,3 +138,20 @@ def test_no_sum_of_steps_wraps_in_a_graph(frequency, begin, end):
                functools.partial(gradual.is_update_due, spec=made), clock.is_due]
       got = session.run([rule(*tensors) for rule in rules])
       assert got == [rule(step, last) for rule in rules], (step, last)
+
+
+@pytest.mark.parametrize('text', ['pruning_frequency=10', 'pruning_frequency=1',
+                                  'pruning_frequency=7,begin_pruning_step=20'])
+def test_no_update_is_due_again_at_the_step_of_the_last_one(text):
+  spec = PruningSpec.create(text)
+  for step in gradual.update_steps(spec, 60):
+    assert gradual.is_update_due(step, step - 1, spec)
+    assert not gradual.is_update_due(step, step, spec)
+    with tf.Graph().as_default(), tf.Session() as session:
+      due = gradual.is_update_due(tf.constant(step), tf.constant([step - 1, step]), spec)
+      assert session.run(due).tolist() == [True, False]
+
+
+@pytest.mark.parametrize('end, expected', [(-1, [0, 5, 10]), (0, [0]), (5, [0, 5]), (9, [0, 5])])
+def test_turns_end_at_their_end_be_it_step_0(end, expected):
+  assert [step for step in range(12) if clocks.is_in_turn(step, 0, end, 5)] == expected

@@ -13,6 +13,8 @@ from model_pruning.schedules import ConstantSparsity
 from model_pruning.schedules import PolynomialDecay
 from model_pruning.schedules import PolynomialDecaySchedule
 from model_pruning.schedules import weight_sparsity
+from model_pruning.schedules.base import PruningSchedule
+from model_pruning.schedules.kinds import scaled
 
 SPAN = dict(sparsity_function_begin_step=0, sparsity_function_end_step=10,
             sparsity_function_exponent=1.0)
@@ -99,3 +101,32 @@ def test_what_a_spec_and_a_schedule_do_not_agree_on_is_named(spec, schedule, nam
 def test_a_map_that_a_schedule_takes_beyond_1_is_refused():
   with pytest.raises(errors.ScheduleError, match='conv:0.9 makes it 1.08; set target_sparsity=0.6'):
     _warnings('weight_sparsity_map=[conv:0.9]', CONSTANT)
+
+
+class Quarter(PruningSchedule):
+  """Does not say where it ends."""
+
+  def __call__(self, step):
+    return True, 0.25
+
+  def get_config(self):
+    return {'class_name': 'Quarter', 'config': {}}
+
+
+def test_the_end_of_a_schedule_is_known_if_it_says_so():
+  spec = PruningSpec(target_sparsity=0.8)
+  assert weight_sparsity.is_final_known(spec, None)
+  assert weight_sparsity.is_final_known(spec, ConstantSparsity(0.6, 0))
+  assert not weight_sparsity.is_final_known(spec, Quarter())
+  assert [weight_sparsity.final(spec, schedule) for schedule in (
+      None, ConstantSparsity(0.6, 0), Quarter())] == [0.8, 0.6, 0.8]
+  assert [weight_sparsity.final(spec, schedule, 0.4) for schedule in (
+      None, ConstantSparsity(0.6, 0), Quarter())] == [0.4, pytest.approx(0.3), 0.4]
+
+
+@pytest.mark.parametrize('of', [None, 0, 0.0])
+def test_a_target_with_nothing_to_scale_by_is_the_sparsity(of):
+  assert scaled(0.3, 0.5, of) == 0.5
+  np.testing.assert_array_equal(scaled(np.array([0.0, 0.3]), 0.5, of), [0.5, 0.5])
+  with tf.Graph().as_default(), tf.Session() as session:
+    assert session.run(scaled(tf.constant(0.3), 0.5, of)) == 0.5

@@ -337,9 +337,9 @@ class Broken:
     if name.startswith(('tf_slim', 'tensorflow.contrib', 'tensorflow_core.contrib')):
       raise %s('out of order')
 sys.meta_path.insert(0, Broken())
+from model_pruning.compat import tf
 from model_pruning.graph.layers import slim_layers as layers
 from model_pruning.graph.training import learning
-from model_pruning.compat import tf
 with tf.Graph().as_default():
   outputs = layers.masked_conv2d(tf.zeros([2, 6, 6, 3]), 4, [3, 3], outputs_collections='ends')
   assert outputs.aliases == ['Conv']
