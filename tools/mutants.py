@@ -24,11 +24,8 @@ from tools.mutant_runs import run_all, Task
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGE = 'model_pruning'
 
-# The subjects by default: three folders, and the files that have not moved there yet.
+# The subjects by default.
 _FOLDERS = ('engine', 'hparams', 'schedules')
-_FILES = ('counting', 'ties', 'estimate', 'selection', 'n_of_m', 'patterns', 'saliency',
-          'placement', 'updates', 'grammar', 'hparam', 'maps', 'spec', 'flags', 'schedules',
-          'schedule_base', 'sparsity_schedules', 'weight_sparsity')
 
 # Tests of a file besides test_<file>.py: the names of test files, the quickest first.
 _FURTHER = {
@@ -36,25 +33,36 @@ _FURTHER = {
     'ties': ['test_selection', 'test_conformance'],
     'estimate': ['test_selection', 'test_conformance'],
     'selection': ['test_conformance'],
-    'n_of_m': ['test_conformance'],
-    'patterns': ['test_n_of_m', 'test_conformance'],
-    'saliency': ['test_updates', 'test_conformance'],
+    'layout': ['test_contracts', 'test_n_of_m', 'test_patterns', 'test_conformance'],
+    'pattern': ['test_contracts', 'test_patterns', 'test_conformance', 'test_summaries'],
+    'patterns': ['test_contracts', 'test_n_of_m', 'test_conformance'],
+    'elementwise': ['test_contracts', 'test_conformance'],
+    'blocks': ['test_contracts', 'test_patterns', 'test_conformance'],
+    'n_of_m': ['test_contracts', 'test_conformance'],
+    'runs': ['test_n_of_m', 'test_conformance'],
+    'reads': ['test_contracts'],
+    'saliency': ['test_contracts', 'test_updates', 'test_conformance'],
+    'magnitude': ['test_saliency', 'test_contracts'],
+    'change': ['test_contracts', 'test_updates'],
     'placement': ['test_updates', 'test_replicas'],
-    'updates': ['keras/test_conformance', 'test_conformance'],
     'plan': ['test_updates', 'test_conformance'],
     'choose': ['test_updates', 'keras/test_conformance', 'test_conformance'],
     'grammar': ['test_spec', 'test_hparam'],
     'maps': ['test_spec', 'test_pruning'],
+    'defaults': ['test_spec', 'test_hparam'],
     'spec': ['test_pruning'],
-    'schedules': ['test_sparsity_schedules', 'test_conformance'],
-    'gradual': ['test_schedules', 'test_sparsity_schedules', 'test_conformance'],
-    'clock': ['test_schedules', 'test_sparsity_schedules'],
-    'schedule_base': ['test_weight_sparsity', 'test_sparsity_schedules', 'test_schedules'],
-    'base': ['test_weight_sparsity', 'test_sparsity_schedules', 'test_schedules'],
-    'constant': ['test_sparsity_schedules'],
-    'polynomial': ['test_sparsity_schedules'],
-    'serialization': ['test_sparsity_schedules'],
-    'weight_sparsity': ['test_sparsity_schedules'],
+    'gradual': ['test_contracts', 'test_objects', 'test_conformance'],
+    'clock': ['test_contracts', 'test_gradual', 'test_objects'],
+    'base': ['test_contracts', 'test_weight_sparsity', 'test_objects', 'test_gradual'],
+    'schedule': ['test_contracts', 'test_gradual'],
+    'schedules': ['test_contracts', 'test_objects'],
+    'constant': ['test_contracts', 'test_objects'],
+    'polynomial': ['test_contracts', 'test_objects'],
+    'serialization': ['test_contracts', 'test_objects'],
+    'arguments': ['test_objects'],
+    'kinds': ['test_contracts', 'test_weight_sparsity', 'test_objects'],
+    'numeric': ['test_gradual', 'test_objects'],
+    'weight_sparsity': ['test_objects'],
 }
 
 
@@ -93,7 +101,7 @@ def tests_of(root: str, path: str) -> Tuple[str, ...]:
   found: List[str] = []
   for test in ['test_' + name] + _FURTHER.get(name, []):
     # Of a test in two folders, as test_conformance, the one that is the folder's or at the top.
-    for place in ('', folder, *_FOLDERS, 'graph'):
+    for place in (folder, *_FOLDERS, 'graph', ''):
       candidate = os.path.join('tests', place, test + '.py')
       if os.path.isfile(os.path.join(root, candidate)) and candidate not in found:
         found.append(candidate)
@@ -110,9 +118,6 @@ def _default_paths(root: str) -> Iterator[str]:
   for name in _FOLDERS:
     if os.path.isdir(os.path.join(root, PACKAGE, name)):
       yield os.path.join(PACKAGE, name)
-  for name in _FILES:
-    if os.path.isfile(os.path.join(root, PACKAGE, name + '.py')):
-      yield os.path.join(PACKAGE, name + '.py')
 
 
 def _python_files(path: str) -> Iterator[str]:

@@ -14,10 +14,9 @@ import pytest
 if sys.version_info < (3, 8):
   pytest.skip('syntax trees of Python 3.7 have no ends', allow_module_level=True)
 
+from tests.paths import ROOT
 from tools import mutant_edits
 from tools import mutants
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def found(text, module='file'):
