@@ -111,27 +111,16 @@ def select(weights: Sequence[Shards], sparsity: Any,
     raise errors.WeightError('There are no weights to select from: all shards are empty')
   keys = [[in_place(_as_keys, shard) for shard in shards] for shards in weights]
   every = [shard for shards in keys for shard in shards if size_of(shard)]
-  # XLA, on the way to a TPU, compiles a graph and not calls out of it.
+  if method == 'exact' and not threshold_decay:
+    return _select_exactly(keys, every, sparsity, use_tpu)
+  # For a TPU, XLA compiles only the graph itself, not calls to separate functions.
   apply = in_place if use_tpu else outlined
   if method == 'histogram':
-    current = estimate(every, units, tf.cast(sparsity, tf.float32), nbins, use_tpu, apply)
+    smoothed = estimate(every, units, tf.cast(sparsity, tf.float32), nbins, use_tpu, apply)
   else:
-    if not use_tpu and not threshold_decay and len(every) == 1 and not chunks_of(every[0]):
-      threshold, mask = _select_of_one(every[0], sparsity)
-      return Selection(threshold, [[mask if size_of(shard) else tf.zeros(shard.shape, tf.bool)
-                                    for shard in shards] for shards in keys])
-    keep = keep_count(units, sparsity, apply)
-    if use_tpu:
-      key, ties, kept_ties = kth_by_bisection(every, keep)
-    else:
-      digits = digits_for(max(size_of(shard) for shard in every))
-      key, ties, kept_ties = kth_by_histograms(every, keep, digits)
-    current = tf.bitcast(key, tf.float32)
-    if not threshold_decay:
-      return Selection(current, keep_exactly(keys, key, ties, kept_ties, use_tpu))
-  smoothed = current
+    smoothed = tf.bitcast(_kth(every, sparsity, use_tpu)[0], tf.float32)
   if threshold_decay:
-    smoothed = current * (1 - threshold_decay) + threshold_decay * tf.cast(
+    smoothed = smoothed * (1 - threshold_decay) + threshold_decay * tf.cast(
         previous_threshold, tf.float32)
   # A threshold remembered from larger weights may exceed every score there is.
   largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
@@ -139,6 +128,31 @@ def select(weights: Sequence[Shards], sparsity: Any,
   lowest_kept = tf.minimum(lowest_kept, largest)
   return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
                               for shards in keys])
+
+
+def _select_exactly(keys: List[List[Any]], every: Sequence[Any], sparsity: Any,
+                    use_tpu: bool) -> Selection:
+  """Keeps precisely keep_count units.
+
+  Args:
+    keys: per weight, per shard, the scores as int32.
+    every: all shards that are not empty.
+    sparsity, use_tpu: see select.
+  """
+  if not use_tpu and len(every) == 1 and not chunks_of(every[0]):
+    threshold, mask = _select_of_one(every[0], sparsity)
+    return Selection(threshold, [[mask if size_of(shard) else tf.zeros(shard.shape, tf.bool)
+                                  for shard in shards] for shards in keys])
+  key, ties, kept_ties = _kth(every, sparsity, use_tpu)
+  return Selection(tf.bitcast(key, tf.float32), keep_exactly(keys, key, ties, kept_ties, use_tpu))
+
+
+def _kth(every: Sequence[Any], sparsity: Any, use_tpu: bool) -> Tuple[Any, Any, Any]:
+  """Returns the key of the keep_count-th largest score, and how many equal it and are kept."""
+  keep = keep_count(sum(map(size_of, every)), sparsity, in_place if use_tpu else outlined)
+  if use_tpu:
+    return kth_by_bisection(every, keep)
+  return kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
 
 
 def _as_keys(scores: Any) -> Any:

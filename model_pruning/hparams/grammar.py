@@ -177,21 +177,10 @@ def parse_clauses(values: str,
     # An index with more digits than this is out of the range of any list.
     index = None if clause.list_index is None else int(
         clause.list_index if len(clause.list_index) < 19 else '9' * 19)
-    # Lists before their values are read, scalars after: so contrib's phrases come out.
+    # Lists before their values are read, scalars after: contrib reported errors in this order.
     if clause.is_list:
       _refuse_reuse(result, clause, index, values)
-    try:
-      if clause.is_list:
-        pieces = [p for p in clause.value.replace(',', ' ').split(' ') if p]
-        value = [_convert(type_map[name], '' if p == "''" else p) for p in pieces]  # type: Any
-      else:
-        empty = clause.list_index is not None and clause.value == "''"
-        value = _convert(type_map[name], '' if empty else clause.value)
-    except (ValueError, TypeError, OverflowError, ArithmeticError):
-      raise errors.HParamTypeError(
-          "Could not parse hparam '%s' of type '%s' with value '%s' in %s%s; %s" %
-          (shown(name), _type_name(type_map[name]), shown(clause.value), shown(values),
-           _where(clause), _ALLOWED.get(type_map[name], 'that is no value of its type'))) from None
+    value = _value_of(clause, type_map[name], values)
     if not clause.is_list:
       _refuse_reuse(result, clause, index, values)
     try:
@@ -203,6 +192,25 @@ def parse_clauses(values: str,
     else:
       result.setdefault(name, {})[index] = value
   return result
+
+
+def _value_of(clause: _Clause, type_: Any, values: str) -> Any:
+  """Returns the value of a clause: a scalar of a type, or a list of them.
+
+  Raises:
+    errors.HParamTypeError: the text is no such value.
+  """
+  try:
+    if clause.is_list:
+      pieces = [piece for piece in clause.value.replace(',', ' ').split(' ') if piece]
+      return [_convert(type_, '' if piece == "''" else piece) for piece in pieces]
+    is_empty = clause.list_index is not None and clause.value == "''"
+    return _convert(type_, '' if is_empty else clause.value)
+  except (ValueError, TypeError, OverflowError, ArithmeticError):
+    raise errors.HParamTypeError(
+        "Could not parse hparam '%s' of type '%s' with value '%s' in %s%s; %s" %
+        (shown(clause.name), _type_name(type_), shown(clause.value), shown(values),
+         _where(clause), _ALLOWED.get(type_, 'that is no value of its type'))) from None
 
 
 def parse_values(values: str,

@@ -5,7 +5,7 @@
 Both work on a copy if the copy is shown to be the same model, and otherwise in place.
 """
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from absl import logging
 
@@ -84,29 +84,13 @@ def prune_low_magnitude(
     TypeError: an unknown argument.
   """
   hparams = kwargs.pop('hparams', None)
-  unknown = sorted(set(kwargs) - set(_LAYER_ARGUMENTS))
-  if unknown:
-    raise TypeError('prune_low_magnitude() got an unexpected keyword argument %r%s; it accepts '
-                    'hparams and, for a layer, %s' % (
-                        unknown[0], errors.nearest(unknown[0], ('hparams', *_LAYER_ARGUMENTS)),
-                        ', '.join(_LAYER_ARGUMENTS)))
+  several = isinstance(to_prune, (list, tuple))
+  _check_arguments(to_prune, pruning_policy, in_place, kwargs)
   settings = Settings.create(pruning_schedule, block_size, block_pooling_type, sparsity_m_by_n,
                              hparams)
-  if pruning_policy is not None and (
-      isinstance(pruning_policy, type) or
-      not callable(getattr(pruning_policy, 'allow_pruning', None))):
-    raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, for example '
-                             'skip_unknown' % (pruning_policy,))
-  several = isinstance(to_prune, (list, tuple))
   layers = list(to_prune) if several else [to_prune]
   for layer in layers:
     _check_type(layer)
-  if kwargs and (several or isinstance(to_prune, keras.Model)):
-    raise TypeError('%s is for a single layer, but %s was passed' % (
-        ', '.join(sorted(kwargs)), type(to_prune).__name__))
-  if kwargs and in_place:
-    raise TypeError('%s changes the layer, but in_place=True prunes the layer that was passed as '
-                    'it is; leave out one of them' % ', '.join(sorted(kwargs)))
   if pruning_policy is not None and isinstance(to_prune, keras.Model):
     pruning_policy.ensure_model_supports_pruning(to_prune)
   for layer in layers:
@@ -119,6 +103,28 @@ def prune_low_magnitude(
   if several:
     return pruned
   return pruned[0] if pruned_layers(pruned[0]) or kwargs else to_prune
+
+
+def _check_arguments(to_prune: Any, pruning_policy: Any, in_place: Optional[bool],
+                     kwargs: Mapping[str, Any]) -> None:
+  """Raises the errors of prune_low_magnitude about arguments that contradict one another."""
+  unknown = sorted(set(kwargs) - set(_LAYER_ARGUMENTS))
+  if unknown:
+    raise TypeError('prune_low_magnitude() got an unexpected keyword argument %r%s; it accepts '
+                    'hparams and, for a layer, %s' % (
+                        unknown[0], errors.nearest(unknown[0], ('hparams', *_LAYER_ARGUMENTS)),
+                        ', '.join(_LAYER_ARGUMENTS)))
+  if pruning_policy is not None and (
+      isinstance(pruning_policy, type) or
+      not callable(getattr(pruning_policy, 'allow_pruning', None))):
+    raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, for example '
+                             'skip_unknown' % (pruning_policy,))
+  if kwargs and isinstance(to_prune, (list, tuple, keras.Model)):
+    raise TypeError('%s is for a single layer, but %s was passed' % (
+        ', '.join(sorted(kwargs)), type(to_prune).__name__))
+  if kwargs and in_place:
+    raise TypeError('%s changes the layer, but in_place=True prunes the layer that was passed as '
+                    'it is; leave out one of them' % ', '.join(sorted(kwargs)))
 
 
 def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:

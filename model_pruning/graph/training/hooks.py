@@ -138,13 +138,23 @@ class PruningHook(tf.train.SessionRunHook):
                                isinstance(creator, tf.train.WorkerSessionCreator)):
       logging.info('PruningHook: not the chief, which is the one that updates the masks')
       return
+    self._listen(hooks)
+    warn_of_savers_without_masks(creator)
+    self._build()
+    if self._report is not None:
+      self._report.begin(hooks)
+
+  def _listen(self, hooks: Sequence[Any]) -> None:
+    """Has every CheckpointSaverHook update the masks before it saves."""
     for hook in hooks:
       # TensorFlow takes listeners where the hook is made, which MonitoredTrainingSession does.
       listeners = getattr(hook, '_listeners', None)
       if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
           self._listener not in listeners):
         listeners.insert(0, self._listener)
-    warn_of_savers_without_masks(creator)
+
+  def _build(self) -> None:
+    """Adds the operations, and initializes their variables itself, which a checkpoint may lack."""
     known = {variable.name for variable in variables.saved_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
@@ -159,8 +169,6 @@ class PruningHook(tf.train.SessionRunHook):
         for variable in variables.saved_variables() if variable.name not in done and (
             variable.name in own or variable.name not in known or variables.is_exempt(variable))]
     self._pruning.prepare_report()
-    if self._report is not None:
-      self._report.begin(hooks)
     if self._summaries:
       self._pruning.add_pruning_summaries()
 
