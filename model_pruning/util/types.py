@@ -29,3 +29,4 @@ Array = Any
 
 # An int or float, a NumPy array, or a tensor; results are of the kind of the arguments.
 Numeric = Any
+Truth = Any  # Likewise: a bool, an array of bools, or a bool tensor.
