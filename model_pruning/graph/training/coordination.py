@@ -126,7 +126,7 @@ class Claim:
 
 
 def _shown(settings: Dict[str, Any], name: str) -> str:
-  return repr(settings[name]) if name in settings else 'not set'
+  return repr(settings[name]) if name in settings else 'not given'
 
 
 def _unused_name() -> str:
