@@ -351,7 +351,8 @@ def test_n_of_m_leaves_what_is_mapped_to_1x1_elementwise():
 @pytest.mark.parametrize('spec, shape, message', [
     ('block_width=4', (7,), r'w/weights: N of M.*rank 2 or 4.*shape \(7,\).*w?1x1'),
     ('block_width=4', (2, 3, 4), r'rank 2 or 4.*shape \(2, 3, 4\)'),
-    ('block_width=4', (1, 8), 'w/weights: N of M.*nothing to choose from.*1 input channel'),
+    ('block_width=4', (1, 8),
+     r'w/weights: N of M.*at least two input channels.*shape \(1, 8\) with 1'),
     ('block_width=4,target_sparsity=0.2', (8, 3), r'floor\(4 \* 0.2\) = 0 of every 4.*0.25'),
     ('block_width=100,target_sparsity=0.2', (4, 3), r'floor\(4 \* 0.2\) = 0 of every 4'),
 ])

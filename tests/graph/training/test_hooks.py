@@ -220,7 +220,7 @@ def test_a_run_that_ends_before_its_schedule_object_does_is_warned_of(log):
   schedule = model_pruning.PolynomialDecay(0.0, 0.75, 2, 8, power=1, frequency=3)
   _train(7, model_pruning.PruningHook(sparsity=schedule))
   warning, = [text for level, text in log if level == 'WARNING']
-  for part in ('layer/weights', 'sparsity 0.3750', 'the 0.7500', 'step 5', repr(schedule)):
+  for part in ('layer/weights', 'sparsity 0.3750', 'target of 0.7500', 'step 5', repr(schedule)):
     assert part in warning
 
 
