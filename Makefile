@@ -17,7 +17,8 @@ MUTANTS_FLAGS =
 SOAK = 20
 
 .PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
-  test-tpu programs bench soak lint typecheck build-check wheel-test bazel-test clean distclean
+  test-tpu programs bench soak lint typecheck build-check docs wheel-test bazel-test \
+  clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
@@ -32,6 +33,7 @@ help:
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
 	@echo "make typecheck  mypy over the package"
+	@echo "make docs       the documentation and the API reference as a site, into out/site"
 	@echo "make wheel-test build the wheel, install and import it outside the checkout"
 	@echo "make bazel-test bazel build //... and a few tests, offline"
 	@echo "make clean      remove what was built; distclean: the environments too"
@@ -39,6 +41,9 @@ help:
 	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, MUTANTS_FLAGS, SOAK,"
 	@echo "PYTEST_FLAGS (now: $(PYTEST_FLAGS)),"
 	@echo "MODEL_PRUNING_ENVS (where the environments live; now .envs in the checkout)."
+
+# The code in pages and docstrings.
+DOCS_TESTS = tests/repository/test_docs.py
 
 # The checkout itself is what runs: Python finds the package in the current folder.
 demo:
@@ -125,6 +130,12 @@ typecheck:
 
 build-check:
 	@tools/with_env.sh lint tools/check_build.py
+
+# Fails on a public name without a docstring, a broken link, and an example that does not run.
+docs:
+	@tools/with_env.sh auto -m pytest -q $(DOCS_TESTS)
+	@NO_MKDOCS_2_WARNING=1 tools/with_env.sh docs -m mkdocs build --strict --quiet
+	@echo "out/site/index.html"
 
 wheel-test:
 	@tools/wheel_test.sh

@@ -5,7 +5,7 @@
 # Makes the virtual environment of a leg, or finds it made, and prints the path of
 # its Python. Everything else goes to stderr.
 #
-#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | tpu | litert | lint
+#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | tpu | litert | lint | docs
 #   tools/env.sh auto           the leg that fits the python3 on the PATH
 #   tools/env.sh --leg auto     only says which leg that is
 #
@@ -36,9 +36,9 @@ versions_of() {
     tf2.21 | tfmot) echo 3.12 3.13 3.11 3.10 ;;
     tpu) echo 3.12 3.13 3.11 ;;
     litert) echo 3.11 3.12 3.13 ;;
-    lint) echo 3.11 3.12 3.13 3.10 ;;
+    lint | docs) echo 3.11 3.12 3.13 3.10 ;;
     *)
-      echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tfmot tpu litert lint auto)" >&2
+      echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tfmot tpu litert lint docs auto)" >&2
       return 2 ;;
   esac
 }

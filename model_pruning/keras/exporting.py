@@ -52,7 +52,7 @@ def to_tflite(model: Any, path: str, **options: Any) -> tflite.TFLiteExport:
 
   Raises:
     errors.LayerError: it is not a model, or not built.
-    See model_pruning.export.to_tflite for other errors.
+    errors.PruningError: see model_pruning.export.to_tflite.
   """
   frozen = freeze(model, options.get('input_shapes'), batch_size=1)
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)

@@ -52,11 +52,13 @@ class PruningSummaries(keras.callbacks.Callback):
           self._log_dir, update_freq=update_freq, **kwargs))
 
   def set_params(self, params: Optional[Dict[str, Any]]) -> None:
+    """Hands the parameters of fit() on to TensorBoard's callback."""
     super().set_params(params)
     for other in self._others:
       other.set_params(params)
 
   def set_model(self, model: Any) -> None:
+    """Takes the model, whose layers are summarized."""
     super().set_model(model)
     for other in self._others:
       other.set_model(model)
@@ -76,21 +78,27 @@ class PruningSummaries(keras.callbacks.Callback):
     self._writer = None
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_begin', logs)
 
   def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_epoch_end', epoch, logs)
 
   def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_batch_begin', batch, logs)
 
   def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_batch_end', batch, logs)
 
   def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_test_begin', logs)
 
   def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_test_end', logs)
 
   def _forward(self, method: str, *args: Any) -> None:
