@@ -45,8 +45,8 @@ demo:
 	@tools/with_env.sh auto -m examples.digits.train --output_dir=out/digits $(DEMO_FLAGS)
 
 # Of each layer the tests that fail first.
-CHECK = tests/test_spec.py tests/test_hparam.py tests/test_patterns.py tests/test_selection.py \
-  tests/test_n_of_m.py tests/test_conformance.py tests/test_pruning.py tests/keras/test_conformance.py
+CHECK = tests/hparams/test_spec.py tests/hparams/test_hparam.py tests/engine/test_patterns.py tests/engine/test_selection.py \
+  tests/engine/test_n_of_m.py tests/engine/test_conformance.py tests/graph/test_pruning.py tests/keras/test_conformance.py
 
 check:
 	@NAME=check tools/test.sh auto $(PYTEST_FLAGS) -m "not slow" $(CHECK)

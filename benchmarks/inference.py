@@ -28,7 +28,7 @@ import tabulate
 from benchmarks import measure
 import model_pruning
 from model_pruning.compat import tf
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('size', 1024, 'Inputs and outputs of a layer.', lower_bound=1)

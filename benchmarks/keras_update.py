@@ -356,7 +356,7 @@ def measure_steps(sides, model):
 def main(argv):
   del argv
   if int(tensorflow.__version__.split('.')[0]) < 2:
-    print('model_pruning.keras needs TensorFlow 2, and this is %s.' % tensorflow.__version__)
+    print('model_pruning.keras needs TensorFlow 2, but this is %s.' % tensorflow.__version__)
     return
   if FLAGS.serve:
     _serve(FLAGS.serve)

@@ -25,9 +25,9 @@ import tabulate
 
 from benchmarks import measure
 import model_pruning
-from model_pruning import counting
-from model_pruning import figures
 from model_pruning.compat import tf
+from model_pruning.engine import counting
+from model_pruning.util import figures
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('sizes', ['1e4', '1e5', '1e6', '1e7', '1e8'], 'Numbers of weights to time.')

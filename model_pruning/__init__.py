@@ -1,96 +1,112 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-# bazel: deps = //model_pruning:layers //model_pruning:learning //model_pruning:rnn_cells
+# bazel: deps = //model_pruning:graph/layers/slim_layers //model_pruning:graph/layers/rnn_cells
+# bazel: deps = //model_pruning:graph/training/learning
 """Prunes TensorFlow models while they train. See README.md for where to begin."""
 
 import importlib
 import typing
 
-from model_pruning import quiet as _quiet  # First: from here on Ctrl-C is one line.
-from model_pruning import lazy as _lazy
 from model_pruning.reading import kinds as _kinds
+from model_pruning.util import lazy as _lazy
+from model_pruning.util import quiet as _quiet  # First: from here on Ctrl-C is one line.
 from model_pruning.version import __version__ as __version__
 
 # Public names, and where they are. Imported when asked for, so that `import model_pruning` and the
 # command line load TensorFlow only where it is needed.
 _LAZY = {
-    'apply_mask': 'registry',
-    'apply_mask_and_return': 'registry',
-    'apply_mask_with_group': 'registry',
+    'apply_mask': 'graph.registry',
+    'apply_mask_and_return': 'graph.registry',
+    'apply_mask_with_group': 'graph.registry',
     'apply_matrix_compression': 'python.pruning_interface',
     'apply_pruning': 'python.pruning_interface',
-    'ConstantSparsity': 'sparsity_schedules',
-    'DEFINE_pruning_hparams': 'flags',
-    'get_gradients': 'registry',
-    'get_masked_weights': 'registry',
-    'get_masks': 'registry',
+    'ConstantSparsity': 'schedules.constant',
+    'DEFINE_pruning_hparams': 'hparams.flags',
+    'get_gradients': 'graph.registry',
+    'get_masked_weights': 'graph.registry',
+    'get_masks': 'graph.registry',
     'get_matrix_compression_object': 'python.pruning_interface',
     'get_matrix_compression_update_op': 'python.pruning_interface',
-    'get_old_old_weights': 'registry',
-    'get_old_weights': 'registry',
-    'get_pruning_hparams': 'spec',
+    'get_old_old_weights': 'graph.registry',
+    'get_old_weights': 'graph.registry',
+    'get_pruning_hparams': 'hparams.defaults',
     'get_pruning_update': 'python.pruning_interface',
-    'get_thresholds': 'registry',
-    'get_weight_sparsity': 'registry',
-    'get_weights': 'registry',
+    'get_thresholds': 'graph.registry',
+    'get_weight_sparsity': 'graph.registry',
+    'get_weights': 'graph.registry',
     'graph_def_from_checkpoint': 'export.freeze',
-    'HParams': 'hparam',
-    'init_from_dense_checkpoint': 'warm_start',
-    'masked_conv2d': 'layers',
-    'masked_convolution': 'layers',
-    'masked_fully_connected': 'layers',
-    'masked_scope': 'scope',
-    'MaskedBasicLSTMCell': 'rnn_cells',
-    'MaskedLSTMCell': 'rnn_cells',
+    'HParams': 'hparams.hparam',
+    'init_from_dense_checkpoint': 'graph.warm_start',
+    'masked_conv2d': 'graph.layers.slim_layers',
+    'masked_convolution': 'graph.layers.slim_layers',
+    'masked_fully_connected': 'graph.layers.slim_layers',
+    'masked_scope': 'graph.scope',
+    'MaskedBasicLSTMCell': 'graph.layers.rnn_cells',
+    'MaskedLSTMCell': 'graph.layers.rnn_cells',
     'ModelPruningHook': 'python.pruning_hook',
     'ModelPruningListener': 'python.pruning_hook',
-    'PolynomialDecay': 'sparsity_schedules',
-    'PolynomialDecaySchedule': 'sparsity_schedules',
-    'Pruning': 'pruning',
-    'PruningHook': 'hooks',
-    'PruningSchedule': 'schedule_base',
-    'PruningSpec': 'spec',
-    'sparsity_table': 'summaries',
+    'PolynomialDecay': 'schedules.polynomial',
+    'PolynomialDecaySchedule': 'schedules.polynomial',
+    'Pruning': 'graph.pruning',
+    'PruningHook': 'graph.training.hooks',
+    'PruningSchedule': 'schedules.base',
+    'PruningSpec': 'hparams.spec',
+    'sparsity_table': 'util.sparsity_table',
     'strip_pruning_vars_fn': 'export.strip',
-    'train': 'learning',
+    'train': 'graph.training.learning',
 }
 
-# Modules that users reach by attribute: model_pruning.report.of(...).
-_MODULES = ('errors', 'events', 'export', 'keras', 'one_shot', 'plots', 'report', 'timeline')
+# Modules that users import or reach by attribute, model_pruning.report.of(...), and where they are.
+_MODULES = {
+    'errors': 'errors',
+    'events': 'reporting.events',
+    'export': 'export',
+    'keras': 'keras',
+    'one_shot': 'one_shot',
+    'plots': 'reporting.plots',
+    'report': 'reporting.report',
+    'timeline': 'reporting.timeline',
+}
 
 if typing.TYPE_CHECKING:
   from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
   from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
-  from model_pruning.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams
-  from model_pruning.hooks import PruningHook as PruningHook
-  from model_pruning.hparam import HParams as HParams
-  from model_pruning.layers import masked_conv2d as masked_conv2d
-  from model_pruning.layers import masked_convolution as masked_convolution
-  from model_pruning.layers import masked_fully_connected as masked_fully_connected
-  from model_pruning.learning import train as train
-  from model_pruning.pruning import Pruning as Pruning
-  from model_pruning.registry import apply_mask as apply_mask
-  from model_pruning.registry import apply_mask_and_return as apply_mask_and_return
-  from model_pruning.registry import apply_mask_with_group as apply_mask_with_group
-  from model_pruning.registry import get_gradients as get_gradients
-  from model_pruning.registry import get_masked_weights as get_masked_weights
-  from model_pruning.registry import get_masks as get_masks
-  from model_pruning.registry import get_old_old_weights as get_old_old_weights
-  from model_pruning.registry import get_old_weights as get_old_weights
-  from model_pruning.registry import get_thresholds as get_thresholds
-  from model_pruning.registry import get_weight_sparsity as get_weight_sparsity
-  from model_pruning.registry import get_weights as get_weights
-  from model_pruning.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
-  from model_pruning.rnn_cells import MaskedLSTMCell as MaskedLSTMCell
-  from model_pruning.schedule_base import PruningSchedule as PruningSchedule
-  from model_pruning.scope import masked_scope as masked_scope
-  from model_pruning.sparsity_schedules import ConstantSparsity as ConstantSparsity
-  from model_pruning.sparsity_schedules import PolynomialDecay as PolynomialDecay
-  from model_pruning.sparsity_schedules import PolynomialDecaySchedule as PolynomialDecaySchedule
-  from model_pruning.spec import get_pruning_hparams as get_pruning_hparams
-  from model_pruning.spec import PruningSpec as PruningSpec
-  from model_pruning.summaries import sparsity_table as sparsity_table
-  from model_pruning.warm_start import init_from_dense_checkpoint as init_from_dense_checkpoint
+  from model_pruning.graph.layers.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
+  from model_pruning.graph.layers.rnn_cells import MaskedLSTMCell as MaskedLSTMCell
+  from model_pruning.graph.layers.slim_layers import masked_conv2d as masked_conv2d
+  from model_pruning.graph.layers.slim_layers import masked_convolution as masked_convolution
+  from model_pruning.graph.layers.slim_layers import (
+      masked_fully_connected as masked_fully_connected)
+  from model_pruning.graph.pruning import Pruning as Pruning
+  from model_pruning.graph.registry import apply_mask as apply_mask
+  from model_pruning.graph.registry import apply_mask_and_return as apply_mask_and_return
+  from model_pruning.graph.registry import apply_mask_with_group as apply_mask_with_group
+  from model_pruning.graph.registry import get_gradients as get_gradients
+  from model_pruning.graph.registry import get_masked_weights as get_masked_weights
+  from model_pruning.graph.registry import get_masks as get_masks
+  from model_pruning.graph.registry import get_old_old_weights as get_old_old_weights
+  from model_pruning.graph.registry import get_old_weights as get_old_weights
+  from model_pruning.graph.registry import get_thresholds as get_thresholds
+  from model_pruning.graph.registry import get_weight_sparsity as get_weight_sparsity
+  from model_pruning.graph.registry import get_weights as get_weights
+  from model_pruning.graph.scope import masked_scope as masked_scope
+  from model_pruning.graph.training.hooks import PruningHook as PruningHook
+  from model_pruning.graph.training.learning import train as train
+  from model_pruning.graph.warm_start import (
+      init_from_dense_checkpoint as init_from_dense_checkpoint)
+  from model_pruning.hparams.defaults import get_pruning_hparams as get_pruning_hparams
+  from model_pruning.hparams.flags import DEFINE_pruning_hparams as DEFINE_pruning_hparams
+  from model_pruning.hparams.hparam import HParams as HParams
+  from model_pruning.hparams.spec import PruningSpec as PruningSpec
+  from model_pruning.reporting import events as events
+  from model_pruning.reporting import plots as plots
+  from model_pruning.reporting import report as report
+  from model_pruning.reporting import timeline as timeline
+  from model_pruning.schedules.base import PruningSchedule as PruningSchedule
+  from model_pruning.schedules.constant import ConstantSparsity as ConstantSparsity
+  from model_pruning.schedules.polynomial import PolynomialDecay as PolynomialDecay
+  from model_pruning.schedules.polynomial import PolynomialDecaySchedule as PolynomialDecaySchedule
+  from model_pruning.util.sparsity_table import sparsity_table as sparsity_table
 
 
 def _read_keras(path: str) -> typing.Any:
@@ -101,7 +117,7 @@ def _read_keras(path: str) -> typing.Any:
 _kinds.READERS[_kinds.KERAS] = _read_keras
 
 
-__getattr__ = _lazy.getter(globals(), _LAZY)
+__getattr__ = _lazy.getter(globals(), _LAZY, _MODULES)
 
 
 def __dir__() -> typing.List[str]:

@@ -1,16 +1,16 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one place that imports TensorFlow, and checks that it will do.
+"""The only module that imports TensorFlow; it checks the version.
 
-TensorFlow is not a dependency of the package: naming it there would replace a
-user's tensorflow-cpu, -gpu or nightly build. So it is looked for here.
+The package does not declare TensorFlow as a dependency: that would replace a user's
+tensorflow-cpu, -gpu or nightly build. This module looks for it instead.
 """
 
 import inspect
 import re
 from typing import Any, Callable, Sequence
 
-from model_pruning import quiet
+from model_pruning.util import quiet
 
 _MINIMUM = (1, 15)
 _ADVICE = ('model_pruning works with TensorFlow 1.15.5 and newer. Install one with '
@@ -29,9 +29,9 @@ if _version < _MINIMUM:
 
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
-# What every TensorFlow from 1.15 on has, but under no public name: functions that the runtime does
-# not inline, the class of what a Saver saves, what checkpoints and SavedModels are, and what
-# operations there are.
+# Parts of every TensorFlow from 1.15 on that have no public name: functions that the runtime does
+# not inline, the class of what a Saver saves, the protocol buffers of checkpoints and SavedModels,
+# and the registry of operations.
 from google.protobuf.internal import api_implementation  # noqa: E402
 from tensorflow.core.protobuf import tensor_bundle_pb2 as tensor_bundle  # noqa: E402
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
@@ -43,7 +43,7 @@ try:
   from tensorflow.python.eager.record import could_possibly_record
 except ImportError:
   def could_possibly_record() -> bool:
-    """Says whether a gradient tape may be recording; where TensorFlow keeps that elsewhere."""
+    """Whether a gradient tape may be recording; True if this TensorFlow cannot tell."""
     return True
 
 __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
@@ -52,7 +52,7 @@ __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
 
 
 def is_stateful(op: str) -> bool:
-  """Says whether operations of a type may have effects; of unknown ones that they may."""
+  """Whether operations of a type may have side effects; True for unknown types."""
   if hasattr(op_def_registry, 'get'):
     found = op_def_registry.get(op)
   else:  # TensorFlow 1.
@@ -61,11 +61,11 @@ def is_stateful(op: str) -> bool:
 
 
 def not_inlined(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
-  """Returns the tf.function of a function that the runtime calls as one node.
+  """Returns a tf.function that the runtime calls as one node, without inlining it.
 
   Args:
-    function: takes tensors.
-    signature: their TensorSpecs.
+    function: a function of tensors.
+    signature: the TensorSpecs of these tensors.
   """
   attributes = {'experimental_attributes': {'_noinline': True}} if (
       'experimental_attributes' in inspect.signature(tensorflow.function).parameters) else {}
@@ -73,7 +73,7 @@ def not_inlined(function: Callable[..., Any], signature: Sequence[Any]) -> Any:
 
 
 def tflite_schema() -> Any:
-  """Returns the module with the classes of TFLite's files; None in TensorFlow 1."""
+  """Returns the module with the classes for TFLite files; None in TensorFlow 1."""
   try:
     from tensorflow.lite.python import schema_py_generated
   except ImportError:

@@ -3,8 +3,8 @@
 """The errors of this library: one class per cause, each a ValueError.
 
 Code that catches ValueError, as users of tf.contrib.model_pruning do, keeps
-working. Every message names the value received, the rule it breaks and the
-way to mend it.
+working. Every message gives the value received, the rule it breaks and the
+way to fix it.
 """
 
 from typing import Iterable
@@ -19,9 +19,9 @@ class HParamSyntaxError(PruningError):
 
 
 class UnknownHParamError(PruningError, KeyError):
-  """A hyperparameter of that name does not exist.
+  """The name of a hyperparameter does not exist.
 
-  Also a KeyError, which is what contrib's `set_hparam` raised.
+  Also a KeyError, because contrib's `set_hparam` raised one.
   """
 
   def __str__(self) -> str:  # KeyError would show the repr of the message.
@@ -29,7 +29,7 @@ class UnknownHParamError(PruningError, KeyError):
 
 
 class HParamTypeError(PruningError):
-  """A hyperparameter was given a value of another type."""
+  """A hyperparameter was given a value of the wrong type."""
 
 
 class HParamReuseError(PruningError):
@@ -37,11 +37,11 @@ class HParamReuseError(PruningError):
 
 
 class SpecError(PruningError):
-  """A hyperparameter has a value outside its range."""
+  """A hyperparameter has a value outside its range, or one that does not apply."""
 
 
 class ScheduleError(PruningError):
-  """A schedule of the sparsity was given a value, or a use, that it cannot have."""
+  """A sparsity schedule was given an invalid value, or was used in a way it does not support."""
 
 
 class MapError(PruningError):
@@ -49,27 +49,27 @@ class MapError(PruningError):
 
 
 class BlockError(PruningError):
-  """Block dimensions or a pooling function that cannot be served."""
+  """Block dimensions or a pooling function are invalid or unsupported."""
 
 
 class GroupError(PruningError):
-  """A group of weights cannot be named so, or cannot have that member."""
+  """The name of a group is invalid, or a weight cannot be a member of the group."""
 
 
 class WeightError(PruningError):
-  """A tensor cannot be masked: its dtype or its shape rules it out."""
+  """A tensor cannot be masked because of its dtype or shape."""
 
 
 class LayerError(PruningError):
-  """A masked layer was given an argument, or inputs, that it cannot serve."""
+  """A masked layer was given an argument, or inputs, that it does not support."""
 
 
 class GlobalStepError(PruningError):
-  """The graph has no global step to schedule the pruning by."""
+  """The graph has no global step, which the schedule needs."""
 
 
 class NoMaskedWeightsError(PruningError):
-  """A mask update was asked for in a graph without masked weights."""
+  """A graph or a model has no masked weights to update, strip or export."""
 
 
 class ChiefError(PruningError):
@@ -81,11 +81,11 @@ class SpecMismatchError(PruningError):
 
 
 class EagerError(PruningError):
-  """What builds a graph was called where TensorFlow executes eagerly."""
+  """A function that builds a graph was called where TensorFlow executes eagerly."""
 
 
 class FinalizedGraphError(PruningError, RuntimeError):
-  """Operations were to be added to a graph that is finalized."""
+  """Operations cannot be added because the graph is finalized."""
 
 
 class GraphMismatchError(PruningError):
@@ -93,7 +93,7 @@ class GraphMismatchError(PruningError):
 
 
 class CheckpointError(PruningError):
-  """A checkpoint is missing, truncated, or lacks what was asked of it."""
+  """A checkpoint is missing, truncated, or lacks required variables."""
 
 
 class OutputNodeError(PruningError):
@@ -105,27 +105,27 @@ class ModelFileError(PruningError):
 
 
 class WriteError(PruningError):
-  """A file or folder cannot be written where it was asked for."""
+  """A file or folder cannot be written to the given path."""
 
 
 class PathError(PruningError, TypeError):
-  """A path is not one, or is one that TensorFlow cannot open."""
+  """A value is not a path, or is a path that TensorFlow cannot open."""
 
 
 class ConversionError(PruningError):
-  """A model cannot be converted, or computes something else once it is."""
+  """A model cannot be converted, or the converted model computes something else."""
 
 
 class MissingPackageError(PruningError, ImportError):
-  """A package that only this feature needs is not installed."""
+  """An optional package that a feature needs is not installed."""
 
 
 class PolicyError(PruningError):
-  """A Keras model is not such as a pruning policy can serve."""
+  """A pruning policy does not support a Keras model."""
 
 
 def first_line(error: BaseException) -> str:
-  """Returns the line of an error's message that says what: TensorFlow adds pages of where."""
+  """Returns the line of an error's message that states the problem; TensorFlow adds tracebacks."""
   lines = [line.strip() for line in str(error).splitlines() if line.strip()]
   if lines and lines[0] == 'Graph execution error:':
     nodes = [i for i, line in enumerate(lines) if line.startswith('Node:')]
@@ -134,13 +134,13 @@ def first_line(error: BaseException) -> str:
 
 
 def shortened(text: str, length: int = 160) -> str:
-  """Returns a text, or as many whole words of it as so many characters hold."""
+  """Returns a text, cut after a whole word if it is longer than `length` characters."""
   return text if len(text) <= length else text[:length - 4].rsplit(' ', 1)[0] + ' ...'
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
-  import difflib  # Only ever needed on the way to an error.
+  import difflib  # Needed only for errors.
   close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
   return ' (did you mean %s?)' % close[0] if close else ''
 
@@ -150,4 +150,4 @@ class CloneError(PruningError):
 
 
 class MissingCallbackError(PruningError):
-  """A pruned Keras model is trained, and nothing updates its masks."""
+  """A pruned Keras model is trained without a callback that updates its masks."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pruning a trained checkpoint at once, without the code of its model."""
+"""Prunes a trained checkpoint in one step, without the code of its model."""
 
 import dataclasses
 from typing import Any, Dict, List, Optional
@@ -8,15 +8,16 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import registry
 from model_pruning.compat import tf
+from model_pruning.engine.saliency import keeps_history
 from model_pruning.export import checkpoint
-from model_pruning.maps import expression
+from model_pruning.graph import registry
+from model_pruning.graph.pruning import Pruning
+from model_pruning.graph.scope import masked_scope
+from model_pruning.hparams.maps import expression
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
-from model_pruning.pruning import Pruning
-from model_pruning.scope import masked_scope
-from model_pruning.spec import PruningSpec
-from model_pruning.summaries import WeightSparsity
+from model_pruning.util.sparsity_table import WeightSparsity
 
 INCLUDE = KERNELS
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
@@ -24,37 +25,37 @@ _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE,
                      exclude: Optional[str] = None) -> List[WeightSparsity]:
-  """Writes a checkpoint with masks over the weights of one without.
+  """Adds masks to a checkpoint that has none, and writes the result as a new checkpoint.
 
-  The masks are those of one update at the target sparsity, by the same engine
-  and under the names that masked_scope gives them, so training code that masks
-  these weights goes on from the result; strip_checkpoint makes it one for code
-  that masks nothing. Weights keep their values. Everything else is copied.
+  The masks are those of a single update at the target sparsity, computed by the same engine
+  and stored under the names that masked_scope uses. Training code that masks the same
+  weights can therefore continue from the result. strip_checkpoint turns it into a checkpoint
+  for code without masks. Weights keep their values, and everything else is copied.
 
   Args:
-    place: a checkpoint without masks, or a directory, whose latest one is taken.
-    path: the path of the checkpoint to write, 'folder/model.ckpt' say.
-    hparams: an HParams, a PruningSpec or a string. Its steps mean nothing here.
-    include: a regular expression that the names of the weights match from their start.
-    exclude: one that they must not match.
+    place: a checkpoint without masks, or a directory, of which the latest one is taken.
+    path: the path of the checkpoint to write, for example 'folder/model.ckpt'.
+    hparams: an HParams, a PruningSpec or a string. Steps in it have no effect.
+    include: a regular expression that matches the names of the weights from their start.
+    exclude: a regular expression for names to leave dense, matched from their start.
 
   Returns:
-    A row per weight, as sparsity_table takes them.
+    One row per weight, for sparsity_table.
 
   Raises:
-    errors.CheckpointError: there is no checkpoint, it cannot be read, has masks
-      already, or no weight that matches.
-    errors.SpecError: threshold_decay, which smooths over many updates, or
-      gradient saliency, which remembers earlier steps.
+    errors.CheckpointError: there is no checkpoint, it cannot be read, it already has
+      masks, or no weight matches.
+    errors.SpecError: hparams use threshold_decay, which needs many updates, or gradient
+      saliency, which needs the history of weights during training.
     errors.MapError, errors.BlockError, errors.GroupError: see Pruning.mask_update_op.
-    errors.WriteError: nothing can be written there.
+    errors.WriteError: nothing can be written to `path`.
   """
   spec = _at_once(PruningSpec.create(hparams))
   source = checkpoint.Checkpoint(place)
   path = checkpoint.check_elsewhere(source, path)
   if source.masked():
     raise errors.CheckpointError(
-        'Checkpoint %s has masks already (%s, ...); strip it first, or go on training it' %
+        'Checkpoint %s has masks already (%s, ...); strip it first, or continue training it' %
         (source.path, source.masked()[0].mask))
   names = _chosen(source, include, exclude)
   values = {name: source.read(name) for name in source.shapes}
@@ -76,15 +77,15 @@ def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE
 
 
 def _at_once(spec: PruningSpec) -> PruningSpec:
-  """Returns the spec whose every weight is at its own target from step 1 on."""
+  """Returns the spec changed so that one update at step 1 prunes every weight to its target."""
   if spec.threshold_decay:
     raise errors.SpecError(
-        'threshold_decay=%s smooths the threshold over many mask updates; here there is one: '
+        'threshold_decay=%s smooths the threshold over many mask updates, but this makes only one: '
         'leave it out' % spec.threshold_decay)
-  if spec.uses_gradients:
+  if keeps_history(spec.prune_option):
     raise errors.SpecError(
-        "prune_option=%s goes by how weights moved while they trained, which a checkpoint does not "
-        "say; use prune_option=weight" % spec.prune_option)
+        'prune_option=%s needs the history of weights during training, which a checkpoint does '
+        'not contain; use prune_option=weight' % spec.prune_option)
   return dataclasses.replace(spec, begin_pruning_step=0, end_pruning_step=-1,
                              sparsity_function_begin_step=0, sparsity_function_end_step=1)
 
@@ -106,7 +107,7 @@ def _chosen(source: checkpoint.Checkpoint, include: str, exclude: Optional[str])
 
 
 def _is_slot(name: str, source: checkpoint.Checkpoint) -> bool:
-  """Says whether a variable is what an optimizer keeps of another: its name goes on from there."""
+  """Whether a variable is an optimizer slot: another variable's name is a prefix of its own."""
   while '/' in name:
     name = name.rpartition('/')[0]
     if name in source.shapes:
@@ -115,7 +116,7 @@ def _is_slot(name: str, source: checkpoint.Checkpoint) -> bool:
 
 
 def _build(names: List[str], source: checkpoint.Checkpoint, spec: PruningSpec) -> Any:
-  """Builds variables of the weights' names, with masks, and what loads them."""
+  """Builds masked variables with the weights' names, and the operations that load them."""
   loads: Dict[str, Any] = {}
   with masked_scope(include='.*'):
     for name in names:

@@ -12,10 +12,10 @@ from absl.flags import argparse_flags
 
 from model_pruning import cli
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.export.freeze import graph_def_from_checkpoint
 from model_pruning.export.strip import strip_pruning_vars_fn
+from model_pruning.util import files
+from model_pruning.util import tables
 
 
 def strip_pruning_vars(checkpoint_dir: Any, output_node_names: str, output_dir: Any,

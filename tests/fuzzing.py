@@ -37,7 +37,7 @@ def make_samples(folder):
 
   import model_pruning
   from model_pruning.compat import tf
-  from model_pruning.export import tflite
+  from model_pruning.export.tflite import convert as tflite
   with tf.Graph().as_default(), tf.Session() as session:
     tf.train.get_or_create_global_step()
     x = tf.placeholder(tf.float32, [None, 8], 'x')
@@ -313,12 +313,12 @@ def _main():
   import matplotlib.figure  # noqa: F401
 
   from model_pruning import cli  # noqa: F401
-  from model_pruning import events  # noqa: F401
+  from model_pruning.reporting import events  # noqa: F401
   from model_pruning import one_shot  # noqa: F401
-  from model_pruning import plots  # noqa: F401
-  from model_pruning import report  # noqa: F401
+  from model_pruning.reporting import plots  # noqa: F401
+  from model_pruning.reporting import report  # noqa: F401
   from model_pruning.export import saved_model  # noqa: F401
-  from model_pruning.export import tflite  # noqa: F401
+  from model_pruning.export.tflite import convert as tflite  # noqa: F401
   if kind in KERAS_FILES:
     from model_pruning.keras import exporting  # noqa: F401
     from model_pruning.keras import files  # noqa: F401

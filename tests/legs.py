@@ -25,25 +25,25 @@ NAMES = ('default', 'oldest', 'newest', 'tf_keras')
 FILES = {
     # Depends on Python, on files and on processes, and not on the version of TensorFlow.
     'programs/keras/test_run.py': ('default',),
-    'test_forks.py': ('default',),
-    'test_expressions.py': ('default',),
-    'test_files.py': ('default',),
-    'test_full_disk.py': ('default',),
-    'test_hparam_fuzz.py': ('default',),
-    'test_imports.py': ('default',),
-    'test_legs.py': ('default',),
-    'test_mutants.py': ('default',),
-    'test_plots.py': ('default',),
-    'test_quiet.py': ('default',),
-    'test_tables.py': ('default',),
-    'test_timeline.py': ('default',),
-    'test_waiting.py': ('default',),
+    'repository/test_forks.py': ('default',),
+    'hparams/test_expressions.py': ('default',),
+    'util/test_files.py': ('default',),
+    'util/test_full_disk.py': ('default',),
+    'hparams/test_hparam_fuzz.py': ('default',),
+    'repository/test_imports.py': ('default',),
+    'repository/test_legs.py': ('default',),
+    'repository/test_mutants.py': ('default',),
+    'reporting/test_plots.py': ('default',),
+    'util/test_quiet.py': ('default',),
+    'util/test_tables.py': ('default',),
+    'reporting/test_timeline.py': ('default',),
+    'graph/training/test_waiting.py': ('default',),
     # Processes of contrib's time: servers, sessions and flags, which later versions left alone.
     'cluster/test_traffic.py': ('default',),
-    'test_coordination.py': ('default', 'oldest'),
-    'test_flags.py': ('default', 'oldest'),
+    'graph/training/test_coordination.py': ('default', 'oldest'),
+    'hparams/test_flags.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
-    'test_resume.py': ('default', 'oldest'),
+    'graph/training/test_resume.py': ('default', 'oldest'),
     # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
     'reporting/test_browser.py': ('newest',),
     'reporting/test_advice.py': ('default',), 'reporting/test_findings.py': ('default',),
@@ -66,11 +66,11 @@ FILES = {
     'keras/test_updates.py': ('default', 'newest'),
     'keras/test_vocabularies.py': ('default', 'newest'),
     # Slow: whole programs in processes, where the versions of examples and tools do not matter.
-    'test_benchmarks.py': ('newest',),
-    'test_example_deploying.py': ('newest',),
-    'test_example_keras.py': ('oldest', 'newest'),
+    'examples/test_benchmarks.py': ('newest',),
+    'examples/test_deploying.py': ('newest',),
+    'examples/test_keras.py': ('oldest', 'newest'),
     # One environment has Jupyter.
-    'test_notebooks.py': ('newest',),
+    'examples/test_notebooks.py': ('newest',),
 }
 
 

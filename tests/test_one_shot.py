@@ -59,7 +59,7 @@ def test_masks_are_those_of_the_engine_and_all_else_is_copied(dense, tmp_path):
     np.testing.assert_array_equal(after.read(scope + '/mask'), mask)
     assert after.read(scope + '/threshold') == threshold
     assert after.dtypes[scope + '/mask'] == before.dtypes[name]
-  assert [(row.name, row.asked, round(row.achieved, 2)) for row in rows] == [
+  assert [(row.name, row.target, round(row.achieved, 2)) for row in rows] == [
       ('conv/kernel', 0.75, 0.75), ('fc/weights', 0.5, 0.5), ('head/kernel', 0.75, 0.75)]
   for name in before.shapes:
     np.testing.assert_array_equal(after.read(name), before.read(name))
@@ -125,7 +125,7 @@ def test_which_weights(dense, tmp_path):
     ('target_sparsty=0.9', {}, errors.UnknownHParamError, 'did you mean target_sparsity'),
     ('weight_sparsity_map=[cnov:0.8]', {}, errors.MapError, 'cnov'),
     ('threshold_decay=0.9', {}, errors.SpecError, 'threshold_decay=0.9 smooths'),
-    ('prune_option=first_order_gradient', {}, errors.SpecError, 'how weights moved'),
+    ('prune_option=first_order_gradient', {}, errors.SpecError, 'needs the history of weights'),
     ('', {'include': 'zzz'}, errors.CheckpointError, 'there are: conv/kernel'),
     ('', {'include': '('}, errors.MapError, 'not a regular expression'),
 ])

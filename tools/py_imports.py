@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a Python file imports, read from its syntax tree without running it.
 
-Used by tools/check_build.py and tests/test_imports.py.
+Used by tools/check_build.py and tests/repository/test_imports.py.
 """
 
 import ast

@@ -19,8 +19,8 @@ from typing import Any, Dict, List, Sequence
 from absl import app
 from absl import flags
 
-from model_pruning import tables
 from model_pruning.compat import tf
+from model_pruning.util import tables
 from tools import tpu_step
 from tools.tpu_backend import TARGETS
 

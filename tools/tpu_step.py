@@ -13,9 +13,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from unittest import mock
 
 import model_pruning
-from model_pruning import n_of_m
-from model_pruning import selection
 from model_pruning.compat import tf
+from model_pruning.engine import n_of_m
+from model_pruning.engine import selection
 
 # What a step prunes. Weights are squares: (regular expressions of block_dims_map or none,
 # further hyperparameters, [(name of the weight, its group)]).

@@ -9,7 +9,7 @@ from typing import Any, Dict, Sequence, Tuple
 import numpy as np
 
 from benchmarks import measure
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
 
 _CALLS = 20  # In a round, of each file.
 

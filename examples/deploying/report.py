@@ -10,7 +10,7 @@ import tabulate
 
 from examples.digits import runs
 from model_pruning import plots
-from model_pruning.export.tflite import TFLiteExport
+from model_pruning.export.tflite.convert import TFLiteExport
 from model_pruning.reading import models
 
 _QUANTIZATIONS = {'none': 'float', 'dynamic': 'dynamic', 'int8': 'int8'}

@@ -31,7 +31,7 @@ from examples.digits import hooks
 from examples.digits import model as digits_model
 from examples.digits import runs
 import model_pruning
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
 import tensorflow.compat.v1 as tf
 import tqdm
 
@@ -49,7 +49,7 @@ _FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class Net:
-  """A trained net: its folder, its global steps, and asked and achieved sparsity by weight."""
+  """A trained net: its folder, its global steps, and target and achieved sparsity by weight."""
   model_dir: str
   steps: int
   weights: list

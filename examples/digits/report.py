@@ -89,7 +89,7 @@ def plot(pair: Pair, title: str, path: str) -> None:
     top.legend(loc='lower right')
     top.set_title(title, loc='left', fontsize=12, color='#222222', pad=12)
 
-    if any(row.asked == pruned.weights[0].asked for row in pruned.weights[1:]):
+    if any(row.target == pruned.weights[0].target for row in pruned.weights[1:]):
       # Weights with one target lie on one curve: the wider lines show from under the others.
       widths = np.linspace(7.5, 1.5, len(pruned.weights))
     else:

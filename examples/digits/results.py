@@ -32,7 +32,7 @@ class Result:
     scores: its logits on all test images, [n, 10].
     graph_def: GraphDef from the placeholder `images` to model.OUTPUT, variables
       as constants; masks included.
-    weights: asked and achieved sparsity of each masked weight; [] for a dense net.
+    weights: target and achieved sparsity of each masked weight; [] for a dense net.
     curves: what the summaries say of test accuracy and sparsity over time.
   """
   steps: int

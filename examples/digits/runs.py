@@ -242,7 +242,7 @@ def write_metrics(pairs: Dict[int, Tuple[Any, Any]], measure: str, hparams: str,
 
 def weights_as_json(rows: Sequence[Any]) -> List[dict]:
   """Returns what sparsity_table shows, for a JSON file."""
-  return [{'name': row.name, 'shape': list(row.shape), 'asked': row.asked,
+  return [{'name': row.name, 'shape': list(row.shape), 'target': row.target,
            'achieved': row.achieved, 'zeros': row.zeros, 'size': row.size, 'short': row.short}
           for row in rows]
 

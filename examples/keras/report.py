@@ -10,8 +10,8 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from examples.digits import runs
 from examples.digits import terminal
-from model_pruning import figures
-from model_pruning import tables
+from model_pruning.util import figures
+from model_pruning.util import tables
 import numpy as np
 import tensorflow as tf
 

@@ -47,7 +47,7 @@ class Result:
   Attributes:
     steps: global steps it was trained for.
     bits_per_character: mean cross entropy of the test text, to base 2.
-    weights: asked and achieved sparsity of each masked weight; [] for a dense net.
+    weights: target and achieved sparsity of each masked weight; [] for a dense net.
   """
   steps: int
   bits_per_character: float

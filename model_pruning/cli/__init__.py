@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, `model-pruning`: a file per command.
+"""The command line, `model-pruning`, with a file for each command.
 
-A command's file imports what it runs inside of its function: the arguments are read, and mistakes
-in them answered, before TensorFlow is loaded.
+Each file imports what its command needs inside the function that runs it. Arguments are therefore
+parsed, and mistakes in them reported, before TensorFlow is loaded.
 """
 
 from model_pruning.cli.main import guarded as guarded

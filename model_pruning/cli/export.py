@@ -1,45 +1,45 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning export`: a TensorFlow Lite model."""
+"""`model-pruning export`: converts a model to TensorFlow Lite."""
 
 import dataclasses
 from typing import Any
 
-from model_pruning import files
-from model_pruning import quiet
 from model_pruning.cli import shared
 from model_pruning.export import options
+from model_pruning.util import files
+from model_pruning.util import quiet
 
 
 def add_parser(subparsers: Any) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'export', run, 'convert to TensorFlow Lite, sparse where it helps',
-      'masks are removed on the way. Outputs are compared before anything is written.',
+      'masks are removed, and outputs are compared before anything is written.',
       'out/digits/seed0/pruned --output_node_names=scores --output=digits.tflite',
       'stripped.pb --output_node_names=scores --quantization=dynamic --output=digits.tflite',
       'exported/1 --quantization=int8 --examples=images.npy --output=digits.tflite',
       'model.keras --quantization=dynamic --output=small.tflite')
   shared.add_graph(parser)
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
-                      help='by default the placeholders, or what the signature says')
+                      help='by default the placeholders, or the inputs of the signature')
   parser.add_argument('--quantization', choices=options.QUANTIZATIONS, default='none',
-                      help='none: floats; dynamic: weights of int8; int8: activations too, which '
+                      help='none: floats; dynamic: int8 weights; int8: int8 activations too, which '
                       'needs --examples (default: none)')
   parser.add_argument('--sparse', choices=['auto', 'yes', 'no'], default='auto',
                       help='whether weights are stored sparse (default: where it helps)')
   parser.add_argument('--examples', metavar='FILE',
-                      help='inputs to compare outputs on: a .npy with an example per row, or a '
-                      '.npz with one array per input')
+                      help='inputs on which to compare outputs: a .npy with an example per row, or '
+                      'a .npz with one array per input')
   parser.add_argument('--input_shape', type=shared.shape, action='append', default=[],
-                      metavar='NAME=1x28x28x1', help='for inputs that leave theirs open')
+                      metavar='NAME=1x28x28x1', help='for inputs whose shape is not fixed')
   parser.add_argument('--select_tf_ops', action='store_true',
                       help="use TensorFlow's kernels where TFLite has none")
   parser.add_argument('--litert', choices=['auto', 'yes', 'no'], default='auto',
                       help='whether to compare under LiteRT (ai-edge-litert) as well (default: '
                       'where it is installed)')
   parser.add_argument('--tolerance', type=float,
-                      help="largest difference, as a share of the outputs' scale (default: %s)" %
+                      help="largest difference, as a fraction of the outputs' scale (default: %s)" %
                       ', '.join('%g %s' % (value, key)
                                 for key, value in options.TOLERANCES.items()))
   parser.add_argument('--output', required=True, metavar='FILE.tflite', help='the file to write')
@@ -47,17 +47,17 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: Any) -> None:
-  """Writes a TFLite model."""
+  """Converts a model, and writes it as a TFLite model."""
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
   kind = shared.kind_with_masks(args.model)
   shared.check_outputs(kind, args.output_node_names)
   with shared.stage('reading and stripping'):
-    from model_pruning.export import tflite
+    from model_pruning.export.tflite import convert as tflite
     from model_pruning.reading import examples as examples_lib
     examples = None if args.examples is None else examples_lib.read(args.examples)
     warnings = shared.warnings(args.model)
     graph_def, inputs, outputs, _ = shared.stripped(args, kind)
-  with shared.stage('converting and comparing'), quiet.muted():  # The converter has much to say.
+  with shared.stage('converting and comparing'), quiet.muted():  # The converter logs a lot.
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,
         sparse=_choice(args.sparse), litert=_choice(args.litert), examples=examples,

@@ -13,14 +13,14 @@ from absl import flags
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import quiet
-from model_pruning import tables
 from model_pruning.cli import export
 from model_pruning.cli import plot
 from model_pruning.cli import prune
 from model_pruning.cli import report
 from model_pruning.cli import schedule
 from model_pruning.cli import strip
+from model_pruning.util import quiet
+from model_pruning.util import tables
 from model_pruning.version import __version__
 
 _COMMANDS = (schedule, report, plot, strip, export, prune)
@@ -29,19 +29,19 @@ _TRACEBACK = 'MODEL_PRUNING_TRACEBACK'
 
 def run(main: Optional[Callable[[Any], Optional[int]]] = None,
         parse: Optional[Callable[[List[str]], Any]] = None, name: str = quiet.COMMAND) -> None:
-  """Runs a command to the end of the process: 0, or one line on stderr and 1 (2 for bad usage).
+  """Runs a command, then ends the process: with 0, or with one line on stderr and 1 (2: bad usage).
 
   Args:
-    main: what to do with the arguments; returns the exit code, None for 0. By default what the
-      command line says.
-    parse: makes arguments of sys.argv.
-    name: what the errors begin with.
+    main: the function to call with the arguments; it returns the exit code, None for 0. By
+      default the function of the command named on the command line.
+    parse: parses sys.argv into arguments.
+    name: prefix of error lines.
   """
   for stream in (sys.stdout, sys.stderr):
-    if hasattr(stream, 'reconfigure'):  # A terminal's encoding may lack characters of names.
+    if hasattr(stream, 'reconfigure'):  # The terminal's encoding may lack characters of names.
       stream.reconfigure(errors='backslashreplace')
   def parsed(argv: List[str]) -> Any:
-    flags.FLAGS(argv[:1])  # The flags of absl and TensorFlow are none of the command's.
+    flags.FLAGS(argv[:1])  # Keep the flags of absl and TensorFlow out of the command line.
     return (parse or parse_arguments)(argv)
 
   app.run(lambda args: guarded(main or args.run, args, name), flags_parser=parsed)
@@ -50,7 +50,7 @@ def run(main: Optional[Callable[[Any], Optional[int]]] = None,
 def guarded(main: Callable[[Any], Optional[int]], args: Any, name: str = quiet.COMMAND) -> int:
   """Calls main(args), and turns errors into one line on stderr and an exit code.
 
-  With MODEL_PRUNING_TRACEBACK=1 errors that nothing foresaw are raised.
+  With MODEL_PRUNING_TRACEBACK=1, unexpected errors are raised.
   """
   logging.use_absl_handler()
   standard_logging.getLogger('tensorflow').setLevel(standard_logging.ERROR)
@@ -58,7 +58,7 @@ def guarded(main: Callable[[Any], Optional[int]], args: Any, name: str = quiet.C
     with quiet.interruptible():
       code = main(args)
       sys.stdout.flush()
-  except BrokenPipeError:  # `| head` has seen enough.
+  except BrokenPipeError:  # For example the reader `head` has exited.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
   except errors.PruningError as error:
@@ -74,13 +74,13 @@ def guarded(main: Callable[[Any], Optional[int]], args: Any, name: str = quiet.C
     if os.environ.get(_TRACEBACK, '0') != '0':
       raise
     return _fail(name, 'Unexpected %s: %s. The input may be damaged: make or copy it again. If it '
-                 'is whole, set %s=1 and report what this prints then' % (
+                 'is intact, set %s=1, run the command again and report its output' % (
                      type(error).__name__, errors.first_line(error), _TRACEBACK))
   return code or 0
 
 
 def _is_of_tensorflow(error: Exception) -> bool:
-  """Whether an error is one that TensorFlow's operations raise; without loading TensorFlow."""
+  """Whether one of TensorFlow's operations raised an error; does not load TensorFlow."""
   compat = sys.modules.get('model_pruning.compat')
   return hasattr(compat, 'tf') and isinstance(error, compat.tf.errors.OpError)  # type: ignore
 
@@ -91,15 +91,15 @@ def _fail(name: str, message: str) -> int:
 
 
 def parse_arguments(argv: List[str]) -> Any:
-  """Returns the arguments of a command line, whose first word is the program.
+  """Returns the parsed arguments of a command line, whose first word is the program.
 
-  Their `run` is what to call with them. Bad usage ends the process with 2, and --help and
-  --version with 0, as argparse does it.
+  Their attribute `run` is the function to call with them. As usual with argparse, bad usage
+  ends the process with 2, and --help and --version with 0.
   """
   parser = argparse.ArgumentParser(
       prog=quiet.COMMAND, formatter_class=argparse.RawDescriptionHelpFormatter,
-      description='Before, while and after a TensorFlow model is pruned.',
-      epilog='`%s COMMAND --help` has the arguments of a command, and examples.' % quiet.COMMAND)
+      description='Tools for pruning TensorFlow models, before, during and after training.',
+      epilog='`%s COMMAND --help` shows the arguments of a command, and examples.' % quiet.COMMAND)
   parser.add_argument('--version', action='version',
                       version='%s %s' % (quiet.COMMAND, __version__))
   subparsers = parser.add_subparsers(metavar='COMMAND', title='commands')
@@ -117,7 +117,7 @@ def parse_arguments(argv: List[str]) -> Any:
 
 
 def _check_spelling(parser: Any, commands: Any, words: List[str]) -> None:
-  """Ends the process, with what may be meant, if a command or an option does not exist."""
+  """Ends the process with a suggestion if a command or an option does not exist."""
   if words[0].startswith('-'):
     return
   command = commands.get(words[0])
@@ -133,7 +133,7 @@ def _check_spelling(parser: Any, commands: Any, words: List[str]) -> None:
                '`%s --help` lists them' % command.prog)
 
 
-def _unknown(parser: Any, what: str, name: str, known: Any, instead: str) -> NoReturn:
+def _unknown(parser: Any, noun: str, name: str, known: Any, instead: str) -> NoReturn:
   near = errors.nearest(name, known)
-  parser.error('there is no %s %s%s' % (what, tables.printable(name), near or '; ' + instead))
+  parser.error('there is no %s %s%s' % (noun, tables.printable(name), near or '; ' + instead))
   raise AssertionError  # parser.error() ends the process.

@@ -1,50 +1,50 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning prune`: masks for a dense checkpoint, at once."""
+"""`model-pruning prune`: adds masks to a dense checkpoint in one step."""
 
 import json
 from typing import Any
 
-from model_pruning import tables
 from model_pruning.cli import shared
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import places
-from model_pruning.spec import PruningSpec
+from model_pruning.util import tables
 
 
 def add_parser(subparsers: Any) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'prune', run, 'prune a dense checkpoint at once, without its code',
-      'writes a checkpoint with masks, which training code with masks goes on from, and '
-      '`strip --to=checkpoint` takes.',
+      'writes a checkpoint with masks. Training code with masks can continue from it, and '
+      '`strip --to=checkpoint` accepts it.',
       'dense/ target_sparsity=0.8 --output=pruned/model.ckpt',
       'dense/model.ckpt-900 "target_sparsity=0.9,weight_sparsity_map=[conv1:0.5]" \\\n'
       '      --exclude=logits.* --output=pruned/model.ckpt')
   parser.add_argument('model', metavar='CHECKPOINT',
-                      help='a checkpoint without masks, or a folder, whose latest is taken')
+                      help='a checkpoint without masks, or a folder, whose latest one is taken')
   parser.add_argument('hparams', metavar='HPARAMS',
-                      help='what --pruning_hparams would be; its steps do not matter')
+                      help='a value for --pruning_hparams; its steps have no effect')
   parser.add_argument('--include', default=KERNELS, metavar='REGEX',
                       help='names of weights to prune (default: %s)' % KERNELS)
   parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
   parser.add_argument('--output', required=True, metavar='PATH',
-                      help='the checkpoint to write, in a folder of its own')
+                      help='the checkpoint to write, in another folder')
   shared.add_json(parser)
 
 
 def run(args: Any) -> None:
-  """Writes a checkpoint with masks."""
+  """Writes a checkpoint with masks, and prints its sparsities."""
   spec = PruningSpec.create(args.hparams)
   places.checkpoint_path(args.model)
   with shared.stage('pruning'):
     from model_pruning import one_shot
-    from model_pruning.summaries import sparsity_table
+    from model_pruning.util.sparsity_table import sparsity_table
     rows = one_shot.prune_checkpoint(args.model, args.output, spec, args.include, args.exclude)
   if args.json:
     print(json.dumps({'output': args.output, 'weights': [
-        {'name': row.name, 'shape': list(row.shape), 'asked': row.asked, 'achieved': row.achieved,
-         'zeros': row.zeros} for row in rows]}, indent=2))
+        {'name': row.name, 'shape': list(row.shape), 'target': row.target,
+         'achieved': row.achieved, 'zeros': row.zeros} for row in rows]}, indent=2))
   else:
     print(sparsity_table(rows, shared.width()))
     print('\nWritten to %s' % tables.printable(args.output))

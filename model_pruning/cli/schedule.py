@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning schedule`: a run before it is started. Needs no TensorFlow."""
+"""`model-pruning schedule`: predicts the mask updates of a run. Needs no TensorFlow."""
 
 from typing import Any
 
@@ -11,28 +11,28 @@ def add_parser(subparsers: Any) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'schedule', run, 'show when masks will be updated, and to which sparsity',
-      'before a run is started. Says so when the target will not be reached.',
+      'before a run is started. Warns if the target will not be reached.',
       'target_sparsity=0.9,pruning_frequency=100,sparsity_function_end_step=2000',
       '"target_sparsity=0.9,weight_sparsity_map=[conv1:0.8]" --num_steps=5000 --output=plan.png',
       'target_sparsity=0.9,end_pruning_step=90 --strict   # exits with 1: it falls short')
-  parser.add_argument('hparams', metavar='HPARAMS', help='what --pruning_hparams would be')
+  parser.add_argument('hparams', metavar='HPARAMS', help='a value for --pruning_hparams')
   parser.add_argument('--num_steps', type=int, metavar='N',
-                      help='the last step of training; by default as long as the schedule takes')
+                      help='the last step of training; by default the end of the schedule')
   parser.add_argument('--strict', action='store_true',
-                      help='exit with 1 if a target is missed, as a job script can check')
-  parser.add_argument('--output', metavar='FILE.png', help='draw it too')
+                      help='exit with 1 if a target is missed, for job scripts')
+  parser.add_argument('--output', metavar='FILE.png', help='also draw it')
   formats = parser.add_mutually_exclusive_group()
   shared.add_json(formats)
   formats.add_argument('--csv', action='store_true', help='print CSV instead of a table')
 
 
 def run(args: Any) -> int:
-  """Prints, and draws, the mask updates of an HParams string; returns 1 if --strict is missed."""
-  from model_pruning import timeline
+  """Prints and draws the mask updates for an HParams string; returns 1 if --strict is missed."""
+  from model_pruning.reporting import timeline
   result = timeline.of(args.hparams, args.num_steps)
   if args.output:
     with shared.stage('drawing'):
-      from model_pruning import plots
+      from model_pruning.reporting import plots
       plots.save(plots.schedule(result), args.output)
   shared.show(result, args)
   return int(args.strict and result.shortfall() is not None)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands share: arguments, a look at the model, progress, and printing."""
+"""Shared parts of the commands: arguments, checks of models, progress, and printing."""
 
 import argparse
 import contextlib
@@ -13,12 +13,12 @@ import threading
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs
-from model_pruning import quiet
-from model_pruning import tables
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.reading import places
+from model_pruning.util import files
+from model_pruning.util import quiet
+from model_pruning.util import tables
 
 MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
          'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')
@@ -30,15 +30,15 @@ _LARGEST_DIMENSION = 2**31 - 1
 
 def command(subparsers: Any, name: str, run: Callable[[Any], Optional[int]], summary: str,
             description: str, *examples: str) -> Any:
-  """Returns the parser of a command.
+  """Adds a command to the command line, and returns its parser.
 
   Args:
-    subparsers: what to add it to.
-    name: of the command.
+    subparsers: the object to add it to.
+    name: name of the command.
     run: takes the arguments; returns the exit code, None for 0.
     summary: a line of help, which begins with a small letter.
-    description: what follows it in the command's own help.
-    *examples: the words after the command's name.
+    description: text that follows the summary in the command's own help.
+    *examples: example arguments, without the command's name.
   """
   parser = subparsers.add_parser(
       name, help=summary,
@@ -51,12 +51,12 @@ def command(subparsers: Any, name: str, run: Callable[[Any], Optional[int]], sum
 
 
 def names(text: str) -> List[str]:
-  """Reads a,b,c."""
+  """Parses a list of names: 'a,b,c'."""
   return [name for name in text.replace(' ', '').split(',') if name]
 
 
 def shape(text: str) -> Tuple[str, List[int]]:
-  """Reads images=28x28x1."""
+  """Parses a name and a shape: 'images=28x28x1'."""
   name, _, dims = text.rpartition('=')
   try:
     sizes = [int(dim) for dim in dims.split('x')] if dims else []
@@ -69,7 +69,7 @@ def shape(text: str) -> Tuple[str, List[int]]:
 
 
 def block(text: str) -> Tuple[int, int]:
-  """Reads 16x1."""
+  """Parses a block: '16x1'."""
   try:
     height, width = (int(dim) for dim in text.split('x'))
     return height, width
@@ -78,13 +78,13 @@ def block(text: str) -> Tuple[int, int]:
 
 
 def add_graph(parser: Any) -> None:
-  """Adds the arguments of a model whose graph is needed."""
+  """Adds the arguments for a model whose graph is needed."""
   parser.add_argument('model', metavar='MODEL', help=MODEL)
   parser.add_argument('--output_node_names', type=names, default=[], metavar='NAME,...',
-                      help='the operations to keep, with all they need; of a SavedModel those '
-                      'of its signatures are kept')
+                      help='the operations to keep, with all they need; by default, for a '
+                      'SavedModel, the outputs of its signatures')
   parser.add_argument('--meta_graph', metavar='FILE',
-                      help="a checkpoint's graph, where it is not beside it as .meta")
+                      help="a checkpoint's graph, if it has no .meta file beside it")
 
 
 def add_json(parser: Any) -> None:
@@ -97,9 +97,9 @@ def add_json(parser: Any) -> None:
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[None]:
-  """Shows on a terminal what is being done, and for how long, once that takes over a second.
+  """Shows on a terminal which stage is running, and its time, once it takes over a second.
 
-  TensorFlow is loaded first, if it is not yet: that alone takes seconds.
+  First loads TensorFlow if necessary, which takes seconds.
   """
   with _shown('loading TensorFlow'):
     importlib.import_module('model_pruning.compat')
@@ -115,13 +115,13 @@ def _shown(name: str) -> Iterator[None]:
     if done.wait(1):
       return
     import tqdm
-    # disable=None: nothing where stderr is no terminal.
+    # disable=None: show nothing if stderr is not a terminal.
     with tqdm.tqdm(desc=name, bar_format='{desc} ... {elapsed}', leave=False, disable=None,
                    file=terminal) as bar:
       while not done.wait(0.2):
         bar.refresh()
 
-  terminal = os.fdopen(os.dup(2), 'w')  # What is muted meanwhile is not this.
+  terminal = os.fdopen(os.dup(2), 'w')  # A copy of stderr, which muting does not affect.
   thread = threading.Thread(target=show, daemon=True)
   thread.start()
   try:
@@ -136,15 +136,16 @@ def _shown(name: str) -> Iterator[None]:
 
 
 def kind_with_masks(path: str) -> str:
-  """Returns the kind of a model that has masks and a graph, or raises errors.ModelFileError."""
+  """Returns the kind of a model, or raises errors.ModelFileError if it cannot have masks."""
   kind = kinds.kind_of(inputs.check(path))
   if kind == kinds.KERAS_WEIGHTS:
     raise errors.ModelFileError(
         '%s holds weights and no architecture; build the model, prune_low_magnitude() it, '
-        'load_weights() the file, and save() the model as .keras, which this command takes' % path)
+        'load_weights() the file, and save() the model as .keras, which this command accepts' %
+        path)
   if kind == kinds.TFLITE:
     raise errors.ModelFileError(
-        '%s is a TFLite model, which has no masks; give the model that it was made from' % path)
+        '%s is a TFLite model, which has no masks; give the model it was made from' % path)
   places.kind_at(path)
   if kind == kinds.KERAS:
     with stage('reading'):
@@ -154,14 +155,14 @@ def kind_with_masks(path: str) -> str:
 
 
 def check_outputs(kind: str, outputs: Sequence[str]) -> None:
-  """Raises errors.OutputNodeError if a graph of this kind says no outputs, and nobody else does."""
+  """Raises errors.OutputNodeError if outputs are required for this kind, and none are given."""
   if kind in (kinds.CHECKPOINT, kinds.GRAPH) and not outputs:
     raise errors.OutputNodeError(
-        '--output_node_names is missing; name the operations to keep, such as softmax')
+        '--output_node_names is missing; name the operations to keep, for example softmax')
 
 
 def stripped(args: Any, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
-  """Returns a stripped GraphDef, its inputs and outputs, and the names of what was folded."""
+  """Returns a stripped GraphDef, its inputs and outputs, and the names of the folded weights."""
   from model_pruning.export import freeze
   from model_pruning.export import saved_model
   from model_pruning.export import strip
@@ -199,7 +200,7 @@ def warnings(model: str) -> List[str]:
   try:
     found = models.load(model).warnings()
   except errors.PruningError:
-    return []  # The command itself is about to say why the model cannot be read.
+    return []  # The command itself will report why the model cannot be read.
   for warning in found:
     print('%s: warning: %s' % (quiet.COMMAND, tables.printable(warning)), file=sys.stderr)
   return found
@@ -215,10 +216,10 @@ def write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]
 
 
 def show(result: Any, args: Any) -> None:
-  """Prints a result as args say: JSON, CSV, or a table as wide as the terminal."""
+  """Prints a result in the format that args request: JSON, CSV, or a table for the terminal."""
   if args.csv:
     lines = result.to_csv().rstrip('\n')
-    # A file or a program gets names to the byte.
+    # Escape names only on a terminal; files and programs get them unchanged.
     print('\n'.join(map(tables.printable, lines.split('\n'))) if sys.stdout.isatty() else lines)
   elif args.json:
     print(result.to_json())
@@ -227,5 +228,5 @@ def show(result: Any, args: Any) -> None:
 
 
 def width() -> int:
-  """Returns the number of columns for tables."""
+  """Returns the width of tables in columns."""
   return shutil.get_terminal_size().columns if sys.stdout.isatty() else tables.WIDTH

@@ -1,16 +1,16 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning strip`: a model without what pruning added."""
+"""`model-pruning strip`: removes everything that pruning added to a model."""
 
 import json
 import os
 from typing import Any, Dict, List, Sequence
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.cli import shared
 from model_pruning.reading import kinds
+from model_pruning.util import files
+from model_pruning.util import tables
 
 _DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
 
@@ -18,20 +18,20 @@ _DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
 def add_parser(subparsers: Any) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
-      subparsers, 'strip', run, 'remove masks and everything else of pruning',
-      'weights are multiplied by their masks, and the masks, thresholds and updates are gone.',
+      subparsers, 'strip', run, 'remove masks and everything else that pruning added',
+      'weights are multiplied by their masks; masks, thresholds and mask updates are removed.',
       'out/digits/seed0/pruned --output_node_names=scores --output=stripped.pb',
       'out/model.ckpt-1200 --to=checkpoint --output=dense/model.ckpt',
       'exported/1 --output=stripped   # a SavedModel keeps its signatures',
       'model.keras --output=small.keras')
   shared.add_graph(parser)
   parser.add_argument('--to', choices=['graph', 'checkpoint', 'saved_model', 'keras'],
-                      help='what to write; by default a SavedModel of a SavedModel, a Keras model '
-                      'of a Keras model, and a GraphDef of everything else')
+                      help='the format to write; by default a SavedModel for a SavedModel, a Keras '
+                      'model for a Keras model, and otherwise a GraphDef')
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
                       help='for --to=saved_model: the inputs of its signature; by default the '
                       'placeholders')
-  parser.add_argument('--output', required=True, metavar='PATH', help='what to write')
+  parser.add_argument('--output', required=True, metavar='PATH', help='the file or folder to write')
   shared.add_json(parser)
 
 
@@ -42,7 +42,7 @@ def run(args: Any) -> None:
   if to == 'keras' and kind != kinds.KERAS:
     raise errors.ModelFileError('%s is a %s; only a Keras model (.keras, .h5) can be stripped to '
                                 'a Keras model' % (args.model, kind))
-  if to != 'checkpoint':  # That looks further, at what training would resume from.
+  if to != 'checkpoint':  # strip_checkpoint also checks the folder that training resumes from.
     files.check_output(args.output, [args.model, args.meta_graph])
     shared.check_outputs(kind, args.output_node_names)
   with shared.stage('stripping'):
@@ -86,8 +86,8 @@ def _write_keras(path: str, to: str, output: str) -> List[str]:
   from model_pruning.keras.prune import strip_pruning
   if to == 'checkpoint':
     raise errors.ModelFileError(
-        '%s is a Keras model, and checkpoints are of graphs; strip it to a Keras model, whose '
-        'save_weights() writes one' % path)
+        '%s is a Keras model, but only graphs have checkpoints to strip to; strip it to a Keras '
+        'model, and write one with its save_weights()' % path)
   model = keras_files.load(path)
   folded = keras_files.weight_names(model)
   if not folded:
@@ -102,9 +102,9 @@ def _write_keras(path: str, to: str, output: str) -> List[str]:
 
 
 def _by_op(names: Sequence[str]) -> Dict[str, str]:
-  """Returns tensors by the names of their operations, which callers of a signature use.
+  """Returns tensors by the names of their operations, for the callers of a signature.
 
-  Without their scopes, where these are not needed to keep them apart.
+  Scopes are left out of the names if these stay different without them.
   """
   short = [name.split(':')[0].split('/')[-1] for name in names]
   unique = len(set(short)) == len(short)
@@ -112,7 +112,7 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
 
 
 def _size(path: str) -> int:
-  """Returns the bytes of a file, a folder, or a checkpoint."""
+  """Returns the size in bytes of a file, a folder, or a checkpoint."""
   if os.path.isfile(path):
     return os.path.getsize(path)
   if os.path.isdir(path):

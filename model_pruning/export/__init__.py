@@ -1,10 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The way out of training: models without masks, as TensorFlow and TFLite take them."""
+"""Exports trained models without masks, for TensorFlow and TFLite."""
 
 import typing
 
-from model_pruning import lazy as _lazy
+from model_pruning.util import lazy as _lazy
 
 _LAZY = {
     'graph_def_from_checkpoint': 'freeze',
@@ -23,7 +23,7 @@ if typing.TYPE_CHECKING:
   from model_pruning.export.saved_model import strip_saved_model as strip_saved_model
   from model_pruning.export.saved_model import to_saved_model as to_saved_model
   from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
-  from model_pruning.export.tflite import to_tflite as to_tflite
+  from model_pruning.export.tflite.convert import to_tflite as to_tflite
 
 __getattr__ = _lazy.getter(globals(), _LAZY)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints without masks, and checkpoints with masks from those without."""
+"""Removes masks from checkpoints, and writes checkpoints."""
 
 import os
 from typing import Any, Dict, List, Mapping, Sequence, Set
@@ -8,27 +8,27 @@ from typing import Any, Dict, List, Mapping, Sequence, Set
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning import names as names_lib
 from model_pruning.compat import tf
-from model_pruning.export import fold
 from model_pruning.export import writing
+from model_pruning.export.folding import fold
 from model_pruning.reading import bundle
 from model_pruning.reading import nodes
 from model_pruning.reading import ownership
 from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
+from model_pruning.util import files
 
 
 class Checkpoint:
-  """The variables in a checkpoint, read when asked for."""
+  """The variables in a checkpoint, each read when it is needed."""
 
   def __init__(self, place: Any) -> None:
     """Opens a checkpoint.
 
     Args:
-      place: the path of a checkpoint, or a directory, whose latest one is taken.
+      place: the path of a checkpoint, or a directory, of which the latest one is taken.
 
     Raises:
       errors.CheckpointError: there is no checkpoint, or it cannot be read.
@@ -41,11 +41,11 @@ class Checkpoint:
       self.dtypes: Dict[str, Any] = {
           name: tf.as_dtype(dtype).base_dtype
           for name, dtype in self._reader.get_variable_to_dtype_map().items()}
-    except Exception as error:  # Of the reader's C++; the class differs between versions.
+    except Exception as error:  # Raised by the C++ reader; the class depends on the version.
       raise sources.unreadable(self.path, error) from error
 
   def read(self, name: str) -> np.ndarray:
-    """Returns the value of a variable, whole where it is partitioned.
+    """Returns the value of a variable; of a partitioned one, the whole.
 
     Raises:
       errors.CheckpointError: it cannot be read.
@@ -56,10 +56,10 @@ class Checkpoint:
       raise sources.unreadable(self.path, error) from error
 
   def masked(self) -> List[MaskedNames]:
-    """Returns the masked weights, by the keys of the checkpoint; see reading.ownership.
+    """Returns the masked weights, under the keys of the checkpoint; see reading.ownership.
 
     Raises:
-      errors.CheckpointError: it does not say which weight a mask belongs to.
+      errors.CheckpointError: it is unknown which weight a mask belongs to.
     """
     keys = {ownership.name_of(key): key for key in self.shapes if '.OPTIMIZER_SLOT' not in key}
     variables = ownership.Variables(
@@ -85,34 +85,34 @@ class Checkpoint:
   def _unowned(self, unowned: ownership.Unowned, of_objects: bool) -> errors.CheckpointError:
     if unowned.computed:
       return errors.CheckpointError(
-          'In checkpoint %s the mask %s is over %s, which is computed and not a variable that '
+          'In checkpoint %s the mask %s applies to %s, which is computed and not a variable that '
           'could be multiplied; strip to a graph or a SavedModel instead' % (
               self.path, unowned.mask, unowned.computed))
-    return errors.CheckpointError('Checkpoint %s has a mask %s, and %s; %s' % (
+    return errors.CheckpointError('Checkpoint %s has a mask %s %s; %s' % (
         self.path, unowned.mask,
-        'more than one weight it may belong to: ' + ', '.join(unowned.candidates)
-        if unowned.candidates else 'no weight of that shape beside it',
+        'that may belong to several weights: ' + ', '.join(unowned.candidates)
+        if unowned.candidates else 'without a weight of its shape beside it',
         'strip the model that was saved (a .keras file) instead' if of_objects else
-        'keep its .meta file beside it, which says'))
+        'keep its .meta file beside it, which lists the weights of masks'))
 
 
 def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
-  """Writes a checkpoint without masks, its weights multiplied by them, for code that has none.
+  """Writes a checkpoint with weights multiplied by their masks, for code without masks.
 
-  So are their exponential moving averages. Everything else stays: biases, the global
-  step, the state of optimizers.
+  Exponential moving averages of weights are multiplied as well. Everything else is copied:
+  biases, the global step, the state of optimizers.
 
   Args:
-    place: a checkpoint with masks, or a directory, whose latest one is taken.
-    path: the path of the checkpoint to write, 'folder/model.ckpt' say.
+    place: a checkpoint with masks, or a directory, of which the latest one is taken.
+    path: the path of the checkpoint to write, for example 'folder/model.ckpt'.
 
   Returns:
-    What was masked, by the names in the checkpoint.
+    The names of the masked weights and their masks in the checkpoint.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
     errors.NoMaskedWeightsError: it has no masks.
-    errors.WriteError: nothing can be written there.
+    errors.WriteError: nothing can be written to `path`.
   """
   source = Checkpoint(place)
   path = check_elsewhere(source, path)
@@ -121,7 +121,7 @@ def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
     raise errors.NoMaskedWeightsError(
         'Checkpoint %s has no masks; is it stripped already?' % source.path)
   masks: Dict[str, List[str]] = {}
-  for names in masked:  # Evaluation may run on averages, which were masked like the weight.
+  for names in masked:  # Evaluation may use the averages, which were masked like the weight.
     for name in (names.weight, names.weight + '/ExponentialMovingAverage'):
       if source.shapes.get(name) == source.shapes[names.weight]:
         masks.setdefault(name, []).append(names.mask)
@@ -140,33 +140,34 @@ def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
 
 
 def _is_gone(name: str, gone: Set[str]) -> bool:
-  """Whether a variable belongs to pruning: one in `gone`, its average, or a step of an update."""
+  """Whether a variable is part of pruning: one in `gone`, its average, or the step of an update."""
   plain = ownership.name_of(name)
   leaf = names_lib.split(plain)[1].replace(names_lib.KERAS_ATTRIBUTE, '')
   return name in gone or plain.rpartition('/')[0] in gone or leaf in names_lib.STEPS
 
 
 def check_elsewhere(source: Checkpoint, path: Any) -> str:
-  """Returns the path to write, as a string.
+  """Returns the path to write as a string, after checking its folder.
 
   Raises:
-    errors.WriteError: it is in the folder that training resumes from; see files.check_output.
+    errors.WriteError: training would resume from it, as it is in the folder of `source`; or
+      see files.check_output.
   """
   path = files.check_output(path)
   folder = os.path.dirname(os.path.abspath(path))
   if os.path.realpath(folder) == os.path.realpath(os.path.dirname(os.path.abspath(source.path))):
     raise errors.WriteError(
-        '%s is in the folder of the checkpoint it is made of, where training would resume from it; '
-        'give another folder' % path)
+        '%s is in the folder of the checkpoint it is made from, where training would resume from '
+        'it; give another folder' % path)
   return path
 
 
 def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = ()) -> None:
-  """Writes a checkpoint of variables by their names, and makes it the latest of its folder.
+  """Writes a checkpoint of variables by their names, and makes it the latest in its folder.
 
   Args:
     path: its path, without a suffix.
-    values: what to save.
+    values: the values of the variables, by name.
     inputs: see files.check_output.
 
   Raises:
@@ -181,12 +182,12 @@ def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = (
   latest = os.path.basename(state.model_checkpoint_path) if state is not None else name
   if latest != name:
     raise errors.WriteError(
-        '%s has checkpoints already, and who trains there would resume from this one in place of '
+        '%s has checkpoints already, and training there would resume from this one instead of '
         '%s; give another folder' % (folder, latest))
   with writing.by_tensorflow(path), files.staging(folder, inputs) as temporary:
     with tf.Graph().as_default(), tf.Session() as session:
       names = sorted(values)
-      # Fed, not built in: a graph may hold no more than 2 GB.
+      # Values are fed, not built in, as a graph may hold at most 2 GB.
       placeholders = [tf.placeholder(values[key].dtype) for key in names]
       save = tf.raw_ops.SaveV2(prefix=os.path.join(temporary, name), tensor_names=names,
                                shape_and_slices=[''] * len(names), tensors=placeholders)

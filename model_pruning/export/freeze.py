@@ -1,29 +1,29 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Freeze: from a checkpoint, a session or a SavedModel to a graph of constants."""
+"""Freezes checkpoints, sessions and SavedModels into graphs of constants."""
 
 from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.compat import tf
-from model_pruning.export import fold
 from model_pruning.export import references
+from model_pruning.export.folding import fold
 from model_pruning.reading import bundle
+from model_pruning.reading import inputs
 from model_pruning.reading import places
 from model_pruning.reading import sources
 
 
 def graph_def_from_checkpoint(checkpoint_dir: Any, output_node_names: Sequence[str],
                               meta_graph: Optional[Any] = None) -> Any:
-  """Reads the latest checkpoint, with its meta graph, as a GraphDef of constants.
+  """Returns the latest checkpoint, with its meta graph, as a GraphDef of constants.
 
   Args:
-    checkpoint_dir: a directory of checkpoints, or the path of one checkpoint.
+    checkpoint_dir: a directory of checkpoints, or the path of a checkpoint.
     output_node_names: names of the operations to keep, with all they need.
-    meta_graph: the file with the graph; None for the checkpoint's own .meta.
+    meta_graph: the file with the graph; None takes the checkpoint's own .meta file.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
@@ -50,12 +50,12 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
     frozen = tf.graph_util.convert_variables_to_constants(
         _ArraySession(session), session.graph.as_graph_def(), list(output_node_names))
   references.use_values(frozen)
-  # TensorFlow 1 leaves the reads in functions, of variables that are none any more.
+  # TensorFlow 1 leaves reads in functions, although the variables are constants now.
   return fold.fold_reads(frozen, output_node_names)
 
 
 class _ArraySession:
-  """A session that returns arrays: of a string variable TensorFlow returns bytes, and fails."""
+  """A session that always returns arrays: TensorFlow's fails to freeze a string variable."""
 
   def __init__(self, session: Any) -> None:
     self._session = session
@@ -75,7 +75,7 @@ def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
   Args:
     session: a session of the default graph.
     path: the checkpoint.
-    meta_graph: the file with the graph; None for the checkpoint's own .meta.
+    meta_graph: the file with the graph; None takes the checkpoint's own .meta file.
 
   Raises:
     errors.CheckpointError: the checkpoint or its meta graph cannot be read.
@@ -83,7 +83,7 @@ def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
   meta_graph = inputs.check(meta_graph or path + '.meta')
   if not tf.gfile.Exists(meta_graph):
     raise errors.CheckpointError(
-        'There is no %s, which would hold the graph; give the one of another checkpoint of the '
+        'There is no %s, which holds the graph; give the .meta file of another checkpoint of the '
         'model (meta_graph=, --meta_graph), or save with it' % meta_graph)
   bundle.check(path)
   try:
@@ -94,12 +94,12 @@ def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
     saver.restore(session, path)
   except MemoryError:
     raise
-  except Exception as error:  # Of TensorFlow, in classes of all kinds.
+  except Exception as error:  # TensorFlow raises many classes.
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error
 
 
 def on_any_machine() -> Any:
-  """A session that runs what was placed on devices that are not here."""
+  """Returns a session config that also runs operations placed on devices that do not exist here."""
   return tf.ConfigProto(allow_soft_placement=True)

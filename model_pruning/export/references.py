@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Operations on references, in graphs whose variables have become constants."""
+"""Replaces operations on references, in graphs whose variables have become constants."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ _VARIABLES = ('VariableV2', 'Variable', 'TemporaryVariable')
 
 
 def use_values(graph_def: Any) -> None:
-  """Replaces operations on references by those on values, in place.
+  """Replaces operations on references by operations on values, in place.
 
-  A branch or a loop that reads a variable of TensorFlow 1 takes a reference to it. TensorFlow
-  makes a constant of the variable and leaves the reference, and no session takes such a graph.
+  A branch or a loop that reads a TensorFlow 1 variable takes a reference to it. Freezing turns
+  the variable into a constant but leaves the reference, and no session accepts such a graph.
 
   Args:
-    graph_def: a GraphDef. One that still has variables stays as it is.
+    graph_def: a GraphDef. It does not change if it still has variables.
   """
   nodes = list(graph_def.node)
   if any(node.op in _VARIABLES for node in nodes):

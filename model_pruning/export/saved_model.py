@@ -1,44 +1,44 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Stripped SavedModels: a graph of constants with its signatures, tables and assets."""
+"""Writes stripped SavedModels: a graph of constants with its signatures, tables and assets."""
 
 import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs as inputs_lib
 from model_pruning.compat import tf
 from model_pruning.export import freeze
 from model_pruning.export import strip
 from model_pruning.export import writing
 from model_pruning.reading import bundle
+from model_pruning.reading import inputs as inputs_lib
 from model_pruning.reading import sources
 from model_pruning.reading import validation
+from model_pruning.util import files
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-_INIT = '__saved_model_init_op'  # Signature with the initialization, since TensorFlow 1.14.
+_INIT = '__saved_model_init_op'  # Signature of the initialization, since TensorFlow 1.14.
 _NOT_CALLED = (_INIT, '__saved_model_train_op')
 
 
 def strip_saved_model(saved_model_dir: Any, export_dir: Any,
                       tags: Optional[Sequence[str]] = None) -> List[str]:
-  """Writes a SavedModel without masks and variables, with the signatures of another.
+  """Writes a SavedModel without masks and variables, with the same signatures.
 
-  Tables are initialized, and assets found, as they were.
+  It keeps the initialization of tables, and the assets.
 
   Args:
     saved_model_dir: the SavedModel of a model with masks.
-    export_dir: a new folder.
-    tags: which of its graphs to take; by default the one for serving, or the only one.
+    export_dir: the folder to write; new or empty.
+    tags: tags of the graph to take; by default the one for serving, or the only one.
 
   Returns:
     The names of the masked products that were folded.
 
   Raises:
-    errors.ModelFileError: there is no SavedModel, or not one with these tags.
+    errors.ModelFileError: there is no SavedModel, or none with these tags.
     errors.NoMaskedWeightsError: it has no masks.
-    errors.WriteError: the folder has something in it, or cannot be written.
+    errors.WriteError: the folder is not empty, or cannot be written.
   """
   saved_model_dir = files.as_path(saved_model_dir)
   export_dir = files.check_output(export_dir, [saved_model_dir])
@@ -55,16 +55,16 @@ def to_saved_model(graph_def: Any, export_dir: Any, inputs: Mapping[str, str],
   """Writes a graph of constants as a SavedModel with one signature.
 
   Args:
-    graph_def: a GraphDef of constants, as from strip_pruning_vars_fn.
-    export_dir: a new folder.
-    inputs: by the names that callers use, the tensors ('images:0') they feed.
-    outputs: by the names that callers use, the tensors they get.
+    graph_def: a GraphDef of constants, as returned by strip_pruning_vars_fn.
+    export_dir: the folder to write; new or empty.
+    inputs: the tensors ('images:0') that callers feed, by the names that callers use.
+    outputs: the tensors that callers get, by the names that callers use.
     signature: the key of the signature.
 
   Raises:
     errors.OutputNodeError: a tensor is not in the graph.
     errors.ModelFileError: the graph is damaged.
-    errors.WriteError: the folder has something in it, or cannot be written.
+    errors.WriteError: the folder is not empty, or cannot be written.
   """
   export_dir = files.check_output(export_dir)
   validation.check(graph_def, 'The GraphDef')
@@ -80,11 +80,11 @@ def to_saved_model(graph_def: Any, export_dir: Any, inputs: Mapping[str, str],
 
 
 class _Kept:
-  """What a SavedModel has besides graph and signatures: how it is initialized, and from what."""
+  """The other parts of a SavedModel: initialization of tables, and assets."""
 
   def __init__(self, inits: List[str], assets: List[Tuple[str, str]], folder: str) -> None:
     self.inits = inits  # Names of the operations that fill tables.
-    self.assets = assets  # Name of the tensor with the path, and the file's name.
+    self.assets = assets  # (name of the tensor with the path, name of the file).
     self.folder = folder
 
 
@@ -94,14 +94,14 @@ def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
 
   Args:
     saved_model_dir: its folder.
-    tags: which of its graphs to take; by default the one for serving, or the only one.
+    tags: tags of the graph to take; by default the one for serving, or the only one.
 
   Returns:
-    The GraphDef, the signatures by their keys, what else there is to keep, and the
-    names of the masked products that were folded.
+    The GraphDef, the signatures by their keys, the other parts to keep, and the names of the
+    masked products that were folded.
 
   Raises:
-    errors.ModelFileError: there is no SavedModel, or not one with these tags.
+    errors.ModelFileError: there is no SavedModel, or none with these tags.
   """
   saved_model_dir = files.as_path(saved_model_dir)
   wanted = _tags(saved_model_dir, tags)
@@ -116,7 +116,7 @@ def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
       assets = [(asset.tensor_info.name, _inside(asset.filename)) for asset in _asset_files(meta)]
     except (errors.PruningError, MemoryError):
       raise
-    except Exception as error:  # Of TensorFlow, in classes of all kinds.
+    except Exception as error:  # TensorFlow raises many classes.
       raise errors.ModelFileError('The SavedModel in %s cannot be read (%s); export it again' % (
           saved_model_dir, errors.first_line(error))) from error
     signatures = {key: value for key, value in meta.signature_def.items()
@@ -134,7 +134,7 @@ def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
 
 
 def _inside(filename: str) -> str:
-  """Returns the name of an asset; raises errors.ModelFileError if it leads out of their folder."""
+  """Returns the name of an asset; raises errors.ModelFileError if it is outside their folder."""
   parts = filename.replace('\\', '/').split('/')
   if not filename or filename.startswith('/') or '..' in parts:
     raise errors.ModelFileError('The SavedModel has an asset %r, which is not in its folder of '
@@ -157,7 +157,7 @@ def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
 
 
 def _asset_files(meta: Any) -> List[Any]:
-  """Returns the AssetFileDefs of a meta graph, which TensorFlow 1 kept in a collection."""
+  """Returns the AssetFileDefs of a meta graph, which TensorFlow 1 keeps in a collection."""
   found = list(meta.asset_file_def)
   key = tf.saved_model.constants.ASSETS_KEY
   for packed in meta.collection_def[key].any_list.value if key in meta.collection_def else ():
@@ -170,7 +170,7 @@ def _asset_files(meta: Any) -> List[Any]:
 
 def _paths_in_constants(graph_def: Any, folder: str,
                         assets: List[Tuple[str, str]]) -> List[Tuple[str, str]]:
-  """Returns constants with the paths of assets, which were variables that the loader filled."""
+  """Returns constants with paths of assets, which the loader stored in variables before."""
   by_path = {os.path.abspath(os.path.join(folder, tf.saved_model.constants.ASSETS_DIRECTORY, file)):
              file for _, file in assets}
   found = []
@@ -186,7 +186,7 @@ def _paths_in_constants(graph_def: Any, folder: str,
 
 
 def _init_op(meta: Any) -> Optional[str]:
-  """Returns the name of the operation that initializes tables, if there is one."""
+  """Returns the name of the operation that initializes tables; None if there is none."""
   if _INIT in meta.signature_def:
     return str(meta.signature_def[_INIT].outputs[_INIT].name)
   for key in ('saved_model_main_op', 'legacy_init_op'):
@@ -197,9 +197,9 @@ def _init_op(meta: Any) -> Optional[str]:
 
 
 def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
-  """Returns the names of what fills tables, among all that initializes a SavedModel.
+  """Returns the names of the operations that fill tables, among all that initialize a SavedModel.
 
-  The variables that it may initialize as well are constants from now on.
+  The initialization of variables is dropped, as they are constants now.
   """
   if init_op is None:
     return []
@@ -209,7 +209,7 @@ def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
     if op.name not in seen:
       seen.add(op.name)
       pending.extend([*op.control_inputs, *(tensor.op for tensor in op.inputs)])
-  # TensorFlow 2 initializes in functions.
+  # TensorFlow 2 fills tables in functions.
   fills = ('InitializeTable', 'LookupTableImport', 'PartitionedCall', 'StatefulPartitionedCall')
   return [name for name in sorted(seen)
           if graph.get_operation_by_name(name).type.startswith(fills)]
@@ -217,12 +217,12 @@ def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
 
 def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _Kept) -> None:
   for name, filename in kept.assets:
-    # The builder copies the file that the tensor names. That was one where the model was
-    # exported; the asset is the copy beside the model.
+    # The builder copies the file whose path the tensor holds. That path was valid where the model
+    # was exported; here the asset is the copy in the SavedModel.
     for node in graph_def.node:
       if node.name == name.split(':')[0]:
         path = os.path.join(kept.folder, tf.saved_model.constants.ASSETS_DIRECTORY, filename)
-        node.Clear()  # TensorFlow 2 has a placeholder there.
+        node.Clear()  # TensorFlow 2 has a placeholder here.
         node.name, node.op = name.split(':')[0], 'Const'
         node.attr['dtype'].type = tf.string.as_datatype_enum
         node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What TensorFlow raises when it cannot write, as an error of this library."""
+"""Turns TensorFlow's errors on writing into errors of this library."""
 
 import contextlib
 from typing import Iterator
@@ -11,7 +11,7 @@ from model_pruning.compat import tf
 
 @contextlib.contextmanager
 def by_tensorflow(path: str) -> Iterator[None]:
-  """Raises errors.WriteError where TensorFlow cannot write: the disk is full, say."""
+  """Raises errors.WriteError if TensorFlow cannot write, for example to a full disk."""
   try:
     yield
   except tf.errors.OpError as error:

@@ -4,8 +4,8 @@
 
     import model_pruning.keras as sparsity
 
-On Keras 3, and on Keras 2 where tf.keras is that (TensorFlow up to 2.15, or later with
-tf_keras and TF_USE_LEGACY_KERAS=1). Importing it lets Keras read pruned models.
+Works with Keras 3 and with Keras 2, if tf.keras is Keras 2 (TensorFlow up to 2.15, or later with
+tf_keras and TF_USE_LEGACY_KERAS=1). Importing this package lets Keras read pruned models.
 """
 
 from model_pruning.keras.callbacks import UpdatePruningStep
@@ -22,10 +22,10 @@ from model_pruning.keras.prune import prune_scope
 from model_pruning.keras.prune import strip_pruning
 from model_pruning.keras.reporting import report
 from model_pruning.keras.summaries import PruningSummaries
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import PolynomialDecay
-from model_pruning.sparsity_schedules import PolynomialDecaySchedule
-from model_pruning.sparsity_schedules import PruningSchedule
+from model_pruning.schedules import ConstantSparsity
+from model_pruning.schedules import PolynomialDecay
+from model_pruning.schedules import PolynomialDecaySchedule
+from model_pruning.schedules import PruningSchedule
 
 __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',

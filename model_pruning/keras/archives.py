@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Files of Keras models, as containers: the config and the arrays in them, before Keras reads them.
+"""Files of Keras models as containers: reads and checks their configs and array sizes before Keras.
 """
 
 import io
@@ -16,17 +16,17 @@ from model_pruning import errors
 from model_pruning.reading import hdf5
 
 CONFIG, WEIGHTS = 'config.json', 'model.weights.h5'
-_MOST_CONFIG = 2**24  # Bytes, in a file of fewer.
+_MOST_CONFIG = 2**24  # Bytes; a larger file may have a config as large as the file.
 _IN_MEMORY = 2**24
 _LOCAL_HEADER = 30  # Bytes before the name of a member.
 
 
 class Contents(NamedTuple):
-  """The parts of a model's file that other checks go by.
+  """The parts of a model's file that other checks need.
 
   Attributes:
-    config: the model's, as JSON has it.
-    array_bytes: the number of bytes that the arrays of the file take in memory.
+    config: the model's config, as parsed from JSON.
+    array_bytes: the number of bytes that the file's arrays take in memory.
   """
   config: Any
   array_bytes: int
@@ -36,9 +36,9 @@ def contents(path: str) -> Contents:
   """Returns the contents of a .keras or .h5 file, after checking the sizes it declares.
 
   Raises:
-    errors.ModelFileError: there is more in it, when unpacked, than the bytes of the file account
-      for, something is missing, or it refers to other files.
-    Exception: of zipfile, json and h5py; the file is damaged.
+    errors.ModelFileError: it unpacks to far more bytes than the file has, lacks a part, or
+      refers to other files.
+    Exception: the file is damaged; the class is one of zipfile's, json's or h5py's.
   """
   if zipfile.is_zipfile(path):
     return _of_archive(path)
@@ -77,7 +77,7 @@ def _of_archive(path: str) -> Contents:
 
 
 def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> BinaryIO:
-  """Returns a member as a file in which seeking is fast: in the archive, or else unpacked."""
+  """Returns a member as a file with fast seeking: in the archive if stored, else unpacked."""
   if info.compress_type == zipfile.ZIP_STORED and info.compress_size == info.file_size:
     file.seek(info.header_offset)
     header = file.read(_LOCAL_HEADER)
@@ -92,7 +92,7 @@ def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> 
 
 
 class _Part(io.RawIOBase):
-  """Some bytes of a file, as a file."""
+  """A range of bytes of a file, as a file."""
 
   def __init__(self, file: BinaryIO, start: int, size: int) -> None:
     super().__init__()

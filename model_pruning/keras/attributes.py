@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""State of layers that is neither in their weights nor in their configs: plain attributes."""
+"""State of layers that is in neither their weights nor their configs: plain attributes."""
 
 import dis
 import functools
@@ -19,16 +19,16 @@ _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 
 _NOT_COPIED = object()
 
-# What fit() and pruning leave at a model, and what a copy makes anew.
+# Attributes that fit() and pruning set on a model, and that a copy makes itself.
 _OF_TRAINING = frozenset(('build', 'history', 'predict_function', 'pruning', 'test_function',
                           'train_function'))
 
 
 def names(layer: Any, other: Any) -> List[str]:
-  """Returns the attributes by which two layers of one class may differ in what they compute.
+  """Returns the attributes in which two layers of one class may differ in what they compute.
 
-  Those that Keras does not set; and of its own layers functions and parts, such as
-  regularizers, that are a user's. The rest is what the config says.
+  These are the attributes that Keras's own code does not set and, for Keras's own layers, the
+  functions and parts (for example regularizers) from user code. The config covers the rest.
   """
   found = {name for each in (layer, other) for name in vars(each)
            if name not in _OF_TRAINING and not name.startswith('_added_')}
@@ -39,10 +39,10 @@ def names(layer: Any, other: Any) -> List[str]:
 
 
 def carry_over(layer: Any, other: Any) -> None:
-  """Gives a layer's copy the attributes of the original that are no part of it.
+  """Copies to a layer's copy the attributes that the config does not cover.
 
-  Numbers, strings, arrays and collections of them are copied; other objects are shared, where
-  the copy has no attribute of that name. Not those with layers, variables and the like in them.
+  Numbers, strings, arrays and collections of them are copied. Other objects are shared, if the
+  copy has no attribute of that name, unless they hold layers, variables or similar objects.
   """
   for name in names(layer, other):
     if name not in vars(layer):
@@ -59,7 +59,7 @@ def carry_over(layer: Any, other: Any) -> None:
 
 
 def short(value: Any) -> str:
-  """Returns a value as a message shows it."""
+  """Returns a value as text for a message, of at most 40 characters."""
   text = repr(value) if isinstance(value, _PLAIN) else 'a %s' % type(value).__name__
   return text if len(text) <= 40 else text[:37] + '...'
 
@@ -69,13 +69,13 @@ def _copied(value: Any, share: bool) -> Any:
 
   Args:
     value: an attribute.
-    share: whether to return what cannot be copied as it is, and not _NOT_COPIED.
+    share: whether to return what cannot be copied as it is, instead of _NOT_COPIED.
   """
   if isinstance(value, (*_PLAIN, np.generic)):
     return value
   if isinstance(value, np.ndarray):
     return value.copy()
-  if isinstance(value, (dict, list, set, tuple)):  # Or what Keras and TensorFlow make of them.
+  if isinstance(value, (dict, list, set, tuple)):  # Also Keras's and TensorFlow's wrappers of them.
     values = [_copied(each, share) for each in (
         value.values() if isinstance(value, dict) else value)]
     if any(each is _NOT_COPIED for each in values):
@@ -99,16 +99,16 @@ class Comparison:
     self._seen: Dict[Tuple[int, int], Any] = {}
 
   def same(self, ours: Any, theirs: Any) -> bool:
-    """Returns whether a model can be relied on to treat two values alike."""
+    """Whether a model would treat two values alike; False if that is uncertain."""
     try:
       return self._same(ours, theirs)
-    except Exception:  # Of a user's own __eq__ and the like; tables of pandas have no truth value.
+    except Exception:  # For example of a user's __eq__; pandas tables have no truth value.
       return False
 
   def _same(self, ours: Any, theirs: Any) -> bool:
     if ours is theirs or (id(ours), id(theirs)) in self._seen:
       return True
-    self._seen[id(ours), id(theirs)] = ours, theirs  # Alive, so that ids stay theirs.
+    self._seen[id(ours), id(theirs)] = ours, theirs  # Kept alive, so that no id is reused.
     if backend.is_layer(ours) or variables.is_variable(ours) or isinstance(
         ours, (keras.metrics.Metric, keras.optimizers.Optimizer)):
       return type(ours) is type(theirs)  # Compared elsewhere, or not part of the model.
@@ -137,19 +137,19 @@ class Comparison:
     if backend.is_keras_own(type(ours)):
       if hasattr(ours, 'get_config'):
         return self.same(ours.get_config(), theirs.get_config())
-      return not hasattr(ours, 'resource_handle')  # Tables have contents of their own.
+      return not hasattr(ours, 'resource_handle')  # Lookup tables: configs lack contents.
     if not hasattr(ours, '__dict__'):
       return bool(ours == theirs)
     return self.same(vars(ours), vars(theirs))
 
 
 def _held(function: Any) -> List[Any]:
-  """Returns the defaults of a function and the values in its closure."""
+  """Returns a function's defaults and the values in its closure."""
   return [function.__defaults__, inspect.getclosurevars(function).nonlocals]
 
 
 def _is_users(value: Any) -> bool:
-  """Returns whether a value is a function or part (such as a regularizer) from user code."""
+  """Whether a value is a function or a part (for example a regularizer) from user code."""
   if isinstance(value, (types.FunctionType, types.MethodType)):
     return not backend.is_keras_own(value)
   return hasattr(value, 'get_config') and not isinstance(value, type) and not backend.is_layer(

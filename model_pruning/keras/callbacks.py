@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""UpdatePruningStep: what to pass to fit(), so that masks are updated between batches."""
+"""UpdatePruningStep: the callback with which fit() updates masks between batches."""
 
 import threading
 from typing import Any, Dict, Optional
@@ -9,13 +9,13 @@ from absl import logging
 import numpy as np
 
 from model_pruning import errors
-from model_pruning.coordination import TFConfig
 from model_pruning.keras import backend
 from model_pruning.keras import loops
 from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
+from model_pruning.util.tf_config import TFConfig
 
 
 class UpdatePruningStep(keras.callbacks.Callback):
@@ -23,12 +23,12 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
       model.fit(..., callbacks=[UpdatePruningStep()])
 
-  An update for step t is made once t batches are done, before the next begins; the
-  place among other callbacks makes no difference. With steps_per_execution=N masks are
-  updated between executions. The count is a weight of the model: another fit(), or one
-  of the model saved and read again, goes on where the last one ended.
+  The update for step t happens after t batches, before the next one begins, wherever the
+  callback stands in the list. With steps_per_execution=N, masks are updated between
+  executions. The count is a weight of the model: another fit(), also of the model after
+  saving and loading it, continues from the last count.
 
-  In a training loop of your own, the same methods are called:
+  In a custom training loop, call the same methods:
 
       callback = UpdatePruningStep()
       callback.set_model(model)
@@ -45,56 +45,56 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Makes the callback.
 
     Args:
-      report: the path of an HTML file, which is written when training ends: targets met or
-        missed, findings, each weight in numbers and pictures, sparsity over time. If that fails
-        then, a warning says so.
+      report: path of an HTML file to write when training ends: targets met or missed,
+        findings, numbers and pictures of each weight, sparsity over time. A failure to write
+        it then is only a warning.
 
     Raises:
       errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
-      errors.WriteError: report is no path that a file can be written to.
+      errors.WriteError: no file can be written to that path.
     """
     super().__init__()
     self._page = None if report is None else RunPage(report)
     self._updater: Any = None
-    self._begun: Optional[int] = None  # The number in its epoch of the batch that is not.
-    self._seen: Optional[int] = None  # Batches that the optimizer has seen before that.
-    self._says_ends = False  # Whether whoever trains calls on_train_batch_end.
-    self._in_fit = False  # Whether fit() trains, which gives parameters before it begins.
-    self._expects = False  # Whether a batch has begun that was not trained on yet.
-    self._thread: Optional[int] = None  # The one that trains.
+    self._begun: Optional[int] = None  # Index of the batch that has begun and not ended.
+    self._seen: Optional[int] = None  # Batches that the optimizer had seen when it began.
+    self._calls_batch_end = False  # Whether the training loop calls on_train_batch_end.
+    self._in_fit = False  # Whether fit() trains; it sets parameters before it begins.
+    self._expects = False  # Whether a batch has begun and is not trained on yet.
+    self._thread: Optional[int] = None  # The thread that trains.
 
   def set_params(self, params: Optional[Dict[str, Any]]) -> None:
-    """Takes the parameters of a fit() that is about to begin."""
+    """Receives the parameters of a fit() that is about to begin."""
     super().set_params(params)
     self._in_fit = bool(params)
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Finds the pruned layers, and goes on from the step that they are at.
+    """Finds the pruned layers, and continues from their steps.
 
     Warns if all of them are frozen.
 
     Raises:
       errors.MissingCallbackError: set_model() was not called.
       errors.LayerError: the model has no pruned layers, or the optimizer cannot train one.
-      errors.MapError, errors.BlockError: the settings do not fit the weights there are.
+      errors.MapError, errors.BlockError: the settings do not fit the weights.
     """
     del logs
     self._updater = MaskUpdater(loops.model_of(self))
     if self._page is not None:
       self._updater.on_update = self._record
-    self._begun, self._says_ends, self._expects = None, False, False
+    self._begun, self._calls_batch_end, self._expects = None, False, False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
         if backend.refuses_constraints(optimizer, inner):
           raise errors.LayerError(
-              'Layer %s (%s) is pruned, and optimizer %s, of keras.optimizers.legacy, trains no '
-              'embeddings that have a constraint, which keeps pruned weights at zero; compile with '
-              'tf.keras.optimizers.%s, or leave the layer out by a pruning_policy' % (
+              'Layer %s (%s) is pruned, but optimizer %s, of keras.optimizers.legacy, cannot train '
+              'embeddings with a constraint, which keeps pruned weights at zero; compile with '
+              'tf.keras.optimizers.%s, or exclude the layer by a pruning_policy' % (
                   inner.name, type(inner).__name__, type(optimizer).__name__,
                   type(optimizer).__name__))
     if any(layer.pruning.stale for layer in self._updater.layers) and optimizer is not None:
-      # TensorFlow keeps what it had built of a function when that failed, and calls it whole.
+      # TensorFlow keeps a partly built function when building fails, and would call it as it is.
       self.model.make_train_function(force=True)
     during = loops.fit_of(self.model) if self._in_fit else None
     for layer in self._updater.layers:
@@ -108,18 +108,18 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.update_if_due()
 
   def _take_expected(self) -> bool:
-    """Returns whether a batch has begun and was not trained on yet; resets the flag."""
+    """Whether a batch has begun and was not trained on yet; resets the flag."""
     expected, self._expects = self._expects, False
     return expected
 
   def _leave(self) -> None:
-    """Has the layers ask for a callback again, after a batch that failed."""
+    """Makes the layers require a callback again, after a batch that failed."""
     for layer in self._updater.layers:
       layer.pruning.attend(False, layer.pruning.optimizer)
     self._updater.write_steps()  # The batch was counted when it began.
 
   def on_epoch_begin(self, epoch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Goes on from what other callbacks may have restored since, such as BackupAndRestore."""
+    """Reloads the steps, which other callbacks (BackupAndRestore) may have restored."""
     del epoch, logs
     self._check_begun()
     self._settle()
@@ -127,15 +127,15 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.update_if_due()
 
   def on_train_batch_begin(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Counts the batches that begin here, having made the update that is due before them."""
+    """Makes the update that is due, then counts the batches that begin here."""
     del logs
     self._check_begun()
-    if self._begun is not None:  # Other loops than fit() need not say that a batch has ended.
+    if self._begun is not None:  # Only fit() is sure to call on_train_batch_end.
       self._done(self._batches_since_begun())
     self._begun, self._expects, self._thread = batch, True, threading.get_ident()
     batches = self._batches_from(batch)
     if batches:
-      # Before they are done, so that what other callbacks save when they are says so.
+      # Write the steps before training on them, so that what other callbacks save includes them.
       self._updater.write_steps(ahead=batches)
     else:
       self._seen = backend.iterations(self.model)
@@ -145,16 +145,16 @@ class UpdatePruningStep(keras.callbacks.Callback):
     del logs
     self._check_begun()
     if self._in_fit and threading.get_ident() != self._thread:
-      return  # Keras 3 tells a callback that is in no list while it trains on. See _settle.
-    self._says_ends = True
+      return  # Keras 3 calls a callback that is not in a list from another thread. See _settle.
+    self._calls_batch_end = True
     begun = batch if self._begun is None else self._begun
     done = self._batches_from(begun)
-    if not done:  # Keras 3 gives the number that the last one would have in a full execution.
+    if not done:  # Keras 3 passes the index that a full execution would end at.
       now = backend.iterations(self.model)
       done = max(1, batch - begun + 1 if now is None or self._seen is None else now - self._seen)
     self._done(done)
 
-  # What Keras called them first; loops that users wrote may still do so.
+  # Keras's first names for these methods, which custom loops may still call.
   on_batch_begin = on_train_batch_begin
   on_batch_end = on_train_batch_end
 
@@ -170,12 +170,12 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._check_begun()
     self._settle()
     self._updater.reload()
-    self._updater.apply_masks()  # To averages that the optimizer wrote over the weights.
+    self._updater.apply_masks()  # The optimizer may have written averages over the weights.
     warned = set()
     for layer in self._updater.layers:
       pruning = layer.pruning
       at = self._updater.step_of(layer), pruning.last_update
-      # What has reached its target may be trained on as it is.
+      # A model that has reached its target may be trained on without a callback.
       pruning.attend(pruning.made and pruning.settings.is_reached(*at), pruning.optimizer)
       shortfall = pruning.shortfall()
       if shortfall and shortfall not in warned:
@@ -189,7 +189,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
           model, history=page.recorder.history(model.name)))
 
   def _record(self, step: int) -> None:
-    """Remembers sparsities and thresholds for the page."""
+    """Records sparsities and thresholds for the page."""
     assert self._page is not None
     self._page.recorder.record(step, {
         weight.name: (1 - float(np.mean(np.asarray(weight.mask, np.float32))),
@@ -198,10 +198,10 @@ class UpdatePruningStep(keras.callbacks.Callback):
         for weight in layer.pruning.weights})
 
   def _batches_from(self, batch: Any) -> int:
-    """Returns how many batches are trained on before on_train_batch_end; 0 if there is no telling.
+    """Returns how many batches are trained on before on_train_batch_end; 0 if unknown.
 
-    Of data whose size is not known Keras finds out that there is no further batch after it
-    has said that it begins.
+    If the size of the data is unknown, Keras announces a batch before it finds out that
+    there is none.
     """
     if batch is None or batch < 0:
       return 1
@@ -211,7 +211,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     return max(1, min(backend.steps_per_execution(self.model), steps - batch))
 
   def _batches_since_begun(self) -> int:
-    """Returns how many batches were trained on, if nobody tells when they end."""
+    """Returns how many batches were trained on, if on_train_batch_end is not called."""
     if not self._in_fit:
       return 1
     now = backend.iterations(self.model)
@@ -223,11 +223,11 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.advance(batches)
 
   def _settle(self) -> None:
-    """Settles what a batch was that began, and whose end nobody told of."""
-    if self._begun is not None and not self._says_ends:
+    """Decides whether a batch that began, without a call for its end, was trained on."""
+    if self._begun is not None and not self._calls_batch_end:
       self._done(self._batches_since_begun())
     elif self._begun is not None:
-      self._begun = None  # There was none.
+      self._begun = None  # There was no such batch.
       self._updater.write_steps()
 
   def _check_begun(self) -> None:
@@ -239,7 +239,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
 
 def _is_chief() -> bool:
-  """Returns whether this process is the one that writes files, by TF_CONFIG."""
+  """Whether this process is the one that writes files, by TF_CONFIG."""
   try:
     return TFConfig.read().is_chief is not False
   except errors.SpecError:
@@ -247,5 +247,5 @@ def _is_chief() -> bool:
 
 
 def _is_trained(layer: Any) -> bool:
-  """Returns whether a pruned layer is trained, not frozen."""
+  """Whether a pruned layer is trained, not frozen."""
   return layer.pruning.trainable if layer.pruning.made else layer.trainable

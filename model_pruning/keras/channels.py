@@ -1,10 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The input channels of kernels: m of n counts its runs along them.
+"""The input channels of kernels, along which m of n forms its runs.
 
-Where they are is up to the layer. Kernels of dense layers and of convolutions end in
-[inputs, outputs]; transposed convolutions end in [outputs, inputs]; EinsumDense, and
-attention, which is made of it, says it by an equation.
+Their axis depends on the layer. Kernels of dense layers and of convolutions end in
+[inputs, outputs], those of transposed convolutions in [outputs, inputs]. For EinsumDense, and
+attention layers, which consist of it, an equation determines the axes.
 """
 
 import dataclasses
@@ -13,16 +13,16 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning.compat import tf
+from model_pruning.engine.layout import Layout
 from model_pruning.keras import backend
-from model_pruning.patterns import Layout
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-  """A weight as [1, before, inputs, outputs], which the engine prunes like a convolution's kernel.
+  """A weight seen as [1, before, inputs, outputs], which the engine prunes like a 2D kernel.
 
   Attributes:
-    order: the axes of the weight, in the order in which they are taken.
+    order: the axes of the weight in the order of the view.
     shape: the shape of the weight with its axes in that order.
     viewed: (1, before, inputs, outputs), with as many elements as `shape`.
   """
@@ -36,7 +36,7 @@ class View:
 
     Args:
       shape: static shape of the weight.
-      inputs, outputs: its axes that are, in this order, one axis of inputs and one of outputs.
+      inputs, outputs: the weight's axes that together form the inputs, and the outputs.
     """
     inputs, outputs = tuple(inputs), tuple(outputs)
     before = tuple(axis for axis in range(len(shape)) if axis not in inputs + outputs)
@@ -52,28 +52,28 @@ class View:
 
   @property
   def layout(self) -> Layout:
-    """The layout of the weight as it is seen."""
+    """The layout of the viewed weight."""
     return Layout.whole(self.viewed)
 
   def see(self, weight: Any) -> Any:
-    """Returns a tensor of the weight's shape in the shape `viewed`."""
+    """Returns a tensor of the weight's shape, reshaped to `viewed`."""
     if self.order != tuple(range(len(self.order))):
       weight = tf.transpose(weight, self.order)
     return tf.reshape(weight, self.viewed)
 
   def restore(self, mask: Any) -> Any:
-    """Returns a tensor of the shape `viewed` in the weight's shape; undoes see()."""
+    """Returns a tensor of shape `viewed` in the weight's shape; inverts see()."""
     return tf.transpose(tf.reshape(mask, self.shape), np.argsort(self.order))
 
 
 def view_of(layer: Any, weight: Any) -> Optional[View]:
-  """Returns the view of a weight by its input channels; None if nobody knows where they are.
+  """Returns the view of a weight by its input channels; None if these are unknown.
 
-  Of layers that Keras does not have, weights of rank 2 and 4 are taken for kernels of dense
+  For layers that are not Keras's own, weights of rank 2 and 4 count as kernels of dense
   layers and of convolutions.
 
   Args:
-    layer: the layer whose own the weight is.
+    layer: the layer that owns the weight directly.
     weight: the variable; built.
   """
   shape = tuple(int(dim) for dim in weight.shape)
@@ -84,7 +84,7 @@ def view_of(layer: Any, weight: Any) -> Optional[View]:
   if kind is not None and kind.endswith('Transpose') and rank > 2:
     return View.of(shape, [rank - 1], [rank - 2])
   if kind is not None and kind.startswith('LocallyConnected') and rank in (4, 6):
-    # Of every input position and channel, every output position and channel.
+    # The kernel covers every input position and channel, and every output position and channel.
     channels = 0 if layer.data_format == 'channels_first' else rank // 2 - 1
     return View.of(shape, [channels], range(rank // 2, rank))
   if rank in (2, 4) or (kind is not None and rank > 2):
@@ -92,8 +92,8 @@ def view_of(layer: Any, weight: Any) -> Optional[View]:
   return None
 
 
-# The attributes in which layers of Keras keep their kernels; the second where `kernel` is a
-# property, as with LoRA.
+# The attributes in which Keras's layers keep their kernels; with LoRA, `kernel` is a property and
+# `_kernel` holds the variable.
 _KERNELS = ('kernel', '_kernel', 'pointwise_kernel', 'recurrent_kernel')
 
 _LAYERS = frozenset((
@@ -103,16 +103,16 @@ _LAYERS = frozenset((
 
 
 def _kind(layer: Any) -> Optional[str]:
-  """Returns the name of the class of Keras, of those above, that a layer comes from; or None."""
+  """Returns the name of the Keras class in _LAYERS from which a layer is derived; or None."""
   return next((base.__name__ for base in type(layer).__mro__
                if base.__name__ in _LAYERS and backend.is_keras_own(base)), None)
 
 
 def _of_equation(layer: Any, shape: Tuple[int, ...]) -> Optional[View]:
-  """Returns the view of an EinsumDense kernel, for an equation such as 'abc,cde->abde'.
+  """Returns the view of an EinsumDense kernel, for an equation like 'abc,cde->abde'.
 
-  The letters that the output lacks are summed over: they are the inputs. Those that only the
-  kernel and the output have are the outputs. A letter in all three counts for itself.
+  Letters of the kernel that the result lacks are summed over: they are the inputs. Letters that
+  only the kernel and the result have are the outputs. A letter in all three is a batch axis.
   """
   left, _, result = layer.equation.partition('->')
   data, _, kernel = left.partition(',')

@@ -1,19 +1,19 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Configs of Keras models, as JSON has them: faults that Keras would not answer with an error."""
+"""Checks configs of Keras models, parsed from JSON, for faults that Keras itself mishandles."""
 
 import collections
 import sys
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 _KNOWN = ('builtins', 'keras', 'model_pruning', 'tensorflow', 'tf_keras')
-_Node = Tuple[Any, Any]  # The name of a layer, and the number of the call.
+_Node = Tuple[Any, Any]  # The name of a layer, and the index of its call.
 
 
 def has_code(config: Any) -> bool:
-  """Whether a config has a function that is stored as Python bytecode.
+  """Whether a config contains a function stored as Python bytecode.
 
-  Keras refuses that itself in .keras files, and not in .h5 files of every version.
+  Keras itself refuses such code in .keras files, but not in .h5 files of every version.
   """
   return any(item.get('class_name') == '__lambda__' or 'lambda' in [
       value for key, value in item.items() if str(key).endswith('_type')]
@@ -21,13 +21,13 @@ def has_code(config: Any) -> bool:
 
 
 def unknown_module(config: Any, registered: Callable[[str], bool]) -> Optional[str]:
-  """Returns a module that Keras would import because a config names it, and nobody else did.
+  """Returns a module that a config names and Keras would import only for that reason.
 
-  Importing runs code, or ends the process. None if there is no such module.
+  Importing a module runs its code, or may end the process. Returns None if there is none.
 
   Args:
-    config: of a model.
-    registered: whether Keras knows a class or function by a name, without its module.
+    config: config of a model.
+    registered: whether Keras knows a class or function by this name, without its module.
   """
   for item in _dicts(config):
     module = item.get('module')
@@ -40,9 +40,9 @@ def unknown_module(config: Any, registered: Callable[[str], bool]) -> Optional[s
 
 
 def unreachable_layer(config: Any) -> Optional[str]:
-  """Returns a layer of a config whose inputs never come to be, or None.
+  """Returns a layer of a config whose inputs can never be computed, or None.
 
-  It is in a circle, or takes what no layer gives. Keras 2 waits for its inputs without an end.
+  It is part of a circle, or takes inputs that no layer produces. Keras 2 would wait forever.
   """
   for item in _dicts(config):
     layers = item.get('layers')
@@ -63,7 +63,7 @@ def _unreachable(layers: List[Dict[str, Any]]) -> Optional[str]:
     if layer.get('class_name') == 'InputLayer':
       inputs.add(layer['name'])
     elif isinstance(layer.get('config'), dict) and 'layers' in layer['config']:
-      models.add(layer['name'])  # Their calls are numbered from 0 or from 1.
+      models.add(layer['name'])  # Keras numbers calls of models from 0 or from 1.
   missing: Dict[_Node, int] = {}
   waiting: Dict[_Node, List[_Node]] = collections.defaultdict(list)
   for name, nodes in calls.items():
@@ -89,7 +89,7 @@ def _unreachable(layers: List[Dict[str, Any]]) -> Optional[str]:
 
 
 def _references(node: Any) -> Iterator[_Node]:
-  """Yields (layer, number of the call) of the outputs that a call takes, as Keras 2 writes them."""
+  """Yields (layer, index of the call) for the outputs a call takes, in the format of Keras 2."""
   pending = [node]
   while pending:
     item = pending.pop()
@@ -97,7 +97,7 @@ def _references(node: Any) -> Iterator[_Node]:
       pending.extend(item.values())
     elif isinstance(item, list):
       if len(item) in (3, 4) and isinstance(item[0], str):
-        if isinstance(item[1], (int, float, str, type(None))):  # Keras raises over others.
+        if isinstance(item[1], (int, float, str, type(None))):  # Keras raises for others.
           yield item[0], item[1]
         pending.extend(item[3:])
       else:

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of models by their configs, layer by layer, with their weights.
+"""Copies models layer by layer, from their configs, with their weights.
 
-A config does not hold all that a layer is. Whether a copy is the same model has to be
-asked afterwards (see exactness.py).
+A config may lack parts of a layer. exactness.py checks afterwards whether a copy is the same
+model.
 """
 
 import inspect
@@ -21,11 +21,11 @@ from model_pruning.keras.pruned import PruneLowMagnitude
 
 
 class Copy:
-  """A copy of a layer or model, pruned where it is pruned; the original is left as it is.
+  """A copy of a layer or model, with the same layers pruned; the original does not change.
 
-  Models made of inputs and outputs, and Sequential ones, are copied layer by layer,
-  models in them too; a layer or model of any other kind is made anew from its config.
-  Preprocessing layers are shared with the original: they have nothing to train.
+  Functional and Sequential models, nested ones included, are copied layer by layer. Any
+  other layer or model is recreated from its config. Preprocessing layers are shared with
+  the original, as they have nothing to train.
 
   Attributes:
     layer: the copy.
@@ -33,14 +33,14 @@ class Copy:
   """
 
   def __init__(self, layer: Any, arguments: Optional[Dict[str, Any]] = None) -> None:
-    """Copies a layer or model, with its weights if it has them already.
+    """Copies a layer or model, with its weights if it is built.
 
     Args:
-      layer: what to copy.
-      arguments: for a single layer, what its constructor takes in place of its config.
+      layer: the layer or model to copy.
+      arguments: for a single layer, constructor arguments that override its config.
 
     Raises:
-      errors.CloneError: it cannot be made anew from its config.
+      errors.CloneError: it cannot be recreated from its config.
     """
     self._arguments = arguments or {}
     self._made: Dict[int, Tuple[Any, Any]] = {}
@@ -55,10 +55,10 @@ class Copy:
       _copy_weights(source, target)
 
   def all_pairs(self) -> Iterator[Tuple[Any, Any]]:
-    """Yields each layer and its copy, layers in others too, but for those that are shared."""
+    """Yields (original, copy) of each layer, sublayers included and shared layers excluded."""
     for source, target in self.pairs:
       if source is not target and backend.is_functional(source):
-        yield source, target  # Its layers are pairs of their own.
+        yield source, target  # Its layers are separate pairs.
       elif source is not target:
         yield from zip(backend.layers_in(source), backend.layers_in(target))
 
@@ -68,7 +68,7 @@ class Copy:
 
   def _copy(self, layer: Any) -> Any:
     if not backend.is_layer(layer):
-      return layer  # An operation of Keras 3, such as a slice of a tensor; it has no state.
+      return layer  # An operation of Keras 3, for example a slice of a tensor; it has no state.
     if id(layer) not in self._made:
       copy = None
       if backend.is_functional(layer):
@@ -80,9 +80,9 @@ class Copy:
 
   def _copy_layer(self, layer: Any) -> Any:
     if hasattr(layer, 'adapt'):
-      return layer  # Its state is not all in its config.
+      return layer  # Its config does not contain all of its state.
     if not layer.built and any(map(variables.own_trainable_variables, backend.layers_in(layer))):
-      raise errors.CloneError('Layer %s (%s) is not built, and layers in it are: a copy would '
+      raise errors.CloneError('Layer %s (%s) is not built, but layers in it are: a copy would '
                               'start with other weights' % (layer.name, type(layer).__name__))
     is_pruned = isinstance(layer, PruneLowMagnitude)
     plain_class = layer.plain_class if is_pruned else type(layer)
@@ -93,57 +93,57 @@ class Copy:
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
       if isinstance(layer, keras.layers.Lambda) and not layer.weights:
         return layer  # It has no state, and functions without a name cannot be copied.
-      raise errors.CloneError('Layer %s (%s) cannot be made anew from its config (%s)' % (
+      raise errors.CloneError('Layer %s (%s) cannot be recreated from its config (%s)' % (
           layer.name, plain_class.__name__, backend.reason(error))) from error
     own = set(map(id, backend.layers_in(layer)))
     shared = [each for each in backend.layers_in(copy) if id(each) in own]
     if shared:
-      raise errors.CloneError('The config of layer %s (%s) holds layer %s itself, which a copy '
+      raise errors.CloneError('The config of layer %s (%s) contains layer %s itself, which a copy '
                               'would share' % (layer.name, plain_class.__name__, shared[0].name))
     if getattr(layer, '_input_shape_arg', None) and '_input_shape_arg' not in vars(copy):
       copy._input_shape_arg = layer._input_shape_arg  # Keras 3 does not put it into the config.
     if 'name' not in self._arguments:
       for source, target in zip(backend.layers_in(layer), backend.layers_in(copy)):
-        _copy_state(source, target)  # Before it is built, as its weights' names come from its own.
+        _copy_state(source, target)  # Before building, as the names of weights derive from it.
     return prune_here(copy, layer.pruning.settings) if is_pruned else copy
 
   def _copy_functional(self, model: Any) -> Any:
-    """Returns the copy of a model made of layers; None if its class has to be made by config."""
+    """Returns a copy of a functional model; None if its class must be recreated by its config."""
     try:
       with backend.uncompiled(model):
         copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
                                         clone_function=self._copy)
     except errors.PruningError:
       raise
-    except Exception as error:  # Of the layers' own code, which is called with symbolic inputs.
-      raise errors.CloneError('Model %s cannot be put together anew from copies of its layers '
-                              '(%s)' % (model.name, backend.reason(error))) from error
+    except Exception as error:  # The layers' own code is called with symbolic inputs.
+      raise errors.CloneError('Model %s cannot be rebuilt from copies of its layers (%s)' % (
+          model.name, backend.reason(error))) from error
     own = None if isinstance(model, keras.Sequential) else _own_arguments(model)
     if type(copy) is type(model) and not own:
       return copy
     if own is None:
       return None
-    try:  # A class with a train_step of its own, made of inputs and outputs.
+    try:  # A functional model of a user's class, for example with its own train_step.
       return type(model)(inputs=copy.input, outputs=copy.output, name=model.name, **own)
     except TypeError:
       return None
 
 
 def _with_arguments(config: Dict[str, Any], arguments: Dict[str, Any]) -> Dict[str, Any]:
-  if 'input_shape' in arguments:  # Keras 2 keeps it under another name, which would go before it.
+  if 'input_shape' in arguments:  # Keras 2 has another key for it, which would take precedence.
     config = {key: value for key, value in config.items()
               if key not in ('batch_input_shape', 'input_length')}
   return {**config, **arguments}
 
 
-# What Keras gives the constructor of a model made of inputs and outputs.
+# The arguments that Keras passes to the constructor of a functional model.
 _FUNCTIONAL_ARGUMENTS = ('self', 'inputs', 'outputs', 'name', 'trainable', 'dtype')
 
 
 def _own_arguments(model: Any) -> Optional[Dict[str, Any]]:
-  """Returns what a model's constructor takes beside inputs and outputs; None if nobody knows.
+  """Returns a model's other constructor arguments, beside inputs and outputs; None if unknown.
 
-  From its config, or from attributes of the same names.
+  They are taken from its config, or from attributes of the same names.
   """
   if backend.is_keras_own(type(model)):
     return {}
@@ -167,26 +167,26 @@ def _build_like(layer: Any, copy: Any) -> None:
   if config:
     try:
       copy.build_from_config(config)
-    except Exception as error:  # Of the layer's own code.
+    except Exception as error:  # Raised by the layer's own code.
       raise errors.CloneError('%s (%s) cannot be built with the shapes of its inputs alone (%s)' % (
           layer.name, type(layer).__name__, backend.reason(error))) from error
     backend.note_build_config(copy, config)
   if len(plain_weights(copy)) != len(plain_weights(layer)):
     raise errors.CloneError(
-        '%s (%s) has %d weights, and a copy of it that is built by its config has %d' % (
+        '%s (%s) has %d weights, but a copy built from its config has %d' % (
             layer.name, type(layer).__name__, len(plain_weights(layer)),
             len(plain_weights(copy))))
 
 
 def plain_weights(layer: Any) -> List[Any]:
-  """Returns the weights of a layer less those that pruning has added, in their order."""
+  """Returns the weights of a layer without those that pruning added, in their order."""
   added = {id(variable) for pruned in pruned_layers(layer)
            for variable in pruned.pruning.variables().values()}
   return [weight for weight in layer.weights if id(weight) not in added]
 
 
 def _copy_state(source: Any, target: Any) -> None:
-  """Copies the name, which not every config has, and plain attributes."""
+  """Copies the name, which some configs lack, and plain attributes."""
   if source is target or backend.plain_class(source) is not backend.plain_class(target):
     return
   if source.name != target.name:
@@ -195,18 +195,18 @@ def _copy_state(source: Any, target: Any) -> None:
 
 
 def _copy_weights(source: Any, target: Any) -> None:
-  """Copies weights, masks and steps, and what is frozen."""
+  """Copies weights, masks and steps, and which layers are frozen."""
   if source is target:
     return
   for each, other in zip(backend.layers_in(source), backend.layers_in(target)):
     if each.trainable != other.trainable:
       other.trainable = each.trainable
   if backend.is_functional(source) or not source.built:
-    return  # Its layers were copied one by one.
+    return  # Its layers are copied one by one.
   shapes = [[tuple(weight.shape) for weight in each.weights] for each in (source, target)]
   if shapes[0] != shapes[1]:
-    raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, and a copy made from its '
-                            'config %s' % (source.name, type(source).__name__, *shapes))
+    raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, but a copy made from its '
+                            'config has %s' % (source.name, type(source).__name__, *shapes))
   for weight, copy in zip(source.weights, target.weights):
     copy.assign(tf.convert_to_tensor(weight))
     if variables.is_variable(weight):

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a copy of a model is the same model: its layers, weights, attributes and outputs."""
+"""Checks whether a copy of a model is the same model: layers, weights, attributes and outputs."""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -14,27 +14,27 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
 from model_pruning.keras.copying import plain_weights
 
-_LENGTHS = (8, 32, 224)  # Tried where an input leaves a dimension open.
+_LENGTHS = (8, 32, 224)  # Tried for dimensions of inputs that are not fixed.
 
 
 class Difference(NamedTuple):
   """Why a copy does not count as exact.
 
   Attributes:
-    reason: a clause, such as "attribute factor of layer scale is 5.0 in one and 1.0 in the other".
-    shown: whether the two differ; False where that could not be found out.
+    reason: a clause: "attribute factor of layer scale is 5.0, and 1.0 in a copy made from ...".
+    shown: whether the two do differ; False if they could not be compared.
   """
   reason: str
   shown: bool
 
 
 def difference(layer: Any, copy: Copy) -> Optional[Difference]:
-  """Returns why a copy of a layer or model may be another one; None if it is shown to be exact.
+  """Returns why a copy of a layer or model may not be exact; None if it is shown to be exact.
 
-  Shown is: as many layers of the same classes and names, connected to as many distinct weights
-  of the same values; the same attributes of what is not Keras's own; and, if it is built, the
-  same outputs and losses for one batch of random inputs. It is called for that, and its state
-  put back.
+  It is exact if it has as many layers, of the same classes and names, with as many distinct
+  weights of the same values; the same attributes that Keras does not set; and, if built, the
+  same outputs and losses for a batch of random inputs. The layer is called for this, and its
+  state is restored.
   """
   reason = _structure(layer, copy) or _attributes(copy)
   if reason:
@@ -46,21 +46,21 @@ def _structure(layer: Any, copy: Copy) -> Optional[str]:
   for source, target in copy.all_pairs():
     if type(source) is not type(target):
       if backend.plain_class(source) is backend.plain_class(target):
-        return 'layer %s was pruned in a way that no config says' % source.name
-      return 'layer %s is a %s, and a %s in a copy made from its config' % (
+        return 'layer %s was pruned in a way that no config records' % source.name
+      return 'layer %s is a %s, but a %s in a copy made from its config' % (
           source.name, type(source).__name__, type(target).__name__)
     if source.name != target.name:
       return 'layer %s is called %s in a copy made from its config' % (
           source.name, target.name)
   numbers = [len(backend.layers_in(each)) for each in (layer, copy.layer)]
   if numbers[0] != numbers[1]:
-    return 'it has %d layers, and a copy made from its config %d: a layer is shared in a way that '\
-        'the config does not say' % tuple(numbers)
+    return 'it has %d layers, but a copy made from its config has %d: a layer is shared in a way '\
+        'that the config does not record' % tuple(numbers)
   if not layer.built:
     return None
   weights = [{id(weight) for weight in plain_weights(each)} for each in (layer, copy.layer)]
   if len(weights[0]) != len(weights[1]):
-    return 'it has %d weights, and a copy made from its config %d' % tuple(map(len, weights))
+    return 'it has %d weights, but a copy made from its config has %d' % tuple(map(len, weights))
   return None
 
 
@@ -82,7 +82,7 @@ def _attributes(copy: Copy) -> Optional[str]:
 def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
   state = [(weight, np.asarray(weight)) for each in (layer, copy)
            for weight in variables.state_of(each) if weight.dtype != 'string']
-  said = 'its inputs are not known'
+  problem = 'its inputs are not known'
   try:
     for length in _LENGTHS:
       inputs = _inputs(layer, length)
@@ -90,24 +90,24 @@ def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
         break
       try:
         ours = _call(layer, inputs)
-      except Exception as error:  # Of the layer's own code: other lengths may do.
-        said = 'it cannot be called with random inputs (%s)' % backend.reason(error)
+      except Exception as error:  # Raised by the layer's own code: other lengths may work.
+        problem = 'it cannot be called with random inputs (%s)' % backend.reason(error)
         continue
       try:
         theirs = _call(copy, inputs)
       except Exception as error:
-        return Difference('a copy made from its config fails where it does not (%s)' %
+        return Difference('a copy made from its config fails where the original works (%s)' %
                           backend.reason(error), shown=True)
       if _alike(ours, theirs):
         return None
       _restore(state)
       if not _alike(ours, _call(layer, inputs)):
-        said = 'its outputs are random'
+        problem = 'its outputs are random'
         break
       return Difference('a copy made from its config computes something else', shown=True)
   finally:
     _restore(state)
-  return Difference('a copy cannot be compared with it: %s' % said, shown=False)
+  return Difference('a copy cannot be compared with it: %s' % problem, shown=False)
 
 
 def _restore(state: Sequence[Tuple[Any, np.ndarray]]) -> None:
@@ -120,7 +120,7 @@ def _alike(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> bool:
 
 
 def _call(layer: Any, inputs: Any) -> List[np.ndarray]:
-  """Returns the outputs of a layer, and its losses."""
+  """Returns the outputs and the losses of a layer."""
   kwargs: Dict[str, Any] = {'training': False} if isinstance(layer, keras.Model) else {}
   args: Sequence[Any] = (inputs,)
   if isinstance(inputs, _Arguments):
@@ -131,12 +131,12 @@ def _call(layer: Any, inputs: Any) -> List[np.ndarray]:
 
 
 class _Arguments(NamedTuple):
-  """Inputs that a layer takes by name."""
+  """Inputs that a layer takes by keyword."""
   values: Dict[str, Any]
 
 
 def _inputs(layer: Any, length: int) -> Any:
-  """Returns a batch of random inputs for a layer that is built; None if nothing is known of them.
+  """Returns a batch of random inputs for a layer that is built; None if its inputs are unknown.
   """
   rng = np.random.RandomState(0)
   if backend.is_functional(layer):
@@ -173,7 +173,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _random(rng: Any, shape: Any, dtype: Any, length: int) -> Any:
-  """Returns random values of a dtype; of 0 and 1, which are numbers of rows too, if it is None."""
+  """Returns random values of a dtype; if it is None zeros and ones, which are valid indices too."""
   sizes = [2 if dim is None and place == 0 else length if dim is None else int(dim)
            for place, dim in enumerate(shape)]
   dtype = None if dtype is None else tensorflow.as_dtype(dtype)
@@ -194,5 +194,5 @@ def _close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return np.array_equal(ours, theirs)
   ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
   scale = np.max(np.abs(ours), initial=0, where=np.isfinite(ours))
-  # Sums may be taken in another order; a copy of its own mind is further away.
+  # Sums may be computed in another order; a copy that differs is further away.
   return np.allclose(ours, theirs, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)

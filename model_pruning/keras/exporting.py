@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""From a Keras model, pruned or stripped, to a SavedModel, a frozen graph or a TFLite file."""
+"""Exports Keras models, pruned or stripped, as SavedModels, frozen graphs and TFLite files."""
 
 import os
 import re
@@ -10,24 +10,24 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Set
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.export import freeze as freeze_lib
 from model_pruning.export import saved_model
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
+from model_pruning.util import files
 
 
 class FrozenModel(NamedTuple):
   """A Keras model as a graph of constants, without masks.
 
   Attributes:
-    graph_def: the GraphDef. Placeholders have the names of the model's inputs.
-    inputs, outputs: names of tensors.
+    graph_def: the GraphDef; its placeholders have the names of the model's inputs.
+    inputs, outputs: names of the input and output tensors.
   """
   graph_def: Any
   inputs: List[str]
@@ -41,18 +41,18 @@ def to_tflite(model: Any, path: str, **options: Any) -> tflite.TFLiteExport:
       print(written.table())
 
   Args:
-    model: a Keras model that is built, pruned or not. It is left as it is.
+    model: a built Keras model, pruned or not. It does not change.
     path: the file to write.
-    **options: quantization, sparse, examples, input_shapes, tolerance and the others of
-      model_pruning.export.to_tflite. Where there are several inputs, an example is a dict by
+    **options: quantization, sparse, examples, input_shapes, tolerance and the other options of
+      model_pruning.export.to_tflite. If there are several inputs, an example is a dict by
       their names in the model, or a tuple in their order.
 
   Returns:
-    A TFLiteExport; its weights have the names of the model, such as fc/kernel.
+    A TFLiteExport; its weights have the model's names, for example fc/kernel.
 
   Raises:
-    errors.LayerError: it is no model, or not built.
-    And what model_pruning.export.to_tflite raises.
+    errors.LayerError: it is not a model, or not built.
+    See model_pruning.export.to_tflite for other errors.
   """
   frozen = freeze(model, options.get('input_shapes'), batch_size=1)
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
@@ -62,12 +62,12 @@ def to_saved_model(model: Any, export_dir: str) -> None:
   """Writes a Keras model without masks as a SavedModel, with the signature serving_default.
 
   Args:
-    model: a Keras model that is built, pruned or not. It is left as it is.
-    export_dir: a new folder.
+    model: a built Keras model, pruned or not. It does not change.
+    export_dir: the folder to write; new or empty.
 
   Raises:
-    errors.LayerError: it is no model, or not built.
-    errors.WriteError: the folder has something in it, or cannot be written.
+    errors.LayerError: it is not a model, or not built.
+    errors.WriteError: the folder is not empty, or cannot be written.
   """
   _check_built(model)
   with files.new_folder(export_dir) as temporary, stripped(model):
@@ -79,14 +79,14 @@ def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = Non
   """Returns a Keras model without masks as a graph of constants.
 
   Args:
-    model: a Keras model that is built, pruned or not. It is left as it is.
-    input_shapes: {input: shape}, for inputs whose shape the model leaves open; for a subclass
-      of Model, all of its inputs, in the order in which it takes them, by names of your choice.
-    batch_size: the batch size where input_shapes says nothing; None leaves it open.
+    model: a built Keras model, pruned or not. It does not change.
+    input_shapes: {input: shape}, for inputs whose shapes the model does not fix; for a subclass
+      of Model, all inputs, in the order in which it takes them, under any names.
+    batch_size: the batch size for inputs not in input_shapes; None keeps it variable.
 
   Raises:
-    errors.LayerError: it is no model, or not built.
-    errors.ConversionError: there is no input of a name in input_shapes; or it cannot be traced.
+    errors.LayerError: it is not a model, or not built.
+    errors.ConversionError: input_shapes has a name that is no input; or tracing fails.
   """
   _check_built(model)
   with stripped(model):
@@ -126,7 +126,7 @@ def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
     inner = function.inputs[len(function.inputs) - len(captured):]
     for placeholder, each, value in zip(inner, captured, values):
       if id(each) in known:
-        # Keras 2 has the same name for the weights of two layers with cells.
+        # In Keras 2 the weights of two layers with cells may have the same name.
         name = _free(_op_name(variables.variable_name(known[id(each)])), taken)
         made = tf.get_variable(name, value.shape, tf.as_dtype(value.dtype), use_resource=True)
         bound[placeholder.name] = made.handle
@@ -135,7 +135,7 @@ def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
         bound[placeholder.name] = tf.constant(value)
     traced = function.graph.as_graph_def()
     for node in traced.node:
-      node.attr.pop('_class', None)  # Beside placeholders that are bound, and so gone.
+      node.attr.pop('_class', None)  # It may name placeholders that the import replaces.
     returned = tf.import_graph_def(
         traced, bound, [tensor.name for tensor in function.outputs], name='')
     for name, tensor in zip(outputs, returned):
@@ -150,14 +150,14 @@ def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
 
 def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
            batch_size: Optional[int]) -> List[Any]:
-  """Returns the TensorSpecs of the inputs of a model, in the order of its structure."""
+  """Returns the TensorSpecs of a model's inputs, in the order of its structure."""
   inputs = tensorflow.nest.flatten(structure)
   names = [_op_name(tensor.name.split(':')[0]) for tensor in inputs]
   for name in input_shapes:
     if name not in names:
       raise errors.ConversionError(
           'A shape is given (input_shapes=, --input_shape) for %r, which is no input of the model; '
-          'these are: %s' % (name, ', '.join(names)))
+          'its inputs are: %s' % (name, ', '.join(names)))
   specs = []
   for name, tensor in zip(names, inputs):
     shape = list(tensor.shape)
@@ -170,7 +170,7 @@ def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
 
 
 def _free(name: str, taken: Set[str]) -> str:
-  """Returns a name that is not taken yet, 'a/kernel' or 'a/kernel_1', and takes it."""
+  """Returns a name that is not taken, 'a/kernel' or 'a/kernel_1', and adds it to `taken`."""
   free, number = name, 0
   while free in taken:
     number += 1
@@ -184,7 +184,7 @@ def _op_name(name: str) -> str:
 
 
 def _freeze_exported(model: Any) -> FrozenModel:
-  """Returns the graph that Keras exports of a model that has no list of inputs, or tables."""
+  """Returns the graph that Keras exports; for models with lookup tables or unknown inputs."""
   with tempfile.TemporaryDirectory() as folder:
     _export(model, os.path.join(folder, 'model'))
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
@@ -195,8 +195,8 @@ def _freeze_exported(model: Any) -> FrozenModel:
 
 def _check_built(model: Any) -> None:
   if not isinstance(model, backend.keras.Model) or not model.built:
-    raise errors.LayerError('%r is not a Keras model that is built; call it on data, or give it '
-                            'inputs, first' % (model,))
+    raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
+                            'first' % (model,))
 
 
 def _export(model: Any, folder: str) -> None:

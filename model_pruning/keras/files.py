@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Files of Keras models, .keras and .h5: read as what they are, stripped, and written."""
+"""Reads and writes files of Keras models, .keras and .h5; a file's content decides its format."""
 
 import contextlib
 import io
@@ -14,8 +14,6 @@ import zipfile
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import tensors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
@@ -27,9 +25,11 @@ from model_pruning.keras.reporting import goals
 from model_pruning.keras.reporting import last_update
 from model_pruning.keras.reporting import stored_weights
 from model_pruning.reading import kinds
+from model_pruning.reading import tensors
 from model_pruning.reading.models import StoredModel
+from model_pruning.util import files
 
-_SPARE = 2**26  # Bytes of weights that need not be in the file.
+_SPARE = 2**26  # Bytes of weights that a model may have beyond those in its file.
 _IN_PYTHON = (
     'in Python, load it with keras.models.load_model(%r%s), and pass the model to '
     'model_pruning.keras.report, strip_pruning or to_tflite')
@@ -39,8 +39,8 @@ def load(path: str) -> Any:
   """Returns the Keras model in a .keras or .h5 file, pruned or not; it is not compiled.
 
   Raises:
-    errors.ModelFileError: there is no file, it is damaged, it has code in it (a Lambda layer),
-      or layers that nobody registered.
+    errors.ModelFileError: there is no file, it is damaged, or it contains code (a Lambda layer)
+      or layers that are not registered.
   """
   path = files.as_path(path)
   if not os.path.isfile(path):
@@ -52,7 +52,7 @@ def load(path: str) -> Any:
       return keras.models.load_model(named, compile=False)
   except errors.PruningError:
     raise
-  except Exception as error:  # Keras and HDF5 have many; most are ValueError, OSError, TypeError.
+  except Exception as error:  # Keras and HDF5 raise many classes.
     reason = backend.reason(error)
     if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
       raise _unknown(path, reason) from error
@@ -84,7 +84,7 @@ def save(model: Any, path: str) -> None:
   """Writes a model to a .keras or .h5 file, whole or not at all.
 
   Raises:
-    errors.WriteError: the name has another ending, or nothing can be written there.
+    errors.WriteError: the path ends in neither .keras nor .h5, or nothing can be written there.
   """
   path = files.as_path(path)
   if not path.lower().endswith(kinds.KERAS_SUFFIXES) or kinds.is_weights_name(path):
@@ -95,7 +95,7 @@ def save(model: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-  """Drops what Keras prints, logs and warns of within: formats that it would rather have."""
+  """Drops what Keras prints, logs and warns within, for example about legacy formats."""
   level, keras_logger = logging.get_verbosity(), standard_logging.getLogger('tensorflow')
   keras_level = keras_logger.level
   logging.set_verbosity(logging.ERROR)
@@ -111,7 +111,7 @@ def quietly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _named(path: str) -> Iterator[str]:
-  """Yields a path of a file whose name ends as Keras wants it, by its content."""
+  """Yields a path of the file with the suffix that Keras requires for its content."""
   if path.lower().endswith(kinds.KERAS_SUFFIXES):
     yield path
     return
@@ -129,12 +129,12 @@ def _check_config(path: str, config: Any) -> None:
   module = configs.unknown_module(
       config, lambda name: keras.utils.get_registered_object(name) is not None)
   if module is not None:
-    raise _unknown(path, 'they are in the module %s, which is not imported because a file says so' %
+    raise _unknown(path, 'they are in the module %s, which is not imported on the word of a file' %
                    module)
   layer = configs.unreachable_layer(config)
   if layer is not None:
     raise errors.ModelFileError(
-        '%s has a layer %s whose inputs come from a circle of layers, or from none; the config is '
+        '%s has a layer %s whose inputs form a circle, or come from no layer; the config is '
         'damaged: save the model again' % (path, layer))
 
 
@@ -146,9 +146,9 @@ def _unknown(path: str, reason: str) -> errors.ModelFileError:
 
 @contextlib.contextmanager
 def _within(path: str, array_bytes: int) -> Iterator[None]:
-  """Raises errors.ModelFileError before a model gets more weights than its file has arrays for.
+  """Raises errors.ModelFileError before a model allocates many more weights than its file has.
 
-  The config of a model can ask for weights of any size, for which the file has nothing.
+  A config can declare weights of any size, without arrays for them in the file.
   """
   most = 2 * array_bytes + _SPARE
   total = 0
@@ -158,13 +158,13 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
     nonlocal total
     try:
       itemsize = tensorflow.as_dtype(dtype).size or 1
-    except TypeError:  # Keras says so.
+    except TypeError:  # Keras reports it.
       itemsize = 4
     total += tensors.elements(shape) * itemsize
     if total > most:
       refused.append(errors.ModelFileError(
           '%s has layers whose weights would take %s bytes or more (layer %s has one of shape %s), '
-          'and holds %s bytes of weights; its config is damaged: save the model again' % (
+          'but holds %s bytes of weights; its config is damaged: save the model again' % (
               path, '{:,}'.format(total), layer, 'x'.join(map(str, shape)),
               '{:,}'.format(array_bytes))))
       raise refused[0]
@@ -173,7 +173,7 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
     with variables.weights_watched(check):
       yield
   except Exception:
-    if refused:  # Keras wraps it.
+    if refused:  # Keras wraps it in an error of its own.
       raise refused[0] from None
     raise
   if refused:

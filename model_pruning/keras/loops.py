@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop that calls a callback: fit(), or one that its user wrote."""
+"""The training loop that calls a callback: fit(), or a custom loop."""
 
 from typing import Any, Callable
 import weakref
@@ -12,27 +12,27 @@ from model_pruning.keras.pruned import pruned_layers
 
 
 def model_of(callback: Any) -> Any:
-  """Returns the model that a callback was given.
+  """Returns the model that was set on a callback.
 
   Raises:
-    errors.MissingCallbackError: it was given none.
-    errors.LayerError: it was given something else.
+    errors.MissingCallbackError: no model was set.
+    errors.LayerError: something other than a model was set.
   """
   model, name = getattr(callback, 'model', None), type(callback).__name__
   if model is None:
     raise errors.MissingCallbackError(
         '%s has no model: call its set_model(model) before its other methods, as fit() does' % name)
   if not backend.is_layer(model):
-    raise errors.LayerError('set_model() of %s was called with %r; it takes the Keras model that '
-                            'is trained' % (name, model))
+    raise errors.LayerError('set_model() of %s was called with %r; it takes the Keras model to '
+                            'train' % (name, model))
   return model
 
 
 def fit_of(model: Any) -> Callable[[], bool]:
-  """Returns a function that says whether no other fit() of the model has begun since.
+  """Returns a predicate: is this fit() still the model's latest one?
 
-  Every fit() gives the model a History, and so do evaluate() and predict() of Keras 2; but only
-  the History of a fit() counts epochs.
+  Every fit() sets a new History on the model. In Keras 2 evaluate() and predict() do so too, but
+  only the History of a fit() counts epochs.
   """
   model_of_fit = weakref.ref(model)
   history = getattr(model, 'history', None)
@@ -45,21 +45,21 @@ def fit_of(model: Any) -> Callable[[], bool]:
   return same
 
 
-# With these a train function says that the data has ended.
+# Exceptions by which a train function signals the end of the data.
 _ENDS = (StopIteration, tensorflow.errors.OutOfRangeError)
 
 
 def watch(model: Any, expects: Callable[[], bool], interrupted: Callable[[], None]) -> None:
-  """Has the model raise where a fit() goes on without the callback that looked after another.
+  """Makes the model raise if a later fit() trains without the callback.
 
   A fit() that is interrupted, by Ctrl-C or by an error in the data, a layer or a callback,
-  calls no on_train_end(). The train function that Keras has built stays, and the next fit()
-  uses it.
+  calls no on_train_end(). Keras keeps the train function that it has built, and the next
+  fit() uses it.
 
   Args:
-    model: it has a train_function.
-    expects: says whether the callback was told of the batch that is about to be trained on.
-    interrupted: is called where a batch fails.
+    model: the model; it has a train_function.
+    expects: whether the callback was called for the batch that is about to be trained on.
+    interrupted: called if a batch fails.
   """
   unwatch(model)
   function, same_fit = model.train_function, fit_of(model)
@@ -91,7 +91,7 @@ def unwatch(model: Any) -> None:
 
 
 def _check_attended(model: Any) -> None:
-  """Raises errors.MissingCallbackError if layers are pruned, and not frozen."""
+  """Raises errors.MissingCallbackError if the model has pruned layers that are not frozen."""
   for layer in pruned_layers(model):
     pruning = layer.pruning
     pruning.attend(False, pruning.optimizer)
@@ -101,4 +101,4 @@ def _check_attended(model: Any) -> None:
       try:
         layer.pruning.check_attended()
       finally:
-        layer.pruning.stale = stale  # No function was built that would have to be built anew.
+        layer.pruning.stale = stale  # No function was built that would have to be rebuilt.

@@ -1,10 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The masks of a layer, and the constraint that keeps what they hide at zero.
+"""The masks of a layer, and the constraint that keeps masked elements at zero.
 
-Masks, thresholds and a step are weights of the layer. Nothing happens to them when it is
-called: masks are updated between batches (see updates.py), and a constraint, which Keras
-applies after every optimizer step, keeps the pruned weights at zero.
+Masks, thresholds and a step are weights of the layer. Calling the layer does not change them:
+masks are updated between batches (see updates.py). A constraint, which Keras applies after every
+optimizer step, keeps the pruned elements at zero.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ import weakref
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.engine.layout import Layout
 from model_pruning.keras import backend
 from model_pruning.keras import prunable
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
-from model_pruning.patterns import Layout
 
 
 class PrunedWeight(NamedTuple):
-  """One weight of a layer, and what hides parts of it.
+  """A weight of a layer, with its mask and threshold.
 
   Attributes:
-    layer: the layer whose own the weight is: the pruned one, or one in it.
+    layer: the layer that owns the weight directly: the pruned layer or one of its sublayers.
     weight: the variable.
     mask: variable of the weight's shape and dtype; ones and zeros.
     threshold: scalar variable of the weight's dtype.
@@ -38,9 +38,9 @@ class PrunedWeight(NamedTuple):
 
   @property
   def name(self) -> str:
-    """The weight's name, such as dense/kernel, that maps of regular expressions go by."""
+    """The weight's name, for example dense/kernel, which the keys of maps match."""
     name = variables.variable_name(self.weight)
-    # Keras 2 leaves the layer out where it builds one by its config.
+    # Keras 2 omits the layer's name if it builds the layer from a config.
     known = '/%s/' % self.layer.name in '/%s' % name
     return name if known else '%s/%s' % (self.layer.name, name)
 
@@ -50,7 +50,7 @@ class PrunedWeight(NamedTuple):
 
   @property
   def group(self) -> Optional[str]:
-    return None  # Groups are made by scopes of graphs.
+    return None  # Only scopes of graphs make groups.
 
   @property
   def layout(self) -> Layout:
@@ -58,25 +58,25 @@ class PrunedWeight(NamedTuple):
 
   @property
   def trainable(self) -> bool:
-    """Whether the layer is trained now; what is frozen is left alone."""
+    """Whether the layer is being trained; frozen layers are not pruned."""
     return bool(self.layer.trainable)
 
 
 class Pruning:
-  """What is pruned of one layer. Keras sees none of it but the variables.
+  """The pruning state of one layer. Keras sees only its variables.
 
   Attributes:
     settings: how the layer is pruned.
-    weights: a PrunedWeight per weight; empty until the layer is built.
+    weights: one PrunedWeight per weight; empty until the layer is built.
     step: int64 scalar variable, the number of training batches seen; None until built.
     last_update_step: int64 scalar variable, the step of the last mask update, NEVER at first.
-    added: the variables that pruning has added to the layer, by their names in it.
+    added: the variables that pruning added to the layer, by their names in it.
     constraints: {id of a weight: its MaskConstraint}.
-    optimizer: the model's optimizer while it is trained, or None.
-    stale: whether there may be functions of Keras's that were traced before the masks, or that
-      an error ended.
-    hooked: (layer, its own build() or None) of the layers whose build() makes masks.
-    plain: what stands for the layer as it was when it is saved (see pruned.py).
+    optimizer: the model's optimizer during training, or None.
+    stale: whether Keras may hold functions that were traced before the masks existed, or whose
+      tracing an error ended.
+    hooked: (layer, its instance's build() or None) of the layers whose build() makes masks.
+    plain: an object that represents the unpruned layer while it is saved (see pruned.py).
   """
 
   def __init__(self, layer: Any, settings: Settings) -> None:
@@ -87,7 +87,7 @@ class Pruning:
     self.last_update_step: Any = None
     self.added: Dict[str, Any] = {}
     self.constraints: Dict[int, 'MaskConstraint'] = {}
-    self._late: List[Any] = []  # Layers in this one that were not built with it.
+    self._late: List[Any] = []  # Sublayers that were not built with this layer.
     self.optimizer: Any = None
     self.stale = True
     self._busy = 0
@@ -103,12 +103,12 @@ class Pruning:
 
   @property
   def is_busy(self) -> bool:
-    """Whether the layer is being built or called, so that more weights may come."""
+    """Whether the layer is being built or called, so that more weights may be made."""
     return self._busy > 0
 
   @contextlib.contextmanager
   def busy(self) -> Iterator[None]:
-    """Has masks wait until all weights that a build() or call() makes are there."""
+    """Delays making masks until a build() or call() has made all its weights."""
     self._busy += 1
     try:
       yield
@@ -117,16 +117,16 @@ class Pruning:
 
   @property
   def made(self) -> bool:
-    """Whether the masks are made."""
+    """Whether the masks exist."""
     return self.step is not None
 
   @property
   def trainable(self) -> bool:
-    """Whether any of the weights is trained now."""
+    """Whether any of the weights is being trained."""
     return any(pruned.trainable for pruned in self.weights)
 
   def make(self) -> None:
-    """Makes masks for the weights of the layer, now that it has them."""
+    """Makes masks for the weights of the layer, which is built now."""
     layer = self.layer
     unknown = prunable.unknown_in(layer)
     if unknown:
@@ -144,7 +144,7 @@ class Pruning:
       threshold = self._add(prefix + 'threshold', (), dtype, 'zeros')
       self.weights.append(PrunedWeight(owner, weight, mask, threshold))
     if self.made:
-      self.last_update = NEVER  # One that was before is due for what has come since.
+      self.last_update = NEVER  # An earlier update did not cover the new weights.
     else:
       self.step = self._add('pruning_step', (), 'int64', 'zeros')
       self.last_update_step = self._add(
@@ -156,14 +156,14 @@ class Pruning:
         constraint = MaskConstraint(self, pruned, asserts=not self.constraints)
         self.constraints[id(pruned.weight)] = constraint
         variables.set_constraint(pruned.weight, constraint)
-    # Files number the masks: in one order, whenever the layers in this one were built.
+    # Files number the masks, so their order must not depend on when sublayers were built.
     order = {id(each.variable): number
              for number, each in enumerate(prunable.prunable_weights(layer))}
     self.weights.sort(key=lambda pruned: order.get(id(pruned.weight), len(order)))
     self._note_late()
 
   def is_late(self) -> bool:
-    """Whether layers in this one, built since its masks were made, have weights to prune."""
+    """Whether sublayers built after the masks were made have weights to prune."""
     if not any(inner.built for inner in self._late):
       return False
     self._note_late()
@@ -202,12 +202,12 @@ class Pruning:
 
   def attend(self, attended: bool, optimizer: Any = None,
              during: Optional[Callable[[], bool]] = None) -> None:
-    """Notes whether an UpdatePruningStep looks after the layer.
+    """Records whether an UpdatePruningStep updates the layer's masks.
 
     Args:
-      attended: whether it does.
-      optimizer: that of the model while it is trained, or None.
-      during: says whether it still does, where it may not be able to say that it stops.
+      attended: whether one does.
+      optimizer: the model's optimizer during training, or None.
+      during: whether it still does; needed where the end of training may go unnoticed.
     """
     self._attended, self._during = attended, during
     self.optimizer = optimizer
@@ -216,13 +216,13 @@ class Pruning:
         self._attended_variable.assign(attended)
 
   def check_attended(self) -> None:
-    """Raises errors.MissingCallbackError unless an UpdatePruningStep is at work."""
+    """Raises errors.MissingCallbackError unless an UpdatePruningStep is active."""
     if not self._attended or not (self._during is None or self._during()):
       self.stale = True
       raise backend.in_function(errors.MissingCallbackError(_FORGOTTEN % self.layer.name))
 
   def assert_attended(self) -> None:
-    """Has the graph that is being built check the same when it runs.
+    """Adds the same check to the graph that is being built.
 
     A train function is built once, and may run again without the callback.
     """
@@ -230,40 +230,40 @@ class Pruning:
 
 
 _FORGOTTEN = (
-    'Layer %s is pruned, and nothing updates its masks: pass '
-    'callbacks=[model_pruning.keras.UpdatePruningStep()] to fit(); in a training loop of your own '
+    'Layer %s is pruned, but nothing updates its masks: pass '
+    'callbacks=[model_pruning.keras.UpdatePruningStep()] to fit(); in a custom training loop '
     'call its set_model(model), on_train_begin() and, for each batch, on_train_batch_begin(batch)')
 
 
 class MaskConstraint(keras.constraints.Constraint):
-  """Returns a weight with zeros where its mask has them. Keras applies it after each step."""
+  """Zeros the elements of a weight that its mask hides. Keras applies it after each step."""
 
   def __init__(self, pruning: Pruning, pruned: PrunedWeight, asserts: bool) -> None:
     self._pruning = pruning
     self._pruned = pruned
     self._asserts = asserts
-    self.first = variables.constraint_of(pruned.weight)  # The user's, such as a max norm.
+    self.first = variables.constraint_of(pruned.weight)  # The user's, for example a max norm.
 
   def __call__(self, w: Any) -> Any:
     if self._asserts:
       self._pruning.assert_attended()
     average = variables.average_of(self._pruning.optimizer, self._pruned.weight)
-    if average is not None:  # Optimizers write these over the weights when training ends.
+    if average is not None:  # Optimizers write averages over the weights when training ends.
       average.assign(masked(average, self._pruned.mask))
     return masked(w if self.first is None else self.first(w), self._pruned.mask)
 
 
 def may_be_masked(layer: Any) -> bool:
-  """Says whether a layer has weights to prune that have no mask yet, or may once it is built."""
+  """Whether a layer has weights to prune without a mask, or may have some once it is built."""
   return bool(_unmasked(layer)) if layer.built else prunable.may_be_pruned(layer)
 
 
 def _unmasked(layer: Any) -> List[prunable.Found]:
-  """Returns the weights to prune of a layer; one that two layers share has one mask."""
+  """Returns the weights to prune that have no mask; a weight shared by two layers has one mask."""
   return [each for each in prunable.prunable_weights(layer) if not isinstance(
       variables.constraint_of(each.variable), MaskConstraint)]
 
 
 def masked(weight: Any, mask: Any) -> Any:
-  """Returns the weight where the mask is 1, and +0.0 where it is 0, even of NaN."""
+  """Returns the weight where the mask is 1, and +0.0 where it is 0, even for NaN."""
   return tf.math.multiply_no_nan(tf.convert_to_tensor(weight), tf.convert_to_tensor(mask))

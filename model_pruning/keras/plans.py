@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which weights of a model are pruned together, and how the engine sees each."""
+"""Plans which weights of a model are pruned together, and how the engine views each weight."""
 
 import collections
 import dataclasses
@@ -9,24 +9,24 @@ import weakref
 
 from absl import logging
 
-from model_pruning import n_of_m
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import PrunedTogether
+from model_pruning.engine.runs import dropped
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.channels import View
 from model_pruning.keras.channels import view_of
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.settings import Settings
-from model_pruning.patterns import Layout
-from model_pruning.spec import PruningSpec
-from model_pruning.updates import plan
-from model_pruning.updates import PrunedTogether
 
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-  """A weight as the engine's plans have it.
+  """A weight as a member of the engine's plans.
 
   Attributes:
-    pruned: the weight, and what hides parts of it.
-    view: how the engine sees it; None for as it is.
+    pruned: the weight, with its mask and threshold.
+    view: how the engine views the weight; None for its own shape.
   """
   pruned: PrunedWeight
   view: Optional[View] = None
@@ -48,23 +48,23 @@ class Planned:
     return self.pruned.layout if self.view is None else self.view.layout
 
   def see(self, weight: Any) -> Any:
-    """Returns a tensor of the weight's shape as the engine sees it."""
+    """Returns a tensor of the weight's shape in the shape of the engine's view."""
     return weight if self.view is None else self.view.see(weight)
 
   def restore(self, mask: Any) -> Any:
-    """Returns a mask of the engine in the weight's shape."""
+    """Returns a mask from the engine in the weight's shape."""
     return mask if self.view is None else self.view.restore(mask)
 
 
 def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
-  """Returns what is pruned together, with its settings; the records of members are Planned.
+  """Returns what is pruned together, with its settings; the members' records are Planned.
 
   Args:
     layers: pruned layers that are built.
 
   Raises:
-    errors.MapError: a key of a map matches no weight, or two match one.
-    errors.BlockError: the settings serve no weight.
+    errors.MapError: a key of a map matches no weight, or two keys match one.
+    errors.BlockError: the settings fit no weight.
   """
   found: List[Tuple[Settings, PrunedTogether]] = []
   for settings, same in _by_settings(layers).items():
@@ -73,8 +73,8 @@ def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
   return found
 
 
-# The Pruning of each layer that check_maps has warned of, if there was anything to say.
-_told: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+# The Pruning objects of layers that check_maps has already checked.
+_checked: 'weakref.WeakSet[Any]' = weakref.WeakSet()
 
 
 def check_maps(layers: Sequence[Any]) -> None:
@@ -83,19 +83,19 @@ def check_maps(layers: Sequence[Any]) -> None:
   Logs one line, once, with the weights that m of n leaves dense.
 
   Raises:
-    errors.MapError: a key of a map matches no weight, or two match one.
-    errors.BlockError: the settings serve no weight.
+    errors.MapError: a key of a map matches no weight, or two keys match one.
+    errors.BlockError: the settings fit no weight.
   """
   if not all(layer.pruning.made for layer in layers):
     return
   plans_of(layers)
-  new = [layer for layer in layers if layer.pruning not in _told]
-  _told.update(layer.pruning for layer in new)
+  new = [layer for layer in layers if layer.pruning not in _checked]
+  _checked.update(layer.pruning for layer in new)
   reasons = [reason for settings, same in _by_settings(new).items()
              for reason in _seen(same, settings.spec)[1].values()]
   if reasons:
-    logging.warning('sparsity_m_by_n leaves these weights dense, since it cannot prune them along '
-                    'their input channels: %s', '; '.join(reasons))
+    logging.warning('sparsity_m_by_n leaves these weights dense, because it cannot prune them '
+                    'along their input channels: %s', '; '.join(reasons))
 
 
 def _by_settings(layers: Sequence[Any]) -> Dict[Settings, List[PrunedWeight]]:
@@ -107,35 +107,35 @@ def _by_settings(layers: Sequence[Any]) -> Dict[Settings, List[PrunedWeight]]:
 
 def _seen(records: Sequence[PrunedWeight], spec: PruningSpec
           ) -> Tuple[List[Planned], Dict[Any, str]]:
-  """Returns the weights as the engine sees them; and why m of n leaves some dense, by identity."""
+  """Returns the weights in the engine's view; and why m of n leaves some dense, by identity."""
   planned: List[Planned] = []
   dense: Dict[Any, str] = {}
   for record in records:
-    asked = spec.block_dims_for(record.name, record.group)
-    if not spec.intra_block_sparsity or tuple(asked) == (1, 1):
+    dims = spec.block_dims_for(record.name, record.group)
+    if not spec.intra_block_sparsity or tuple(dims) == (1, 1):
       planned.append(Planned(record))
       continue
     view = view_of(record.layer, record.weight)
     planned.append(Planned(record, view))
-    reason = _why_dense(view, record, asked[1], spec.target_for(record.name, record.group))
+    reason = _why_dense(view, record, dims[1], spec.target_for(record.name, record.group))
     if reason:
       dense[record.identity] = '%s (%s)' % (record.name, reason)
   return planned, dense
 
 
 def _why_dense(view: Optional[View], record: PrunedWeight, length: int, target: float) -> str:
-  """Returns why m of n cannot serve a weight; '' if it can, or if it could serve no weight.
+  """Returns why m of n cannot prune a weight; '' if it can, or if it could prune no weight.
 
   Args:
-    view: the weight by its input channels, if anybody knows them.
+    view: the weight by its input channels; None if these are unknown.
     length: n, or -1 for all input channels.
-    target: the sparsity that the weight is to get.
+    target: the target sparsity of the weight.
   """
   if view is None:
     return 'shape %s, whose input channels are not known' % (tuple(record.weight.shape),)
   if view.inputs < 2:
     return '%d input channel' % view.inputs
   if view.inputs < length or length == -1:
-    if target and not n_of_m.dropped(view.inputs, target):
+    if target and not dropped(view.inputs, target):
       return '%d input channels, too few to drop one at a sparsity of %g' % (view.inputs, target)
   return ''

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Policies: which layers of a model are pruned, and which models at all.
+"""Policies: which layers of a model are pruned, and which models are accepted.
 
     prune_low_magnitude(model, schedule, pruning_policy=PruneForLatencyOnXNNPack())
 """
@@ -18,7 +18,7 @@ layers = keras.layers
 
 
 class PruningPolicy(abc.ABC):
-  """Decides for prune_low_magnitude what is pruned of a model.
+  """Decides which layers prune_low_magnitude prunes.
 
       class OnlyTheHead(PruningPolicy):
         def allow_pruning(self, layer):
@@ -30,52 +30,51 @@ class PruningPolicy(abc.ABC):
 
   @abc.abstractmethod
   def allow_pruning(self, layer: Any) -> bool:
-    """Says whether a layer is to be pruned; the others stay what they are."""
+    """Whether a layer is to be pruned; the others stay as they are."""
 
   @abc.abstractmethod
   def ensure_model_supports_pruning(self, model: Any) -> None:
-    """Is called with the model before anything is pruned.
+    """Checks a model before anything is pruned.
 
     Raises:
-      ValueError: the model is not such that the policy serves its purpose there.
+      ValueError: the policy does not support the model.
     """
 
 
 class SkipUnknown(PruningPolicy):
-  """Prunes the layers of which it is known what to prune, and leaves the others as they are.
+  """Prunes the layers whose prunable weights are known, and leaves the others as they are.
 
-  Without it a layer that nobody knows is an error. There is one in this module,
-  `skip_unknown`.
+  Without it, an unknown layer is an error. This module has an instance, `skip_unknown`.
   """
 
   def allow_pruning(self, layer: Any) -> bool:
-    """Says whether the layer, and all that is in it, is known."""
+    """Whether the layer and all its sublayers are known."""
     return prunable.is_known(layer)
 
   def ensure_model_supports_pruning(self, model: Any) -> None:
-    """Takes every model."""
+    """Accepts every model."""
 
 
 skip_unknown = SkipUnknown()
 
-# What XNNPACK runs on sparse inputs as it is, by the names of activations, of operations of
-# Keras 3 and of functions of TensorFlow, in lower case and without underscores.
+# The operations that XNNPACK runs on sparse inputs: names of activations, of operations of Keras 3
+# and of functions of TensorFlow, in lower case and without underscores.
 _ELEMENTWISE = frozenset((
     'add', 'elu', 'hardsigmoid', 'hardsilu', 'hardswish', 'identity', 'leakyrelu', 'linear',
     'multiply', 'relu', 'relu6', 'sigmoid', 'subtract'))
 
-# The names under which its layers are in Keras; which of them there are depends on the version.
+# The layers that Keras has for them; which ones exist depends on the version.
 _PLAIN_LAYERS = tuple(getattr(layers, name) for name in (
     'Add', 'Dropout', 'ELU', 'Identity', 'LeakyReLU', 'Multiply', 'ReLU', 'Subtract',
     'ZeroPadding2D') if hasattr(layers, name))
 
 
 class PruneForLatencyOnXNNPack(PruningPolicy):
-  """Prunes the 1x1 convolutions, in models where that makes XNNPACK, and so TFLite, faster.
+  """Prunes the 1x1 convolutions of models that XNNPACK, and so TFLite, can run faster.
 
-  XNNPACK computes with sparse kernels only from a certain first convolution on, up to a
-  global pooling, and only if it can run all that lies between in its own layout. A model
-  has to be such that on every path
+  XNNPACK uses sparse kernels only between a certain first convolution and a global
+  pooling, and only if it can run all layers between them in its own layout. On every
+  path of the model
 
   - from an input: there is a first convolution (Conv2D, 3x3, of 3 channels, strides 2,
     padding 'valid') right after a ZeroPadding2D of 1 on each side;
@@ -87,22 +86,22 @@ class PruneForLatencyOnXNNPack(PruningPolicy):
     and products; ReLU, LeakyReLU, ELU, sigmoid and hard_silu; Dropout; ZeroPadding2D;
     bilinear UpSampling2D; GlobalAveragePooling2D that keeps the dimensions.
 
-  XNNPACK takes a kernel for sparse from two thirds of zeros on.
+  XNNPACK treats a kernel as sparse if at least two thirds of it are zeros.
 
   References:
     Elsen et al., Fast Sparse ConvNets, https://arxiv.org/abs/1911.09723
-    XNNPACK's delegate of TFLite, README, section on sparse inference.
+    README of TFLite's XNNPACK delegate, section on sparse inference.
   """
 
   def allow_pruning(self, layer: Any) -> bool:
-    """Says whether the layer is a Conv2D with a kernel of 1x1."""
+    """Whether the layer is a Conv2D with a 1x1 kernel."""
     return _is_convolution(layer) and tuple(layer.kernel_size) == (1, 1)
 
   def ensure_model_supports_pruning(self, model: Any) -> None:
-    """Checks that XNNPACK can use the zeros that come of it.
+    """Checks that XNNPACK can make use of the zeros.
 
     Raises:
-      errors.PolicyError: it cannot. Says which layers are in the way, and why.
+      errors.PolicyError: it cannot; the message names the layers that prevent it, and why.
     """
     name = getattr(model, 'name', model)
     if not backend.is_functional(model):
@@ -113,7 +112,7 @@ class PruneForLatencyOnXNNPack(PruningPolicy):
     calls = topology.calls_of(model)
     if calls is None:
       raise errors.PolicyError(
-          'model %s is not built, so nothing can be said of its layers; give it the shape of its '
+          'model %s is not built, so its layers cannot be examined; give it the shape of its '
           'inputs first: an Input as its first layer, or model.build(shape)' % name)
     starts = _starts(calls, name)
     ends = _ends(calls, name)
@@ -124,7 +123,7 @@ class PruneForLatencyOnXNNPack(PruningPolicy):
         faults.append('layer %s (%s): %s' % (call.layer.name, type(call.layer).__name__, fault))
     if faults:
       raise errors.PolicyError(
-          'XNNPACK has no sparse inference for model %s, because of what lies between its first '
+          'XNNPACK has no sparse inference for model %s, because of layers between its first '
           'convolution, %s, and its global pooling, %s:\n  %s\n'
           'Change these, or prune without %s' % (
               name, ' and '.join(start.layer.name for start in starts),
@@ -133,10 +132,10 @@ class PruneForLatencyOnXNNPack(PruningPolicy):
 
 
 def _starts(calls: List[topology.Call], model_name: str) -> List[topology.Call]:
-  """Returns the first convolutions; every path from an input must come to one."""
+  """Returns the first convolutions; every path from an input must reach one."""
   starts, refused = [], []
   reached = [call for call in calls if not call.producers]
-  for call in reached:  # Grows on the way.
+  for call in reached:  # The loop extends the list.
     fault = _start_fault(call)
     if fault is None:
       starts.append(call)
@@ -158,36 +157,36 @@ def _ends(calls: List[topology.Call], model_name: str) -> List[topology.Call]:
   """Returns the last global poolings; every path to an output must come from one."""
   ends = []
   reached = [call for call in calls if call.is_output]
-  for call in reached:  # Grows on the way.
+  for call in reached:  # The loop extends the list.
     if isinstance(call.layer, layers.GlobalAveragePooling2D):
       ends.append(call)
       continue
     if not call.producers:
       raise errors.PolicyError(
           'XNNPACK has no sparse inference for model %s: there is a path from its input %s to an '
-          'output without a global pooling; let a GlobalAveragePooling2D come before what ends '
-          'it' % (model_name, call.layer.name))
+          'output without a global pooling; put a GlobalAveragePooling2D before the layers that '
+          'end it' % (model_name, call.layer.name))
     reached.extend(each for each in call.producers if each not in reached)
   return sorted(ends, key=calls.index)
 
 
 def _between(calls: List[topology.Call], starts: List[topology.Call],
              ends: List[topology.Call]) -> List[topology.Call]:
-  """Returns what comes after the starts and before the ends, in order."""
+  """Returns the calls after the starts and before the ends, in order."""
   reached = [each for start in starts for each in start.consumers if each not in ends]
-  for call in reached:  # Grows on the way.
+  for call in reached:  # The loop extends the list.
     reached.extend(each for each in call.consumers if each not in reached and each not in ends)
   return sorted(dict.fromkeys(reached), key=calls.index)
 
 
 def _is_convolution(layer: Any) -> bool:
-  # In Keras 2 the transposed and the depthwise ones are, or were, subclasses.
+  # In Keras 2, transposed and depthwise convolutions are, or were, subclasses of Conv2D.
   return isinstance(layer, layers.Conv2D) and not isinstance(
       layer, (layers.Conv2DTranspose, layers.DepthwiseConv2D))
 
 
 def _start_fault(call: topology.Call) -> Optional[str]:
-  """Returns why a call is not that of a first convolution: '' for no convolution, None if it is."""
+  """Returns why a call is not a first convolution: '' for no convolution, None if it is one."""
   layer = call.layer
   if not _is_convolution(layer):
     return ''
@@ -200,7 +199,7 @@ def _start_fault(call: topology.Call) -> Optional[str]:
     return ('its padding is %r; put a ZeroPadding2D(1) before it and make its own \'valid\'' %
             layer.padding)
   if _zeros_before(call) != _around(1):
-    return 'what it takes does not come from a ZeroPadding2D(1) alone'
+    return 'its input does not come from a ZeroPadding2D(1) alone'
   return None
 
 
@@ -216,52 +215,52 @@ def _zeros_before(call: topology.Call) -> Optional[Tuple[Any, ...]]:
 
 
 def _fault(call: topology.Call) -> str:
-  """Returns why XNNPACK cannot run a call on sparse inputs, and the way out; '' if it can."""
+  """Returns why XNNPACK cannot run a call on sparse inputs, and how to fix it; '' if it can."""
   layer = call.layer
   if isinstance(layer, layers.DepthwiseConv2D):
     return _depthwise_fault(call)
   if _is_convolution(layer):
     if tuple(layer.kernel_size) != (1, 1):
-      return ('a convolution here must be 1x1, and this one is %dx%d; make it a depthwise one and '
+      return ('a convolution here must be 1x1, but this one is %dx%d; make it a depthwise one and '
               'a 1x1' % tuple(layer.kernel_size))
     if tuple(layer.strides) != (1, 1) or tuple(layer.dilation_rate) != (1, 1) or layer.groups != 1:
-      return ('a 1x1 convolution here must have strides 1, dilation 1 and one group, and this one '
+      return ('a 1x1 convolution here must have strides 1, dilation 1 and one group, but this one '
               'has %s, %s and %d' % (tuple(layer.strides), tuple(layer.dilation_rate),
                                      layer.groups))
     return ''
   if isinstance(layer, layers.BatchNormalization):
     axes = list(layer.axis) if isinstance(layer.axis, (list, tuple)) else [layer.axis]
-    return '' if axes in ([3], [-1]) else 'it must normalize the last axis, and not %s' % axes
+    return '' if axes in ([3], [-1]) else 'it must normalize the last axis, not %s' % axes
   if isinstance(layer, layers.GlobalAveragePooling2D):
     return '' if layer.keepdims else 'here it must have keepdims=True'
   if isinstance(layer, layers.UpSampling2D):
     return ('' if layer.interpolation == 'bilinear' else
-            'its interpolation must be \'bilinear\', and not %r' % layer.interpolation)
+            'its interpolation must be \'bilinear\', not %r' % layer.interpolation)
   if isinstance(layer, layers.Activation):
     name = getattr(layer.activation, '__name__', type(layer.activation).__name__)
     return '' if _is_elementwise(name) else (
-        'the activation %s is none that it has; it has relu, relu6, leaky_relu, elu, sigmoid and '
+        'XNNPACK does not have the activation %s; it has relu, relu6, leaky_relu, elu, sigmoid and '
         'hard_silu' % name)
   if isinstance(layer, _PLAIN_LAYERS):
     return ''
-  # What is no layer: a function of TensorFlow that Keras 2 has in a layer of its own, or an
-  # operation of Keras 3.
+  # The rest are no layers of their own: a function of TensorFlow that Keras 2 wraps in a layer, or
+  # an operation of Keras 3.
   symbol = getattr(layer, 'symbol', None)
   if type(layer).__name__ == 'TFOpLambda' and isinstance(symbol, str):
     return '' if _is_elementwise(symbol.split('.')[-1]) else (
-        'it has no sparse form of tf.%s' % symbol)
+        'XNNPACK has no sparse form of tf.%s' % symbol)
   if not isinstance(layer, layers.Layer) and _is_elementwise(type(layer).__name__):
     return ''
-  return 'it has no sparse form of %s' % type(layer).__name__
+  return 'XNNPACK has no sparse form of %s' % type(layer).__name__
 
 
 def _depthwise_fault(call: topology.Call) -> str:
   layer = call.layer
   size, strides = tuple(layer.kernel_size), tuple(layer.strides)
   if size not in ((3, 3), (5, 5)):
-    return 'a depthwise convolution here must be 3x3 or 5x5, and this one is %dx%d' % size
+    return 'a depthwise convolution here must be 3x3 or 5x5, but this one is %dx%d' % size
   if layer.depth_multiplier != 1 or tuple(layer.dilation_rate) != (1, 1):
-    return ('a depthwise convolution here must have depth_multiplier 1 and dilation 1, and this '
+    return ('a depthwise convolution here must have depth_multiplier 1 and dilation 1, but this '
             'one has %d and %s' % (layer.depth_multiplier, tuple(layer.dilation_rate)))
   border = size[0] // 2
   if layer.padding.lower() == 'same':
@@ -269,7 +268,7 @@ def _depthwise_fault(call: topology.Call) -> str:
         'with strides %s its padding must not be \'same\'; put a ZeroPadding2D(%d) before it and '
         'make its own \'valid\'' % (strides, border))
   if strides not in ((1, 1), (2, 2)):
-    return 'its strides must be 1 or 2, and not %s' % (strides,)
+    return 'its strides must be 1 or 2, not %s' % (strides,)
   return '' if _zeros_before(call) == _around(border) else (
       'with padding \'valid\' it must come right after a ZeroPadding2D(%d)' % border)
 

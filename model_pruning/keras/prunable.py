@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which weights of which layers are pruned.
 
-Kernels and embeddings are; biases, norms and the depthwise kernels of convolutions,
-which hold few weights and lose much by each, are not. Layers that consist of layers
-(recurrent layers and their cells, attention, Bidirectional, custom blocks) are
-looked into. A subclass is pruned as the class it comes from.
+Kernels and embeddings are pruned. Biases, norms and depthwise kernels are not: they hold few
+weights, and pruning them costs much accuracy. Layers that consist of layers (recurrent layers
+and their cells, attention, Bidirectional, custom blocks) are pruned through their sublayers. A
+subclass is pruned like its base class.
 """
 
 import abc
@@ -18,7 +18,7 @@ from model_pruning.keras.backend import keras
 
 _KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
 
-# By the names of Keras's classes; which of them there are depends on the version.
+# By the names of Keras's classes; which ones exist depends on the version.
 _KERAS_LAYERS: Dict[str, Tuple[str, ...]] = {
     'Conv1D': _KERNEL, 'Conv2D': _KERNEL, 'Conv3D': _KERNEL, 'Conv1DTranspose': _KERNEL,
     'Conv2DTranspose': _KERNEL, 'Conv3DTranspose': _KERNEL, 'Dense': _KERNEL,
@@ -33,20 +33,20 @@ _registered: Dict[type, Tuple[str, ...]] = {
     if hasattr(keras.layers, name)}
 
 
-# Before that nothing shows that there will be layers in them.
+# Only their build() makes sublayers; before that nothing shows that there will be any.
 _MAKE_LAYERS_WHEN_BUILT = (keras.Model, *(
     getattr(keras.layers, name) for name in ('GroupQueryAttention', 'MultiHeadAttention')
     if hasattr(keras.layers, name)))
 
 
 class PrunableLayer(abc.ABC):
-  """Mixin for custom layers that say themselves which of their weights to prune.
+  """Mixin for custom layers that declare which of their weights to prune.
 
       class Scaled(keras.layers.Layer, PrunableLayer):
         def get_prunable_weights(self):
           return [self.kernel]
 
-  A layer with that method is taken for one without the mixin too.
+  A layer with this method counts as one even without the mixin.
   """
 
   @abc.abstractmethod
@@ -55,90 +55,90 @@ class PrunableLayer(abc.ABC):
 
 
 def register_prunable_layer(layer_class: type, weight_names: Sequence[str]) -> None:
-  """Has the layers of a class pruned, and of classes that come from it.
+  """Prunes the layers of a class and of its subclasses.
 
   Args:
     layer_class: a subclass of keras.layers.Layer.
-    weight_names: the attributes that hold the variables to prune; none, for a
-      class that is passed through unpruned.
+    weight_names: the attributes that hold the variables to prune; empty for a class
+      that stays unpruned.
 
   Raises:
-    errors.LayerError: layer_class is no class of layers, or weight_names a string.
+    errors.LayerError: layer_class is not a class of layers, or weight_names is a string.
   """
   if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
-    raise errors.LayerError('register_prunable_layer takes a subclass of keras.layers.Layer, and '
-                            'not %r' % (layer_class,))
+    raise errors.LayerError('register_prunable_layer takes a subclass of keras.layers.Layer, not '
+                            '%r' % (layer_class,))
   if isinstance(weight_names, str):
-    raise errors.LayerError('weight_names is %r; it must be a list of attributes, such as [%r]' %
+    raise errors.LayerError('weight_names is %r; it must be a list of attributes: [%r]' %
                             (weight_names, weight_names))
   _registered[layer_class] = tuple(weight_names)
 
 
 class Pruned:
-  """Base of all pruned layers (see pruned.py). What they are in leaves their weights to them."""
+  """Base of all pruned layers (see pruned.py). A layer around one does not prune its weights."""
 
 
 class Found(NamedTuple):
-  """A variable to prune, and the layer whose own it is."""
+  """A variable to prune, and the layer that owns it directly."""
   layer: Any
   variable: Any
 
 
 def is_prunable_layer(layer: Any) -> bool:
-  """Says whether a layer tells itself what to prune."""
+  """Whether a layer declares itself which weights to prune."""
   return callable(getattr(layer, 'get_prunable_weights', None))
 
 
 def is_known(layer: Any) -> bool:
-  """Says whether it is known which weights to prune of a layer, and of all that are in it."""
+  """Whether the weights to prune of a layer and all its sublayers are known."""
   return not unknown_in(layer)
 
 
 def unknown_in(layer: Any) -> List[Any]:
-  """Returns the layers, of this one and those in it, that nobody knows what to prune of.
+  """Returns the layers, among a layer and its sublayers, whose weights to prune are unknown.
 
-  Unknown are custom layers with weights of their own that are matrices or more, or,
-  before they are built, with a build() that may make some.
+  These are custom layers that own weights of rank 2 or more or, before they are built, have a
+  build() that may make some.
   """
-  return [each for each in _asked(layer)
+  return [each for each in _deciding(layer)
           if not is_prunable_layer(each) and _names(type(each)) is None
           and not backend.is_keras_own(_foreign(type(each))) and _may_have_matrices(each)]
 
 
 def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
-  """Returns the error for a layer that nobody knows what to prune of; `whole` is what it is in."""
+  """Returns the error for a layer whose weights to prune are unknown; `whole` contains it."""
   return errors.LayerError(
-      'Layer %s (%s)%s has weights, and nobody knows which of them to prune. Either give the class '
-      'a method get_prunable_weights() that returns them (see PrunableLayer), or register it by '
-      'register_prunable_layer(%s, [names of the weights]), or have it skipped by a policy: '
-      'pruning_policy=skip_unknown, or a PruningPolicy of your own' % (
+      'Layer %s (%s)%s has weights, but it is unknown which of them to prune. Either give the '
+      'class a method get_prunable_weights() that returns them (see PrunableLayer), or register it '
+      'by register_prunable_layer(%s, [names of the weights]), or skip it by a policy: '
+      'pruning_policy=skip_unknown, or your own PruningPolicy' % (
           unknown.name, type(unknown).__name__,
           '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
 
 
 def may_be_pruned(layer: Any) -> bool:
-  """Says whether a layer has weights to prune, or may have some once it is built."""
+  """Whether a layer has weights to prune, or may have some once it is built."""
   return any(is_prunable_layer(each) or _names(type(each)) or (
-      not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT)) for each in _asked(layer))
+      not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT)) for each in _deciding(layer))
 
 
 def prunable_weights(layer: Any) -> List[Found]:
-  """Returns the variables to prune of a layer that is built, those in it included.
+  """Returns the variables to prune of a layer that is built, including its sublayers.
 
   Raises:
-    errors.LayerError: get_prunable_weights gives something else than variables.
+    errors.LayerError: get_prunable_weights returns something other than variables.
   """
   found: Dict[int, Found] = {}
-  for each in _asked(layer):
+  for each in _deciding(layer):
     for variable in _of(each):
       found.setdefault(id(variable), Found(each, variable))
   return list(found.values())
 
 
-def _asked(layer: Any) -> List[Any]:
-  """Returns the layers to ask for weights: not those in one that answers for all in it.
+def _deciding(layer: Any) -> List[Any]:
+  """Returns the layers, among a layer and its sublayers, that decide which weights to prune.
 
-  Nor those in it that are pruned already.
+  Excludes sublayers of a layer that decides for them, and sublayers that are pruned already.
   """
   if is_prunable_layer(layer):
     return [layer]
@@ -157,32 +157,32 @@ def _of(layer: Any) -> List[Any]:
     for weight in weights:
       if not variables.is_variable(weight):
         raise errors.LayerError(
-            'get_prunable_weights() of layer %s (%s) gives %r, which is no variable; it must '
+            'get_prunable_weights() of layer %s (%s) returns %r, which is no variable; it must '
             'return a list of weights of the layer' % (layer.name, type(layer).__name__, weight))
     return list(weights)
   found = []
   for name in _names(type(layer)) or ():
     variable = getattr(layer, name, None)
     if not variables.is_variable(variable):
-      variable = getattr(layer, '_' + name, None)  # Where the name is a property, as with LoRA.
+      variable = getattr(layer, '_' + name, None)  # With LoRA, the name is a property.
     if variables.is_variable(variable):
       found.append(variable)
   return found
 
 
 def _names(layer_class: type) -> Optional[Tuple[str, ...]]:
-  """Returns the names of a class's weights to prune; None for a class that is not known."""
+  """Returns the names of a class's weights to prune; None for an unknown class."""
   for base in layer_class.__mro__:
     if base in _registered:
       return _registered[base]
-    # Not exported by Keras, but a layer of its own.
+    # Keras's own layer, but not exported.
     if base.__name__ == 'ConvLSTMCell' and backend.is_keras_own(base):
       return _RECURRENT
   return None
 
 
 def _foreign(layer_class: type) -> type:
-  """Returns the class as its author wrote it, which pruning may have made another of."""
+  """Returns the class as its author wrote it, without the class that pruning derives from it."""
   return next(base for base in layer_class.__mro__
               if not base.__module__.startswith('model_pruning.'))
 
@@ -191,8 +191,8 @@ def _may_have_matrices(layer: Any) -> bool:
   if layer.built:
     return any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer))
   if isinstance(layer, keras.Model):
-    return False  # Consists of layers; what else it makes shows once it is built.
-  # A subclass that leaves build() to a layer of Keras, such as MultiHeadAttention, has its weights.
+    return False  # It consists of layers; anything else it makes shows once it is built.
+  # If the build() is one of Keras, as in a subclass of MultiHeadAttention, so are the weights.
   builder = next(base for base in type(layer).__mro__ if 'build' in vars(base)
                  and not base.__module__.startswith('model_pruning.'))
   return not backend.is_keras_own(builder) and not backend.layers_in(layer)[1:]

@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""prune_low_magnitude and strip_pruning: from a model to a pruned one, and back.
+"""prune_low_magnitude and strip_pruning: turn a model into a pruned one, and back.
 
-Both work on a copy where the copy is shown to be the same model, and else in place.
+Both work on a copy if the copy is shown to be the same model, and otherwise in place.
 """
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
@@ -11,7 +11,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import tf
-from model_pruning.hparam import HParams
+from model_pruning.hparams.hparam import HParams
 from model_pruning.keras import backend
 from model_pruning.keras import exactness
 from model_pruning.keras import masks
@@ -27,12 +27,12 @@ from model_pruning.keras.pruned import take_off
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.updates import check_maps
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import PruningSchedule
+from model_pruning.schedules import ConstantSparsity
+from model_pruning.schedules import PruningSchedule
 
-_HALF = ConstantSparsity(0.5, begin_step=0)  # The default of tfmot.
+_HALF = ConstantSparsity(0.5, begin_step=0)  # tfmot's default.
 
-# What Keras 2 and tfmot's wrapper take for the first layer of a Sequential model.
+# Arguments that Keras 2 and tfmot's wrapper accept for the first layer of a Sequential model.
 _LAYER_ARGUMENTS = ('batch_input_shape', 'dtype', 'input_shape', 'name', 'trainable')
 
 
@@ -43,50 +43,50 @@ def prune_low_magnitude(
     pruning_policy: Optional[PruningPolicy] = None,
     sparsity_m_by_n: Optional[Tuple[int, int]] = None, in_place: Optional[bool] = None,
     **kwargs: Any) -> Any:
-  """Returns a model or layer that is pruned while it is trained.
+  """Returns a model or layer that is pruned during training.
 
       model = prune_low_magnitude(model, PolynomialDecay(0.0, 0.9, begin_step=0, end_step=1000))
       model.compile(...)
       model.fit(..., callbacks=[UpdatePruningStep()])
       model = strip_pruning(model)
 
-  That is a copy where one can be made that is shown to be the same model: it has the
-  weights and names of what was passed, which is left as it is, and is not compiled. What
-  Keras cannot copy exactly by its config is pruned where it is, and returned; one line in
-  the log says so. A model without weights to prune is returned as it is, with a warning.
+  The result is a copy, if one can be made that is shown to be the same model. The copy has
+  the weights and names of the original, which does not change, and is not compiled. A model
+  that Keras cannot copy exactly from its config is pruned in place and returned; a line in
+  the log says so. A model without weights to prune is returned unchanged, with a warning.
 
   Args:
-    to_prune: a layer, a list of layers, or a model: Sequential, functional, subclassed,
-      with others in it. Weights may have been made already or not.
-    pruning_schedule: when the masks are updated and how sparse they are; or an HParams
-      string or object, which says all that, in the words of the graph door.
+    to_prune: a layer, a list of layers, or a model: Sequential, functional, subclassed, or
+      nested. It may be built or not.
+    pruning_schedule: when the masks are updated, and to which sparsity; or an HParams string
+      or object with all settings, as in the graph API.
     block_size: (height, width) of the blocks that are pruned together, in elements of a
-      weight that squeezes to a matrix; -1 for a whole dimension. Others, such as the
+      weight that squeezes to a matrix; -1 for a whole dimension. Other weights, for example
       kernels of larger convolutions, are pruned element by element.
     block_pooling_type: 'AVG' or 'MAX' of the magnitudes in a block.
-    pruning_policy: says which layers may be pruned; skip_unknown leaves alone those
-      that nobody knows what to prune of.
-    sparsity_m_by_n: (m, n): of every n consecutive input channels m are zero, once the
-      schedule reaches its target; on the way as many of them as it has come.
-    in_place: True prunes what is passed, and copies nothing; False copies it, or raises;
-      None copies where the copy is shown to be exact, and works in place elsewhere.
-    **kwargs: `hparams`, an HParams string or object with what a schedule leaves open:
-      target_sparsity, weight_sparsity_map, block_dims_map and the like. And for a single
-      layer what its constructor takes: input_shape, name, trainable, dtype.
+    pruning_policy: decides which layers may be pruned; skip_unknown skips layers whose
+      weights to prune are unknown.
+    sparsity_m_by_n: (m, n): of every n consecutive input channels m are zero once the
+      schedule reaches its target; before that, as many as the current sparsity allows.
+    in_place: True prunes to_prune itself; False copies it, or raises; None copies it if the
+      copy is shown to be exact, and otherwise works in place.
+    **kwargs: `hparams`, an HParams string or object with settings that a schedule lacks
+      (target_sparsity, weight_sparsity_map, block_dims_map, ...). For a single layer also
+      arguments of its constructor: input_shape, name, trainable, dtype.
 
   Raises:
-    errors.LayerError: to_prune is nothing that can be pruned, or has a layer that nobody
-      knows what to prune of.
+    errors.LayerError: to_prune cannot be pruned, or has a layer whose weights to prune are
+      unknown.
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
     errors.PolicyError: the policy refuses the model.
-    errors.MapError, errors.BlockError, errors.SpecError: the settings are impossible, or
-      do not fit the weights there are.
-    TypeError: an argument that there is not.
+    errors.MapError, errors.BlockError, errors.SpecError: the settings are invalid, or do not
+      fit the weights.
+    TypeError: an unknown argument.
   """
   hparams = kwargs.pop('hparams', None)
   unknown = sorted(set(kwargs) - set(_LAYER_ARGUMENTS))
   if unknown:
-    raise TypeError('prune_low_magnitude() got an unexpected keyword argument %r%s; there are '
+    raise TypeError('prune_low_magnitude() got an unexpected keyword argument %r%s; it accepts '
                     'hparams and, for a layer, %s' % (
                         unknown[0], errors.nearest(unknown[0], ('hparams', *_LAYER_ARGUMENTS)),
                         ', '.join(_LAYER_ARGUMENTS)))
@@ -95,18 +95,18 @@ def prune_low_magnitude(
   if pruning_policy is not None and (
       isinstance(pruning_policy, type) or
       not callable(getattr(pruning_policy, 'allow_pruning', None))):
-    raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, such as '
+    raise errors.PolicyError('pruning_policy is %r; it must be a PruningPolicy, for example '
                              'skip_unknown' % (pruning_policy,))
   several = isinstance(to_prune, (list, tuple))
   layers = list(to_prune) if several else [to_prune]
   for layer in layers:
     _check_type(layer)
   if kwargs and (several or isinstance(to_prune, keras.Model)):
-    raise TypeError('%s is for a single layer, and %s was passed' % (
+    raise TypeError('%s is for a single layer, but %s was passed' % (
         ', '.join(sorted(kwargs)), type(to_prune).__name__))
   if kwargs and in_place:
-    raise TypeError('%s makes another layer of the one that was passed, which in_place=True is '
-                    'to prune as it is' % ', '.join(sorted(kwargs)))
+    raise TypeError('%s changes the layer, but in_place=True prunes the layer that was passed as '
+                    'it is; leave out one of them' % ', '.join(sorted(kwargs)))
   if pruning_policy is not None and isinstance(to_prune, keras.Model):
     pruning_policy.ensure_model_supports_pruning(to_prune)
   for layer in layers:
@@ -124,21 +124,21 @@ def prune_low_magnitude(
 def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:
   """Returns a pruned model or layer without masks, with zeros where its masks have them.
 
-  It consists of Keras's and your own classes alone, under the same names. It is a copy,
-  not compiled, where one can be made that is shown to be the same model, and the pruned
-  model is left as it is. What Keras cannot copy exactly by its config is stripped where
-  it is, and returned; one line in the log says so.
+  The result consists only of Keras's and your own classes, under the same names. It is a
+  copy, not compiled, if one can be made that is shown to be the same model; the pruned model
+  then does not change. A model that Keras cannot copy exactly from its config is stripped in
+  place and returned; a line in the log says so.
 
-  Warns if the model is short of its target sparsity, as one is whose training ended early
-  or went back to weights of an earlier epoch.
+  Warns if the model is short of its target sparsity, because training ended early or
+  restored weights of an earlier epoch.
 
   Args:
     model: the model or layer.
-    in_place: True strips what is passed, and copies nothing; False copies it, or raises;
-      None copies where the copy is shown to be exact, and works in place elsewhere.
+    in_place: True strips the model itself; False copies it, or raises; None copies it if the
+      copy is shown to be exact, and otherwise works in place.
 
   Raises:
-    errors.LayerError: it is no layer or model.
+    errors.LayerError: it is not a layer or model.
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
   """
   _check_type(model)
@@ -153,8 +153,8 @@ def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:
 def prune_scope() -> Any:
   """Returns a scope in which Keras can read pruned models.
 
-  Importing model_pruning.keras has the same effect everywhere; this is for programs
-  written for tfmot.
+  Importing model_pruning.keras has the same effect everywhere; this function exists for
+  programs written for tfmot.
   """
   return keras.utils.custom_object_scope({'PruneLowMagnitude': PruneLowMagnitude})
 
@@ -165,33 +165,33 @@ def _check_type(layer: Any) -> None:
   kind = type(layer)
   if kind.__name__ == 'KerasTensor' or tf.is_tensor(layer):
     raise errors.LayerError(
-        'prune_low_magnitude and strip_pruning take layers and models, and %s is a tensor, the '
-        'output of a layer, or a weight; pass the layer, and call what comes back: '
+        'prune_low_magnitude and strip_pruning take layers and models, but %s is a tensor, the '
+        'output of a layer, or a weight; pass the layer, and call the result: '
         'prune_low_magnitude(Dense(10), ...)(x)' % _shown(layer))
   if any(base.__name__ == 'Layer' and base.__module__.split('.')[0] in ('keras', 'tf_keras')
          for base in kind.__mro__):
     raise errors.LayerError(
-        '%s is a %s of another Keras than tensorflow.keras, which is Keras %d here; use that to '
-        'make it, or set TF_USE_LEGACY_KERAS=%d before TensorFlow is imported' % (
+        '%s is a %s of another Keras than tensorflow.keras, which is Keras %d here; use '
+        'tensorflow.keras to make it, or set TF_USE_LEGACY_KERAS=%d before importing TensorFlow' % (
             getattr(layer, 'name', layer), kind.__name__, 3 if backend.IS_KERAS_3 else 2,
             1 if backend.IS_KERAS_3 else 0))
   raise errors.LayerError('prune_low_magnitude and strip_pruning take Keras models, layers and (to '
-                          'prune) lists of layers, and not %s of type %s' % (
+                          'prune) lists of layers, not %s of type %s' % (
                               _shown(layer), kind.__name__))
 
 
 def _shown(value: Any) -> str:
-  """Returns a value as a message shows it, which may be an array with all its elements."""
+  """Returns a value as text for a message, shortened, as it may be an array."""
   return errors.shortened(' '.join(repr(value).split()), 80)
 
 
 def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
                   arguments: Optional[Dict[str, Any]] = None) -> Any:
-  """Returns an exact copy of a layer or model, or what was passed if there is none.
+  """Returns an exact copy of a layer or model, or the original if there is none.
 
   Args:
-    layer: what to copy.
-    done: what will be done to it, a participle.
+    layer: the layer or model to copy.
+    done: a participle that says what will be done to it: 'pruned' or 'stripped'.
     in_place: see prune_low_magnitude.
     arguments: see Copy.
   """
@@ -206,28 +206,28 @@ def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
       return copy.layer
     reason = found.reason
     if in_place is False and not found.shown:
-      logging.warning('%s is copied as asked; %s', layer.name, reason)
+      logging.warning('%s is copied, as in_place=False requires; %s', layer.name, reason)
       return copy.layer
   except errors.CloneError as error:
     if arguments:
       raise
     reason = str(error)
-  except Exception as error:  # Of Keras's code, and of layers' own; in place none of it is run.
+  except Exception as error:  # Raised by Keras or by layers; in place, none of that code runs.
     if arguments or isinstance(error, errors.PruningError):
       raise
     reason = 'a copy of it cannot be made (%s)' % backend.reason(error)
   if in_place is False:
     raise errors.CloneError(
-        '%s (%s) cannot be copied: %s; in_place=True works on it where it is' % (
+        '%s (%s) cannot be copied: %s; use in_place=True to work on it directly' % (
             layer.name, backend.plain_class(layer).__name__, reason))
   logging.warning('%s is %s in place, not copied: %s', layer.name, done, reason)
   return layer
 
 
 def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[PruningPolicy]) -> None:
-  """Prunes layers and models where they are; on an error they are as they were."""
+  """Prunes layers and models in place; on an error they are restored."""
   before = [pruned for layer in layers for pruned in pruned_layers(layer)]
-  # Those that others consist of come first, so that a wrapper leaves them what is theirs.
+  # Inner layers come first, so that a layer around them does not take their weights.
   units = sorted((unit for layer in layers for unit in _units(layer) if _allowed(unit, policy)),
                  key=lambda unit: len(backend.layers_in(unit)))
   made: List[Any] = []
@@ -243,16 +243,16 @@ def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[Prun
   for layer in layers:
     backend.forget_functions(layer)
   if before and not made:
-    logging.warning('%s is pruned already, and keeps the schedule that it has; strip_pruning() it '
-                    'first to prune it by another one', layers[0].name)
+    logging.warning('%s is pruned already, and keeps its schedule; strip_pruning() it first to '
+                    'prune it by another one', layers[0].name)
   elif not made and any(isinstance(layer, keras.Model) for layer in layers):
-    logging.warning('Nothing in model %s can be pruned%s; it is returned as it is', layers[0].name,
+    logging.warning('Nothing in model %s can be pruned%s; it is returned unchanged', layers[0].name,
                     ' under the policy' if policy is not None else '')
   _warn_of_frozen(made)
 
 
 def _units(layer: Any) -> Iterator[Any]:
-  """Yields what is pruned singly: each layer of models made of layers, else the whole."""
+  """Yields the units of pruning: each layer of models made of layers, otherwise the whole."""
   seen = set()
 
   def units(layer: Any) -> Iterator[Any]:

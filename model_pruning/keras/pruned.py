@@ -1,11 +1,11 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pruned layers: any layer can become one where it stands, and be itself again.
+"""Pruned layers: turns any layer into a pruned one in place, and back.
 
-A pruned layer has a class made from the class that it had, with PruneLowMagnitude before
-it. It is called, named, frozen and compiled like the layer it was, has the same attributes
-and weights, and the weights of pruning after its own. Nothing else about it changes, so a
-layer can be pruned wherever it is: in a list, in a cell, shared by two models.
+Pruning replaces a layer's class by a class derived from it and PruneLowMagnitude. The layer is
+called, named, frozen and compiled as before, has the same attributes and weights, and the weights
+of pruning after its own. Nothing else changes, so a layer can be pruned wherever it is: in a
+list, in a cell, or shared by two models.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.keras import backend
-from model_pruning.keras import variables
 from model_pruning.keras import prunable
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.masks import masked
 from model_pruning.keras.masks import Pruning
@@ -29,7 +29,7 @@ class PruneLowMagnitude(prunable.Pruned):
   """Mixin of all pruned layers.
 
   Attributes:
-    pruning: what is pruned of the layer, a Pruning.
+    pruning: the layer's pruning state, a Pruning.
     plain_class: the class of the layer before it was pruned.
   """
 
@@ -37,22 +37,22 @@ class PruneLowMagnitude(prunable.Pruned):
   plain_class: type
 
   def get_config(self) -> Dict[str, Any]:
-    """Returns the config of the layer as it was, and how it is pruned."""
+    """Returns the config of the unpruned layer, and how it is pruned."""
     plain = keras.layers.serialize(_as_plain(self))
-    plain.pop('build_config', None)  # The pruned layer has one.
+    plain.pop('build_config', None)  # The pruned layer has its own.
     return {'name': self.name, 'layer': plain,  # type: ignore[attr-defined]
             **self.pruning.settings.get_config()}
 
   @classmethod
   def from_config(cls, config: Dict[str, Any], custom_objects: Any = None) -> Any:
     """Returns the pruned layer of a config; it is not built."""
-    del cls  # The class is that of the layer in the config.
+    del cls  # The config of the inner layer determines the class.
     plain = keras.layers.deserialize(config['layer'], custom_objects)
     return prune_here(plain, Settings.from_config(config))
 
   @property
   def weights(self) -> List[Any]:
-    """The weights of the layer as it was, then those of pruning."""
+    """The weights of the unpruned layer, then those of pruning."""
     return self._plain_first(super().weights)  # type: ignore[misc]
 
   @property
@@ -68,7 +68,7 @@ class PruneLowMagnitude(prunable.Pruned):
     return self._plain_first(super().non_trainable_variables)  # type: ignore[misc]
 
   def _assert_weights_created(self) -> None:
-    # Keras 2 waits for the build() of a model whose class has one, as classes made here do.
+    # Keras 2 refuses an unbuilt model if its class has a build(), as all classes made here do.
     if 'build' in vars(self.plain_class):
       super()._assert_weights_created()  # type: ignore[misc]
 
@@ -79,7 +79,7 @@ class PruneLowMagnitude(prunable.Pruned):
     return sorted(variables, key=lambda variable: id(variable) in added)
 
   def save_own_variables(self, store: Any) -> None:
-    """Saves the variables of the layer as it was, and beside them those of pruning."""
+    """Saves the variables of the unpruned layer and, beside them, those of pruning."""
     added = self.pruning.variables()
     with variables.without(self, list(added.values())):
       super().save_own_variables(store)  # type: ignore[misc]
@@ -87,7 +87,7 @@ class PruneLowMagnitude(prunable.Pruned):
       store[name] = np.asarray(variable.numpy())
 
   def load_own_variables(self, store: Any) -> None:
-    """Loads what save_own_variables saved, or the file of a layer that was not pruned."""
+    """Loads the output of save_own_variables, or the file of a layer that was not pruned."""
     added = self.pruning.variables()
     with variables.without(self, list(added.values())):
       super().load_own_variables(  # type: ignore[misc]
@@ -97,7 +97,7 @@ class PruneLowMagnitude(prunable.Pruned):
         variable.assign(store[name])
 
   def __reduce__(self) -> Any:
-    """Has Keras 3 pickle it as the file that it saves; classes made here have no name to import."""
+    """Makes Keras 3 pickle the saved file, as the classes made here cannot be imported by name."""
     reduced = super().__reduce__()
     if backend.IS_KERAS_3:
       return (self.plain_class._unpickle_model, *reduced[1:])  # type: ignore[attr-defined]
@@ -105,11 +105,11 @@ class PruneLowMagnitude(prunable.Pruned):
 
   def build_from_config(self, config: Any) -> None:
     if config and 'input_shape' in config:
-      # JSON has lists in the place of tuples, which recurrent layers of Keras 2 take for several.
+      # JSON has lists instead of tuples; Keras 2's recurrent layers take a list for several shapes.
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
     with self.pruning.busy():
       super().build_from_config(config)  # type: ignore[misc]
-    # Keras 3 calls a model without a build(), which makes its weights, and does not note it.
+    # Keras 3 calls a model without build(), which makes its weights, but does not mark it as built.
     if backend.IS_KERAS_3 and self.weights:
       self.built = True
     backend.note_build_config(self, config)
@@ -120,16 +120,16 @@ class PruneLowMagnitude(prunable.Pruned):
       self.pruning.check_attended()
     with self.pruning.busy():
       outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
-    self._make_masks()  # Of layers that make their weights only when they are called.
+    self._make_masks()  # Some layers make weights only when they are called.
     return outputs
 
   def _make_masks(self) -> None:
-    # While a layer is made it may build itself, before anyone can say how it is pruned. Models may
-    # be trained without ever being called themselves, by a train_step() that calls what is in them.
+    # A layer may build itself while it is constructed, before its settings are known. A model may
+    # be trained without ever being called, by a train_step() that calls its sublayers.
     if self.pruning is None or self.pruning.is_busy or not (
         self.built or isinstance(self, keras.Model)):
       return
-    if self.pruning.made:  # Layers in this one may be built later, when they are called.
+    if self.pruning.made:  # Sublayers may be built later, when they are called.
       missing = self.pruning.is_late()
     else:
       missing = bool(prunable.prunable_weights(self))
@@ -147,10 +147,10 @@ def _as_shape(shape: Any) -> Any:
 
 
 def _as_plain(layer: Any) -> Any:
-  """Returns an object of the class that a pruned layer had, with the same attributes.
+  """Returns an object of the layer's unpruned class, with the same attributes.
 
-  It lives as long as the layer: while Keras 3 writes a file it takes objects with one id() for
-  one object, and the id() of an object made for the moment is soon that of the next one.
+  It lives as long as the layer. While Keras 3 writes a file, it takes objects with one id() for
+  one object, and the id() of a temporary object would soon be reused.
   """
   if layer.pruning.plain is None:
     layer.pruning.plain = object.__new__(layer.plain_class)
@@ -158,7 +158,7 @@ def _as_plain(layer: Any) -> Any:
   return layer.pruning.plain
 
 
-# Configs name the class of any pruned layer so; this is found wherever Keras reads one.
+# Configs use this name for the class of any pruned layer; Keras finds it wherever it reads one.
 _register = keras.utils.register_keras_serializable('model_pruning', 'PruneLowMagnitude')
 _register(PruneLowMagnitude)
 
@@ -166,16 +166,16 @@ _classes: Dict[type, type] = {}
 
 
 def pruned_class(plain_class: type) -> type:
-  """Returns the class of pruned layers that are otherwise of plain_class."""
+  """Returns the class of pruned layers derived from plain_class."""
   if plain_class not in _classes:
-    # By the signature of the layer's own method Keras tells which shapes to build it with.
+    # The signature of this method tells Keras which shapes to build the layer with.
     @functools.wraps(plain_class.build)  # type: ignore[attr-defined]
     def build(self: Any, *args: Any, **kwargs: Any) -> None:
       with self.pruning.busy() if self.pruning is not None else contextlib.nullcontext():
         plain_class.build(self, *args, **kwargs)  # type: ignore[attr-defined]
       self._make_masks()
 
-    # That has no get_config() of its own if Keras says so; it then notes the arguments.
+    # Keras may mark get_config() as not overridden; it then records constructor arguments.
     @functools.wraps(plain_class.get_config)  # type: ignore[attr-defined]
     def get_config(self: Any) -> Dict[str, Any]:
       return PruneLowMagnitude.get_config(self)
@@ -184,21 +184,21 @@ def pruned_class(plain_class: type) -> type:
       namespace.update(build=build, get_config=get_config, plain_class=plain_class,
                        __module__=__name__, __doc__=plain_class.__doc__)
 
-    # Files of weights go by the names of classes; so those of a dense model can be read.
+    # Weight files use the names of classes; equal names let dense files be loaded.
     made = types.new_class(plain_class.__name__, (PruneLowMagnitude, plain_class), exec_body=fill)
     _classes[plain_class] = made
     _register(made)
-    _register(PruneLowMagnitude)  # What is read is made by this one, whatever came last.
+    _register(PruneLowMagnitude)  # Register it last, so that reading a config always uses it.
   return _classes[plain_class]
 
 
 def prune_here(layer: Any, settings: Settings) -> Any:
-  """Makes a layer a pruned one, where it stands, and returns it.
+  """Turns a layer into a pruned one in place, and returns it.
 
-  Its masks are made now if it is built, else when it is. A model is pruned as one layer.
+  Its masks are made now if it is built, otherwise when it is built. A model is pruned as one layer.
 
   Raises:
-    errors.LayerError, errors.WeightError: see Pruning.make; the layer is then as it was.
+    errors.LayerError, errors.WeightError: see Pruning.make; the layer is restored.
   """
   pruning = Pruning(layer, settings)
   _put_on(layer, pruning)
@@ -212,14 +212,14 @@ def prune_here(layer: Any, settings: Settings) -> Any:
 
 
 def strip_here(layer: Any) -> None:
-  """Makes a pruned layer what it was, with zeros where its masks have them."""
+  """Turns a pruned layer back into a plain one, with zeros where its masks have them."""
   for pruned in layer.pruning.weights:
     pruned.weight.assign(masked(pruned.weight, pruned.mask))
   take_off(layer)
 
 
 def take_off(layer: Any) -> None:
-  """Takes masks and all else of pruning off a layer; its weights stay as they are."""
+  """Removes masks and everything else of pruning from a layer; its weights do not change."""
   pruning = layer.pruning
   _unhook_builds(pruning)
   for pruned in pruning.weights:
@@ -239,9 +239,9 @@ def _put_on(layer: Any, pruning: Pruning) -> None:
 
 
 def _hook_builds(layer: Any) -> None:
-  """Has a layer make masks when it is built; and a model when any layer in it is, whoever calls it.
+  """Makes a layer create masks when it is built; a model also when any of its sublayers is built.
   """
-  # Keras 3 gives each layer a build() of its own, which knows the plain class.
+  # Keras 3 gives each layer its own build(), which refers to the plain class.
   hooked = [layer] if 'build' in vars(layer) else []
   if isinstance(layer, keras.Model):
     hooked += [inner for inner in backend.layers_in(layer)[1:] if not inner.built]
@@ -271,7 +271,7 @@ def _unhook_builds(pruning: Pruning) -> None:
 
 @contextlib.contextmanager
 def stripped(model: Any) -> Iterator[Any]:
-  """Has a model stand without masks, its weights zero where they had zeros, while it is written."""
+  """Strips a model within, for writing it, and restores its pruning and weights afterwards."""
   taken: List[Tuple[Any, Pruning]] = []
   hidden: List[Tuple[Any, np.ndarray]] = []
   try:

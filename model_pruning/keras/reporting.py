@@ -1,15 +1,14 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What pruning came to in a model that is in memory."""
+"""Reports on the pruning of a Keras model in memory."""
 
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import weight_sparsity
-from model_pruning.events import History
-from model_pruning.hparam import HParams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
@@ -19,25 +18,26 @@ from model_pruning.reading.goals import Goal
 from model_pruning.reading.goals import goal_of
 from model_pruning.reading.goals import StoredGoals
 from model_pruning.reading.stored import StoredWeight
-from model_pruning.report import of_weights
-from model_pruning.report import Report
-from model_pruning.spec import BlockDims
-from model_pruning.stored_spec import StoredSpec
+from model_pruning.reading.stored_spec import StoredSpec
+from model_pruning.reporting.events import History
+from model_pruning.reporting.report import of_weights
+from model_pruning.reporting.report import Report
+from model_pruning.schedules import weight_sparsity
 
 
 def report(model: Any, block: Optional[BlockDims] = None,
            hparams: Union[HParams, str, None] = None, history: Optional[History] = None) -> Report:
-  """Returns sparsity and sizes of each weight of a model or layer, pruned or stripped.
+  """Returns a report on the sparsity and sizes of a model's weights, pruned or stripped.
 
       print(report(model).table())
       report(model).html('report.html')
 
   Args:
-    model: a Keras model or layer that is built.
-    block: (height, width) of the blocks of a matrix [inputs, outputs] to look for; -1
-      for its whole dimension. None finds those in which each weight is sparse.
-    hparams: the hyperparameters that it was pruned by, for targets in the place of those that
-      its layers say.
+    model: a built Keras model or layer.
+    block: (height, width) of the blocks to look for in matrices [inputs, outputs]; -1 means
+      the whole dimension. None looks for the largest blocks in which each weight is sparse.
+    hparams: the hyperparameters with which it was pruned, for targets; they replace the
+      targets that its layers store.
     history: sparsity and thresholds over the run, for the page.
 
   Returns:
@@ -45,24 +45,24 @@ def report(model: Any, block: Optional[BlockDims] = None,
     rank 2 or more; without FLOPs.
 
   Raises:
-    errors.LayerError: it is no layer or model, or not built.
-    errors.BlockError: there are no blocks of that size.
+    errors.LayerError: it is not a layer or model, or not built.
+    errors.BlockError: `block` is not a valid block size.
     errors.PruningError: hparams are invalid, or do not fit the masked weights.
   """
   if not backend.is_layer(model) or not model.built:
-    raise errors.LayerError('report() takes a Keras model or layer that is built, and not %r' %
+    raise errors.LayerError('report() takes a built Keras model or layer, not %r' %
                             (model,))
   return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model),
                     _frozen(model), goals(model), hparams, history)
 
 
 def goals(model: Any) -> StoredGoals:
-  """Returns the targets that the pruned layers of a model say, as far as they are known."""
+  """Returns the targets that a model's pruned layers store, as far as they are known."""
   known: Dict[str, Goal] = {}
   try:
     plans = plans_of([layer for layer in pruned_layers(model) if layer.pruning.made])
   except errors.PruningError:
-    return StoredGoals()  # Some are not built yet that maps name.
+    return StoredGoals()  # Maps name weights that are not built yet.
   for settings, together in plans:
     if weight_sparsity.is_final_known(settings.spec, settings.schedule):
       target = float(weight_sparsity.final(settings.spec, settings.schedule, together.own_target))
@@ -73,7 +73,7 @@ def goals(model: Any) -> StoredGoals:
 
 
 def _frozen(model: Any) -> Tuple[str, ...]:
-  """Returns the sentence about weights that are frozen short of their target, if there are any."""
+  """Returns a sentence about weights frozen short of their target, or nothing."""
   names: List[str] = []
   for layer in pruned_layers(model):
     pruning = layer.pruning

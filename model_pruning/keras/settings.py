@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How a layer is pruned, as its config keeps it, and what that means for a step."""
+"""How a layer is pruned, as stored in its config, and what that implies for each step."""
 
 import dataclasses
 import functools
@@ -8,32 +8,30 @@ import json
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
-from model_pruning import schedules
 from model_pruning.compat import tf
-from model_pruning.hparam import HParams
+from model_pruning.engine.saliency import keeps_history
+from model_pruning.hparams.defaults import get_pruning_hparams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.backend import keras
-from model_pruning.sparsity_schedules import ConstantSparsity
-from model_pruning.sparsity_schedules import deserialize
-from model_pruning.sparsity_schedules import PolynomialDecay
-from model_pruning.sparsity_schedules import PolynomialDecaySchedule
-from model_pruning.sparsity_schedules import PruningSchedule
-from model_pruning.spec import get_pruning_hparams
-from model_pruning.spec import PruningSpec
-from model_pruning.weight_sparsity import sparsities_at
+from model_pruning.schedules import deserialize
+from model_pruning.schedules import gradual
+from model_pruning.schedules import PruningSchedule
+from model_pruning.schedules.schedule import Schedule
+from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.schedules.weight_sparsity import sparsities_at
 
-_OWN_SCHEDULES = (ConstantSparsity, PolynomialDecay, PolynomialDecaySchedule)
-
-# The step of the last mask update where there was none yet.
+# The step of the last mask update before the first one.
 NEVER = -1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Settings:
-  """How a layer is pruned. Layers with equal settings are pruned by one plan.
+  """How a layer is pruned. Layers with equal settings share a plan.
 
   Attributes:
-    spec: targets, maps, blocks and the like; without a schedule also when.
-    schedule: when, and how sparse; None for what the spec says.
+    spec: targets, maps, blocks and so on; without a schedule also the times of updates.
+    schedule: when masks are updated, and to which sparsity; None to follow the spec.
   """
   spec: PruningSpec
   schedule: Optional[PruningSchedule] = None
@@ -42,26 +40,26 @@ class Settings:
   def create(cls, schedule: Union[PruningSchedule, HParams, str], block_size: Sequence[int],
              block_pooling_type: str, sparsity_m_by_n: Optional[Tuple[int, int]],
              hparams: Union[HParams, str, None]) -> 'Settings':
-    """Returns the settings that arguments of prune_low_magnitude mean.
+    """Returns the settings for these arguments of prune_low_magnitude.
 
     Raises:
-      errors.SpecError, errors.BlockError: they are impossible, or contradict one another.
+      errors.SpecError, errors.BlockError: they are invalid, or contradict one another.
     """
     if isinstance(schedule, (str, HParams, PruningSpec)):
       for name, given in (('block_size', _pair('block_size', block_size) != (1, 1)),
                           ('block_pooling_type', block_pooling_type != 'AVG'),
                           ('sparsity_m_by_n', bool(sparsity_m_by_n)), ('hparams', bool(hparams))):
         if given:
-          raise errors.SpecError('%s is given, and an HParams in the place of the schedule, which '
-                                 'says that itself: block_height, block_width, '
+          raise errors.SpecError('%s is given, but an HParams in place of the schedule sets it '
+                                 'itself: use its block_height, block_width, '
                                  'block_pooling_function, intra_block_sparsity' % name)
       spec = PruningSpec.create(schedule)
-      _check_door(spec)
+      _check_supported(spec)
       return cls(spec)
     if not isinstance(schedule, PruningSchedule):
       raise errors.ScheduleError(
-          'pruning_schedule is %r; it must be a PruningSchedule of model_pruning.keras, such as '
-          'ConstantSparsity(0.5, begin_step=0), or an HParams string, such as '
+          'pruning_schedule is %r; it must be a PruningSchedule of model_pruning.keras, for '
+          'example ConstantSparsity(0.5, begin_step=0), or an HParams string, for example '
           "'target_sparsity=0.5'" % (schedule,))
     values = _hparams(hparams)
     _check_agree(values, schedule)
@@ -75,22 +73,22 @@ class Settings:
       m, n = _pair('sparsity_m_by_n', sparsity_m_by_n)
       if block_size != (1, 1):
         raise errors.BlockError('block_size and sparsity_m_by_n are both given; a weight is pruned '
-                                'in blocks, or m of every n; leave one of them out')
+                                'either in blocks or m of every n: leave out one of them')
       if not 0 < m < n:
-        raise errors.BlockError('sparsity_m_by_n=(%d, %d) asks for %d zeros in every %d inputs; m '
+        raise errors.BlockError('sparsity_m_by_n=(%d, %d) requests %d zeros in every %d inputs; m '
                                 'must be at least 1 and less than n' % (m, n, m, n))
       values.update(intra_block_sparsity=True, block_width=n)
       if schedule.final_sparsity_target:
-        # What the schedule ends at, whatever that is, is the m for every weight.
+        # Whatever the schedule's final sparsity is, every weight then has m zeros of n.
         values['weight_sparsity_map'] = values.get('weight_sparsity_map') or ['.*:%r' % (m / n)]
       else:
         values['target_sparsity'] = m / n
     spec = PruningSpec.create(_override(values))
-    _check_door(spec)
+    _check_supported(spec)
     return cls(spec, schedule)
 
   def get_config(self) -> Dict[str, Any]:
-    """Returns what from_config takes, for JSON."""
+    """Returns the argument of from_config, for JSON."""
     schedule = None
     if self.schedule is not None:
       schedule = {**self.schedule.get_config(),
@@ -109,7 +107,7 @@ class Settings:
 
   @functools.cached_property
   def _key(self) -> str:
-    # Schedules of users need not be comparable; their configs are.
+    # User schedules may not define equality, so compare configs.
     return json.dumps(self.get_config(), sort_keys=True, default=str)
 
   def __eq__(self, other: Any) -> bool:
@@ -119,46 +117,47 @@ class Settings:
     return hash(self._key)
 
   def is_due(self, step: int, last_update_step: int, batches: int = 1) -> bool:
-    """Says whether to update the masks once `step` batches are done.
+    """Whether to update the masks once `step` batches are done.
 
     Args:
       step: number of batches.
-      last_update_step: that of the last update, or NEVER.
-      batches: number of them that were done since this was asked before.
+      last_update_step: the step of the last update, or NEVER.
+      batches: number of batches since the previous call.
     """
     if step <= last_update_step:
       return False
+    schedule: Schedule = self.schedule or SpecSchedule(self.spec)
     if self.schedule is None:
-      return bool(schedules.is_update_due(step, max(last_update_step, 0), self.spec))
-    if type(self.schedule) in _OWN_SCHEDULES:
-      return bool(self.schedule.is_due(step, last_update_step))
-    # Those of users need not know what they passed over.
-    return any(self.schedule.is_due(each, last_update_step)
+      last_update_step = max(last_update_step, 0)
+    if not schedule.needs_exact_steps:
+      return bool(schedule.is_due(step, last_update_step))
+    # It may expect to be called for every step.
+    return any(schedule.is_due(each, last_update_step)
                for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
   def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
-    """Returns the sparsity of a weight at `step`, a scalar tensor, as the graph door computes it.
+    """Returns the sparsity of a weight at `step` as a scalar tensor, as the graph API computes it.
 
     Args:
       step: number of batches done.
-      own_target: what a map gives the weight; None if it gives it nothing.
-      dtype: what selection needs for the size of the weight.
+      own_target: the weight's target in a map; None if no map has one.
+      dtype: the dtype that selection needs for the size of the weight.
     """
-    if self.schedule is not None and type(self.schedule) not in _OWN_SCHEDULES:
-      # That of a user may count in Python's numbers, and is asked with them when it is due, too.
+    if self.schedule is not None and self.schedule.needs_exact_steps:
+      # A user's schedule may accept only Python numbers.
       return tf.cast(self.schedule.sparsity_at(step, self.spec.target_sparsity, own_target), dtype)
     return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
 
   @property
   def _final_sparsity(self) -> Optional[float]:
-    """What the schedule ends at; None where a user's does not say."""
+    """The final sparsity of the schedule; None if a user's schedule does not define one."""
     assert self.schedule is not None
     return self.schedule.final_sparsity_for(self.spec.target_sparsity)
 
   def is_reached(self, step: int, last_update_step: int) -> bool:
-    """Says whether the target is known to be reached. Args: see is_due."""
+    """Whether the target is known to be reached. Args: see is_due."""
     if self.is_due(step, last_update_step):
-      return False  # An update that was due was not made, as of a layer that is frozen.
+      return False  # A due update was not made, for example because the layer is frozen.
     if self.schedule is not None and self._final_sparsity is None:
       return bool(self.schedule.is_over(step))
     return self.shortfall(step, last_update_step) is None
@@ -169,7 +168,7 @@ class Settings:
     Args: see is_due.
     """
     if self.schedule is None:
-      return schedules.shortfall(self.spec, step)
+      return gradual.shortfall(self.spec, step)
     target = self._final_sparsity
     if target is None:
       return None
@@ -177,14 +176,14 @@ class Settings:
         self.schedule.sparsity_at(last_update_step, self.spec.target_sparsity))
     if abs(reached - target) <= 1e-6 or not target:
       return None
-    return ('training ended after %d batches, and the last mask update, %s, asked for a sparsity '
+    return ('training ended after %d batches, and the last mask update, %s, was to a sparsity '
             'of %.4f, not the target of %g: train longer, or let the schedule end earlier (%r)' % (
                 step, 'at batch %d' % last_update_step if last_update_step != NEVER else
                 'which never came', reached, target, self.schedule))
 
 
 def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
-  """Returns what a string or object sets of the hyperparameters."""
+  """Returns the hyperparameters in a string or object that differ from the defaults."""
   if hparams is None:
     return {}
   if isinstance(hparams, str):
@@ -197,20 +196,20 @@ def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
           if name not in defaults or value != defaults[name]}
 
 
-# What a schedule says.
+# Hyperparameters that a schedule replaces.
 _SCHEDULED = ('begin_pruning_step', 'end_pruning_step', 'initial_sparsity', 'pruning_frequency',
               'sparsity_function_begin_step', 'sparsity_function_end_step',
               'sparsity_function_exponent')
 
 
 def _check_agree(values: Mapping[str, Any], schedule: PruningSchedule) -> None:
-  """Refuses hyperparameters in hparams= that a schedule beside them does not heed."""
+  """Refuses hyperparameters in hparams= that a schedule would override."""
   target = schedule.final_sparsity_target
   for name, value in sorted(values.items()):
     if name in _SCHEDULED or name == 'target_sparsity' and target not in (None, value):
       raise errors.SpecError(
-          'hparams sets %s=%s, which the schedule says itself (%r): set it there, leave it out of '
-          'hparams, or pass the HParams in the place of the schedule' % (name, value, schedule))
+          'hparams sets %s=%s, which the schedule sets itself (%r): set it there, leave it out of '
+          'hparams, or pass the HParams in place of the schedule' % (name, value, schedule))
 
 
 def _override(values: Dict[str, Any]) -> HParams:
@@ -229,15 +228,15 @@ def _pair(name: str, pair: Any) -> Tuple[int, int]:
     raise errors.BlockError('%s is %r; it must be a pair of integers' % (name, pair)) from None
 
 
-def _check_door(spec: PruningSpec) -> None:
-  """Refuses what only the graph door has."""
-  if spec.uses_gradients:
+def _check_supported(spec: PruningSpec) -> None:
+  """Refuses settings that only the graph API supports."""
+  if keeps_history(spec.prune_option):
     raise errors.SpecError(
-        'prune_option=%s needs the history of weights that graphs keep; Keras models are pruned by '
-        "prune_option='weight'" % spec.prune_option)
+        'prune_option=%s needs the history of weights, which only graphs keep; prune Keras models '
+        "with prune_option='weight'" % spec.prune_option)
   if spec.group_pruning:
-    raise errors.SpecError('group_pruning=true goes by groups that scopes of graphs are made with; '
-                           'for Keras models there is global_pruning=true, one threshold over all')
+    raise errors.SpecError('group_pruning=true needs groups, which only scopes of graphs can make; '
+                           'for Keras models use global_pruning=true, one threshold over all')
 
 
 def _as_tuples(value: Any) -> Any:

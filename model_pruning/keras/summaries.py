@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""PruningSummaries: how sparse every weight is, for TensorBoard."""
+"""PruningSummaries: writes the sparsity of every pruned weight for TensorBoard."""
 
 import importlib.util
 import os
@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Optional, Union
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import files
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.util import files
 
-# As tf.summary.scalar marks its values, which from TensorFlow 2.21 on needs TensorBoard to do so.
+# Marks scalars like tf.summary.scalar, which needs TensorBoard from TensorFlow 2.21 on.
 _SCALAR = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name='scalars'))
 
 
@@ -25,9 +25,9 @@ class PruningSummaries(keras.callbacks.Callback):
 
       model.fit(..., callbacks=[UpdatePruningStep(), PruningSummaries(log_dir='logs')])
 
-  `<weight>/mask/sparsity` and `<weight>/threshold/threshold`, by number of batches, go to
-  log_dir/metrics when an epoch begins and when training ends. Where TensorBoard is
-  installed, what keras.callbacks.TensorBoard writes goes to log_dir as well.
+  `<weight>/mask/sparsity` and `<weight>/threshold/threshold`, by number of batches, are
+  written to log_dir/metrics when an epoch begins and when training ends. If TensorBoard is
+  installed, the output of keras.callbacks.TensorBoard goes to log_dir as well.
   """
 
   def __init__(self, log_dir: Union[str, bytes, 'os.PathLike[str]'],
@@ -35,11 +35,11 @@ class PruningSummaries(keras.callbacks.Callback):
     """Makes the callback.
 
     Args:
-      log_dir: the folder to write to; made if need be.
-      update_freq, **kwargs: for keras.callbacks.TensorBoard.
+      log_dir: the folder to write to; created if necessary.
+      update_freq, **kwargs: arguments of keras.callbacks.TensorBoard.
 
     Raises:
-      errors.WriteError: log_dir is no name of a folder.
+      errors.WriteError: log_dir is not the name of a folder.
     """
     super().__init__()
     if not isinstance(log_dir, (str, bytes, os.PathLike)) or not os.fspath(log_dir):
@@ -62,39 +62,39 @@ class PruningSummaries(keras.callbacks.Callback):
       other.set_model(model)
 
   def on_epoch_begin(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Writes the sparsities and thresholds as they are now."""
-    # Other loops than fit() call this with -1, and may call nothing else.
+    """Writes the current sparsities and thresholds."""
+    # Custom loops call this with -1, and may call nothing else.
     if epoch is not None and epoch >= 0:
-      self._tell('on_epoch_begin', epoch, logs)
+      self._forward('on_epoch_begin', epoch, logs)
     self._write()
 
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Writes the sparsities and thresholds that training ends with."""
-    self._tell('on_train_end', logs)
+    """Writes the final sparsities and thresholds."""
+    self._forward('on_train_end', logs)
     self._write()
     self._writer.close()
     self._writer = None
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_begin', logs)
+    self._forward('on_train_begin', logs)
 
   def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_epoch_end', epoch, logs)
+    self._forward('on_epoch_end', epoch, logs)
 
   def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_batch_begin', batch, logs)
+    self._forward('on_train_batch_begin', batch, logs)
 
   def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_train_batch_end', batch, logs)
+    self._forward('on_train_batch_end', batch, logs)
 
   def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_test_begin', logs)
+    self._forward('on_test_begin', logs)
 
   def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    self._tell('on_test_end', logs)
+    self._forward('on_test_end', logs)
 
-  def _tell(self, method: str, *args: Any) -> None:
-    """Calls a method of the callback for TensorBoard, once there is a model.
+  def _forward(self, method: str, *args: Any) -> None:
+    """Calls a method of the TensorBoard callback, if a model is set.
 
     Raises:
       errors.MissingCallbackError: set_model() was not called.
@@ -111,7 +111,7 @@ class PruningSummaries(keras.callbacks.Callback):
     step = max([int(pruning.step.numpy()) for pruning in made], default=0)
     with self._writer.as_default():
       for weight in [weight for pruning in made for weight in pruning.weights]:
-        # Under the tags of the graph door's summaries, so that the same tools read both.
+        # The tags of the graph API's summaries, so that the same tools read both.
         mask = np.asarray(weight.mask, np.float32)
         self._scalar(weight.name + '/mask/sparsity',
                      1 - np.count_nonzero(mask) / max(mask.size, 1), step)

@@ -1,10 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What feeds what in a Keras model made of inputs and outputs.
+"""The calls of a functional Keras model, and which call feeds which.
 
-Keras keeps this in nodes, one for every call of a layer, and exports no way to read
-them. Models inside a model are opened up: their layers appear as if they stood in
-the outer one.
+Keras records each call of a layer in a node, but exports no way to read the nodes. Models inside
+a model are expanded: their layers appear as if they were layers of the outer model.
 """
 
 from typing import Any, Dict, List, Optional
@@ -13,13 +12,13 @@ from model_pruning.keras.backend import keras
 
 
 class Call:
-  """One call of a layer, or of an operation of Keras 3 that is no layer.
+  """One call of a layer, or of an operation of Keras 3 that is not a layer.
 
   Attributes:
-    layer: what is called.
+    layer: the layer or operation.
     producers: the calls whose outputs it takes, each once.
     consumers: the calls that take its outputs, each once.
-    is_output: whether the model answers with one of its outputs.
+    is_output: whether one of its outputs is an output of the model.
   """
 
   def __init__(self, layer: Any) -> None:
@@ -30,9 +29,9 @@ class Call:
 
 
 def calls_of(model: Any) -> Optional[List[Call]]:
-  """Returns the calls a model consists of, producers before consumers; None if it has no graph.
+  """Returns the calls of a model, producers before consumers; None if the model has no graph.
 
-  The first ones are those of its InputLayers.
+  The calls of its InputLayers come first.
   """
   network = _network(model)
   if network is None:
@@ -46,9 +45,9 @@ def calls_of(model: Any) -> Optional[List[Call]]:
 
 
 def _network(model: Any) -> Any:
-  """Returns what holds the nodes of a model: the model itself, or in Keras 3 what Sequential has.
+  """Returns the object with a model's nodes: the model itself, or a Sequential's inner model.
 
-  None for a model without: of a class of its own, or not built yet.
+  Returns None for a model without nodes: a subclass, or a model that is not built.
   """
   if not isinstance(model, keras.Model):
     return None
@@ -60,13 +59,13 @@ def _add_calls(network: Any, made_by: Dict[int, Call], calls: List[Call]) -> Non
   """Appends the calls of a network.
 
   Args:
-    network: as _network returns it.
-    made_by: {id of a symbolic tensor: the call whose output it is}; extended. Where it
-      has the network's inputs already, these are fed from outside.
+    network: result of _network.
+    made_by: {id of a symbolic tensor: the call whose output it is}; extended. If it already
+      has the network's inputs, these are fed from outside.
     calls: extended.
   """
-  # Tensors of an inner model are the same for each of its calls: they must not be found here
-  # before this call of it has made them.
+  # An inner model has the same tensors for each of its calls, so ignore those in made_by until
+  # this call has made them.
   nodes = [node for depth in sorted(network._nodes_by_depth, reverse=True)
            for node in network._nodes_by_depth[depth]]
   fed = {id(tensor) for tensor in _tensors(network.inputs) if id(tensor) in made_by}
@@ -75,7 +74,7 @@ def _add_calls(network: Any, made_by: Dict[int, Call], calls: List[Call]) -> Non
     if all(id(tensor) in fed for tensor in outputs):
       continue
     layer = node.operation if hasattr(node, 'operation') else node.layer
-    # keras_inputs has those that are passed by keyword, too; Keras 3 has them all in one.
+    # keras_inputs includes inputs passed by keyword; Keras 3 has all in input_tensors.
     inputs = [] if node.is_input else _tensors(getattr(node, 'keras_inputs', node.input_tensors))
     inner = _network(layer)
     if inner is None:

@@ -1,15 +1,17 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Mask updates of a whole model, made between batches."""
+"""Updates the masks of a whole model between batches."""
 
 import contextlib
 import dataclasses
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import selection
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.engine.choose import choose_masks
+from model_pruning.engine.plan import PrunedTogether
 from model_pruning.keras import variables
 from model_pruning.keras.masks import masked
 from model_pruning.keras.plans import check_maps
@@ -18,18 +20,16 @@ from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
-from model_pruning.updates import choose_masks
-from model_pruning.updates import PrunedTogether
 
 
 class MaskUpdater:
   """Updates the masks of all pruned layers of a model.
 
-  Layers that are frozen (trainable=False) are left alone, until they are not.
+  Frozen layers (trainable=False) are not updated while they are frozen.
 
   Attributes:
     layers: the pruned layers.
-    on_update: called with the step after each update of masks; None for nothing.
+    on_update: called with the step after each update of masks, if not None.
   """
 
   def __init__(self, model: Any) -> None:
@@ -37,38 +37,38 @@ class MaskUpdater:
 
     Raises:
       errors.LayerError: there are none.
-      errors.MapError, errors.BlockError: the settings do not fit the weights there are.
+      errors.MapError, errors.BlockError: the settings do not fit the weights.
     """
     self.layers = pruned_layers(model)
     if not self.layers:
       raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
                               getattr(model, 'name', model))
-    check_maps(self.layers)  # Those that are built later are held against them at their update.
+    check_maps(self.layers)  # Layers that are built later are checked at their first update.
     self._functions: Dict[Any, Callable[..., None]] = {}
     self.on_update: Optional[Callable[[int], None]] = None
     self.reload()
 
   def reload(self) -> None:
-    """Goes on from where the layers' variables say that they are."""
-    # Each layer counts for itself: one that is new may stand beside others, or be trained in
-    # turns with them. Kept here as well, since reading variables takes its time.
+    """Reads the steps from the layers' variables, and continues from them."""
+    # Each layer counts its own batches: a new one may stand beside others, or they may be trained
+    # in turns. The counts are also kept here, as reading variables is slow.
     self._steps = {layer: int(layer.pruning.step.numpy()) for layer in self._made()}
     self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
     self._counts = {layer: len(layer.pruning.weights) for layer in self.layers}
 
   def _made(self) -> List[Any]:
-    """Returns the layers that are built, so that there are masks to update."""
+    """Returns the layers that have masks, as they are built."""
     return [layer for layer in self.layers if layer.pruning.made]
 
   def step_of(self, layer: Any) -> int:
-    """Returns the number of batches that a layer was trained on."""
+    """Returns the number of batches on which a layer was trained."""
     return self._steps.get(layer, 0)
 
   def write_steps(self, ahead: int = 0) -> None:
     """Writes the layers' steps to their variables.
 
     Args:
-      ahead: number of batches that are under way, and are to count as done in what is saved.
+      ahead: number of batches in progress, which count as done in anything that is saved.
     """
     made = self._made()
     key = ('steps', *map(id, made))
@@ -84,7 +84,7 @@ class MaskUpdater:
       self._functions[key](tf.constant([self.step_of(layer) + ahead for layer in made], tf.int64))
 
   def advance(self, batches: int) -> None:
-    """Counts batches that are done, and updates the masks that are due then."""
+    """Counts batches that are done, and updates the masks that are now due."""
     for layer in self._made():
       self._steps[layer] = self.step_of(layer) + batches
     self.write_steps()
@@ -94,19 +94,19 @@ class MaskUpdater:
     """Updates the masks of the layers that are due at their steps.
 
     Args:
-      batches: number of batches that were done since this was called before.
+      batches: number of batches since the previous call.
     """
-    answers: Dict[Tuple[Settings, int, int], bool] = {}  # Mostly all layers have the same.
+    answers: Dict[Tuple[Settings, int, int], bool] = {}  # Most layers share one answer.
     due = []
     for layer in self._made():
-      if self._counts[layer] != len(layer.pruning.weights):  # Some are built by a call.
+      if self._counts[layer] != len(layer.pruning.weights):  # A call may build more of them.
         self._counts[layer] = len(layer.pruning.weights)
         self._last_updates[layer] = NEVER
       question = (layer.pruning.settings, self.step_of(layer),
                   self._last_updates.get(layer, NEVER))
       if question not in answers:
         answers[question] = question[0].is_due(*question[1:], batches)
-      # What is frozen is due still when it no longer is.
+      # A frozen layer stays due, and is updated once it is trained again.
       if answers[question] and layer.pruning.trainable:
         due.append(layer)
     self._update({layer: self.step_of(layer) for layer in due})
@@ -116,7 +116,7 @@ class MaskUpdater:
     self._update({layer: step for layer in self._made()})
 
   def apply_masks(self) -> None:
-    """Sets to zero what the masks hide."""
+    """Sets the masked elements of all weights to zero."""
     with self._scope():
       for layer in self.layers:
         for record in layer.pruning.weights:
@@ -128,28 +128,28 @@ class MaskUpdater:
       return
     due = {record.identity: step for layer, step in steps.items()
            for record in layer.pruning.weights if record.trainable}
-    plans, asked = [], []
-    for settings, together in plans_of(self._made()):  # Of all, as maps are held against all.
+    plans, sparsities = [], []
+    for settings, together in plans_of(self._made()):  # Of all layers, as maps refer to all.
       members = tuple(member for member in together.members if member.record.identity in due)
       if members:
         together = dataclasses.replace(together, members=members)
         plans.append((settings, together))
-        asked.append(settings.sparsity(max(due[record.identity] for record, _ in members),
-                                       together.own_target,
-                                       selection.sparsity_dtype(together.units)))
+        sparsities.append(settings.sparsity(max(due[record.identity] for record, _ in members),
+                                            together.own_target,
+                                            selection.sparsity_dtype(together.units)))
     averages = _averages(list(steps))
     key = (tuple(record.identity for _, together in plans for record, _ in together.members),
            tuple(id(average) for average in averages.values()))
     if key not in self._functions:
-      def update(*asked: Any) -> None:
-        for (settings, together), sparsity in zip(plans, asked):
+      def update(*requested: Any) -> None:
+        for (settings, together), sparsity in zip(plans, requested):
           _update_masks(settings, together, sparsity, averages)
 
       self._functions[key] = _traced(
-          update, *(tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in asked))
+          update, *(tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities))
     with self._scope():
-      self._functions[key](*asked)
-      for layer, step in steps.items():  # Last, so that a run that dies before updates again.
+      self._functions[key](*sparsities)
+      for layer, step in steps.items():  # Last, so that an interrupted update is made again.
         layer.pruning.last_update = self._last_updates[layer] = step
     if self.on_update is not None:
       self.on_update(max(steps.values()))
@@ -159,29 +159,29 @@ class MaskUpdater:
     made = self._made()
     strategy = variables.strategy_of(made[0].pruning.step) if made else None
     if strategy is None or strategy.num_replicas_in_sync == 1:
-      yield  # Entering the default one takes its time, and does nothing.
+      yield  # Entering the default strategy takes time without any effect.
       return
     with strategy.scope():
       yield
 
 
 def _traced(function: Callable[..., None], *specs: Any) -> Callable[..., None]:
-  """Returns a function of TensorFlow that is traced now, for arguments of these specs.
+  """Returns a TensorFlow function that is traced now, for arguments of these specs.
 
-  TensorFlow counts the traces of all functions with the same code as retracing, and warns of
-  them where many models are trained in one process; those that are asked for it does not count.
+  TensorFlow counts traces of all functions with the same code as retracing, and warns if many
+  models are trained in one process. It does not count functions obtained this way.
   """
   return tensorflow.function(function, autograph=False).get_concrete_function(*specs)
 
 
-def _update_masks(settings: Settings, together: PrunedTogether, asked: Any,
+def _update_masks(settings: Settings, together: PrunedTogether, sparsity: Any,
                   averages: Dict[int, Any]) -> None:
   planned: List[Planned] = [record for record, _ in together.members]
   weights = [tf.convert_to_tensor(record.pruned.weight) for record in planned]
   previous = tf.cast(tf.convert_to_tensor(planned[0].pruned.threshold), tf.float32)
   threshold, masks = choose_masks(
       together, [record.see(tf.cast(weight, tf.float32))
-                 for record, weight in zip(planned, weights)], asked, previous, settings.spec)
+                 for record, weight in zip(planned, weights)], sparsity, previous, settings.spec)
   for record, weight, mask in zip(planned, weights, masks):
     pruned, mask = record.pruned, tf.cast(record.restore(mask), weight.dtype)
     pruned.mask.assign(mask)
@@ -193,7 +193,7 @@ def _update_masks(settings: Settings, together: PrunedTogether, asked: Any,
 
 
 def _averages(layers: Sequence[Any]) -> Dict[int, Any]:
-  """Returns the moving averages that optimizers keep of the weights, by the id of the weight."""
+  """Returns the moving averages that optimizers keep of weights, by the id of the weight."""
   found = {}
   for layer in layers:
     for record in layer.pruning.weights:

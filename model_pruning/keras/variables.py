@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The variables of layers, and the places where Keras 2 and Keras 3 differ in them."""
+"""The variables of layers, and how Keras 2 and Keras 3 differ in them."""
 
 import contextlib
 import functools
@@ -14,37 +14,37 @@ from model_pruning.keras.backend import keras
 
 
 def is_variable(value: Any) -> bool:
-  """Says whether it is a variable, whole as Keras makes it."""
+  """Whether a value is a Keras variable; for distributed ones, the whole variable."""
   return isinstance(value, keras.Variable if backend.IS_KERAS_3 else tensorflow.Variable)
 
 
 def state_of(layer: Any) -> List[Any]:
   """Returns the variables that calling a layer may change."""
-  # Keras 2 lists the vocabulary of a TextVectorization, which is no variable, as well.
+  # Keras 2 also lists the vocabulary of a TextVectorization, which is not a variable.
   return list(filter(is_variable, layer.non_trainable_variables)) + recurrent_states(layer)
 
 
 def recurrent_states(layer: Any) -> List[Any]:
-  """Returns the states of stateful recurrent layers, which these count nowhere."""
+  """Returns the states of stateful recurrent layers, which are in no list of weights."""
   states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
             if getattr(each, 'stateful', False)]
   return [state for state in tensorflow.nest.flatten(states) if is_variable(state)]
 
 
 def own_trainable_variables(layer: Any) -> List[Any]:
-  """Returns the variables made to be trained that are the layer's own, and not of layers in it."""
+  """Returns the trainable variables that a layer owns directly, not through its sublayers."""
   return list(layer._trainable_variables if backend.IS_KERAS_3 else layer._trainable_weights)
 
 
 def variable_name(variable: Any) -> str:
-  """Returns the name that maps of regular expressions go by, such as dense/kernel."""
+  """Returns the name that the keys of maps match, for example dense/kernel."""
   return variable.path if backend.IS_KERAS_3 else variable.name.split(':')[0]
 
 
 def rename_like(variable: Any, other: Any) -> None:
   """Gives a variable the name of another.
 
-  A layer that is made in a build(), in a copy too, is numbered anew.
+  The names of layers that a build() makes get new numbers in a copy.
   """
   if backend.IS_KERAS_3:
     variable._path, variable._name = other._path, other._name
@@ -55,7 +55,7 @@ def rename_like(variable: Any, other: Any) -> None:
 
 
 def dtype_of(variable: Any) -> str:
-  """Returns the dtype that a variable is kept in, where it may be cast for use, too."""
+  """Returns the dtype in which a variable is stored, which may differ from its compute dtype."""
   dtype = variable._dtype if backend.IS_KERAS_3 else getattr(variable, 'true_dtype', variable.dtype)
   return tensorflow.as_dtype(dtype).base_dtype.name
 
@@ -66,14 +66,14 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
   with unlocked(layer):
     weight = layer.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer,
                               trainable=False, **once_only)
-    if backend.IS_KERAS_3:  # Where checkpoints of TensorFlow find weights by attributes alone.
+    if backend.IS_KERAS_3:  # TensorFlow's checkpoints find weights only by attributes.
       setattr(layer, '_added_' + name, weight)
     return weight
 
 
 @contextlib.contextmanager
 def named_by(layer: Any) -> Iterator[None]:
-  """Has Keras 2 name weights as it does when a layer makes them: hidden/mask. Keras 3 always does.
+  """Makes Keras 2 name weights as if the layer made them, hidden/mask. Keras 3 always does.
   """
   if backend.IS_KERAS_3:
     yield
@@ -84,13 +84,13 @@ def named_by(layer: Any) -> Iterator[None]:
 
 
 def remove_weights(layer: Any, added: Dict[str, Any]) -> None:
-  """Takes weights that make_weight added off a layer again. Args: see add_weights."""
+  """Removes weights that make_weight added from a layer. Args: see add_weights."""
   own = layer._non_trainable_variables if backend.IS_KERAS_3 else layer._non_trainable_weights
   ids = set(map(id, added.values()))
   for name, weight in added.items():
     if backend.IS_KERAS_3:
       layer._untrack_variable(weight)
-      # Keras's own method collects garbage each time.
+      # Keras's own method runs the garbage collector each time.
       tensorflow.__internal__.tracking.AutoTrackable.__delattr__(layer, '_added_' + name)
     else:
       layer._delete_tracking(name)
@@ -99,7 +99,7 @@ def remove_weights(layer: Any, added: Dict[str, Any]) -> None:
 
 
 def add_weights(layer: Any, added: Dict[str, Any]) -> None:
-  """Puts weights on a layer that remove_weights took off it.
+  """Adds weights back to a layer after remove_weights.
 
   Args:
     layer: the layer.
@@ -117,7 +117,7 @@ def add_weights(layer: Any, added: Dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def weights_watched(check: Callable[[str, Sequence[int], Any], None]) -> Iterator[None]:
-  """Calls check(layer_name, shape, dtype) before memory is taken for a weight of any layer."""
+  """Calls check(layer_name, shape, dtype) before any layer allocates a weight."""
   original = keras.layers.Layer.add_weight
   signature = inspect.signature(original)
 
@@ -126,7 +126,7 @@ def weights_watched(check: Callable[[str, Sequence[int], Any], None]) -> Iterato
     given = signature.bind_partial(self, *args, **kwargs).arguments
     shape = given.get('shape')
     shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-    if all(isinstance(dim, int) for dim in shape):  # Of others Keras says that they are none.
+    if all(isinstance(dim, int) for dim in shape):  # Keras itself refuses others.
       check(self.name, shape, given.get('dtype') or keras.backend.floatx())
     return original(self, *args, **kwargs)
 
@@ -139,7 +139,7 @@ def weights_watched(check: Callable[[str, Sequence[int], Any], None]) -> Iterato
 
 @contextlib.contextmanager
 def without(layer: Any, hidden: Sequence[Any]) -> Iterator[None]:
-  """Hides some of a layer's own variables that are not trained from the layer's methods."""
+  """Hides some of a layer's own non-trainable variables from its methods."""
   own = layer._non_trainable_variables if backend.IS_KERAS_3 else layer._non_trainable_weights
   everything, ids = list(own), set(map(id, hidden))
   own[:] = [variable for variable in own if id(variable) not in ids]
@@ -151,7 +151,7 @@ def without(layer: Any, hidden: Sequence[Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unlocked(layer: Any) -> Iterator[None]:
-  """Lets weights be added to a layer that is built, which Keras 3 forbids."""
+  """Allows adding weights to a layer that is built, which Keras 3 forbids."""
   tracker = getattr(layer, '_tracker', None) if backend.IS_KERAS_3 else None
   if tracker is None or not tracker.locked:
     yield
@@ -169,19 +169,19 @@ def constraint_of(variable: Any) -> Optional[Callable[[Any], Any]]:
 
 
 def set_constraint(variable: Any, constraint: Callable[[Any], Any]) -> None:
-  """Has optimizers apply a constraint to a variable after each step."""
+  """Makes optimizers apply a constraint to a variable after each step."""
   if backend.IS_KERAS_3:
     variable.constraint = constraint
     return
-  # Keras 2 leaves it to TensorFlow's variables, whose constraint is given when they are made.
-  variable = getattr(variable, '_variable', variable)  # One that casts wraps another.
+  # In Keras 2 the constraint is an attribute of TensorFlow's variable, set when it is made.
+  variable = getattr(variable, '_variable', variable)  # A casting variable wraps another one.
   for replica in getattr(variable, 'values', None) or [variable]:
     replica._constraint = constraint
 
 
 def average_of(optimizer: Any, variable: Any) -> Any:
   """Returns the moving average that an optimizer keeps of a variable; None if it keeps none."""
-  optimizer = getattr(optimizer, 'inner_optimizer', optimizer)  # One that scales the loss.
+  optimizer = getattr(optimizer, 'inner_optimizer', optimizer)  # A loss-scaling one wraps another.
   if not getattr(optimizer, 'use_ema', False):
     return None
   averages = getattr(optimizer, '_model_variables_moving_average', None) or []
@@ -198,7 +198,7 @@ def average_of(optimizer: Any, variable: Any) -> Any:
 def scope_of(layer: Any) -> Iterator[None]:
   """Enters the scope of the distribution strategy under which a layer was built."""
   current = tensorflow.distribute.get_strategy()
-  # Of single layers: Keras 2 does not give the weights of a layer with an unbuilt model in it.
+  # By single layers: Keras 2 does not list the weights of a layer that contains an unbuilt model.
   weight = next((weight for each in backend.layers_in(layer)
                  for weight in own_trainable_variables(each)), None)
   strategy = current if weight is None else strategy_of(weight)
@@ -216,6 +216,6 @@ def strategy_of(variable: Any) -> Any:
 
 
 def tf_variable(variable: Any) -> Any:
-  """Returns the variable of TensorFlow that a variable of Keras keeps its value in."""
+  """Returns the TensorFlow variable that holds the value of a Keras variable."""
   value = variable.value if backend.IS_KERAS_3 else variable
-  return getattr(value, '_variable', value)  # One that casts wraps another.
+  return getattr(value, '_variable', value)  # A casting variable wraps another one.

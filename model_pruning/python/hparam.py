@@ -2,5 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python import hparam`, as code written for the research branch has it."""
 
-from model_pruning.hparam import HParams as HParams
-from model_pruning.hparam import parse_values as parse_values
+from model_pruning.hparams.hparam import HParams as HParams
+from model_pruning.hparams.hparam import parse_values as parse_values

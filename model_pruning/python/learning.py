@@ -2,5 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python import learning`, as code written for contrib has it."""
 
-from model_pruning.learning import train as train
-from model_pruning.learning import train_step as train_step
+from model_pruning.graph.training.learning import train as train
+from model_pruning.graph.training.learning import train_step as train_step

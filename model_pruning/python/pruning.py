@@ -17,21 +17,21 @@ from model_pruning import get_pruning_hparams as get_pruning_hparams
 from model_pruning import get_thresholds as get_thresholds
 from model_pruning import get_weight_sparsity as get_weight_sparsity
 from model_pruning import get_weights as get_weights
-from model_pruning import masked_scope as masked_scope
 from model_pruning import HParams
+from model_pruning import masked_scope as masked_scope
 from model_pruning import PruningHook as PruningHook
 from model_pruning import PruningSpec
 from model_pruning.compat import tf
+from model_pruning.graph.pruning import Pruning as _Pruning
+from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME as UNGROUPED_GROUP_NAME
 from model_pruning.names import MASK_COLLECTION as MASK_COLLECTION
 from model_pruning.names import MASKED_WEIGHT_COLLECTION as MASKED_WEIGHT_COLLECTION
 from model_pruning.names import MASKED_WEIGHT_NAME as MASKED_WEIGHT_NAME
 from model_pruning.names import OLD_OLD_WEIGHT_COLLECTION as OLD_OLD_WEIGHT_COLLECTION
 from model_pruning.names import OLD_WEIGHT_COLLECTION as OLD_WEIGHT_COLLECTION
 from model_pruning.names import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
-from model_pruning.spec import UNGROUPED_GROUP_NAME as UNGROUPED_GROUP_NAME
 from model_pruning.names import WEIGHT_COLLECTION as WEIGHT_COLLECTION
 from model_pruning.names import WEIGHT_GRADIENT_COLLECTION as WEIGHT_GRADIENT_COLLECTION
-from model_pruning.pruning import Pruning as _Pruning
 
 # Under contrib's own names for them, which public code reads.
 _MASK_COLLECTION = MASK_COLLECTION
@@ -63,7 +63,7 @@ class Pruning(_Pruning):
   @property
   def _sparsity(self) -> Any:
     """The sparsity at the current step, a float32 scalar tensor."""
-    return self._once('sparsity', lambda: tf.identity(self._sparsities_at(self._step())()))
+    return self._once('sparsity', lambda: tf.identity(self._function.at(self._step())()))
 
   @_sparsity.setter
   def _sparsity(self, value: Any) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Optional, Sequence
 from absl import logging
 
 from model_pruning import errors
-from model_pruning import records
 from model_pruning.compat import tf
+from model_pruning.graph import records
 from model_pruning.python import pruning_interface
 
 

@@ -8,10 +8,10 @@ prune_option=compression is refused.
 
 from typing import Any, Callable, Optional
 
-from model_pruning import registry
 from model_pruning.compat import tf
+from model_pruning.graph import registry
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.python.pruning import Pruning
-from model_pruning.spec import PruningSpec
 
 # Where the research branch collected the updates of its compression. Empty here.
 UPDATE_OP_COLLECTION = 'update_op'

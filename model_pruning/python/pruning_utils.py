@@ -8,9 +8,9 @@ The library itself needs none of these.
 from typing import Any, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import registry
-from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.graph import registry
+from model_pruning.graph import variables
 
 
 def weight_mask_variable(var: Any, scope: Any) -> Any:

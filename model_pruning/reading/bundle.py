@@ -1,36 +1,36 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The index of a checkpoint, against the files that it is an index of.
+"""Checks a checkpoint's index against its data files.
 
-TensorFlow's reader takes the memory for a variable before it looks at what there is of it,
-and ends the process over some shapes that cannot be. The format is a sorted table as of
-LevelDB: blocks of keys, each without what it shares with the one before, and a last block
-with the places of the others.
+TensorFlow's reader allocates the memory for a variable before it checks how much of it there is,
+and some invalid shapes make it end the process. The index is a sorted table in LevelDB's format:
+blocks of keys, each stored without the prefix it shares with the key before, and a last block
+with the positions of the others.
 """
 
 import struct
 from typing import Any, Dict, Iterator, List, Tuple
 
 from model_pruning import errors
-from model_pruning import inputs
-from model_pruning import tensors
 from model_pruning.compat import tensor_bundle
 from model_pruning.compat import tf
+from model_pruning.reading import inputs
+from model_pruning.reading import tensors
 
 _MAGIC = 0xdb4775248b80fb57
 _FOOTER = 48
-_END = b'\0\1'  # Of a name in the keys of parts.
-_TRAILER = 5  # Behind a block: how it is compressed, and a checksum.
+_END = b'\0\1'  # Ends the name in the keys of parts.
+_TRAILER = 5  # Bytes after a block: its compression, and a checksum.
 _MOST_INDEX = 2**30  # Bytes.
 
 
 def check(prefix: str) -> None:
-  """Raises errors.CheckpointError if a checkpoint lacks some of what its index declares.
+  """Raises errors.CheckpointError if a checkpoint lacks data that its index declares.
 
-  An index that is compressed, which TensorFlow writes none, is left to TensorFlow.
+  TensorFlow itself checks compressed indexes, which it never writes.
 
   Args:
-    prefix: of the checkpoint.
+    prefix: prefix of the checkpoint.
   """
   try:
     _check(prefix)
@@ -40,20 +40,20 @@ def check(prefix: str) -> None:
         'again' % (prefix, errors.first_line(error))) from error
   except MemoryError:
     raise
-  except Exception as error:  # Each version of protobuf has its own.
+  except Exception as error:  # Each version of protobuf has its own class.
     raise errors.CheckpointError('Checkpoint %s cannot be read (%s); use an earlier one, or save '
                                  'again' % (prefix, errors.first_line(error))) from error
 
 
 def _check(prefix: str) -> None:
   if tf.gfile.Stat(prefix + '.index').length > _MOST_INDEX:
-    raise ValueError('its index is larger than any is')
+    raise ValueError('its index is larger than any valid one')
   with tf.gfile.GFile(prefix + '.index', 'rb') as f:
     content = f.read()
   entries = _entries(content)
   header = tensor_bundle.BundleHeaderProto()
   shards: Dict[int, int] = {}
-  parts: Dict[bytes, List[Tuple[int, Tuple[int, ...]]]] = {}  # dtype and shape, by name.
+  parts: Dict[bytes, List[Tuple[int, Tuple[int, ...]]]] = {}  # (dtype, shape) by name.
   partitioned = {}
   for number, (key, value) in enumerate(entries):
     if not number:
@@ -68,14 +68,14 @@ def _check(prefix: str) -> None:
     _check_entry(name, entry, shards)
     if entry.slices:
       partitioned[_ordered(key)] = name, entry
-    elif key[:1] == b'\0':  # A part, whose key begins with the name of the whole.
+    elif key[:1] == b'\0':  # A part; its key begins with the name of the whole variable.
       parts.setdefault(key[:key.find(_END, 1) + len(_END)], []).append(
           (entry.dtype, tuple(dim.size for dim in entry.shape.dim)))
   for key, (name, entry) in partitioned.items():
-    # TensorFlow copies one into the other, and takes it for granted that they fit.
+    # TensorFlow copies the parts into the whole without checking that they fit.
     if sorted(parts.get(key, [])) != sorted(
         (entry.dtype, _part_shape(name, entry, part)) for part in entry.slices):
-      raise ValueError('the parts of %s do not make it up' % name)
+      raise ValueError('the parts of %s do not fit together' % name)
 
 
 def _ordered(name: bytes) -> bytes:
@@ -92,15 +92,15 @@ def _part_shape(name: str, entry: Any, part: Any) -> Tuple[int, ...]:
   for extent, dim in zip(part.extent, dims):
     length = extent.length if extent.HasField('length') else dim - extent.start
     if extent.start < 0 or length < 0 or extent.start + length > dim:
-      raise ValueError('a part of %s is not inside of it' % name)
+      raise ValueError('a part of %s exceeds its shape' % name)
     shape.append(length)
   return tuple(shape)
 
 
 def _shards(prefix: str, number: int) -> Dict[int, int]:
-  """Returns the sizes of the data files, by their numbers."""
+  """Returns the sizes of the data files, by index."""
   if not 0 < number <= 10**5:
-    raise ValueError('it is cut into %d files' % number)
+    raise ValueError('it has %d data files' % number)
   return {shard: int(tf.gfile.Stat('%s.data-%05d-of-%05d' % (prefix, shard, number)).length)
           for shard in range(number)}
 
@@ -115,19 +115,19 @@ def _check_entry(key: str, entry: Any, shards: Dict[int, int]) -> None:
       tensors.elements(dims) >= 2**62:
     raise ValueError('%s has the shape %s' % (key, 'x'.join(map(str, dims[:20])) or 'unknown'))
   size = tensors.elements(dims)
-  if entry.slices:  # It is stored in parts, which have entries of their own.
+  if entry.slices:  # It is stored in parts, which have their own entries.
     if size * (dtype.size if _is_plain(dtype) else 1) > sum(shards.values()):
-      raise ValueError('%s of shape %s takes more bytes than there are' % (
+      raise ValueError('%s of shape %s takes more bytes than the data files have' % (
           key, 'x'.join(map(str, dims))))
     return
   if entry.shard_id not in shards or entry.offset < 0 or entry.size < 0 or \
       entry.offset + entry.size > shards[entry.shard_id]:
     raise ValueError('%s is at the bytes %d to %d of a file of %d' % (
         key, entry.offset, entry.offset + entry.size, shards.get(entry.shard_id, 0)))
-  # Strings take a byte each at least, for their length, and other objects too.
+  # Strings, and other objects, take at least a byte each for their length.
   least = size * (dtype.size if _is_plain(dtype) else 1)
   if entry.size < least or _is_plain(dtype) and entry.size != least:
-    raise ValueError('%s of shape %s takes %d bytes, and has %d' % (
+    raise ValueError('%s of shape %s takes %d bytes, but has %d' % (
         key, 'x'.join(map(str, dims)) or 'scalar', least, entry.size))
 
 
@@ -139,9 +139,9 @@ def _entries(content: bytes) -> Iterator[Tuple[bytes, bytes]]:
   """Yields the keys and values of a table."""
   footer = content[-_FOOTER:]
   if len(footer) < _FOOTER or struct.unpack('<Q', footer[-8:])[0] != _MAGIC:
-    raise ValueError('it does not end as an index does')
+    raise ValueError('it does not end like an index')
   position = 0
-  for _ in range(2):  # Of the block with nothing in it.
+  for _ in range(2):  # Skip the position of the empty metadata block.
     _, position = _varint(footer, position)
   offset, position = _varint(footer, position)
   size, position = _varint(footer, position)
@@ -172,7 +172,7 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[Tuple[bytes, byte
 
 
 def _varint(content: bytes, position: int) -> Tuple[int, int]:
-  """Returns a number of seven bits per byte, and the position after it."""
+  """Returns a number stored with seven bits per byte, and the position after it."""
   result = 0
   for shift in range(0, 70, 7):
     byte = content[position]

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The weights among the variables of a checkpoint."""
+"""Finds the weights among the variables of a checkpoint."""
 
 import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -21,7 +21,7 @@ from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 
 
-# What optimizers of Keras keep. Keras 3 may list the weights of a model there as well, as
+# Variables of Keras's optimizers. Keras 3 may also list a model's weights there, as
 # optimizer/_trainable_variables.
 _OPTIMIZER = re.compile(r'^optimizer/(?!_trainable_variables)|/optimizer/_variables/')
 
@@ -30,9 +30,9 @@ def open_checkpoint(prefix: str) -> Variables:
   """Reads the list of variables of a checkpoint.
 
   Raises:
-    errors.CheckpointError: it is damaged; so does reading a variable.
+    errors.CheckpointError: it is damaged; reading a variable may raise the same.
   """
-  # TensorFlow 2 makes an IndexError of what ends too early.
+  # TensorFlow 2 raises IndexError for a truncated file.
   failures = (tf.errors.OpError, OSError, ValueError, RuntimeError, IndexError)
   bundle.check(prefix)
   try:
@@ -56,9 +56,9 @@ class CheckpointWeights(NamedTuple):
   """The weights of a checkpoint.
 
   Attributes:
-    read: yields them: masked ones, and other kernels, in the order of the graph.
-    notes: which masks have no weight; a sentence each.
-    last_update: the step of the last mask update; None where none is stored.
+    read: yields them, masked weights and other kernels, in the order of the graph.
+    notes: sentences, one for each mask without a weight.
+    last_update: the step of the last mask update; None if none is stored.
   """
   read: Callable[[], Iterator[StoredWeight]]
   notes: Tuple[str, ...]
@@ -69,9 +69,9 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
   """Returns the weights of a checkpoint.
 
   Args:
-    variables: of the checkpoint.
-    meta: its MetaGraphDef, for its collections; an empty one where there is none.
-    nodes: of the graph; empty where there is none.
+    variables: the variables of the checkpoint.
+    meta: its MetaGraphDef, for its collections; empty if there is none.
+    nodes: the nodes of its graph; empty if there is none.
   """
   saved = ownership_lib.saved_under(nodes, variables.shapes)
   owners = ownership_lib.ownership(variables, meta, nodes)
@@ -99,25 +99,25 @@ def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Checkpoi
                          threshold, tuple(made_of.get(name, ())))
 
   notes = tuple('Mask %s is left out: %s.' % (
-      each.mask, 'it is over %s, which is computed' % each.computed if each.computed else
-      'nothing says which weight it belongs to') for each in owners.unowned)
+      each.mask, 'it applies to %s, which is computed' % each.computed if each.computed else
+      'it is unknown which weight it belongs to') for each in owners.unowned)
   return CheckpointWeights(read, notes, _last_update(variables))
 
 
 def _is_exported(variables: Variables) -> bool:
-  """Whether the variables are of a SavedModel that Keras 3 exported."""
+  """Whether the variables come from a SavedModel that Keras 3 exported."""
   return any(name.startswith('_all_variables/') for name in variables.shapes)
 
 
 def _last_update(variables: Variables) -> Optional[int]:
-  """Returns the step of the last mask update; None where none is stored."""
+  """Returns the step of the last mask update; None if none is stored."""
   steps = [int(variables.get(name)) for name, shape in variables.shapes.items()
            if shape == () and names_lib.is_step(name)]
   return max(steps) if steps else None
 
 
 def _display(name: str, made_of: Sequence[str], nodes: graphs.Nodes) -> str:
-  """Returns what a variable is called in its graph, where a checkpoint of objects has a path."""
+  """Returns a variable's name in its graph; object-based checkpoints have paths instead."""
   for node in made_of:
     shared = nodes[node].definition.attr['shared_name'].s.decode('utf-8', 'replace')
     if shared and nodes[node].op == 'VarHandleOp':
@@ -136,7 +136,7 @@ def _weights_among(variables: Variables, owners: Ownership) -> List[str]:
     return (len(shapes[name]) >= 2 and variables.dtypes[name].is_floating and name not in aside and
             parts[0] != ownership_lib.OBJECT_GRAPH and not (
                 of_objects and _OPTIMIZER.search(name)) and
-            # <variable>/Adam, <variable>/ExponentialMovingAverage and the like.
+            # Exclude slots: <variable>/Adam, <variable>/ExponentialMovingAverage.
             not any('/'.join(parts[:end]) in shapes for end in range(1, len(parts))))
 
   return [name for name in shapes

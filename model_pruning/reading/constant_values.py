@@ -1,22 +1,22 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Values of what a graph makes of its constants: casts, products, and parts that are joined."""
+"""Evaluates tensors that a graph computes from constants: casts, products and joined parts."""
 
 from typing import Any, Dict, List
 
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading import tensors
 
-_DEEPEST = 32  # Operations between a constant and a weight that it is part of.
+_DEEPEST = 32  # The most operations between a constant and the weight it is part of.
 _NEVER = _DEEPEST + 1
 
 
 class Allowance:
-  """How much memory may be taken for what is made of constants: a few times what they take."""
+  """Limits the memory for computed arrays to a few times the memory of the stored constants."""
 
   _LEAST, _FACTOR = 2**28, 8
 
@@ -24,36 +24,36 @@ class Allowance:
     self._stored = self._made = 0
 
   def stored(self, values: np.ndarray) -> None:
-    """Takes account of a constant."""
+    """Accounts for a stored constant."""
     self._stored += 0 if tensors.is_repeated(values) else values.nbytes
 
   def make(self, size: int, name: str) -> None:
-    """Takes account of an array of `size` bytes, before it is made.
+    """Accounts for an array of `size` bytes, before it is allocated.
 
     Raises:
-      errors.ModelFileError: that is too much.
+      errors.ModelFileError: the limit is exceeded.
     """
     self._made += size
     if self._made > max(self._LEAST, self._FACTOR * self._stored):
       raise errors.ModelFileError(
-          'What the graph makes of its constants, up to %s, would take %s bytes of memory, and '
-          'they take %s; store the values of the weights' % (
+          'The arrays that the graph computes from its constants, up to %s, would take %s bytes of '
+          'memory, but the constants take %s; store the values of the weights' % (
               name, '{:,}'.format(self._made), '{:,}'.format(self._stored)))
 
 
 class ConstantValues:
-  """The tensors of a graph that are made of constants alone, by a few plain operations."""
+  """The tensors of a graph that a few plain operations compute from constants alone."""
 
   def __init__(self, nodes: graphs.Nodes) -> None:
     self._nodes = nodes
-    self._depths: Dict[str, int] = {}  # Operations up to the farthest constant.
+    self._depths: Dict[str, int] = {}  # Number of operations to the farthest constant.
 
   def has(self, ref: graphs.Ref) -> bool:
-    """Whether a tensor is made of constants alone, in a way that `value` knows."""
+    """Whether `value` can compute a tensor, from constants alone."""
     stack = [ref.node]
     while stack:
       name = stack[-1]
-      known = self._depths.setdefault(name, 0)  # 0: it is being looked at.
+      known = self._depths.setdefault(name, 0)  # 0: its inputs are being examined.
       node = self._nodes.get(name)
       inputs = [other.node for other in self._inputs(node)]
       missing = [] if known else [other for other in inputs if other not in self._depths]
@@ -62,17 +62,17 @@ class ConstantValues:
         continue
       stack.pop()
       if not known:
-        # One that is being looked at closes a circle.
+        # An input that is still being examined closes a circle.
         depths = [self._depths[other] or _NEVER for other in inputs]
         self._depths[name] = (1 if node is not None and node.op == 'Const' else
                               min(_NEVER, 1 + max(depths)) if depths else _NEVER)
     return self._depths[ref.node] < _NEVER
 
   def value(self, ref: graphs.Ref) -> np.ndarray:
-    """Returns the value of a tensor of which `has` holds.
+    """Returns the value of a tensor for which `has` is True.
 
     Raises:
-      errors.ModelFileError: its parts do not fit together, or make too large an array.
+      errors.ModelFileError: its parts do not fit together, or it would be too large.
     """
     values: Dict[str, np.ndarray] = {}
     allowance = Allowance()
@@ -119,13 +119,13 @@ class ConstantValues:
 
 
 def combined(op: str, values: List[np.ndarray], name: str, allowance: Allowance) -> np.ndarray:
-  """Returns the product of two arrays, or, for ConcatV2, of all but the last, joined.
+  """Returns the product of two arrays or, for ConcatV2, the concatenation of all but the last.
 
   Args:
     op: 'Mul' or 'ConcatV2'.
-    values: the inputs of the operation.
-    name: what to call it in errors.
-    allowance: what memory is taken from.
+    values: the inputs of the operation; the last one of ConcatV2 is the axis.
+    name: name of the operation in errors.
+    allowance: limits the memory.
 
   Raises:
     errors.ModelFileError: the result would be too large.

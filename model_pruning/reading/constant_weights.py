@@ -1,13 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The weights among the constants of a frozen graph."""
+"""Finds the weights among the constants of a frozen graph."""
 
 from typing import Dict, Iterator, Optional, Set
 
-from model_pruning import tensors
 from model_pruning.compat import tf
 from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading import nodes as nodes_lib
+from model_pruning.reading import tensors
 from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.nodes import Node
 from model_pruning.reading.nodes import Nodes
@@ -18,7 +18,7 @@ from model_pruning.reading.stored import without_part
 
 
 def weights_among(nodes: Nodes) -> Iterator[StoredWeight]:
-  """Yields the weights among the constants: products with masks first looked for, then others."""
+  """Yields the weights among the constants, with their masks, in the order of the graph."""
   found: Dict[str, StoredWeight] = {}
   used: Set[str] = set()
   constants = ConstantValues(nodes)
@@ -51,11 +51,11 @@ def weights_among(nodes: Nodes) -> Iterator[StoredWeight]:
 
 def _masked_product(nodes: Nodes, constants: ConstantValues,
                     node: Node) -> Optional[StoredWeight]:
-  """Returns the weight of a Mul of two constants of one shape, one of them of zeros and ones."""
+  """Returns the weight in a product of two constants of one shape, if one of them is a mask."""
   values = [constants.value(ref) for ref in node.inputs]
   if values[0].shape != values[1].shape or not values[0].ndim or not values[0].size:
     return None
-  for mask, weight in ((0, 1), (1, 0)):  # The order in which apply_mask multiplies.
+  for mask, weight in ((0, 1), (1, 0)):  # apply_mask multiplies mask * weight.
     if is_mask(values[mask]):
       names = [source.name for source in nodes_lib.sources(nodes, node.inputs[weight])
                if source.definition.attr['value'].tensor.tensor_shape.dim]
@@ -68,7 +68,7 @@ def _masked_product(nodes: Nodes, constants: ConstantValues,
 
 def _joined_parts(nodes: Nodes, constants: ConstantValues, node: Node,
                   used: Set[str]) -> Optional[StoredWeight]:
-  """Returns the weight that is cut into the constants <name>/part_0, <name>/part_1, ..."""
+  """Returns the weight that is split into the constants <name>/part_0, <name>/part_1, ..."""
   names = [source.name for ref in node.inputs[:-1] for source in nodes_lib.sources(nodes, ref)]
   whole = {without_part(name) for name in names}
   if len(whole) != 1 or whole & set(names) or used & set(names):

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Examples of a model's inputs, from .npy and .npz files."""
+"""Reads examples of a model's inputs from .npy and .npz files."""
 
 import os
 from typing import Any
@@ -9,22 +9,22 @@ import zipfile
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import inputs
-from model_pruning import tensors
+from model_pruning.reading import inputs
+from model_pruning.reading import tensors
 
 
 def read(path: Any) -> Any:
-  """Returns the inputs in a file: a list with an example per row.
+  """Returns the inputs in a file as a list with one example per row.
 
   Args:
-    path: a .npy file, or a .npz with an array for each input.
+    path: a .npy file, or a .npz file with an array for each input.
 
   Returns:
-    Arrays, or, of a .npz, dicts of arrays by the names of the inputs.
+    Arrays; for a .npz file, dicts of arrays by the names of the inputs.
 
   Raises:
     errors.ModelFileError: the file cannot be read, holds something else, or declares
-      larger arrays than it has.
+      larger arrays than it contains.
   """
   path = inputs.check(path)
   try:
@@ -50,7 +50,7 @@ def read(path: Any) -> Any:
 
 
 def _check_size(path: str) -> None:
-  """Raises ValueError if a file declares more than it has: NumPy takes the memory first."""
+  """Raises ValueError if a file declares more than it has: NumPy would allocate it first."""
   if not zipfile.is_zipfile(path):
     with open(path, 'rb') as f:
       _check_header(f, os.path.getsize(path))
@@ -66,12 +66,12 @@ def _check_size(path: str) -> None:
 
 def _check_header(f: Any, present: int) -> None:
   if f.read(6) != b'\x93NUMPY':
-    return  # Something else, of which NumPy says more.
+    return  # Another format, for which NumPy raises a better error.
   version = tuple(f.read(2))
   if version not in ((1, 0), (2, 0)):
-    raise ValueError('it is of version %d.%d, for arrays with named fields' % version)
+    raise ValueError('it has version %d.%d, for arrays with named fields' % version)
   header: Any = np.lib.format
   read_header = header.read_array_header_1_0 if version == (1, 0) else header.read_array_header_2_0
   shape, _, dtype = read_header(f)
   if tensors.elements(shape) * dtype.itemsize > present or any(dim < 0 for dim in shape):
-    raise ValueError('it declares an array of shape %s, and has %d bytes' % (shape, present))
+    raise ValueError('it declares an array of shape %s, but has %d bytes' % (shape, present))

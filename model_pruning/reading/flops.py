@@ -1,17 +1,17 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Floating point operations of the layers of a graph: multiplications by stored weights."""
+"""Counts the FLOPs of the layers of a graph: multiplications by stored weights."""
 
 import dataclasses
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import tensors
-from model_pruning.reading import nodes as graphs
 from model_pruning.compat import tf
+from model_pruning.reading import nodes as graphs
+from model_pruning.reading import tensors
 
-# Of each operation, its operands that may be the kernel.
+# The operands of each operation that may be the kernel.
 _LAYERS = {
     'Conv2D': (1,), 'DepthwiseConv2dNative': (1,), 'Conv3D': (1,), 'Conv2DBackpropInput': (1,),
     'Conv3DBackpropInputV2': (1,), 'MatMul': (1, 0), 'BatchMatMul': (1, 0), 'BatchMatMulV2': (1, 0),
@@ -19,7 +19,7 @@ _LAYERS = {
 }
 _GRADIENTS = re.compile(r'(^|/)gradients(_\d+)?/|_grad/')
 _INPUTS = ('Placeholder', 'PlaceholderWithDefault', 'PlaceholderV2', 'IteratorGetNext')
-# Elements, or bytes, of what shapes are computed from.
+# The most elements, or bytes, of constants from which shapes are computed.
 _MOST_COMPUTED = 1000
 
 Dims = Optional[Tuple[Optional[int], ...]]
@@ -30,11 +30,11 @@ class Layer:
   """One multiplication by a stored kernel.
 
   Attributes:
-    name: of the operation.
+    name: name of the operation.
     op: its type.
-    sources: names of the variables and constants that the kernel is made of.
-    flops: per example, two per multiply-add; None where a shape is not known.
-    in_loop: whether `flops` are of one round of a loop.
+    sources: names of the variables and constants from which the kernel is computed.
+    flops: FLOPs per example, two per multiply-add; None if a shape is unknown.
+    in_loop: whether `flops` count a single iteration of a loop.
     transposed: whether a matrix product takes the kernel as [outputs, inputs].
   """
   name: str
@@ -47,25 +47,25 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-  """The layers of a graph, in its order, and what there is to say about their FLOPs."""
+  """The layers of a graph, in its order, and notes on their FLOPs."""
   layers: Tuple[Layer, ...]
   notes: Tuple[str, ...]
 
 
 def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None) -> Layers:
-  """Returns the layers of a graph, forward only.
+  """Returns the layers of a graph's forward pass.
 
-  Operations whose names are those of gradients are left out. An example is what
-  input_shapes holds one of. Without it, the inputs' first dimension counts examples.
+  Operations with the names of gradients are excluded. input_shapes are shapes of one
+  example; without them, the first dimension of inputs counts examples.
 
   Args:
-    nodes: from nodes.flatten.
-    weights: names of the nodes that are stored weights, masks and partitions included.
-    input_shapes: shapes of inputs (placeholders and the like), by the name of their node.
+    nodes: result of nodes.flatten.
+    weights: names of the nodes that are stored weights, including masks and partitions.
+    input_shapes: shapes of inputs (placeholders and similar nodes), by the names of their nodes.
 
   Raises:
-    errors.ModelFileError: input_shapes names no input.
+    errors.ModelFileError: input_shapes has a name that is no input.
   """
   known = set(weights)
   found: List[Tuple[graphs.Node, int, Tuple[str, ...]]] = []
@@ -110,7 +110,7 @@ def _check(nodes: graphs.Nodes, input_shapes: Optional[Mapping[str, Sequence[int
 def _notes(layers: Sequence[Layer], shapes: '_Shapes') -> List[str]:
   notes = []
   if any(layer.in_loop for layer in layers):
-    notes.append('FLOPs of layers in a loop are those of one round.')
+    notes.append('FLOPs of layers in a loop count one iteration.')
   unknown = [layer.name for layer in layers if layer.flops is None]
   if unknown and shapes.disagreeing:
     notes.append('FLOPs are unknown: the inputs differ in their first dimension (%s); give '
@@ -123,13 +123,13 @@ def _notes(layers: Sequence[Layer], shapes: '_Shapes') -> List[str]:
 
 
 def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
-  """Returns the FLOPs of a layer per example, None if a shape is not known."""
+  """Returns the FLOPs of a layer per example; None if a shape is unknown."""
   kernel = shapes.of(node.inputs[operand])
   if node.op == 'Einsum':
     return _einsum_flops(node, shapes)
   if node.op.startswith(('Conv', 'Depthwise')):
     transposed = 'Backprop' in node.op
-    # Each position multiplies the whole kernel: of the outputs, or, transposed, of the inputs.
+    # The whole kernel is applied at each position of the outputs; if transposed, of the inputs.
     positions = shapes.of(node.inputs[2] if transposed else graphs.Ref(node.name))
     if positions is None or kernel is None:
       return None
@@ -142,7 +142,7 @@ def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
       return None
     adjoint = any(node.definition.attr[name].b for name in (
         ('transpose_a', 'adj_x') if operand else ('transpose_b', 'adj_y')))
-    # [m, k] x [k, n]: n of the output is the kernel's. Batches are those of the output.
+    # [m, k] x [k, n]: the kernel provides n of the output. Batches are the output's.
     m = (len(other) - 1 if adjoint else len(other) - 2) if operand else (
         len(other) - 2 if adjoint else len(other) - 1)
     rest = [other[m]] + list(output[:-2])
@@ -168,16 +168,16 @@ def _einsum_flops(node: graphs.Node, shapes: '_Shapes') -> Optional[int]:
 
 
 class _Shapes:
-  """Static shapes of tensors, from TensorFlow's own shape inference, node by node.
+  """Static shapes of tensors, by TensorFlow's own shape inference, node by node.
 
   Attributes:
-    vague: names of inputs that have unknown dimensions besides the first.
-    disagreeing: text on inputs that differ in their first dimension; '' where they agree.
+    vague: names of inputs with unknown dimensions besides the first.
+    disagreeing: the inputs that differ in their first dimension, as text; '' if they agree.
   """
 
   def __init__(self, nodes: graphs.Nodes, given: Mapping[str, Sequence[int]]) -> None:
     self._nodes, self._given = nodes, given
-    self._outputs: Dict[str, Optional[List[Any]]] = {}  # Tensors; None where there are none.
+    self._outputs: Dict[str, Optional[List[Any]]] = {}  # Tensors; None if they are unknown.
     self._op_defs: Dict[str, Any] = {}
     self._graph = tf.Graph()
     self.vague: List[str] = []
@@ -185,14 +185,14 @@ class _Shapes:
     self._batch = 1 if given else self._find_batch()
 
   def of(self, ref: graphs.Ref) -> Dims:
-    """Returns the shape of an output of a node, None if its rank is unknown."""
+    """Returns the shape of a node's output; None if its rank is unknown."""
     tensor = self._tensor(ref)
     if tensor is None or tensor.shape.rank is None:
       return None
     return tuple(tensor.shape.as_list())
 
   def per_example(self, factor: int, dims: Sequence[Optional[int]]) -> Optional[int]:
-    """Returns factor * product of dims / number of examples, None if that is unknown."""
+    """Returns factor * product of dims / number of examples; None if unknown."""
     total = factor
     for dim in dims:
       if dim is None:
@@ -211,7 +211,7 @@ class _Shapes:
     return next(iter(leading), 1)
 
   def _tensor(self, ref: graphs.Ref) -> Any:
-    """Returns the tensor that stands for an output, importing what it needs on the way."""
+    """Returns the tensor that represents an output, importing the nodes it depends on."""
     pending, waiting = [ref.node], set()
     while pending:
       name = pending[-1]
@@ -221,7 +221,7 @@ class _Shapes:
       waiting.add(name)
       node = self._nodes[name]
       wanted = self._wanted(node)
-      # What is being waited for already closes a loop: it stays unknown.
+      # A node that is already waiting closes a loop: it stays unknown.
       missing = [other.node for other in wanted if other.node in self._nodes and
                  other.node not in self._outputs and other.node not in waiting]
       if missing:
@@ -260,7 +260,7 @@ class _Shapes:
         return [tf.placeholder(attr['dtype'].type, tf.TensorShape(attr['shape'].shape))]
       if node.op == 'Const' and (node.definition.ByteSize() > _MOST_COMPUTED or tensors.elements(
           dim.size for dim in attr['value'].tensor.tensor_shape.dim) > _MOST_COMPUTED):
-        # The shape does for weights; what shapes are computed from is small.
+        # Weights are needed for their shape only; the constants that determine shapes are small.
         return [tf.placeholder(attr['dtype'].type,
                                tf.TensorShape(attr['value'].tensor.tensor_shape))]
       if any(tensor is None for tensor in inputs):
@@ -287,7 +287,7 @@ class _Shapes:
     definition = graph_def.node.add()
     definition.CopyFrom(node.definition)
     definition.name = 'n%d' % len(self._outputs)
-    if node.op == 'ResourceGather':  # Here variables are the tensors they hold.
+    if node.op == 'ResourceGather':  # In this graph, variables are plain tensors.
       definition.op = 'Gather'
       definition.attr['Tparams'].type = node.definition.attr['dtype'].type
       for key in ('dtype', 'batch_dims'):
@@ -303,17 +303,17 @@ class _Shapes:
       try:
         op, = tf.import_graph_def(graph_def, given, [definition.name], name='')
       except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
-        # A newer TensorFlow may have written an attribute that this one knows nothing of.
+        # A newer TensorFlow may have written an attribute that this one does not know.
         unknown = re.search(r"mentions attr '(\w+)' not in", str(error))
         if not unknown or unknown.group(1) not in definition.attr:
-          return None  # There is no such operation here, or it needs its functions.
+          return None  # This TensorFlow lacks the operation, or it needs the graph's functions.
         del definition.attr[unknown.group(1)]
     self._op_defs[node.name] = [(arg.name, _number(arg, op)) for arg in op.op_def.output_arg]
     return [_unevaluated(tensor) for tensor in op.outputs]
 
 
 def _unevaluated(tensor: Any) -> Any:
-  """Returns a tensor that shape inference computes no value of, if it is large."""
+  """Replaces a large tensor by a placeholder, so that shape inference does not evaluate it."""
   if not tensor.shape.is_fully_defined() or tensor.dtype in (tf.resource, tf.variant) or \
       tensors.elements(tensor.shape.as_list()) <= _MOST_COMPUTED:
     return tensor
@@ -321,14 +321,14 @@ def _unevaluated(tensor: Any) -> Any:
 
 
 def _number(arg: Any, op: Any) -> int:
-  """Returns of how many tensors an output argument of an operation consists."""
+  """Returns the number of tensors in an output argument of an operation."""
   if arg.number_attr:
     return int(op.get_attr(arg.number_attr))
   return len(op.get_attr(arg.type_list_attr)) if arg.type_list_attr else 1
 
 
 def _declared(node: graphs.Node) -> List[Dims]:
-  """Returns the shapes that an input of the graph says its outputs have; [] for other nodes."""
+  """Returns the shapes that a graph input declares for its outputs; [] for other nodes."""
   if node.op not in _INPUTS:
     return []
   attr = node.definition.attr

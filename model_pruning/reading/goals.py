@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The target sparsity of each weight of a model, and whether its mask meets it.
+"""The target sparsity of each weight of a model, and whether its mask meets the target.
 
-Whether it does is decided as PruningHook decides it at the end of training: by the number of
+A target is met by the rule that PruningHook applies at the end of training: by the number of
 elements that the mask of a weight, or the masks of a group, hide.
 """
 
@@ -11,36 +11,33 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning import names
-from model_pruning.hparam import HParams
-from model_pruning.patterns import Block
-from model_pruning.patterns import Layout
-from model_pruning.patterns import NofM
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import PrunedTogether
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading.stored import without_part
-from model_pruning.spec import PruningSpec
-from model_pruning.stored_spec import among
-from model_pruning.stored_spec import StoredSpec
-from model_pruning.updates import plan
-from model_pruning.updates import PrunedTogether
+from model_pruning.reading.stored_spec import among
+from model_pruning.reading.stored_spec import StoredSpec
 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-  """The target of the mask of a weight.
+  """The target of a weight's mask.
 
   Attributes:
     target: the target sparsity, a fraction of the units (elements or blocks).
-    group: names one threshold of several weights; None for a weight with its own.
-    fewest_zeros: the least number of elements that the masks of the group (or weight) hide
-      once the target is met.
-    unit: the elements that are pruned together: '' for single elements, 'blocks of 16x1',
-      'runs of 4 inputs'.
+    group: name of the group that shares one threshold; None for a weight with its own.
+    fewest_zeros: the number of elements that the group's (or weight's) masks must hide to
+      meet the target.
+    unit: what is pruned as a whole: '' for single elements, 'blocks of 16x1', 'runs of 4 inputs'.
     units: number of units of the group (or weight).
-    end_step: the first step from which on the schedule asks for the target; None if unknown.
-    by_columns: whether a unit is at least a whole output.
+    end_step: the first step at which the schedule requests the target; None if unknown.
+    by_columns: whether a unit covers at least a whole output.
     height: number of inputs in a block, or in a run of N of M.
-    spec: the hyperparameters that the weight is pruned by; None if unknown.
-    pool: the group that the maps of the spec know it by, even where it has no other member; None
-      for a weight that they know by its own name.
+    spec: the hyperparameters with which the weight is pruned; None if unknown.
+    pool: the group under which the spec's maps know the weight, even if it has no other
+      member; None for a weight that they know by its own name.
   """
   target: float
   group: Optional[str]
@@ -55,7 +52,7 @@ class Goal:
 
 
 class Masked(NamedTuple):
-  """A weight with a mask, as the plans of updates take it."""
+  """A weight with a mask, in the form that plans of updates take."""
   name: str
   shape: Tuple[int, ...]
   group: Optional[str] = None
@@ -68,12 +65,12 @@ class Masked(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StoredGoals:
-  """The targets that a model says its weights have.
+  """The targets that a model stores for its weights.
 
   Attributes:
-    stored: how its graph was pruned; None if it does not say.
-    groups: the group of each mask that is in one, by the name of the weight.
-    known: goals of weights by their names, of models that say them weight by weight.
+    stored: the spec stored in its graph; None if there is none.
+    groups: the names of groups, by the names of the weights whose masks are in one.
+    known: goals by the names of weights, for models that store them weight by weight.
   """
   stored: Optional[StoredSpec] = None
   groups: Dict[str, str] = dataclasses.field(default_factory=dict)
@@ -81,7 +78,7 @@ class StoredGoals:
 
 
 def stored_goals(meta: Any) -> StoredGoals:
-  """Returns the targets in a MetaGraphDef."""
+  """Returns the targets stored in a MetaGraphDef."""
   collections = meta.collection_def
   texts = (collections[names.COLLECTION_OF_HPARAMS].bytes_list.value
            if names.COLLECTION_OF_HPARAMS in collections else ())
@@ -95,7 +92,7 @@ def stored_goals(meta: Any) -> StoredGoals:
 
 
 def _variable(node: str) -> str:
-  """Returns the name of the variable that a collection lists."""
+  """Returns the name of a variable, given the node that a collection lists."""
   name = node.split(':')[0]
   for ending in ('/Read/ReadVariableOp', '/read'):
     if name.endswith(ending):
@@ -108,7 +105,7 @@ def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goa
 
   Args:
     weights: all masked weights of the model.
-    stored: how they were pruned.
+    stored: the spec with which they were pruned.
 
   Raises:
     errors.MapError, errors.GroupError, errors.BlockError: the spec does not fit the weights.
@@ -125,28 +122,22 @@ def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goa
 
 def goal_of(together: PrunedTogether, target: float, end_step: Optional[int],
             spec: Optional[PruningSpec] = None) -> Goal:
-  """Returns the goal of the weights that are pruned together; see Goal for the arguments."""
+  """Returns the goal of weights that are pruned together; see Goal for the arguments."""
   record, pattern = together.members[0]
-  unit, by_columns, height = '', False, 1
-  if isinstance(pattern, Block):
-    unit = 'blocks of %dx%d' % (pattern.height, pattern.width)
-    height = pattern.height
-    by_columns = pattern.height >= record.layout.squeezed().shape[0]
-  elif isinstance(pattern, NofM):
-    unit, height = 'runs of %d inputs' % pattern.m, pattern.m
+  unit = pattern.describe(record.layout)
   return Goal(target, together.name if len(together.members) > 1 else None,
-              together.fewest_zeros(target), unit, together.units, end_step, by_columns,
-              height, spec, spec.group_for(record.group) if spec else None)
+              together.fewest_zeros(target), unit.name, together.units, end_step,
+              unit.by_columns, unit.height, spec, spec.group_for(record.group) if spec else None)
 
 
 def find(weights: Sequence[Masked], stored: StoredGoals,
          hparams: Union[PruningSpec, HParams, str, None] = None) -> List[Optional[Goal]]:
-  """Returns the goal of each masked weight of a file; None for each if it does not say.
+  """Returns the goal of each masked weight of a file; None for each if the file has no targets.
 
   Args:
-    weights: all masked weights of the model, by the names that its maps go by.
+    weights: all masked weights of the model, under the names that its maps match.
     stored: the targets in the file.
-    hparams: how the model was pruned, in the place of the file's word.
+    hparams: the hyperparameters of the pruning, which replace those in the file.
 
   Raises:
     errors.PruningError: hparams are invalid, or do not fit the weights.
@@ -159,16 +150,16 @@ def find(weights: Sequence[Masked], stored: StoredGoals,
     if stored.stored is not None:
       return goals_of(weights, stored.stored)
   except errors.PruningError:
-    pass  # A part of a model, say, without the weights that its maps name.
+    pass  # For example a part of a model, without the weights that its maps name.
   return [stored.known.get(weight.name) for weight in weights]
 
 
 def met(goals: Sequence[Optional[Goal]], zeros: Sequence[int]) -> List[Optional[bool]]:
-  """Returns whether each goal is met; None where there is none.
+  """Returns whether each goal is met; None where there is no goal.
 
   Args:
-    goals: of the weights.
-    zeros: the number of elements that the mask of each hides.
+    goals: the goals of the weights.
+    zeros: the number of elements that each weight's mask hides.
   """
   hidden: Dict[str, int] = {}
   for goal, number in zip(goals, zeros):

@@ -1,20 +1,20 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""HDF5 files: whether the arrays in one are as large as it says, before memory is taken for them.
+"""Checks, before memory is allocated, that the arrays in an HDF5 file are as large as declared.
 
-A few bytes of HDF5 can declare an array of any shape, of which nothing is stored, and links to
-other files of the machine.
+A few bytes of HDF5 can declare an array of any shape without storing any of it, or link to other
+files.
 """
 
 from typing import Any, Iterator, Tuple
 
 from model_pruning import errors
-from model_pruning import tensors
+from model_pruning.reading import tensors
 
-LARGEST = 2**28  # Bytes of arrays, in a file of few.
-MOST_PACKED = 8  # Times as many bytes as a larger file has: it may be compressed.
+LARGEST = 2**28  # Bytes of arrays, even in a small file.
+MOST_PACKED = 8  # Bytes of arrays per byte of a larger file, which may be compressed.
 _MOST_ARRAYS = 10**6
-_BYTES_PER_CHUNK = 2**11  # In memory, when an array is read.
+_BYTES_PER_CHUNK = 2**11  # Memory that HDF5 needs for each chunk it reads.
 
 
 def check(f: Any, path: str, size: int) -> int:
@@ -22,13 +22,13 @@ def check(f: Any, path: str, size: int) -> int:
 
   Args:
     f: an h5py.File.
-    path: what to call it in errors.
+    path: name of the file in errors.
     size: the number of bytes of the file.
 
   Raises:
-    errors.ModelFileError: that is far more than the file holds, or some of them are in other
+    errors.ModelFileError: that is far more than the file contains, or arrays are in other
       files.
-    Exception: of h5py; the file is damaged.
+    Exception: the file is damaged; the class is one of h5py's.
   """
   total = reading = 0
   for name, item in _arrays(f, path):
@@ -39,7 +39,7 @@ def check(f: Any, path: str, size: int) -> int:
       continue
     declared = tensors.elements(item.shape) * itemsize
     needed = declared
-    if item.chunks:  # They are read whole, and HDF5 keeps a record of each.
+    if item.chunks:  # Chunks are read whole, and HDF5 keeps a record of each.
       number = tensors.elements(
           -(-dim // chunk) for dim, chunk in zip(item.shape, item.chunks))
       needed += number * _BYTES_PER_CHUNK + tensors.elements(item.chunks) * itemsize
@@ -52,7 +52,7 @@ def check(f: Any, path: str, size: int) -> int:
 
 def _arrays(f: Any, path: str) -> Iterator[Tuple[str, Any]]:
   """Yields (name, dataset) for each dataset of a file, once."""
-  import h5py  # TensorFlow brings it along.
+  import h5py  # Installed with TensorFlow.
   pending, seen = [('', f)], set()
   while pending:
     prefix, group = pending.pop()
@@ -61,7 +61,7 @@ def _arrays(f: Any, path: str) -> Iterator[Tuple[str, Any]]:
       link = group.get(key, getlink=True)
       if isinstance(link, h5py.ExternalLink):
         raise _elsewhere(path, name)
-      if isinstance(link, h5py.SoftLink):  # To what is in the file under another name.
+      if isinstance(link, h5py.SoftLink):  # Another name for an item of this file.
         continue
       item = group[key]
       address = h5py.h5o.get_info(item.id).addr
@@ -79,7 +79,7 @@ def _arrays(f: Any, path: str) -> Iterator[Tuple[str, Any]]:
 
 def _elsewhere(path: str, name: str) -> errors.ModelFileError:
   return errors.ModelFileError(
-      '%s has %s in another file, and other files are not read for it; save the model with all its '
+      '%s has %s in another file, but other files are not read; save the model with all its '
       'weights in one file' % (path, name))
 
 
@@ -87,7 +87,7 @@ def _check_size(needed: int, path: str, name: str, size: int) -> None:
   most = max(LARGEST, MOST_PACKED * size)
   if needed > most:
     raise errors.ModelFileError(
-        'Reading %s from %s would take %s bytes of memory, and the file has %s bytes; at most %s '
-        'are taken for it. It is damaged, or was not written by Keras: save it again, without '
+        'Reading %s from %s would take %s bytes of memory, but the file has %s bytes; the limit is '
+        '%s. It is damaged, or was not written by Keras: save it again, without '
         'compression' % (name, path, '{:,}'.format(needed), '{:,}'.format(size),
                          '{:,}'.format(most)))

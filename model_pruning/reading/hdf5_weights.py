@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The weights in files that Keras's save_weights() writes: HDF5, without an architecture."""
+"""Reads the weights in files of Keras's save_weights(): HDF5, without an architecture."""
 
 import os
 import re
@@ -13,25 +13,26 @@ from model_pruning.compat import tf
 from model_pruning.reading import hdf5
 from model_pruning.reading.ownership import Variables
 
-# What optimizers and metrics keep, at the top of a file.
+# Top-level groups of optimizers and metrics.
 _ASIDE = re.compile(r'^(optimizer|_?optimizer_weights|metrics|compile_metrics)(/|$)')
 
 
 def open_weights(path: str) -> Variables:
   """Reads the list of variables of a file of weights.
 
-  Names are the paths in the file. Files of .weights.h5 number the variables of a layer, and
-  name layers by their class: 'layers/dense_1/0', 'layers/dense_1/mask'. Older ones have names
-  as TensorFlow does: 'fc/kernel'.
+  Names are the paths in the file. In .weights.h5 files, variables of a layer are numbered and
+  layers are named after their classes: 'layers/dense_1/0', 'layers/dense_1/mask'. Older files
+  have names like those in TensorFlow: 'fc/kernel'.
 
   Raises:
-    errors.ModelFileError: it is damaged, or there is no h5py; so does reading a variable.
+    errors.ModelFileError: it is damaged; reading a variable may raise the same.
+    errors.MissingPackageError: h5py is not installed.
   """
   try:
-    import h5py  # TensorFlow brings it along.
+    import h5py  # Installed with TensorFlow.
   except ImportError as error:
     raise errors.MissingPackageError(
-        '%s holds weights in HDF5, which h5py reads; pip install h5py' % path) from error
+        '%s holds weights in HDF5, which needs h5py; pip install h5py' % path) from error
   found: Dict[str, Tuple[str, Any]] = {}
 
   def visit(name: str, item: Any) -> None:
@@ -68,7 +69,7 @@ def _dtype(dtype: Any) -> Any:
   try:
     return tf.as_dtype(dtype).base_dtype
   except TypeError:
-    return tf.resource  # Nothing that is a weight.
+    return tf.resource  # Not a dtype of weights.
 
 
 def _name_of(key: str) -> str:
@@ -79,5 +80,5 @@ def _name_of(key: str) -> str:
     head, _, rest = name.partition('/')
     return rest if rest.startswith(head + '/') else name
   name = re.sub(r'(^|/)vars/', r'\1', name)
-  # As the layer calls them, for the rule by which masks find their weights.
+  # The names that the layer itself uses, so that the rules for masks and weights apply.
   return re.sub(r'(mask|threshold)_(\d+)$', r'pruning_\2_\1', name)

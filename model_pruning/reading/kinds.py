@@ -1,13 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What kind of model a path holds: the one place that decides, by content first, then by name."""
+"""Determines the kind of model at a path: by content first, then by name."""
 
 import os
 import re
 from typing import Any, Callable, Dict
 import zipfile
 
-from model_pruning import inputs
+from model_pruning.reading import inputs
 
 CHECKPOINT = 'checkpoint'
 GRAPH = 'frozen graph'
@@ -16,8 +16,8 @@ TFLITE = 'TFLite model'
 KERAS = 'Keras model'
 KERAS_WEIGHTS = 'weights of a Keras model'
 
-# What reads the kinds that need a layer above this one. model_pruning/__init__.py enters Keras,
-# which reads its own files, and is loaded for them only.
+# Functions that read kinds of models that need a higher layer of the package.
+# model_pruning/__init__.py registers the reader of Keras models, which loads Keras only if used.
 READERS: Dict[str, Callable[[str], Any]] = {}
 
 _HDF5 = b'\x89HDF\r\n\x1a\n'
@@ -29,12 +29,12 @@ _WEIGHTS_SUFFIXES = ('.weights.h5', '.weights.hdf5')
 
 
 def kind_of(path: str) -> str:
-  """Returns the kind of model at a path, one of the constants of this file.
+  """Returns the kind of model at a path, one of this module's constants.
 
-  A file is told by its first bytes: TFLite models, zip archives of Keras, and HDF5, with or
-  without an architecture. What has none of these, or does not exist, is told by its name.
-  Folders without a saved_model.pb are taken to hold checkpoints, and files of no other kind
-  to hold a GraphDef.
+  The first bytes of a file identify TFLite models, Keras's zip archives, and HDF5 with or
+  without an architecture. Other files, and paths without a file, are identified by name.
+  A folder without a saved_model.pb counts as a folder of checkpoints, and a file of no other
+  kind as a GraphDef.
   """
   if os.path.basename(path) == 'saved_model.pb' or inputs.exists(
       os.path.join(path, 'saved_model.pb')):
@@ -57,18 +57,18 @@ def kind_of(path: str) -> str:
 
 
 def is_weights_name(path: str) -> bool:
-  """Whether a file is called like one of Keras weights without an architecture."""
+  """Whether a file has the name of a file of Keras weights without an architecture."""
   return path.lower().endswith(_WEIGHTS_SUFFIXES)
 
 
 def saved_model_folder(path: str) -> str:
-  """Returns the folder of a SavedModel, given that or the saved_model.pb in it."""
+  """Returns the folder of a SavedModel, given the folder or its saved_model.pb."""
   return (os.path.dirname(path) or '.') if os.path.basename(path) == 'saved_model.pb' else path
 
 
 def _by_content(path: str) -> str:
-  """Returns the kind of a file by its first bytes; '' where these do not tell."""
-  head = inputs.head(path, 8)  # Reading the rest says what is wrong with it.
+  """Returns the kind of a file by its content; '' if that does not identify it."""
+  head = inputs.head(path, 8)  # Enough: reading the whole file later reports damage.
   if head[4:] == b'TFL3':
     return TFLITE
   if head == _HDF5:
@@ -84,9 +84,9 @@ def _by_content(path: str) -> str:
 
 
 def has_architecture(path: str) -> bool:
-  """Whether an HDF5 file holds a whole Keras model; True where it cannot be opened."""
+  """Whether an HDF5 file contains a whole Keras model; by its name if it cannot be opened."""
   try:
-    import h5py  # TensorFlow brings it along.
+    import h5py  # Installed with TensorFlow.
     with h5py.File(path, 'r') as f:
       return 'model_config' in f.attrs
   except (ImportError, OSError, RuntimeError, ValueError, KeyError):

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How sparse an array is, in which blocks, and what it takes to store it."""
+"""Measures an array: its sparsity, the blocks in which it is sparse, and its size when stored."""
 
 import dataclasses
 import functools
@@ -10,8 +10,8 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import tensors
-from model_pruning.spec import BlockDims
+from model_pruning.hparams.maps import BlockDims
+from model_pruning.reading import tensors
 
 _SIZES = (2, 4, 8, 16, 32, 64)
 _FIT = 0.95  # See find_block.
@@ -20,13 +20,13 @@ _CHUNK = 2**20  # Bytes.
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-  """A matrix seen as blocks.
+  """The blocks of a matrix.
 
   Attributes:
-    height, width: of a block, in elements.
-    total: number of blocks; those at the edges may cover less than others.
-    zero: number of blocks of zeros alone.
-    covered: number of elements that the other blocks cover.
+    height, width: size of a block, in elements.
+    total: number of blocks; blocks at the edges may be smaller.
+    zero: number of blocks that are all zeros.
+    covered: number of elements in the other blocks.
   """
   height: int
   width: int
@@ -36,24 +36,24 @@ class Blocks:
 
   @property
   def sparsity(self) -> float:
-    """Share of the blocks that are zeros alone."""
+    """Fraction of the blocks that are all zeros."""
     return self.zero / max(self.total, 1)
 
 
 def is_matrix(shape: Sequence[int]) -> bool:
-  """Returns whether a weight of that shape can be pruned in blocks."""
+  """Whether a weight of this shape can be pruned in blocks."""
   return sum(dim != 1 for dim in shape) == 2
 
 
 def as_matrix(array: np.ndarray) -> np.ndarray:
-  """Returns an array as [inputs, outputs]: squeezed, or with all but the last axis flattened."""
+  """Returns an array as [inputs, outputs]: squeezed, or with all axes but the last flattened."""
   if is_matrix(array.shape):
     return np.squeeze(array)
   return array.reshape(-1, array.shape[-1] if array.ndim else 1)
 
 
 def cell_of(shape: Sequence[int], most: int) -> BlockDims:
-  """Returns the (height, width) of the cells that cut a matrix into at most most x most."""
+  """Returns the (height, width) of cells that divide a matrix into at most `most` x `most`."""
   return -(-shape[0] // most), -(-shape[1] // most)
 
 
@@ -73,7 +73,7 @@ def kept_by_cell(kept: np.ndarray, most: int) -> np.ndarray:
 
 
 def check_block(block: Optional[BlockDims]) -> None:
-  """Raises errors.BlockError if there are no blocks of that (height, width)."""
+  """Raises errors.BlockError if (height, width) is not a valid block size."""
   if block is not None and (len(block) != 2 or any(
       not isinstance(dim, int) or dim == 0 or dim < -1 for dim in block)):
     raise errors.BlockError('block=%r: expected (height, width), each positive or -1 for the whole '
@@ -99,12 +99,12 @@ def blocks_of(kept: np.ndarray, block: BlockDims) -> Blocks:
 
 
 def uniform_blocks(shape: Sequence[int], block: BlockDims, kept: bool) -> Blocks:
-  """Counts the blocks of a matrix without zeros, or of zeros alone; as blocks_of does.
+  """Counts the blocks of a matrix that has no zeros, or only zeros; like blocks_of.
 
   Args:
     shape: (inputs, outputs) of the matrix.
     block: (height, width) in elements; -1 for the whole dimension.
-    kept: whether its elements are other than zero.
+    kept: whether its elements are nonzero.
   """
   height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(block, shape))
   total = -(-shape[0] // height) * -(-shape[1] // width)
@@ -114,10 +114,10 @@ def uniform_blocks(shape: Sequence[int], block: BlockDims, kept: bool) -> Blocks
 def find_block(kept: np.ndarray) -> BlockDims:
   """Returns (height, width) of the largest blocks in which a matrix is sparse; (1, 1) for none.
 
-  Tried are powers of two up to 64, and whole rows and columns. A matrix is sparse
-  in blocks of a size if 95 % of its zeros are in blocks of zeros alone, and 95 % of
-  what the other blocks cover are no zeros. Where that holds for blocks, it holds
-  for those that they can be cut into.
+  It tries powers of two up to 64, and whole rows and columns. A matrix is sparse in
+  blocks of a size if 95 % of its zeros are in blocks that are all zeros, and 95 % of the
+  elements of the other blocks are nonzero. A matrix that is sparse in blocks is also
+  sparse in the smaller blocks into which these divide.
 
   Args:
     kept: bool matrix [inputs, outputs], False for zeros.
@@ -143,17 +143,17 @@ def _candidates(dim: int) -> List[int]:
 
 
 def bytes_sparse(blocks: Blocks, shape: Sequence[int], itemsize: int) -> int:
-  """Returns the size of a matrix in the sparse encoding of TensorFlow Lite, in bytes.
+  """Returns the size of a matrix in TensorFlow Lite's sparse encoding, in bytes.
 
-  For each column of blocks: the values of its blocks that are not all zeros, in full
-  also at the edges; the row of each, as the narrowest of uint8, uint16 and int32
-  that holds the last row; and where its rows begin, likewise, with one number more
-  for the end.
+  For each column of blocks, the encoding has the values of its blocks that are not all
+  zeros (always whole blocks, also at the edges); the row of each block, in the narrowest of
+  uint8, uint16 and int32 that holds the last row; and the position of its first block,
+  likewise, with one more number for the end.
 
   Args:
-    blocks: how the matrix is cut.
+    blocks: the blocks of the matrix.
     shape: (inputs, outputs) of the matrix.
-    itemsize: of an element, in bytes.
+    itemsize: size of an element in bytes.
   """
   rows, columns = -(-shape[0] // blocks.height), -(-shape[1] // blocks.width)
   kept = blocks.total - blocks.zero
@@ -166,14 +166,14 @@ def _index_bytes(largest: int) -> int:
 
 
 def bytes_gzipped(content: bytes) -> int:
-  """Returns the size of `content` once gzipped, at the level that gzip itself takes, in bytes."""
-  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with the header of gzip.
+  """Returns the size of `content` in bytes after gzip, at gzip's default level."""
+  compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31 selects the gzip format.
   return len(compressor.compress(content)) + len(compressor.flush())
 
 
 @functools.lru_cache(maxsize=64)
 def bytes_gzipped_repeated(content: bytes, times: int) -> int:
-  """Returns bytes_gzipped(content * times), without putting that into memory."""
+  """Returns bytes_gzipped(content * times), without allocating that."""
   compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
   many = max(1, _CHUNK // max(1, len(content)))
   size = 0

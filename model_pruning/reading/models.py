@@ -1,27 +1,27 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What is stored in checkpoints, frozen graphs and SavedModels.
+"""Reads the weights, masks and graphs in checkpoints, frozen graphs, SavedModels and Keras files.
 
-Read from the files, without a session and without building the graph.
+Reading needs no session, and builds no graph.
 """
 
 import dataclasses
 import os
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
+from model_pruning import errors
+from model_pruning.compat import tf
 from model_pruning.reading import checkpoint_weights
 from model_pruning.reading import constant_weights
-from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.reading import goals as goals_lib
 from model_pruning.reading import hdf5_weights
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading import updated
 from model_pruning.reading.checkpoint_weights import open_checkpoint
-from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
 
 CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAVED_MODEL
@@ -29,18 +29,18 @@ CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAV
 
 @dataclasses.dataclass(frozen=True)
 class StoredModel:
-  """What there is in a file.
+  """The contents of a model file.
 
   Attributes:
     path: the file, or the prefix of the checkpoint.
-    kind: what it is, one of the constants of kinds.
-    nodes: of its graph; empty where it has none that can be read.
-    notes: what could not be read, and why; one sentence each.
+    kind: the kind of model, a constant of kinds.
+    nodes: the nodes of its graph; empty if it has no graph that can be read.
+    notes: sentences that say what could not be read, and why.
     read: see `weights`.
-    last_update: the step of the last mask update; None where none is stored.
-    goals: what it says about target sparsities.
-    signatures: of a SavedModel, the nodes that each of its signatures needs, the default one
-      first; each may have a copy of the model. Empty of other models.
+    last_update: the step of the last mask update; None if none is stored.
+    goals: its stored target sparsities.
+    signatures: the nodes that each signature of a SavedModel needs, the default signature
+      first; each may have a copy of the model. Empty for other models.
   """
   path: str
   kind: str
@@ -54,8 +54,8 @@ class StoredModel:
   def weights(self) -> Iterator[StoredWeight]:
     """Yields the weights: those with masks, and other kernels (floats of rank 2 or more).
 
-    Variables of optimizers, moving averages, masks and what pruning remembers are
-    left out.
+    Excludes variables of optimizers, moving averages, masks, and other variables of
+    pruning.
 
     Raises:
       errors.CheckpointError: the checkpoint is damaged.
@@ -63,7 +63,7 @@ class StoredModel:
     return self.read()
 
   def warnings(self) -> List[str]:
-    """Returns a sentence per finding that the user should know of; see reading.updated.
+    """Returns a sentence for each problem that the user should know of; see reading.updated.
 
     Raises:
       errors.CheckpointError: the checkpoint is damaged.
@@ -74,13 +74,13 @@ class StoredModel:
 
 
 def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
-  """Opens a checkpoint, a frozen graph, a SavedModel, or a file of Keras.
+  """Opens a checkpoint, a frozen graph, a SavedModel, or a Keras file.
 
   Args:
-    path: the prefix of a checkpoint, or one of its files; a folder of checkpoints,
-      for the latest; a SavedModel's folder; or a file with a GraphDef.
-    output_node_names: what the graph is looked at for. None: all of it, or, of a
-      SavedModel, what its signatures need.
+    path: the prefix of a checkpoint or one of its files; a folder of checkpoints (the
+      latest is taken); the folder of a SavedModel; a file with a GraphDef; or a Keras file.
+    output_node_names: keep only the nodes that these need. None keeps all nodes or, for a
+      SavedModel, the nodes that its signatures need.
 
   Raises:
     errors.CheckpointError: there is no checkpoint, or it cannot be read.
@@ -98,8 +98,8 @@ def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> Stored
   if kind == kinds.KERAS:
     return _load_keras(path)
   if kind == kinds.TFLITE:
-    raise errors.ModelFileError('%s is a TFLite model; a report shows its weights, and here the '
-                                'model that it was made from is needed' % path)
+    raise errors.ModelFileError('%s is a TFLite model, which only reports can read; give the '
+                                'model that it was made from' % path)
   return _load_checkpoint(places.checkpoint_path(path), output_node_names)
 
 
@@ -127,17 +127,17 @@ def _load_keras(path: str) -> StoredModel:
 
 
 def check_keras(path: str) -> None:
-  """Raises errors.ModelFileError unless Keras models can be read with this TensorFlow."""
+  """Raises errors.ModelFileError unless this TensorFlow can read Keras models."""
   if tf.__version__.startswith('1.'):
     raise errors.ModelFileError(
-        '%s is a Keras model, and reading one needs TensorFlow 2.13 or newer; this is %s' % (
+        '%s is a Keras model, which needs TensorFlow 2.13 or newer to read; this is %s' % (
             path, tf.__version__))
 
 
 def _load_keras_weights(path: str) -> StoredModel:
   found = checkpoint_weights.weights_of(hdf5_weights.open_weights(path), tf.MetaGraphDef(), {})
   return StoredModel(path, kinds.KERAS_WEIGHTS, {}, (
-      'FLOPs are unknown, and names are those in the file: it holds no architecture.',
+      'FLOPs are unknown, and names are those in the file: it contains no architecture.',
   ) + found.notes, found.read, found.last_update)
 
 
@@ -168,7 +168,7 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
   def read() -> Iterator[StoredWeight]:
     if stored is not None:
       for weight in stored.read():
-        # Keras 3 saves copies that nothing reads.
+        # Keras 3 also saves copies of weights that no node reads.
         if not weight.nodes or any(name in needed for name in weight.nodes):
           yield weight
     yield from constant_weights.weights_among(needed)

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A GraphDef as plain records: functions inlined, and what a tensor is made of.
+"""A GraphDef as plain records, with functions inlined; and the sources of a tensor.
 
-Nothing is run here and no operation need be registered, so graphs of other
-TensorFlow versions, and with operations of their own, can be looked through.
+Nothing is executed, and operations need not be registered. Graphs of other TensorFlow versions,
+and graphs with custom operations, can therefore be read.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from model_pruning.reading.validation import BRANCHES, CALLS, LOOPS
 
 @dataclasses.dataclass(frozen=True)
 class Ref:
-  """One output of a node: number `index` of the output argument `arg` ('': of all outputs)."""
+  """One output of a node: output `index` of its argument `arg` ('': counted over all outputs)."""
   node: str
   arg: str = ''
   index: int = 0
@@ -26,10 +26,10 @@ class Node:
   """One operation.
 
   Attributes:
-    name: its name; inside of a function that of the call, a slash, and its own.
+    name: its name; inside a function, the name of the call, a slash, and its own name.
     op: its type.
-    inputs: what it takes data from.
-    definition: its NodeDef; the names in there are those inside of the function.
+    inputs: the outputs from which it takes data.
+    definition: its NodeDef, with the names used inside the function.
     in_loop: whether it is in the body of a loop.
   """
   name: str
@@ -43,32 +43,32 @@ Nodes = Dict[str, Node]
 
 VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp', 'AutoReloadVariable')
 
-# What hands on its first input, as far as its shape or what it is made of goes.
+# Operations that return their first input, as far as its shape or its sources are concerned.
 _SAME = ('Identity', 'ReadVariableOp', 'Enter', 'RefEnter', 'Exit', 'RefIdentity', 'StopGradient',
          'PreventGradient', 'Switch', 'RefSwitch', 'Merge', 'RefMerge', 'NextIteration', 'Snapshot',
          'CheckNumerics')
 
-# What makes a kernel of a stored weight.
+# Operations by which a kernel may be computed from a stored weight.
 _REMAKES = _SAME + ('Cast', 'Mul', 'ConcatV2', 'Reshape', 'ExpandDims', 'Squeeze', 'Transpose',
                     'FakeQuantWithMinMaxVars', 'FakeQuantWithMinMaxVarsPerChannel')
 
 
 def is_same(node: Node) -> bool:
-  """Returns whether the node hands on its first input as it is."""
+  """Whether a node returns its first input unchanged."""
   return node.op in _SAME and bool(node.inputs)
 
 
 def flatten(graph_def: Any) -> Nodes:
-  """Returns the nodes of a graph, with those of the functions that it calls, by name.
+  """Returns the nodes of a graph, and of the functions that it calls, by name.
 
-  A reference to what a call returns becomes one to what the function returns; what
-  a loop returns is taken to be what it starts from, which has the same shape.
+  A reference to a result of a call becomes a reference to the node in the function. The
+  result of a loop is replaced by the loop's initial value, which has the same shape.
 
   Args:
-    graph_def: a GraphDef that validation.check found nothing wrong with.
+    graph_def: a GraphDef that validation.check accepted.
 
   Raises:
-    errors.ModelFileError: functions call one another without an end.
+    errors.ModelFileError: functions call one another without end.
   """
   functions = {function.signature.name: function for function in graph_def.library.function}
   nodes: Nodes = {}
@@ -83,8 +83,8 @@ def flatten(graph_def: Any) -> Nodes:
 def _add(definitions: Sequence[Any], prefix: str, arguments: Optional[Dict[str, Ref]],
          functions: Dict[str, Any], nodes: Nodes, in_loop: bool, stack: Tuple[str, ...],
          budget: validation.Budget, returns: Sequence[str] = ()) -> List[Ref]:
-  """Enters nodes, and those of what they call; returns what `returns` refers to."""
-  outputs: Dict[str, List[Ref]] = {}  # Of calls.
+  """Adds nodes, and the nodes of functions they call; returns the references in `returns`."""
+  outputs: Dict[str, List[Ref]] = {}  # The results of calls.
   if stack:
     budget.spend(len(definitions), len(definitions) * len(prefix), len(stack))
 
@@ -102,23 +102,23 @@ def _add(definitions: Sequence[Any], prefix: str, arguments: Optional[Dict[str, 
     name = prefix + definition.name
     nodes[name] = Node(name, definition.op, inputs, definition, in_loop)
     for role, callee in _called(definition, functions):
-      if callee in stack:  # Recursion has no end that can be seen from here.
+      if callee in stack:  # Stop at recursion, whose depth is unknown here.
         continue
       function = functions[callee]
       names = [arg.name for arg in function.signature.input_arg]
-      # A branch has its condition in front of the arguments.
+      # A branch has a condition before the arguments.
       given = dict(zip(names, inputs[len(inputs) - len(names):]))
       made = _add(function.node_def, '%s/%s' % (name, role + '/' if role else ''), given, functions,
                   nodes, in_loop or definition.op in LOOPS, stack + (callee,), budget,
                   [function.ret[arg.name] for arg in function.signature.output_arg])
-      # A call needs what it calls.
+      # A call depends on the nodes of the function.
       nodes[name] = dataclasses.replace(nodes[name], inputs=nodes[name].inputs + tuple(made))
       outputs.setdefault(definition.name, list(inputs) if definition.op in LOOPS else made)
   return [resolve(text) for text in returns]
 
 
 def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> List[Any]:
-  """Returns the definitions such that a call comes before what uses what it returns."""
+  """Orders definitions so that a call comes before the nodes that use its results."""
   definitions = list(definitions)
   calls = {definition.name for definition in definitions if any(_called(definition, functions))}
   if not calls:
@@ -135,7 +135,7 @@ def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> Lis
         continue
       pending = [by_name[name] for name in (text.lstrip('^').split(':')[0]
                                             for text in definition.input)
-                 if name in by_name and name not in done]  # One met before closes a loop.
+                 if name in by_name and name not in done]  # A node seen before closes a loop.
       if pending:
         stack.extend(pending[:1])
       else:
@@ -145,7 +145,7 @@ def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> Lis
 
 
 def _called(definition: Any, functions: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
-  """Yields (role, function) for the functions of the graph that a node calls."""
+  """Yields (role, function) for each of the graph's functions that a node calls."""
   if definition.op in functions:
     yield '', definition.op
   if definition.op in CALLS + LOOPS + BRANCHES:
@@ -175,7 +175,7 @@ def _inside_loops(nodes: Nodes) -> List[str]:
 
 
 def needed_for(nodes: Nodes, names: Iterable[str]) -> Nodes:
-  """Returns the nodes that those of the given names are computed from, themselves included."""
+  """Returns the nodes from which the named nodes are computed, including themselves."""
   pending, found = [name for name in names if name in nodes], set()
   while pending:
     name = pending.pop()
@@ -186,7 +186,7 @@ def needed_for(nodes: Nodes, names: Iterable[str]) -> Nodes:
 
 
 def sources(nodes: Nodes, ref: Ref) -> List[Node]:
-  """Returns the variables and constants that a kernel is made of: weight, mask, partitions."""
+  """Returns the variables and constants of which a kernel consists: weight, mask, partitions."""
   pending, seen, found = [ref.node], set(), []
   while pending:
     name = pending.pop()

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Whose mask is this: which weight of a checkpoint each of its masks belongs to.
+"""Finds the weight of each mask in a checkpoint.
 
-The collections of the graph say it, where the checkpoint has its graph. Otherwise the names
-do: a mask's own name, and, as a last resort, that only one weight can be meant.
+The collections of the graph list them, if the checkpoint has its graph. Otherwise names decide:
+the mask's own name or, as a last resort, that only one weight is possible.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.stored import is_mask
 from model_pruning.reading.stored import without_part
 
-OBJECT_SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'  # Of keys in the checkpoints of TensorFlow 2.
+OBJECT_SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'  # Ends the keys in TensorFlow 2's checkpoints.
 OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _READ = re.compile(r'(/read|/Read/ReadVariableOp)?(:\d+)?$')
-# Two weights of a recurrent layer, in the order in which Keras prunes them; files number them.
+# Two weights of a recurrent layer, in the order in which Keras prunes and files number them.
 _RECURRENT = (['kernel', 'recurrent_kernel'], ['0', '1'])
 
 
@@ -40,8 +40,8 @@ class MaskedNames:
   Attributes:
     weight: the name of the weight.
     mask: the name of its mask.
-    others: the names of its threshold and of the history of gradient saliency, where stored.
-    threshold: the name of its threshold; None where none is stored.
+    others: the names of its threshold and of the history of gradient saliency, if stored.
+    threshold: the name of its threshold; None if none is stored.
   """
   weight: str
   mask: str
@@ -55,8 +55,8 @@ class Unowned:
 
   Attributes:
     mask: the name of the mask.
-    candidates: the weights it may belong to; none, or more than one.
-    computed: the tensor that it masks, where that is no variable; '' otherwise.
+    candidates: the weights it may belong to: none, or several.
+    computed: the tensor that it masks, if that is not a variable; '' otherwise.
   """
   mask: str
   candidates: Tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Unowned:
 
 @dataclasses.dataclass(frozen=True)
 class Ownership:
-  """The answer: the masks with their weights, and those whose weight is unknown.
+  """The masks with their weights, and the masks whose weights are unknown.
 
   A weight may have several masks; a mask has one weight.
   """
@@ -73,7 +73,7 @@ class Ownership:
   unowned: Tuple[Unowned, ...] = ()
 
   def aside(self) -> Set[str]:
-    """Returns the names of all variables of pruning that belong to weights: no weights themselves.
+    """Returns the names of all variables that pruning added, which are not weights themselves.
     """
     found: Set[str] = set()
     for each in self.owned:
@@ -84,21 +84,21 @@ class Ownership:
 
 
 def ownership(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Ownership:
-  """Returns which weight each mask of a checkpoint belongs to.
+  """Finds the weight of each mask in a checkpoint.
 
-  By the collections of its graph, where all masks in them are stored. Otherwise by names:
+  The graph's collections decide, if the checkpoint has all masks in them. Otherwise names do:
   1. <scope>/mask belongs to <scope>/kernel or <scope>/weights, whichever has its shape;
      <scope>/<leaf>_mask to <scope>/<leaf>.
   2. <name>/mask belongs to the variable <name> of its shape.
-  3. Any other mask belongs to the one variable of its scope that has its shape, and no other
-     mask, if there is only one.
-  By names, a mask is what has a scalar threshold beside it, or, for 1 and 2, holds zeros and
-  ones alone.
+  3. Any other mask belongs to the only variable in its scope that has its shape and no other
+     mask, if there is exactly one.
+  A variable counts as a mask if it has a scalar threshold beside it or, for rules 1 and 2, if
+  it consists of zeros and ones.
 
   Args:
-    variables: of the checkpoint.
-    meta: its MetaGraphDef; an empty one where there is none.
-    nodes: of the graph; empty where there is none.
+    variables: the variables of the checkpoint.
+    meta: its MetaGraphDef; empty if there is none.
+    nodes: the nodes of its graph; empty if there is none.
   """
   collected = _by_collections(variables, meta, nodes)
   return _ByNames(variables).answer() if collected is None else collected
@@ -108,14 +108,14 @@ def ownership(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Ownership
 
 
 def saved_under(nodes: graphs.Nodes, shapes: Mapping[str, Any]) -> Dict[str, str]:
-  """Returns the checkpoint names of the variables of a graph, by the name of their node."""
+  """Returns the checkpoint names of a graph's variables, by the names of their nodes."""
   found = {}
   constants = ConstantValues(nodes)
   for node in nodes.values():
     if node.op in graphs.VARIABLE_OPS:
       name = without_part(node.name)
       found[node.name] = name if name in shapes else ''
-  for node in nodes.values():  # Savers may rename.
+  for node in nodes.values():  # A Saver may save variables under other names.
     if node.op == 'SaveV2' and len(node.inputs) > 3:
       keys = (constants.value(node.inputs[1]).ravel().tolist()
               if constants.has(node.inputs[1]) else [])
@@ -133,7 +133,7 @@ def name_of(key: str) -> str:
 
 
 def _by_collections(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Optional[Ownership]:
-  """Returns the owners that the collections give; None if they give none, or not all."""
+  """Returns the owners by the graph's collections; None if these are missing or incomplete."""
   weights, masks = (list(meta.collection_def[key].node_list.value)
                     if key in meta.collection_def else []
                     for key in (names.WEIGHT_COLLECTION, names.MASK_COLLECTION))
@@ -145,10 +145,10 @@ def _by_collections(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Opt
   for weight, listed in zip(weights, masks):
     mask = _stored(listed, saved, nodes)
     if mask not in variables.shapes:
-      return None  # A graph that names other variables than the checkpoint has.
+      return None  # The graph names other variables than the checkpoint has.
     name = _stored(weight, saved, nodes)
     if variables.shapes.get(name) == variables.shapes[mask]:
-      # History and threshold may be saved under other names, as the mask may.
+      # Thresholds and history may be saved under other names, as masks may.
       others = [saved.get(names.sibling(_READ.sub('', listed), leaf), names.sibling(mask, leaf))
                 for leaf in names.ADDED[1:]]
       owned[mask] = _masked(variables, name, mask, others)
@@ -158,7 +158,7 @@ def _by_collections(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Opt
 
 
 def _stored(listed: str, saved: Mapping[str, str], nodes: graphs.Nodes) -> str:
-  """Returns the name in the checkpoint of the variable that a collection lists."""
+  """Returns a variable's name in the checkpoint, given the name that a collection lists."""
   name = _READ.sub('', listed)
   seen = set()
   while name not in saved and name not in seen and name in nodes and (
@@ -167,7 +167,7 @@ def _stored(listed: str, saved: Mapping[str, str], nodes: graphs.Nodes) -> str:
     seen.add(name)
     followed = nodes[name].inputs[0].node
     if nodes[followed].op == 'ConcatV2':
-      break  # The parts of a partitioned variable, which is saved under this name.
+      break  # It joins the parts of a partitioned variable, which is saved under this name.
     name = followed
   return saved.get(name, name)
 
@@ -185,11 +185,11 @@ def _masked(variables: Variables, weight: str, mask: str, others: Sequence[str])
 
 
 class _ByNames:
-  """What the names of the variables of a checkpoint say."""
+  """Finds the weights of masks by the names of a checkpoint's variables."""
 
   def __init__(self, variables: Variables) -> None:
     self._variables = variables
-    # Checkpoints of objects have attributes, which Keras 3 spells with more underscores.
+    # Object-based checkpoints name attributes, which in Keras 3 have more underscores.
     plain = _plain if OBJECT_GRAPH in variables.shapes else str
     self._key = {plain(name): name for name in sorted(variables.shapes, reverse=True)}
     self._shapes = {name: tuple(variables.shapes[key]) for name, key in self._key.items()}
@@ -199,15 +199,15 @@ class _ByNames:
     prefixes = {name: names.prefix_of(name) for name in sorted(self._shapes)}
     masks = [name for name, prefix in prefixes.items()
              if prefix is not None and self._shapes[name]]
-    left = []
+    undecided = []
     for mask in masks:
       weight = self._by_its_name(mask)
       if weight is not None and (self._has_threshold(mask) or self._holds_a_mask(mask)):
         self._owned[mask] = weight
       elif self._has_threshold(mask):
-        left.append(mask)
+        undecided.append(mask)
     unowned = []
-    for mask in left:
+    for mask in undecided:
       candidates = self._beside(mask, masks)
       if len(candidates) == 1:
         self._owned[mask] = candidates[0]
@@ -244,7 +244,7 @@ class _ByNames:
     return name != mask and self._shapes.get(name) == self._shapes[mask]
 
   def _beside(self, mask: str, masks: Sequence[str]) -> List[str]:
-    """Returns the variables of a mask's scope that may be its weight."""
+    """Returns the variables in a mask's scope that may be its weight."""
     scope, leaf = names.split(mask)
     aside = {names.sibling(each, leaf) for each in masks if self._has_threshold(each)
              for leaf in names.ADDED} | set(self._owned.values())
@@ -256,7 +256,7 @@ class _ByNames:
           name, self._shapes):
         found.append(name)
     if numbered is None and leaf != names.MASK:
-      return []  # fc/own_mask says that the weight is fc/own.
+      return []  # The name fc/own_mask allows only the weight fc/own.
     leaves = sorted(names.split(name)[1] for name in found)
     if numbered and leaves in _RECURRENT and len({names.split(name)[0] for name in found}) == 1:
       wanted = leaves[min(int(numbered.group(1)), 1)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Finds a model at a path, or says that there is none; local paths need no TensorFlow."""
+"""Finds the model at a path; local paths need no TensorFlow."""
 
 import glob
 import os
@@ -8,20 +8,20 @@ import re
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from model_pruning import errors
-from model_pruning import files
-from model_pruning import inputs
+from model_pruning.reading import inputs
 from model_pruning.reading import kinds
+from model_pruning.util import files
 
 
 def kind_at(place: Any) -> str:
-  """Returns the kind of the model at a path, after a look whether anything is there.
+  """Returns the kind of the model at a path, after checking that something is there.
 
   Args:
     place: see reading.models.load.
 
   Raises:
     errors.CheckpointError: there is no checkpoint.
-    errors.ModelFileError: there is no file, or none that a model could be read from.
+    errors.ModelFileError: there is no file, or it cannot be read as a model.
     errors.PathError: it is not a path.
   """
   path = inputs.check(place)
@@ -39,7 +39,7 @@ def checkpoint_path(place: Any) -> str:
   """Returns the prefix of a checkpoint.
 
   Args:
-    place: the prefix, one of the checkpoint's files, or a folder, for the latest in it.
+    place: the prefix, one of the checkpoint's files, or a folder, whose latest one is taken.
 
   Raises:
     errors.CheckpointError: there is none.
@@ -51,15 +51,15 @@ def checkpoint_path(place: Any) -> str:
   path = _latest(place) if inputs.is_folder(place) else None
   if path is None:
     raise errors.CheckpointError(
-        'Could not find a checkpoint at: %s; expected a folder that training wrote checkpoints to, '
-        'or the path of one (there is no %s)%s' % (
+        'Could not find a checkpoint at: %s; expected the folder to which training wrote '
+        'checkpoints, or the path of one (there is no %s)%s' % (
             place, os.path.join(place, '*.index') if inputs.is_folder(place) else prefix + '.index',
             _near(place)))
   return path
 
 
 def _near(place: str) -> str:
-  """Returns '; ...' with models that may be meant: in folders below, or beside; '' for none."""
+  """Returns '; ...' with models that may be meant, in subfolders or beside it; '' for none."""
   if files.scheme(place) is not None:
     return ''
   place = os.path.normpath(place)
@@ -76,9 +76,9 @@ def _near(place: str) -> str:
           for path in glob.iglob(os.path.join(folder, 'saved_model.pb'))})
 
 
-def _listed(what: str, paths: Set[str]) -> str:
+def _listed(noun: str, paths: Set[str]) -> str:
   shown = ['...'] * (len(paths) > 4) + sorted(paths, key=_natural)[-4:]
-  return '; there are %s %s' % (what, ', '.join(shown)) if paths else ''
+  return '; there are %s %s' % (noun, ', '.join(shown)) if paths else ''
 
 
 def _natural(path: str) -> List[Any]:
@@ -87,10 +87,10 @@ def _natural(path: str) -> List[Any]:
 
 
 def checkpoint_state(folder: str) -> Any:
-  """Returns the CheckpointState of a folder; None where there is none, or it is damaged."""
+  """Returns the CheckpointState of a folder; None if there is none, or it is damaged."""
   if not inputs.exists(os.path.join(folder, 'checkpoint')):
     return None
-  from model_pruning.compat import tf  # Not before there is something to read.
+  from model_pruning.compat import tf  # Imported only if there is something to read.
   try:
     return tf.train.get_checkpoint_state(folder)
   except (tf.errors.OpError, OSError, ValueError):
@@ -98,11 +98,11 @@ def checkpoint_state(folder: str) -> Any:
 
 
 def event_files(place: Any, depth: Optional[int] = None) -> Dict[str, List[str]]:
-  """Returns the event files of a run, oldest first, by their folder, relative to `place`.
+  """Returns the event files of a run, oldest first, by their folder relative to `place`.
 
   Args:
-    place: an event file, or a folder that is searched for them.
-    depth: how many folders below it are looked into; None for all.
+    place: an event file, or a folder to search for event files.
+    depth: number of levels of subfolders to search; None for all.
 
   Raises:
     errors.ModelFileError: there are none.
@@ -117,13 +117,13 @@ def event_files(place: Any, depth: Optional[int] = None) -> Dict[str, List[str]]
       runs[os.path.relpath(folder, path)] = sorted(found, key=_started)
   if not runs:
     raise errors.ModelFileError(
-        'There are no event files (*tfevents*) %s %s; give the folder that training wrote its '
-        'summaries to' % ('in' if os.path.isdir(path) else 'at', path))
+        'There are no event files (*tfevents*) %s %s; give the folder to which training wrote its '
+        'summaries' % ('in' if os.path.isdir(path) else 'at', path))
   return runs
 
 
 def _folders(path: str, depth: Optional[int]) -> Iterator[Tuple[str, List[str]]]:
-  """Yields (folder, names of the files in it), for a folder and those in it."""
+  """Yields (folder, names of the files in it), for a folder and its subfolders."""
   for folder, inner, names in os.walk(path):
     yield folder, names
     below = os.path.relpath(folder, path)
@@ -142,14 +142,14 @@ def _prefix(path: str) -> str:
 
 
 def _latest(folder: str) -> Optional[str]:
-  """Returns the latest checkpoint of a folder, which may have been moved, or copied."""
+  """Returns the latest checkpoint of a folder, which may have been moved or copied."""
   state = checkpoint_state(folder)
   if state is not None and state.model_checkpoint_path:
     recorded = state.model_checkpoint_path
     for path in (os.path.join(folder, os.path.basename(recorded)), recorded):
       if inputs.exists(path + '.index'):
         return path
-  # The list of checkpoints does not always travel along.
+  # The list of checkpoints may be missing after copying.
   found = glob.glob(os.path.join(glob.escape(folder), '*.index'))
   return max(found, key=_age)[:-len('.index')] if found else None
 

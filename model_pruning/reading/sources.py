@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Finds and parses what models are stored in: checkpoints, GraphDefs, SavedModels."""
+"""Finds and parses the files of models: checkpoints, GraphDefs, SavedModels."""
 
 import contextlib
 import difflib
@@ -8,9 +8,9 @@ import os
 from typing import Any, Iterator, List, Sequence
 
 from model_pruning import errors
-from model_pruning import inputs
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
+from model_pruning.reading import inputs
 from model_pruning.reading import validation
 
 _EXPECTED = ('expected a frozen graph, a checkpoint or the folder of checkpoints, the folder of a '
@@ -18,7 +18,7 @@ _EXPECTED = ('expected a frozen graph, a checkpoint or the folder of checkpoints
 
 
 def unreadable(path: str, error: BaseException) -> errors.CheckpointError:
-  """Returns the error that says that a checkpoint is damaged."""
+  """Returns the error for a damaged checkpoint."""
   return errors.CheckpointError(
       'Checkpoint %s cannot be read (%s); it may be truncated: use an earlier one, or save '
       'again' % (path, errors.first_line(error)))
@@ -36,13 +36,13 @@ def graph_def(path: Any) -> Any:
   reason = 'it has no nodes'
   try:
     if path.endswith('.pbtxt'):
-      from google.protobuf import text_format  # TensorFlow brings it along.
+      from google.protobuf import text_format  # Installed with TensorFlow.
       text_format.Parse(content, result)
     else:
       inputs.parse(result, content)
-  except Exception as error:  # Each version of protobuf has its own.
+  except Exception as error:  # Each version of protobuf has its own class.
     result, reason = tf.GraphDef(), errors.first_line(error)
-  # Almost any bytes parse as some message.
+  # Most bytes parse as some message, so check the nodes.
   if not result.node or not all(node.name and node.op for node in result.node):
     raise errors.ModelFileError('%s is not a graph, or is damaged (%s); %s' %
                                 (path, reason, _EXPECTED))
@@ -86,7 +86,7 @@ def meta_graph(path: str) -> Any:
     inputs.parse(meta, _content(path))
   except errors.ModelFileError:
     raise
-  except Exception as error:  # Each version of protobuf has its own.
+  except Exception as error:  # Each version of protobuf has its own class.
     raise errors.ModelFileError('%s is damaged (%s); save the checkpoint again' % (
         path, errors.first_line(error))) from error
   validation.check(meta.graph_def, path)
@@ -94,17 +94,17 @@ def meta_graph(path: str) -> Any:
 
 
 @contextlib.contextmanager
-def by_tensorflow(what: str) -> Iterator[None]:
-  """Raises errors.ModelFileError where TensorFlow fails on `what`, in whichever class of error."""
+def by_tensorflow(subject: str) -> Iterator[None]:
+  """Raises errors.ModelFileError if TensorFlow fails on `subject`, whatever error it raises."""
   try:
     yield
   except (errors.PruningError, MemoryError):
     raise
   except Exception as error:
     raise errors.ModelFileError(
-        'TensorFlow %s cannot use %s (%s); it may be damaged, or need operations that are not in '
-        'this TensorFlow: make it again, or import what defines them' % (
-            tf.__version__, what, errors.first_line(error))) from error
+        'TensorFlow %s cannot use %s (%s); it may be damaged, or need operations that this '
+        'TensorFlow lacks: make it again, or import the module that defines them' % (
+            tf.__version__, subject, errors.first_line(error))) from error
 
 
 def _content(path: str) -> bytes:
@@ -129,12 +129,12 @@ def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> Non
 
 
 def _near(name: str, known: Sequence[str]) -> str:
-  """Returns '; ...' with names that may be meant, or, if there are none, with the last ones."""
+  """Returns '; ...' with similar names, or with the last ones if none is similar."""
   leaf = name.split(':')[0].split('/')[-1].lower()
   near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
   near += [other for other in known if leaf and leaf in other.split('/')[-1].lower()]
   if near:
     return '; there are: ' + ', '.join(list(dict.fromkeys(near))[:5])
-  # What a Saver adds comes last, and is nothing to ask for.
+  # A Saver's operations come last, and are never outputs.
   own = [other for other in known if not other.startswith('save')]
   return '; it ends with: ' + ', '.join((own or list(known))[-5:])

@@ -1,38 +1,38 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a GraphDef is one: looked at as a whole, once, before anything walks through it.
+"""Checks a GraphDef as a whole, once, before any code traverses it.
 
-TensorFlow's own checks come late, one at a time and in many classes of errors, and some
-faults end the process.
+TensorFlow's own checks come late, one at a time and with many classes of errors, and some faults
+end the process.
 """
 
 from typing import Any, Dict, List, NoReturn, Sequence, Set
 
 from model_pruning import errors
-from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.reading import tensors
 
-# Operations that call functions, and how many inputs come before the functions' arguments.
+# Operations that call functions, grouped by the meaning of their inputs.
 CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')
 LOOPS = ('While', 'StatelessWhile')
 BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
 _ROLES = dict([(op, ('f',)) for op in CALLS] + [(op, ('cond', 'body')) for op in LOOPS] + [
     (op, ('then_branch', 'else_branch')) for op in ('If', 'StatelessIf')] + [
         (op, ('branches',)) for op in ('Case', 'StatelessCase')])
-_BACK = ('NextIteration', 'RefNextIteration')  # Where the loops of TensorFlow 1 close.
-_MOST_REPEATED = 4 * tensors.LARGEST  # Bytes, in all of a graph.
+_BACK = ('NextIteration', 'RefNextIteration')  # They close the loops of TensorFlow 1.
+_MOST_REPEATED = 4 * tensors.LARGEST  # Bytes in all arrays of a graph together.
 
 
 def check(graph_def: Any, source: str) -> None:
-  """Raises errors.ModelFileError unless a GraphDef holds together.
+  """Raises errors.ModelFileError unless a GraphDef is consistent.
 
-  That is: names are unique, inputs exist and lead nowhere in a circle, functions that are
-  called are there and take what they are passed, dtypes and shapes are some, and arrays
+  Names must be unique; inputs must exist and form no circle; functions that are called must
+  exist and take the arguments passed to them; dtypes and shapes must be valid; and arrays must
   have the sizes that they declare.
 
   Args:
-    graph_def: the GraphDef. Operations that this TensorFlow does not know are fine.
-    source: where it comes from, for the error.
+    graph_def: the GraphDef. It may have operations that this TensorFlow does not know.
+    source: the file it comes from, for the error.
   """
   try:
     _check(graph_def)
@@ -70,10 +70,10 @@ def _check_function(name: str, function: Any, functions: Dict[str, Any],
     _fail('two results of function %s have one name' % name)
   for result in results:
     if result not in function.ret:
-      _fail('function %s does not say what it returns as %s' % (name, result))
+      _fail('function %s does not define its result %s' % (name, result))
   for ref in [*function.ret.values(), *function.control_ret.values()]:
     if _producer(ref) not in known:
-      _fail('function %s returns %s, which is not in it' % (name, ref))
+      _fail('function %s returns %s, which it does not contain' % (name, ref))
     _check_port(ref, 'the results', where)
   for arg in [*function.signature.input_arg, *function.signature.output_arg]:
     if arg.type and not _is_dtype(arg.type):
@@ -94,9 +94,9 @@ def _check_nodes(nodes: Sequence[Any], arguments: Sequence[str], functions: Dict
     for ref in node.input:
       controls = controls or ref.startswith('^')
       if controls and not ref.startswith('^'):
-        _fail('node %s%s has inputs in a wrong order' % (node.name, where))
+        _fail('node %s%s has its inputs in the wrong order' % (node.name, where))
       if _producer(ref) not in names:
-        _fail('node %s%s has the input %r, which is not there' % (node.name, where, ref))
+        _fail('node %s%s has the input %r, which does not exist' % (node.name, where, ref))
       _check_port(ref, node.name, where)
     for key, attr in node.attr.items():
       _check_attr(node, key, attr, where, repeated)
@@ -110,33 +110,33 @@ def _check_nodes(nodes: Sequence[Any], arguments: Sequence[str], functions: Dict
 def _check_attr(node: Any, key: str, attr: Any, where: str, repeated: List[int]) -> None:
   """Checks an attribute; adds to repeated[0] the bytes of arrays that the file does not hold."""
   kind = attr.WhichOneof('value')
-  what = 'attribute %s of node %s%s' % (key, node.name, where)
+  subject = 'attribute %s of node %s%s' % (key, node.name, where)
   if kind == 'type' and not _is_dtype(attr.type):
-    _fail('%s is the dtype %d' % (what, attr.type))
+    _fail('%s is the dtype %d' % (subject, attr.type))
   shapes = [attr.shape] if kind == 'shape' else attr.list.shape if kind == 'list' else ()
   for shape in shapes:
     dims = [dim.size for dim in shape.dim]
     if any(dim < -1 for dim in dims) or len(dims) > 254 or \
         tensors.elements([dim for dim in dims if dim > 0]) >= 2**63:
-      _fail('%s is the shape %s' % (what, 'x'.join(map(str, dims[:20]))))
+      _fail('%s is the shape %s' % (subject, 'x'.join(map(str, dims[:20]))))
   for tensor in [attr.tensor] if kind == 'tensor' else attr.list.tensor if kind == 'list' else ():
     if not tensor.ByteSize():
-      continue  # Of a list, as of what is not set.
+      continue  # An empty element of a list, or a value that is not set.
     if tensor.dtype in (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum):
-      continue  # Their values are of C++.
+      continue  # Their values are C++ objects.
     declared, dtype, present = tensors.check(tensor, '%s%s' % (node.name, where))
     size = tensors.elements(declared)
     repeated[0] += (size - present) * (dtype.size or 1) if present < size else 0
 
 
 def _check_calls(node: Any, functions: Dict[str, Any], where: str) -> None:
-  """Checks that the functions that a node calls exist, and get as much as they take."""
+  """Checks that the functions that a node calls exist and take the number of its arguments."""
   called = _called_by(node, functions)
   passed = sum(not ref.startswith('^') for ref in node.input) - (node.op in BRANCHES)
   signatures = []
   for name in called:
     if name not in functions:
-      _fail('node %s%s calls the function %r, which is not there' % (node.name, where, name))
+      _fail('node %s%s calls the function %r, which does not exist' % (node.name, where, name))
     signature = functions[name].signature
     signatures.append(signature)
     if any(arg.number_attr or arg.type_list_attr for arg in signature.input_arg):
@@ -165,7 +165,7 @@ def _called_by(node: Any, functions: Dict[str, Any]) -> List[str]:
 
 
 def _check_order(nodes: Sequence[Any], where: str) -> None:
-  """Checks that inputs lead back to where they come from in loops only."""
+  """Checks that inputs form no circles except through loops."""
   by_name = {node.name: node for node in nodes}
   readers: Dict[str, List[str]] = {}
   waiting: Dict[str, int] = {}
@@ -176,7 +176,7 @@ def _check_order(nodes: Sequence[Any], where: str) -> None:
     for name in before:
       readers.setdefault(name, []).append(node.name)
   pending = [name for name, number in waiting.items() if not number]
-  for name in pending:  # Grows on the way.
+  for name in pending:  # The loop extends the list.
     for reader in readers.get(name, ()):
       waiting[reader] -= 1
       if not waiting[reader]:
@@ -190,7 +190,7 @@ def _check_order(nodes: Sequence[Any], where: str) -> None:
 def _check_port(ref: str, node: str, where: str) -> None:
   parts = ref.split(':')[1:]
   if len(parts) > 2 or parts and not (parts[-1].isdigit() and len(parts[-1]) < 10):
-    _fail('%s%s: %r names no output of a node' % (node, where, ref))
+    _fail('%s%s: %r is not an output of a node' % (node, where, ref))
 
 
 def _producer(ref: str) -> str:
@@ -213,9 +213,9 @@ def _fail(message: str) -> NoReturn:
 
 
 def _check_inlined(nodes: Sequence[Any], functions: Dict[str, Any]) -> None:
-  """Checks how many nodes there are once functions are inlined, without doing so.
+  """Limits the number of nodes after inlining functions, without inlining them.
 
-  Functions that call themselves are counted once: what inlines them spends a Budget.
+  A function that calls itself is counted once; a Budget limits its inlining later.
   """
   totals: Dict[str, int] = {}
   calls = {name: [callee for node in function.node_def for callee in _called_by(node, functions)]
@@ -240,7 +240,7 @@ def _check_inlined(nodes: Sequence[Any], functions: Dict[str, Any]) -> None:
 
 
 class Budget:
-  """How much inlining may make of a graph: functions that call functions double each time."""
+  """Limits how large inlining makes a graph, as nested calls can double it at each level."""
 
   MOST_NODES, MOST_BYTES, MOST_CALLS = 3 * 10**5, 2**30, 100
 
@@ -248,15 +248,15 @@ class Budget:
     self._nodes = self._bytes = 0
 
   def spend(self, nodes: int, size: int, depth: int) -> None:
-    """Takes account of nodes that are entered.
+    """Accounts for nodes that are added.
 
     Args:
-      nodes: how many.
+      nodes: their number.
       size: bytes that they take.
-      depth: how many calls they are inside of.
+      depth: number of calls that contain them.
 
     Raises:
-      errors.ModelFileError: that is more than any model needs.
+      errors.ModelFileError: the limit is exceeded.
     """
     self._nodes += nodes
     self._bytes += size
@@ -266,5 +266,5 @@ class Budget:
     if self._nodes > self.MOST_NODES or self._bytes > self.MOST_BYTES:
       raise errors.ModelFileError(
           'The functions of the graph call one another so often that it has more than %s nodes, or '
-          '%s bytes of them; export the model with fewer calls' % (
+          'nodes of more than %s bytes; export the model with fewer calls' % (
               '{:,}'.format(self.MOST_NODES), '{:,}'.format(self.MOST_BYTES)))

@@ -1,3 +1,3 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A report as a page: findings, small pictures of weights, charts, and the HTML around them."""
+"""The HTML page of a report: findings, pictures of weights, charts, and the page itself."""

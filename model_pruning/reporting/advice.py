@@ -1,77 +1,77 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The hyperparameters that findings advise, in a form that the spec of the run accepts.
+"""The hyperparameters that findings recommend, written so that the run's spec accepts them.
 
-How a weight gets another target depends on the rest of the spec: a weight of its own by
-weight_sparsity_map, a group by group_sparsity_map, and under global_pruning there is but one
-target. The advice holds together with the entries that the maps of the run have already.
+How to change a weight's target depends on the rest of the spec: a single weight needs an entry in
+weight_sparsity_map, a group an entry in group_sparsity_map, and with global_pruning there is only
+one target. The recommended entries are merged with the entries the run's maps already have.
 """
 
 import math
 import re
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-from model_pruning.export.tflite_names import map_key
-from model_pruning.maps import lookup
-from model_pruning.maps import lookup_group
+from model_pruning.export.tflite.names import map_key
+from model_pruning.hparams.maps import lookup
+from model_pruning.hparams.maps import lookup_group
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reporting.finding import NAMED
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import PruningSpec
 
 _HIGHEST, _STEP = 0.8, 0.2
 
 
 def lower_than(target: Optional[float]) -> float:
-  """Returns a target that is worth a try where that one took too much; 0.8 for None."""
+  """Returns a lower target to try when this one removed too much; 0.8 for None."""
   if target is None or target > _HIGHEST + 0.05:
     return _HIGHEST
   return max(0.0, round(target - _STEP, 2))
 
 
 class Advice:
-  """Hyperparameters for the weights of a model. What was advised for a weight is not undone."""
+  """Recommends hyperparameters for the weights of a model; the first advice for a weight stands."""
 
   def __init__(self, weights: Sequence[WeightReport]) -> None:
-    """Args: all weights of the model."""
+    """Takes all weights of the model."""
     self._weights = list(weights)
     self._names = [weight.name for weight in weights]
     self._lowered: Dict[str, float] = {}
 
   def spec_of(self, weight: WeightReport) -> Optional[PruningSpec]:
-    """Returns the hyperparameters that a weight was pruned by; None if unknown."""
+    """Returns the hyperparameters with which a weight was pruned; None if unknown."""
     goal = weight.details.goal
     return goal.spec if goal else None
 
   def is_global(self, weight: WeightReport) -> bool:
-    """Returns whether there is one target for the whole model."""
+    """Whether the whole model has a single target."""
     spec = self.spec_of(weight)
     return bool(spec and spec.global_pruning)
 
   def pool_of(self, weight: WeightReport) -> Optional[str]:
-    """Returns the group that has the target of a weight; None if that is its own."""
+    """Returns the group that shares one target with a weight; None if the weight has its own."""
     goal = weight.details.goal
     return goal.pool or goal.group if goal else None
 
   def is_n_of_m(self, weight: WeightReport) -> bool:
-    """Returns whether a weight is pruned N of M."""
+    """Whether a weight is pruned N of M."""
     goal = weight.details.goal
     return bool(goal and goal.spec and goal.spec.intra_block_sparsity)
 
   def lowered(self, weight: WeightReport) -> Optional[float]:
-    """Returns the target that a finding before this one advises; None if none does."""
+    """Returns the target that an earlier finding recommends; None if none does."""
     return self._lowered.get(weight.name)
 
   def note(self, weights: Sequence[WeightReport], target: float) -> None:
-    """Remembers that a finding advises that target."""
+    """Records that a finding recommends this target for these weights."""
     for weight in weights:
       self._lowered.setdefault(weight.name, target)
 
   def targets(self, wanted: Sequence[Tuple[WeightReport, float]], n_of_m: bool = True) -> str:
-    """Returns the hyperparameters that give weights those targets; '' for no weight.
+    """Returns the hyperparameters that give these weights these targets; '' for no weights.
 
     Args:
       wanted: the weights and their targets.
-      n_of_m: whether those that are pruned N of M stay so, and get a target that it can come to.
+      n_of_m: whether N of M weights stay N of M and get a target that N of M can reach.
     """
     own = [(weight, self._value(weight, target) if n_of_m else '%g' % round(target, 4))
            for weight, target in wanted if self.pool_of(weight) is None]
@@ -88,12 +88,12 @@ class Advice:
     return ','.join(filter(None, clauses))
 
   def singly(self, wanted: Sequence[Tuple[WeightReport, float]]) -> str:
-    """Returns the hyperparameters that prune each weight of a global pruning by itself."""
+    """Returns the hyperparameters that give each weight of a global pruning its own threshold."""
     return 'global_pruning=false,' + self._map('weight_sparsity_map', [
         (weight, '%g' % round(target, 4)) for weight, target in wanted])
 
   def blocks(self, wanted: Sequence[Tuple[WeightReport, str]]) -> str:
-    """Returns the hyperparameters that prune weights in blocks HEIGHTxWIDTH; '' for no weight."""
+    """Returns the hyperparameters that prune weights in blocks HEIGHTxWIDTH; '' for no weights."""
     if not wanted:
       return ''
     if any(self.is_n_of_m(weight) for weight, _ in wanted):
@@ -104,7 +104,7 @@ class Advice:
   def _value(self, weight: WeightReport, target: float) -> str:
     goal = weight.details.goal
     if self.is_n_of_m(weight) and goal is not None and goal.unit:
-      # A target at which no input of a run is dropped is refused, unless it is 0.
+      # The spec refuses a target that drops no input of a run, except 0.
       target = math.ceil(1e4 * math.floor(goal.height * target + 1e-6) / goal.height) / 1e4
     return '%g' % round(target, 4)
 
@@ -131,7 +131,7 @@ class Advice:
 
 
 def _group_key(name: str, others: Sequence[str]) -> str:
-  """Returns a key for one group alone: its name, where no other group has that in its own."""
+  """Returns a key that matches only this group: its name, unless other groups contain it."""
   key = re.escape(name).replace(r'\-', '-')
   if key == name and not any(name in other for other in others if other != name):
     return name
@@ -140,27 +140,27 @@ def _group_key(name: str, others: Sequence[str]) -> str:
 
 def _entries(hparam: str, own: Sequence[Tuple[str, Any]], wanted: Sequence[Tuple[str, str]],
              names: Sequence[str], find: Callable[..., Any], key: Callable[[str], str]) -> str:
-  """Returns 'hparam=[key:value,...]' with the entries of the run and those that are wanted.
+  """Returns 'hparam=[key:value,...]' with the run's own entries and the wanted ones.
 
-  A name may match one key only: an entry of the run that matches a wanted name, too, is put as
-  entries for the other names that it matches. Of more names than a sentence can hold, the first
-  stands for all: 'hparam=[key:value,...]'.
+  A name may match only one key. An entry of the run that also matches a wanted name is therefore
+  replaced by one entry for each other name it matches. If there are too many names for a
+  sentence, the first stands for all: 'hparam=[key:value,...]'.
 
   Args:
     hparam: name of the map.
     own: its entries in the run.
     wanted: names and their new values.
-    names: all that the keys of the map are searched in.
+    names: all names that the map's keys are searched in.
     find: maps.lookup or maps.lookup_group.
     key: returns a key that matches one name alone.
   """
-  asked, texts = {name for name, _ in wanted}, []
+  replaced, texts = {name for name, _ in wanted}, []
   for entry in own:
     matched = [name for name in names if find(hparam, [entry], name) is not None]
-    if not asked.intersection(matched):
+    if not replaced.intersection(matched):
       texts.append('%s:%s' % (entry[0], _text(entry[1])))
     else:
-      texts += ['%s:%s' % (key(name), _text(entry[1])) for name in matched if name not in asked]
+      texts += ['%s:%s' % (key(name), _text(entry[1])) for name in matched if name not in replaced]
   shown = wanted if len(wanted) <= NAMED else wanted[:1]
   texts += ['%s:%s' % (key(name), value) for name, value in shown]
   return '%s=[%s]' % (hparam, ','.join(texts + ['...'] * (len(shown) < len(wanted))))

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Charts over the steps of a run, as SVG that takes its colours from the page around it."""
+"""Charts of a run by global step, as SVG that takes its colours from the surrounding page."""
 
 import io
 import re
@@ -8,14 +8,14 @@ from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
 
-from model_pruning import events
-from model_pruning import figures
-from model_pruning import tables
+from model_pruning.reporting import events
+from model_pruning.util import figures
+from model_pruning.util import tables
 
 MOST_LINES = 14
-COLORS = 7  # The page has as many: --line-0 to --line-6.
+COLORS = 7  # The page defines this many: --line-0 to --line-6.
 _STYLES = ('-', '--', ':')
-# Colours of the figure, that become var(--name) in the page.
+# Placeholder colours in the figure; _themed replaces them by var(--name).
 _INK, _GRID = '#010203', '#010204'
 _LINE = '#0102%02x'
 _FIRST = 16
@@ -23,15 +23,15 @@ _ALIKE = 0.01
 
 
 class Line(NamedTuple):
-  """A line of a chart, for its legend.
+  """A line of a chart, with what its legend needs.
 
   Attributes:
-    label: the name of the first weight.
-    names: of all weights that it is drawn for.
+    label: name of the first weight.
+    names: names of all weights drawn by this line.
     value: the last value, as text.
-    color: number of its colour.
+    color: index of its colour.
     style: 'solid', 'dashed' or 'dotted'.
-    id: of the line in the SVG.
+    id: id of the line in the SVG.
   """
   label: str
   names: List[str]
@@ -42,14 +42,14 @@ class Line(NamedTuple):
 
 
 class Chart(NamedTuple):
-  """A chart: its SVG, the lines for a legend, and the number of weights that are not drawn."""
+  """A chart: its SVG, its lines for the legend, and the number of weights that are not drawn."""
   svg: str
   lines: List[Line]
   more: int
 
 
 def sparsity(weights: Sequence[events.WeightHistory]) -> Chart:
-  """Draws the sparsity of weights over the steps; equal curves are one line.
+  """Draws the sparsity of weights by global step; weights with equal curves share a line.
 
   Raises:
     errors.MissingPackageError: matplotlib is not installed.
@@ -66,12 +66,12 @@ def sparsity(weights: Sequence[events.WeightHistory]) -> Chart:
       groups.append([weight])
   shown = groups[:MOST_LINES]
   return _chart('sparsity', [group[0].sparsity for group in shown],
-                [[weight.name for weight in group] for group in shown], tables.share,
+                [[weight.name for weight in group] for group in shown], tables.fraction,
                 sum(map(len, groups[MOST_LINES:])), (0, 1.02))
 
 
 def thresholds(weights: Sequence[events.WeightHistory]) -> Chart:
-  """Draws the threshold of weights over the steps. Raises: see sparsity."""
+  """Draws the thresholds of weights by global step. Raises: see sparsity."""
   known = [weight for weight in weights if len(weight.threshold.steps) and
            np.isfinite(weight.threshold.values).all()]
   shown = known[:MOST_LINES]
@@ -87,15 +87,15 @@ def _alike(first: events.Series, second: events.Series) -> bool:
 
 def _chart(name: str, series: Sequence[events.Series], names: Sequence[List[str]], text: Any,
            more: int, limits: Any) -> Chart:
-  """Draws series as steps.
+  """Draws series as step functions.
 
   Args:
-    name: names the quantity; ids in the SVG begin with it.
-    series: a line each.
-    names: of the weights of each.
-    text: turns the last value of a series into text.
+    name: name of the quantity; ids in the SVG begin with it.
+    series: the series, one line each.
+    names: the names of the weights of each line.
+    text: formats the last value of a series.
     more: number of weights that are not drawn.
-    limits: of the vertical axis.
+    limits: limits of the vertical axis.
   """
   lines = []
   with figures.style():
@@ -128,7 +128,7 @@ def _chart(name: str, series: Sequence[events.Series], names: Sequence[List[str]
 
 
 def _themed(svg: str, name: str) -> str:
-  """Returns the svg element alone, with the colours and fonts of the page."""
+  """Returns the svg element alone, using the page's colours and fonts."""
   svg = svg[svg.index('<svg'):]
   svg = re.sub(r'<metadata>.*?</metadata>|<style.*?</style>', '', svg, flags=re.DOTALL)
   svg = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
@@ -139,7 +139,7 @@ def _themed(svg: str, name: str) -> str:
     svg = svg.replace(_LINE % (_FIRST + color), 'var(--line-%d)' % color)
   svg = re.sub(r'id="(figure_1|patch_|axes_|matplotlib|xtick|ytick|line2d|text)', r'id="%s-\1' %
                name, svg)
-  # The size stays; the family is the one of the page.
+  # Keep the font size; the page sets the family.
   svg = re.sub(r"font: (?:\w+ )?([\d.]+px) [^;\"]*", r'font-size: \1', svg)
   svg = re.sub(r'font-family: [^;"]*;?', '', svg)
   return re.sub(r'\n\s*', '\n', svg).strip()

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The small pictures of a page: masks as PNGs in data URIs, magnitudes as SVG paths."""
+"""The small pictures of a page: masks as PNG data URIs, magnitude histograms as SVG paths."""
 
 import base64
 import struct
@@ -12,26 +12,26 @@ import numpy as np
 from model_pruning.reporting.sketch import BINS
 from model_pruning.reporting.sketch import Sketch
 
-HEIGHT = 32  # Of the paths; they are BINS wide.
+HEIGHT = 32  # Height of the paths; their width is BINS.
 _SHADES = 16
 
 
 def mask(cells: np.ndarray, most: int) -> str:
-  """Returns a data URI of the picture of a mask: white where nothing is kept, black where all is.
+  """Returns a mask's picture as a data URI: black where all is kept, white where nothing is.
 
   Args:
-    cells: uint8, the kept fraction of each cell; see Sketch.
-    most: cells in each direction that the picture has at most.
+    cells: uint8, the kept fraction of each cell times 255; see Sketch.
+    most: the largest number of cells in each direction.
   """
   height, width = cells.shape
   fractions = _fewer(cells / np.float32(255), most)
-  # The square root shows where few are kept, so that what is dead stands out.
+  # The square root darkens cells where little is kept, so that empty cells stand out.
   shades = _SHADES - 1 - np.ceil(np.sqrt(fractions) * (_SHADES - 1)).astype(np.uint8)
   height, width = shades.shape
   padded = np.zeros([height, width + width % 2], np.uint8)
   padded[:, :width] = shades
   packed = (padded[:, ::2] << 4 | padded[:, 1::2]).astype(np.uint8)
-  lines = np.zeros([height, 1 + packed.shape[1]], np.uint8)  # A line begins with its filter.
+  lines = np.zeros([height, 1 + packed.shape[1]], np.uint8)  # Each line begins with its filter.
   lines[:, 1:] = packed
   content = b'\x89PNG\r\n\x1a\n' + b''.join((
       _chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 4, 0, 0, 0, 0)),
@@ -45,7 +45,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _fewer(fractions: np.ndarray, most: int) -> np.ndarray:
-  """Returns the mean of neighbours, where there are more than `most` along an axis."""
+  """Averages neighbouring cells along each axis with more than `most` of them."""
   for axis in (0, 1):
     size = fractions.shape[axis]
     group = -(-size // most)
@@ -57,9 +57,9 @@ def _fewer(fractions: np.ndarray, most: int) -> np.ndarray:
 
 
 def magnitudes(sketch: Sketch) -> Dict[str, str]:
-  """Returns two areas as SVG paths, 'pruned' and 'kept', BINS x HEIGHT, on one logarithmic scale.
+  """Returns 'pruned' and 'kept' areas as SVG paths, BINS x HEIGHT, on one logarithmic scale.
 
-  A path is empty where nothing is pruned, or kept.
+  The path is empty where nothing is pruned, or nothing kept.
   """
   most = max(int(sketch.pruned.max()), int(sketch.kept.max()), 1)
   return {'pruned': _area(sketch.pruned, most), 'kept': _area(sketch.kept, most)}
@@ -72,7 +72,7 @@ def _area(counts: np.ndarray, most: int) -> str:
   tops = (HEIGHT - np.ceil(heights * (HEIGHT - 2))).astype(np.int64)
   parts, last = ['M0 %d' % HEIGHT], HEIGHT
   for index, top in enumerate(tops.tolist()):
-    if top != last:  # Neighbours of one height are one line.
+    if top != last:  # Equal neighbours are drawn as one line.
       parts.append(('H%d' % index if index else '') + 'V%d' % top)
       last = top
   parts.append('H%d' % BINS)
@@ -80,7 +80,7 @@ def _area(counts: np.ndarray, most: int) -> str:
 
 
 def position(sketch: Sketch, threshold: Optional[float]) -> Optional[float]:
-  """Returns where a threshold lies on the paths, 0 to BINS; None beyond them, or for None."""
+  """Returns a threshold's position on the paths, 0 to BINS; None if outside or None."""
   if threshold is None or not sketch.largest or not 0 < threshold <= sketch.largest:
     return None
   return round(threshold / sketch.largest * BINS, 2)

@@ -1,44 +1,44 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: a sentence that says what is wrong with a pruned model, and one that says what to do.
+"""Finds problems of a pruned model: each finding states a problem and how to fix it.
 
-They are about weights with masks only: a stripped model, a TFLite file or a model that was never
-meant to be pruned has none. tflite.py beside this file knows which zeros kernels skip.
+Only weights with masks are examined. A stripped model, a TFLite file and a model that was never
+pruned have none. tflite.py in this folder knows which zeros kernels skip.
 """
 
 import re
 import textwrap
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from model_pruning import tables
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reporting import finding as finding_lib
 from model_pruning.reporting import pattern_findings
 from model_pruning.reporting.advice import Advice
 from model_pruning.reporting.advice import lower_than
 from model_pruning.reporting.finding import Finding
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import PruningSpec
+from model_pruning.util import tables
 
 MOST = 5
-_LONGEST_NAME = 40  # In a sentence on a terminal.
+_LONGEST_NAME = 40  # Characters of a name in a sentence on a terminal.
 
-# A layer is as good as gone from this sparsity on, unless nearly as much was asked for.
+# From this sparsity on, a layer is practically gone, unless its target is nearly as high.
 _ALMOST_ALL, _BEYOND_TARGET = 0.99, 0.005
-# A first or last layer with at most this fraction of all weights (and FLOPs, where they are known)
-# saves next to nothing, if it is also smaller than layers are on average, by this factor.
+# Pruning a first or last layer saves next to nothing if the layer has at most this fraction of all
+# weights (and of the FLOPs, where known) and is smaller than the mean layer by this factor.
 _LITTLE, _BELOW_MEAN = 0.02, 4
-# A layer with so many times fewer weights than layers have on average is a small one.
+# A layer is small if the mean layer has this many times as many weights.
 _SMALL = 20
-# From this sparsity on, small layers suffer from as much as large ones get.
+# From this target on, small layers suffer if they are pruned as hard as large ones.
 _HARD = 0.7
 
 
 def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[Finding, ...]:
-  """Returns at most MOST findings about the weights of a model, the weightiest first.
+  """Returns at most MOST findings about a model, the most important first.
 
   Args:
-    weights: all of them, in the order of the model.
-    never_updated: whether there are masks, and none was ever updated.
+    weights: all weights, in the model's order.
+    never_updated: whether the model has masks, none of which was ever updated.
   """
   masked = [weight for weight in weights if weight.masked and weight.size]
   if not masked:
@@ -54,12 +54,12 @@ def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[F
 
 
 def lines(findings: Sequence[Finding], width: int, names: Sequence[str] = ()) -> List[str]:
-  """Returns the findings for a terminal of that width; no line where there are none.
+  """Returns the findings as lines for a terminal; no lines if there are no findings.
 
   Args:
-    findings: what was found.
-    width: of the terminal.
-    names: of all weights; long ones lose their middle, but for keys of maps.
+    findings: the findings.
+    width: columns of the terminal.
+    names: names of all weights; long ones lose their middle, except in the keys of maps.
   """
   if not findings:
     return []
@@ -79,7 +79,7 @@ def _shortened(names: Sequence[str]) -> Callable[[str], str]:
   if not short:
     return str
   longest_first = sorted(short, key=len, reverse=True)
-  # Not within hyperparameters, where names are parts of keys.
+  # Names inside hyperparameters stay whole: they are parts of keys.
   found = re.compile(r'(?<![^\s(])(%s)(?![^\s,;.:)])' % '|'.join(map(re.escape, longest_first)))
   return lambda text: found.sub(lambda match: short[match.group(1)], text)
 
@@ -94,7 +94,7 @@ def _never_updated(masked: Sequence[WeightReport]) -> Finding:
 
 def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
-  """Layers that ended all or nearly all zero, beyond their targets."""
+  """Finds layers that are all or nearly all zero, beyond their targets."""
   del weights
   found = [weight for weight in masked if weight.size > 1 and weight.sparsity >= _ALMOST_ALL and (
       weight.zeros == weight.size or weight.target is None or
@@ -102,9 +102,9 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
   if not found:
     return None
   worst = max(found, key=lambda weight: (weight.sparsity, weight.size))
-  left = worst.size - worst.zeros
+  rest = worst.size - worst.zeros
   text = '%s ended with %s of its %s weights.' % (
-      worst.name, 'only {:,}'.format(left) if left else 'none', '{:,}'.format(worst.size))
+      worst.name, 'only {:,}'.format(rest) if rest else 'none', '{:,}'.format(worst.size))
   if len(found) > 1:
     text = '%d layers ended all or nearly all zero: %s.' % (len(found), finding_lib.named(found))
   it = 'it' if len(found) == 1 else 'them'
@@ -127,33 +127,33 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
 
 def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
-  """Weights whose masks hide fewer elements than their targets ask for."""
+  """Finds weights whose masks hide fewer elements than their targets require."""
   del weights, advice
   found = [weight for weight in masked if weight.met is False and not weight.is_coarse]
   if not found:
     return None
   found.sort(key=lambda weight: weight.sparsity - (weight.target or 0))
   shown = '; '.join('%s is at %s, short of %s' % (
-      weight.name, tables.share(weight.sparsity), weight.target_text)
+      weight.name, tables.fraction(weight.sparsity), weight.target_text)
                     for weight in found[:finding_lib.NAMED])
   if len(found) > finding_lib.NAMED:
     shown += '; and %d more' % (len(found) - finding_lib.NAMED)
   ends = {weight.details.goal.end_step for weight in found if weight.details.goal}
   end = next(iter(ends)) if len(ends) == 1 else None
-  what = 'Train on to %s, or let the schedule end earlier.' % (
-      'a mask update at or after step %d, where the schedule comes to the target' % end
+  remedy = 'Train on to %s, or let the schedule end earlier.' % (
+      'a mask update at or after step %d, where the schedule reaches the target' % end
       if end else 'the last mask update of the schedule')
   if len(found) < sum(weight.met is not None for weight in masked):
-    what = ('Other weights met theirs, so look whether these are trained, and not frozen. ' +
-              what)
-  return finding_lib.make('short', found, shown + '.', what)
+    remedy = ('Other weights met their targets, so check that these are trained and not frozen. ' +
+              remedy)
+  return finding_lib.make('short', found, shown + '.', remedy)
 
 
 def _ends(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
           advice: Advice) -> Optional[Finding]:
-  """A first or last layer whose zeros save next to nothing."""
+  """Finds a first or last layer whose zeros save next to nothing."""
   found = [weight for weight in _useless_ends(masked, weights) if advice.lowered(weight) is None]
-  # Where these are small layers, the line about those will do.
+  # If these layers are small ones, the finding about small layers covers them.
   if not found or set(_ids(found)) <= set(_ids(_small_ones(masked, advice))):
     return None
   size = sum(weight.size for weight in weights)
@@ -185,7 +185,7 @@ def _useless_ends(masked: Sequence[WeightReport],
 
 
 def _is_spared(weight: WeightReport) -> bool:
-  """Returns whether the threshold of a group left a weight denser than the group."""
+  """Whether a group's threshold left a weight less sparse than the group's target."""
   goal = weight.details.goal
   return goal is not None and goal.group is not None and weight.sparsity < goal.target
 
@@ -214,19 +214,19 @@ def _small_ones(masked: Sequence[WeightReport], advice: Advice) -> List[WeightRe
 
 def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
-  """Small layers that are pruned as hard as large ones."""
+  """Finds small layers that are pruned as hard as large ones."""
   found = [weight for weight in _small_ones(masked, advice) if advice.lowered(weight) is None]
   if not found:
     return None
   found.sort(key=lambda weight: weight.size)
   least, largest = found[0], max(masked, key=lambda weight: weight.size)
-  left = '{:,} of {:,}'.format(least.size - least.zeros, least.size)
+  rest = '{:,} of {:,}'.format(least.size - least.zeros, least.size)
   if len(found) == 1:
     text = '%s is pruned as hard as %s, which has %d times as many weights: it has %s left.' % (
-        least.name, largest.name, round(largest.size / least.size), left)
+        least.name, largest.name, round(largest.size / least.size), rest)
   else:
     text = '%s are pruned as hard as %s, which is far larger: %s has %s weights left.' % (
-        finding_lib.named(found), largest.name, least.name, left)
+        finding_lib.named(found), largest.name, least.name, rest)
   end = next((which for which, weight in (('first', weights[0]), ('last', weights[-1]))
               if weight is least), None)
   if end:
@@ -244,5 +244,5 @@ def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
 
 
 def _may_be_global(spec: PruningSpec) -> bool:
-  """Returns whether global_pruning=true may be added to hyperparameters."""
+  """Whether global_pruning=true may be added to hyperparameters."""
   return not (spec.intra_block_sparsity or spec.group_pruning or spec.weight_sparsity_map)

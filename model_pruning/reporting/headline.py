@@ -1,11 +1,11 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The top of a page: the result of the pruning in a line, and the totals."""
+"""The top of a page: the result of pruning in one line, and the totals."""
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from model_pruning import tables
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
 _NAMED = 2
 
@@ -16,7 +16,7 @@ class Headline(NamedTuple):
   Attributes:
     state: 'met', 'missed' or 'unknown'.
     text: the line.
-    more: a second sentence; '' for none.
+    more: a second sentence, or ''.
   """
   state: str
   text: str
@@ -24,12 +24,12 @@ class Headline(NamedTuple):
 
 
 def headline(report: Any) -> Headline:
-  """Returns the first line about a model_pruning.report.Report."""
+  """Returns the first line for a model_pruning.report.Report."""
   masked = [weight for weight in report.weights if weight.masked]
   known = [weight for weight in report.weights if weight.met is not None]
   missed = [weight for weight in known if not weight.met]
   if report.never_updated:
-    return Headline('missed', 'No mask was ever updated', 'The model is masked, and dense still.')
+    return Headline('missed', 'No mask was ever updated', 'The model is masked, but still dense.')
   if known:
     missed.sort(key=lambda weight: weight.sparsity - weight.target)
     more = '; '.join(_shortfall(weight) for weight in missed[:_NAMED])
@@ -53,18 +53,18 @@ def headline(report: Any) -> Headline:
 
 def _shortfall(weight: WeightReport) -> str:
   found = '%s is at %s, short of %s' % (
-      weight.name, tables.share(weight.sparsity), weight.target_text)
+      weight.name, tables.fraction(weight.sparsity), weight.target_text)
   goal = weight.details.goal
   return found + ', which cannot be met in %s' % goal.unit if goal and weight.is_coarse else found
 
 
 def tiles(report: Any) -> List[Dict[str, Optional[str]]]:
-  """Returns the totals: dicts of 'label', 'value' and 'note'."""
+  """Returns the totals as dicts of 'label', 'value', 'note' and 'bar'."""
   totals, weights = report.totals(), report.weights
   masked = [weight for weight in weights if weight.masked]
   kept = totals['size'] - totals['zeros']
   found: List[Dict[str, Optional[str]]] = [
-      {'label': 'Sparsity', 'value': tables.share(totals['sparsity']),
+      {'label': 'Sparsity', 'value': tables.fraction(totals['sparsity']),
        'note': '%s of %s weights kept' % (tables.scaled(kept), tables.scaled(totals['size'])),
        'bar': '%.4f' % totals['sparsity']},
       {'label': 'Size', 'value': tables.scaled(totals['bytes_sparse'], 'B'),

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sparsity and thresholds over a run: from event files beside a model, or as training goes."""
+"""Sparsity and thresholds over a run, read from event files or recorded during training."""
 
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -8,29 +8,29 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning import errors
-from model_pruning import events
 from model_pruning import names
+from model_pruning.reporting import events
 
-_MOST_RECORDED = 512  # Updates; of more, every second one is dropped.
-_Row = Dict[str, Tuple[float, float]]  # (sparsity, threshold) by the names of the weights.
+_MOST_RECORDED = 512  # Updates; beyond that, every second one is dropped.
+_Row = Dict[str, Tuple[float, float]]  # (sparsity, threshold) by weight name.
 
 
 def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
-  """Returns the history of the run that a model is from; None if no event files tell.
+  """Returns the history of the run that produced a model; None if no event files belong to it.
 
-  They are looked for in the folder of the model, two levels deep, and in the one above it. What
-  they find counts if it is mostly about weights of this model: other runs may lie there, too.
+  Looks for event files in the model's folder, two levels deep, and in the parent folder. A history
+  counts only if more than half of its weights belong to the model, as other runs may be there too.
 
   Args:
     path: the file or folder of a model, or the prefix of a checkpoint.
-    weights: names of its masked weights.
+    weights: names of the model's masked weights.
   """
   if os.path.isdir(path):
     folder = path
   elif os.path.exists(path) or os.path.exists(path + '.index'):
     folder = os.path.dirname(path)
   else:
-    return None  # A name of something in memory.
+    return None  # The name of a model in memory.
   folder = os.path.abspath(folder)
   for place, depth in ((folder, 2), (os.path.dirname(folder), 0)):
     try:
@@ -44,10 +44,10 @@ def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
 
 
 def by_weight(history: events.History, weights: Sequence[str]) -> List[events.WeightHistory]:
-  """Returns the history, by the names of the weights where they can be told.
+  """Returns each weight's history, under the weight's own name if it is known.
 
-  Summaries are named after masks: 'conv1' of 'conv1/mask', which is over 'conv1/kernel' or
-  'conv1/weights'; 'conv1/depthwise' of 'conv1/depthwise_mask'; 'conv1/kernel' of Keras models.
+  Summaries carry the names of masks: 'conv1' for 'conv1/mask', which masks 'conv1/kernel' or
+  'conv1/weights'; 'conv1/depthwise' for 'conv1/depthwise_mask'; in Keras models 'conv1/kernel'.
   """
   known: Dict[str, str] = {}
   for weight in weights:
@@ -60,7 +60,7 @@ def by_weight(history: events.History, weights: Sequence[str]) -> List[events.We
 
 
 class Recorder:
-  """Remembers sparsity and threshold of each weight, update by update."""
+  """Records the sparsity and threshold of each weight at every mask update."""
 
   def __init__(self) -> None:
     self._rows: Dict[int, _Row] = {}
@@ -68,27 +68,27 @@ class Recorder:
     self._number, self._every = 0, 1
 
   def record(self, step: int, weights: _Row) -> None:
-    """Adds an update, in the place of an earlier one at the same step.
+    """Adds an update; it replaces an earlier one at the same step.
 
     Args:
       step: global step of the update.
-      weights: (sparsity, threshold) by the names of the weights.
+      weights: (sparsity, threshold) by weight name.
     """
     if step in self._rows or self._number % self._every == 0:
       self._rows[step] = weights
     self._last = {step: weights}
     self._number += 1
-    if len(self._rows) > _MOST_RECORDED:  # From here on every second one is kept.
+    if len(self._rows) > _MOST_RECORDED:  # From now on, only every second update is kept.
       self._rows = {step: self._rows[step] for step in sorted(self._rows)[::2]}
       self._every *= 2
 
   def history(self, path: str, earlier: Optional[events.History] = None
               ) -> Optional[events.History]:
-    """Returns the recorded updates, after the earlier ones that event files have.
+    """Returns the earlier history, from event files, continued by the recorded updates.
 
     Args:
-      path: the path of the History.
-      earlier: of the same run, by names of weights or of summaries.
+      path: the History's path.
+      earlier: history of the same run, by names of weights or of summaries.
     """
     rows = {**self._rows, **self._last}
     steps = sorted(rows)

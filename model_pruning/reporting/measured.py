@@ -1,33 +1,33 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the weights of a model, one at a time, for a report."""
+"""Measures the weights of a model for a report, one at a time."""
 
 import dataclasses
 from typing import Iterator, Optional
 
 import numpy as np
 
-from model_pruning import tensors
 from model_pruning.compat import tf
-from model_pruning.export import flatbuffer
-from model_pruning.export import tflite_sparse
-from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.export.tflite import sparse as tflite_sparse
+from model_pruning.export.tflite.kernels import Zeros
+from model_pruning.hparams.maps import BlockDims
+from model_pruning.reading import flatbuffer
 from model_pruning.reading import measure
+from model_pruning.reading import tensors
 from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting.sketch import sketch_of
 from model_pruning.reporting.weight import Details
 from model_pruning.reporting.weight import WeightReport
-from model_pruning.spec import BlockDims
 
-# Elements, in whole outputs, by which it is told whether a weight is smaller stored sparse: it
-# would otherwise have to be compressed twice more.
+# Sample size in elements (whole outputs) to decide whether a weight is smaller stored sparse;
+# deciding by all elements would mean compressing the weight twice more.
 _SAMPLE = 1 << 16
 
 
 def measured(weight: StoredWeight, block: Optional[BlockDims]) -> WeightReport:
-  """Returns the row of a report for a weight in memory.
+  """Returns the report's row for a weight in memory.
 
   Args:
     weight: the weight.
@@ -55,7 +55,7 @@ def _details(weight: StoredWeight, kept: np.ndarray) -> Details:
 
 
 def _is_smaller_sparse(weight: StoredWeight, kept: np.ndarray) -> bool:
-  """Returns whether a float TFLite file has a weight stored sparse, by some of its outputs."""
+  """Whether a float TFLite file would store a weight sparse, judged by a sample of outputs."""
   if kept.ndim < 2 or np.count_nonzero(kept) > 0.9 * kept.size:
     return False
   outputs = kept.shape[-1]
@@ -69,18 +69,18 @@ def _is_smaller_sparse(weight: StoredWeight, kept: np.ndarray) -> bool:
 
 def _row(name: str, kept: np.ndarray, values: np.ndarray,
          block: Optional[BlockDims]) -> WeightReport:
-  """Returns the row of a weight, as far as its values tell.
+  """Returns the row of a weight, with all that follows from its values.
 
   Args:
-    name: of the weight.
+    name: name of the weight.
     kept: bool array of its shape, False for zeros.
-    values: as they are stored.
+    values: the values as stored.
     block: see `measured`.
   """
   shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
   kept = measure.as_matrix(kept)
   repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
-  if repeated:  # It takes no memory, and has none taken for it here.
+  if repeated:  # Broadcast from one value: it takes no memory, so allocate none here.
     alive = bool(kept[0, 0])
     blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)
     zeros = 0 if alive else kept.size
@@ -99,12 +99,12 @@ def _row(name: str, kept: np.ndarray, values: np.ndarray,
 
 
 def tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightReport]:
-  """Yields the weights of a TFLite model; of those stored sparse, as they are stored."""
+  """Yields the weights of a TFLite model; sparse ones are measured as stored."""
   for constant in flatbuffer.constants_of(path):
     stored, kept = constant.stored(), constant.values != constant.zero
     if not constant.sparse:
       kept = kept.reshape(constant.shape)
-      # The outputs come first in the file, and last in a kernel.
+      # The file puts outputs first, kernels put them last.
       kept = np.moveaxis(kept, 0, -1) if stored.shape != constant.shape else kept
       row = _row(stored.name, kept, constant.values, block)
     else:

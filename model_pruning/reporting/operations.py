@@ -1,12 +1,12 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which operation of TFLite a weight will be in, by its graph, or by its shape and name."""
+"""Which TFLite operation will use a weight, by its graph, or else by its shape and name."""
 
 import dataclasses
 import re
 from typing import Sequence
 
-from model_pruning.export.tflite_kernels import FULLY_CONNECTED
+from model_pruning.export.tflite.kernels import FULLY_CONNECTED
 from model_pruning.reading.flops import Layer
 from model_pruning.reporting.weight import WeightReport
 
@@ -20,12 +20,12 @@ _RECURRENT = re.compile(r'recurrent_kernel|(lstm|gru|rnn)(_cell)?(_\d+)?/', re.I
 
 
 def with_operation(row: WeightReport, layers: Sequence[Layer] = ()) -> WeightReport:
-  """Returns a row of a report with the operation that uses the weight.
+  """Returns a report's row with the operation that uses the weight filled in.
 
   Args:
     row: the weight.
-    layers: the layers of the graph that multiply by it; none where there is no graph, or the
-      weight is looked up in.
+    layers: the graph's layers that multiply by it; empty if there is no graph, or if the
+      weight is looked up in, as embeddings are.
   """
   if layers:
     op, transposed, in_loop = _OPS.get(layers[0].op, ''), layers[0].transposed, layers[0].in_loop

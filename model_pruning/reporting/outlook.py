@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a page about TFLite: weights of one fate together."""
+"""The TFLite part of a page: weights that TFLite treats alike, in groups."""
 
 import re
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
@@ -17,12 +17,12 @@ class Group(NamedTuple):
   """Weights that TFLite treats alike.
 
   Attributes:
-    names: of the weights.
+    names: names of the weights.
     op: the operation that uses them; '' if unknown.
     stored: how a float model stores them; see tflite.Prospect.
-    skips: for which quantizations the runtime skips the zeros; '' for none.
-    why: why not, with the numbers of the first weight; '' if it does.
-    advice: hyperparameters with which it would; '' if nothing would help, or it does.
+    skips: the quantizations for which kernels skip the zeros; '' for none.
+    why: why kernels do not skip them, with the numbers of the first weight; '' if they do.
+    advice: hyperparameters with which they would; '' if nothing would help, or they already do.
   """
   names: List[str]
   op: str
@@ -33,7 +33,7 @@ class Group(NamedTuple):
 
 
 def groups_of(weights: Sequence[WeightReport]) -> List[Group]:
-  """Returns the masked weights of a model, grouped by their fate, the largest group first."""
+  """Returns the masked weights by how TFLite treats them: unskipped first, then large groups."""
   found: Dict[Tuple[Any, ...], List[Tuple[WeightReport, tflite.Prospect]]] = {}
   for weight in weights:
     if weight.masked and weight.zeros:

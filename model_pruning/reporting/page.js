@@ -20,7 +20,7 @@
     try { localStorage.setItem('model_pruning_theme', root.dataset.theme); } catch (error) { /* See above. */ }
   });
 
-  // ---- Lines of charts are picked by their legend. ----
+  // ---- Legends highlight the lines of charts. ----
 
   for (const item of document.querySelectorAll('[data-line]')) {
     const plot = item.closest('.chart').querySelector('.plot');
@@ -33,7 +33,7 @@
   const table = byId('table');
   if (!table) return;
 
-  // ---- Sorting. Numbers go by their values, and where there is none it comes last. ----
+  // ---- Sorting. Numbers sort by value; missing values come last. ----
 
   const body = table.tBodies[0];
   const rows = [...body.rows];
@@ -43,7 +43,7 @@
   function sort(heading) {
     const key = heading.dataset.key;
     const was = heading.getAttribute('aria-sort');
-    // Numbers begin with the largest, names with the first; a third time brings the order of the model.
+    // Numbers start with the largest, names with the first; a third click restores the model's order.
     const orders = key === 'name' ? ['ascending', 'descending', null] : ['descending', 'ascending', null];
     const order = orders[(orders.indexOf(was) + 1) % 3];
     for (const other of table.tHead.querySelectorAll('[aria-sort]')) other.removeAttribute('aria-sort');

@@ -1,7 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: data = reporting/page.html.j2 reporting/page.css reporting/page.js
-"""A report as one HTML file for browsers, which loads nothing."""
+"""A report as one HTML file for browsers, which loads no other file."""
 
 import importlib
 import json
@@ -10,27 +10,27 @@ import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning import events
-from model_pruning import files
-from model_pruning import tables
 from model_pruning.reporting import charts
 from model_pruning.reporting import drawings
+from model_pruning.reporting import events
 from model_pruning.reporting import history as history_lib
 from model_pruning.reporting import outlook
 from model_pruning.reporting import rows as rows_lib
 from model_pruning.reporting.headline import headline
 from model_pruning.reporting.headline import tiles
+from model_pruning.util import files
+from model_pruning.util import tables
 from model_pruning.version import __version__
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-# Hyperparameters, calls and operations in a sentence, to be set as code; no parts of names.
+# Hyperparameters, calls and operations in a sentence, to be shown as code; not parts of names.
 _CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
                    r"(?:,[\w.]+=(?:\[[^\]\s]*\]|[\w']+))*|"
                    r'\w+\([^)\s]*\)|[A-Z]+(?:_[A-Z0-9]+)+(?![\w/]))')
 
 
 def require() -> None:
-  """Raises errors.MissingPackageError unless the packages that pages need are installed."""
+  """Raises errors.MissingPackageError unless the packages for pages are installed."""
   for package in ('jinja2', 'matplotlib'):
     try:
       importlib.import_module(package)
@@ -42,11 +42,11 @@ def require() -> None:
 
 
 def write(report: Any, history: Optional[events.History], path: Any) -> str:
-  """Writes the page of a report, whole or not at all, and returns the path.
+  """Writes a report's page, whole or not at all, and returns the path.
 
   Args:
     report: a model_pruning.report.Report.
-    history: sparsity and thresholds over the run; None where nothing is known of it.
+    history: sparsity and thresholds over the run; None if unknown.
     path: the file to write.
 
   Raises:
@@ -63,7 +63,7 @@ def write(report: Any, history: Optional[events.History], path: Any) -> str:
 
 
 def render(report: Any, history: Optional[events.History]) -> str:
-  """Returns the page of a report as HTML. Args and errors: see write."""
+  """Returns a report's page as HTML. Args and errors: see write."""
   require()
   import jinja2
   environment = jinja2.Environment(
@@ -99,7 +99,7 @@ def _counts(weights: Sequence[Any]) -> Dict[str, int]:
 
 
 def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, Any]]:
-  """Returns the charts over the run; none where nothing is known of it."""
+  """Returns the charts over the run; none if its history is unknown."""
   if history is None:
     return []
   weights = history_lib.by_weight(history, [weight.name for weight in report.weights])
@@ -110,7 +110,7 @@ def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, An
 
 
 def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
-  """Returns the data for the script of the page: the JSON of the report, and details by weight."""
+  """Returns the data for the page's script: the report's JSON, with details for each weight."""
   content = json.loads(report.to_json())
   for values, weight in zip(content['weights'], report.weights):
     values['details'] = rows_lib.details_of(weight)
@@ -118,22 +118,22 @@ def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
 
 
 def _script(data: Any) -> Any:
-  """Returns JSON that can stand in a script element."""
-  text = json.dumps(data, separators=(',', ':'))  # ASCII alone: no U+2028 either.
+  """Returns JSON that is safe inside a script element."""
+  text = json.dumps(data, separators=(',', ':'))  # ASCII only: no U+2028 either.
   for char in '<>&':
     text = text.replace(char, '\\u%04x' % ord(char))
   return _markup(text)
 
 
 def _split(name: str, tail: int) -> Tuple[Any, Any]:
-  """Returns a name as HTML, in two parts: of the first the end is left out if there is no room."""
+  """Returns a name as HTML in two parts; if room is short, the first part loses its end."""
   name = tables.printable(name)
   tail = min(len(name) // 2, tail)
   return _breakable(name[:len(name) - tail]), _breakable(name[len(name) - tail:])
 
 
 def _breakable(text: str) -> Any:
-  """Returns a text as HTML that may be broken behind each slash."""
+  """Returns a text as HTML that may be broken after each slash."""
   import markupsafe
   return markupsafe.Markup('/<wbr>').join(text.split('/'))
 
@@ -152,7 +152,7 @@ def _as_code(text: str) -> Any:
 def _raw(name: str) -> Any:
   with open(os.path.join(_HERE, name), encoding='utf-8') as handle:
     content = handle.read()
-  # Without the header, which is about the source.
+  # Leave out the licence header of the source.
   return _markup(re.sub(r'\A(/\*.*?\*/\s*|//[^\n]*\n)+', '', content, flags=re.DOTALL))
 
 

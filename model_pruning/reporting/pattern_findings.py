@@ -1,10 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Findings about patterns: blocks too coarse, outputs without a weight, zeros no kernel skips."""
+"""Finds problems of patterns: blocks too coarse, outputs without weights, zeros no kernel skips."""
 
 from typing import List, Optional, Sequence, Tuple
 
-from model_pruning import tables
 from model_pruning.reporting import tflite
 from model_pruning.reporting.advice import Advice
 from model_pruning.reporting.advice import lower_than
@@ -13,19 +12,20 @@ from model_pruning.reporting.finding import make
 from model_pruning.reporting.finding import named
 from model_pruning.reporting.finding import NAMED
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
-# A weight with more than this fraction of its outputs dead is worth a line. Blocks along few
-# inputs leave some without any, by chance.
+# Report a weight if more than this fraction of its outputs is dead. Blocks along few inputs leave
+# some outputs empty by chance.
 _DEAD_OUTPUTS = 0.25
-# With fewer blocks per output than this it is the blocks that leave outputs dead.
+# With fewer blocks per output than this, the blocks are the reason for dead outputs.
 _FEW_BLOCKS = 8
-# The weights that TFLite does not skip make at least this fraction of the model.
+# Report weights whose zeros TFLite does not skip if they hold at least this fraction of the model.
 _WORTH = 0.1
 
 
 def coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
-  """Weights whose pattern cannot come to their target, of which it is as close as it can be."""
+  """Finds weights whose pattern, not their training, keeps them off the target."""
   del weights
   found = [weight for weight in masked if weight.is_coarse and advice.lowered(weight) is None]
   if not found:
@@ -35,19 +35,19 @@ def coarse(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
   goal = worst.details.goal
   assert goal is not None
   text = '%s is pruned in %s, which cannot come closer to its target of %s than %s.' % (
-      worst.name, goal.unit, tables.share(worst.target), tables.share(worst.sparsity))
+      worst.name, goal.unit, tables.fraction(worst.target), tables.fraction(worst.sparsity))
   if len(found) > 1:
-    text = text[:-1] + '; %d more likewise.' % (len(found) - 1)
+    text = text[:-1] + '; the same holds for %d more.' % (len(found) - 1)
   reached = advice.targets([(weight, weight.sparsity) for weight in found])
   smaller = 'a larger block_width' if 'runs' in goal.unit else _smaller(found, advice)
   if smaller and not any(weight.sparsity for weight in found):
     return make('coarse', found, text, 'Prune in smaller units: %s.' % smaller)
-  return make('coarse', found, text, 'Set a target that the pattern can reach, such as %s%s.' % (
+  return make('coarse', found, text, 'Set a target that the pattern can reach: %s%s.' % (
       reached, ', or prune in smaller units: ' + smaller if smaller else ''))
 
 
 def _smaller(found: Sequence[WeightReport], advice: Advice) -> str:
-  """Returns the hyperparameters of smaller blocks; '' where there are none."""
+  """Returns the hyperparameters for smaller blocks; '' if there are none."""
   blocks = []
   for weight in found:
     goal = weight.details.goal
@@ -59,7 +59,7 @@ def _smaller(found: Sequence[WeightReport], advice: Advice) -> str:
 
 def dead_outputs(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
                  advice: Advice) -> Optional[Finding]:
-  """Weights with outputs that have no element left, though elements or blocks are pruned."""
+  """Finds weights with empty outputs, though only elements or blocks are pruned."""
   del weights
   found = []
   for weight in masked:
@@ -79,7 +79,7 @@ def dead_outputs(masked: Sequence[WeightReport], weights: Sequence[WeightReport]
                    for weight in found[:NAMED])
   if len(found) > NAMED:
     text += ', and some of %d more' % (len(found) - NAMED)
-  text += ' have no weight left: they give their bias whatever comes in.'
+  text += ' have no weight left: they return their bias for every input.'
   tall = [weight for weight in found if _few_blocks(weight)]
   if tall:
     goal = tall[0].details.goal
@@ -89,15 +89,15 @@ def dead_outputs(masked: Sequence[WeightReport], weights: Sequence[WeightReport]
   others = [weight for weight in found if weight not in tall]
   for weight in found:
     advice.note([weight], lower_than(weight.target))
-  what = []
+  remedies = []
   if tall:
-    what.append('prune in smaller blocks (%s)' % advice.blocks(
+    remedies.append('prune in smaller blocks (%s)' % advice.blocks(
         [(weight, '4x1' if _inputs(weight) // 4 >= _FEW_BLOCKS and _height(weight) > 4 else '1x1')
          for weight in tall]))
   if others:
     clause = advice.targets([(weight, _lower(others[0])) for weight in others])
-    what.append('lower the target (%s)' % clause)
-  sentence = ', '.join(what)
+    remedies.append('lower the target (%s)' % clause)
+  sentence = ', '.join(remedies)
   return make('dead_outputs', found, text, '%s%s, or make the layer that much narrower.' % (
       sentence[0].upper(), sentence[1:]))
 
@@ -116,25 +116,25 @@ def _few_blocks(weight: WeightReport) -> bool:
 
 
 def _lower(weight: WeightReport) -> float:
-  """Returns a target at which an output keeps about three weights, and lower than its own."""
+  """Returns a target, lower than the weight's own, at which outputs keep about three weights."""
   enough = max(0.0, round(1 - 3 * weight.details.outputs / weight.size, 1))
   return min(enough, lower_than(weight.target))
 
 
 def wanted_hparams(fixable: Sequence[Tuple[WeightReport, tflite.Prospect]],
                    advice: Advice) -> str:
-  """Returns the hyperparameters with which kernels of TFLite would skip zeros; '' for none."""
+  """Returns the hyperparameters with which TFLite's kernels would skip zeros; '' for none."""
   wanted = [(weight, prospect.wanted) for weight, prospect in fixable if prospect.wanted]
   return ','.join(filter(None, [
       advice.blocks([(weight, each.block) for weight, each in wanted if each.block]),
-      # Not a target that it has, and that the masks miss by a rounding or within a group.
+      # Leave out a target it already has, which the masks miss by rounding or within a group.
       advice.targets([(weight, each.sparsity) for weight, each in wanted if each.sparsity and (
           weight.target is None or round(weight.target, 4) < each.sparsity)], n_of_m=False)]))
 
 
 def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
             advice: Advice) -> Optional[Finding]:
-  """Patterns that no kernel of TFLite skips."""
+  """Finds patterns whose zeros no TFLite kernel skips."""
   found = [(weight, tflite.prospect_of(weight, tflite.FEWEST_BLOCKS)) for weight in masked
            if weight.sparsity >= 0.5 and weight.size >= tflite.SMALLEST]
   slow = [weight for weight, prospect in found if not prospect.skips]

@@ -6,14 +6,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from model_pruning import tables
 from model_pruning.reporting import drawings
 from model_pruning.reporting import tflite
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.util import tables
 
-_MANY = 150  # Weights; of more the pictures of masks are smaller, so that the page is.
+_MANY = 150  # With more weights, pictures of masks are smaller, to keep the page small.
 _CELLS, _FEW_CELLS = 48, 24
-# Characters that a column has room for, and how many of them may be the end of a name.
+# Characters of a name that fit into the column, and the numbers of them its end may take.
 _ROOM, _TAILS = 40, (14, 18, 22, 26, 30)
 
 
@@ -21,10 +21,10 @@ class Column(NamedTuple):
   """A column of numbers.
 
   Attributes:
-    key: of the value in the JSON of a weight, by which the column is sorted.
-    title: over the column.
-    help: its meaning, a sentence.
-    text: the cell of a weight; '-' where there is nothing.
+    key: key of the value in a weight's JSON; the column is sorted by it.
+    title: heading of the column.
+    help: a sentence that explains it.
+    text: returns the cell of a weight; '-' if it has no value.
   """
   key: str
   title: str
@@ -35,7 +35,7 @@ class Column(NamedTuple):
 def _blocks(weight: WeightReport) -> str:
   if weight.block == (1, 1) or weight.block_sparsity is None:
     return '-'
-  return '%s %s' % (tables.shape_text(weight.block), tables.share(weight.block_sparsity))
+  return '%s %s' % (tables.shape_text(weight.block), tables.fraction(weight.block_sparsity))
 
 
 COLUMNS = (
@@ -58,7 +58,7 @@ COLUMNS = (
 
 
 def tail_of(names: Sequence[str]) -> int:
-  """Returns how many characters at their ends long names keep, so that they stay different."""
+  """Returns how many last characters long names must keep to stay different."""
   for tail in _TAILS:
     shown = {name if len(name) <= _ROOM else (name[:_ROOM - tail], name[-tail:]) for name in names}
     if len(shown) == len(set(names)):
@@ -67,13 +67,13 @@ def tail_of(names: Sequence[str]) -> int:
 
 
 def columns_of(weights: Sequence[WeightReport]) -> List[Column]:
-  """Returns the columns that have something in them."""
+  """Returns the columns that are not empty."""
   return [column for column in COLUMNS
           if any(column.text(weight) != '-' for weight in weights)]
 
 
 def rows_of(weights: Sequence[WeightReport]) -> List[Dict[str, Any]]:
-  """Returns the cells of each weight, by their names in the template."""
+  """Returns each weight's cells, by their names in the template."""
   columns = columns_of(weights)
   cells = _CELLS if len(weights) <= _MANY else _FEW_CELLS
   return [_row(weight, columns, cells) for weight in weights]
@@ -88,7 +88,7 @@ def _row(weight: WeightReport, columns: Sequence[Column], cells: int) -> Dict[st
       'state': ('missed' if weight.met is False else 'met' if weight.met else
                 'pruned' if weight.masked else 'dense'),
       'masked': weight.masked,
-      'sparsity': tables.share(weight.sparsity),
+      'sparsity': tables.fraction(weight.sparsity),
       'target': None if weight.target is None else weight.target_text,
       'bar': '%.4g' % (100 * weight.sparsity),
       'tick': None if weight.target is None or weight.target_of else '%.4g' % (100 * weight.target),
@@ -99,7 +99,7 @@ def _row(weight: WeightReport, columns: Sequence[Column], cells: int) -> Dict[st
 
 
 def details_of(weight: WeightReport) -> Dict[str, Any]:
-  """Returns the other contents of the panel of a weight, for JSON."""
+  """Returns the other contents of a weight's panel, for JSON."""
   details, sketch, goal = weight.details, weight.details.sketch, weight.details.goal
   found: Dict[str, Any] = {
       'outputs': details.outputs, 'dead_outputs': details.dead_outputs,

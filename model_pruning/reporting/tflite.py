@@ -1,27 +1,27 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The fate of the zeros of a weight in TFLite, told before the model is exported."""
+"""Predicts, before a model is exported, what TFLite will do with a weight's zeros."""
 
 import dataclasses
 from typing import Optional, Tuple
 
-from model_pruning.export import tflite_kernels
-from model_pruning.export import tflite_sparse
+from model_pruning.export.tflite import kernels as tflite_kernels
+from model_pruning.export.tflite import sparse as tflite_sparse
 from model_pruning.reporting.weight import WeightReport
 
-SMALLEST = 1024  # Elements; with fewer, 'dynamic' leaves a weight as it is.
-# Per output; among fewer blocks there is little to choose from.
+SMALLEST = 1024  # Elements; 'dynamic' quantization leaves smaller weights as floats.
+# Blocks per output; with fewer there is little to choose from.
 FEWEST_BLOCKS = 8
 _MODES = (('float', tflite_kernels.FLOAT), ('dynamic int8', tflite_kernels.DYNAMIC))
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-  """The training that would have kernels skip the zeros of a weight.
+  """How to train so that kernels skip a weight's zeros.
 
   Attributes:
-    block: blocks of that HEIGHTxWIDTH; '' where it has them.
-    sparsity: at least that sparsity; None where it has it.
+    block: prune in blocks of this HEIGHTxWIDTH; '' if the weight has such blocks.
+    sparsity: prune to at least this sparsity; None if the weight reaches it.
   """
   block: str
   sparsity: Optional[float]
@@ -29,14 +29,14 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Prospect:
-  """The fate of a weight in TFLite.
+  """What TFLite will do with a weight.
 
   Attributes:
     stored: how the exporter would store it in a float model: 'sparse', 'sparse in the file, dense
       in memory' or 'dense'.
-    skips: for which quantizations the runtime skips the zeros: 'float', 'dynamic int8'.
-    why: why not, where it is none.
-    wanted: the training that would change that; None where nothing would help, or it does.
+    skips: the quantizations for which kernels skip the zeros: 'float', 'dynamic int8'.
+    why: why they do not, if they skip none; '' otherwise.
+    wanted: how to train so that they do; None if nothing would help, or they already do.
   """
   stored: str
   skips: Tuple[str, ...]
@@ -45,11 +45,11 @@ class Prospect:
 
 
 def prospect_of(weight: WeightReport, fewest_blocks: int = 1) -> Prospect:
-  """Returns the fate of a weight in TFLite, as far as its mask and its graph tell.
+  """Predicts what TFLite will do with a weight, from its mask and its graph.
 
   Args:
     weight: the weight.
-    fewest_blocks: the smaller blocks are wanted where an output would have fewer of the larger.
+    fewest_blocks: recommend a larger block only if each output has at least this many of them.
   """
   details = weight.details
   verdicts = [(name, tflite_kernels.judge(details.op or 'this operation', kind, details.zeros))
@@ -68,7 +68,7 @@ def prospect_of(weight: WeightReport, fewest_blocks: int = 1) -> Prospect:
     return Prospect(stored, skips, '', None)
   zeros = details.zeros
   inputs = 0 if zeros is None else zeros.outputs if details.transposed else zeros.inputs
-  # Blocks of 16x1 serve both, as they are made of 4x1.
+  # Blocks of 16x1 suit both quantizations, as they consist of 4x1 blocks.
   best = next((verdict for _, verdict in reversed(verdicts)
                if (verdict.wanted_block or verdict.wanted_sparsity) and
                inputs // (verdict.block or 1) >= fewest_blocks), None)

@@ -1,38 +1,38 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a report: one weight each."""
+"""The rows of a report, one for each weight."""
 
 import dataclasses
 from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from model_pruning import tables
-from model_pruning.export.tflite_kernels import Zeros
+from model_pruning.export.tflite.kernels import Zeros
+from model_pruning.hparams.maps import BlockDims
 from model_pruning.reading.goals import Goal
 from model_pruning.reporting.sketch import Sketch
-from model_pruning.spec import BlockDims
+from model_pruning.util import tables
 
-# A target, and the sparsity closest to it that its blocks allow, may lie so far apart.
+# A pattern is coarse if its closest sparsity is further than this from the target.
 COARSE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-  """More about a weight, which JSON and CSV leave out.
+  """More about a weight, not in JSON and CSV.
 
   Attributes:
     hidden: number of elements that the mask hides; 0 without a mask.
     outputs: size of the last axis.
-    dead_outputs: how many outputs have no element left.
-    sketch: pictures of the magnitudes and the mask; None of an empty weight.
-    zeros: the numbers that decide about kernels, for a weight of rank 2; None for others.
-    stored_sparse: whether a float TFLite file would be smaller with it stored sparse.
-    goal: its target, where that is known.
+    dead_outputs: number of outputs with no element left.
+    sketch: data for pictures of the magnitudes and the mask; None for an empty weight.
+    zeros: the numbers that decide which kernels skip its zeros, for rank 2; None otherwise.
+    stored_sparse: whether storing it sparse would make a float TFLite file smaller.
+    goal: its target, if known.
     op: the kind of operation that uses it, as TFLite names it: 'FULLY_CONNECTED'; '' if
       unknown.
-    transposed: whether it is the [outputs, inputs] of a matrix product.
-    in_loop: whether that is in a loop.
+    transposed: whether the operation takes it as [outputs, inputs].
+    in_loop: whether the operation is in a loop.
   """
   hidden: int = 0
   outputs: int = 1
@@ -51,27 +51,27 @@ class WeightReport:
   """One weight.
 
   Attributes:
-    name: of the variable, constant or tensor.
-    shape: of the weight.
+    name: name of the variable, constant or tensor.
+    shape: shape of the weight.
     dtype: name of its dtype.
     masked: whether a mask is stored with it.
-    zeros: number of elements that are zero, or hidden by the mask.
-    block: (height, width) of the blocks that the next two are about, in elements
-      of the weight as a matrix [inputs, outputs].
-    block_sparsity: share of the blocks that are all zeros; None for a weight that is
-      no matrix, where blocks were asked for.
-    threshold: of the last mask update; None where none is stored.
+    zeros: number of elements that are zero or hidden by the mask.
+    block: (height, width) of the blocks that block_sparsity and bytes_sparse refer to, in
+      elements of the weight as a matrix [inputs, outputs].
+    block_sparsity: fraction of these blocks that are all zeros; None if a block size was
+      requested and the weight is not a matrix.
+    threshold: threshold of the last mask update; None if none is stored.
     bytes_dense: size of all elements.
     bytes_sparse: size in the encoding of measure.bytes_sparse, in these blocks, or
-      bytes_dense where that is less.
-    bytes_gzipped: size of all elements, zeros included, once gzipped.
-    flops: of the layers that multiply by the weight, per example, two per
-      multiply-add; None where they are not known.
-    flops_effective: flops times the share of elements that are kept.
-    target: the target sparsity, where the model says it, or its hparams were given; None
-      otherwise, and for weights without a mask.
-    met: whether the mask, or the masks of its group, hide as many elements as the target asks
-      for, and its units let it come close to that; None without a target.
+      bytes_dense if that is less.
+    bytes_gzipped: size of all elements, zeros included, after gzip.
+    flops: FLOPs per example of the layers that multiply by the weight, two per multiply-add;
+      None if unknown.
+    flops_effective: flops times the fraction of elements that are kept.
+    target: the target sparsity, from the model or from given hparams; None if unknown, and for
+      weights without a mask.
+    met: whether the mask, or the masks of its group together, hide as many elements as the
+      target requires, and the pattern can come close to it; None without a target.
     details: more about it, not in JSON and CSV.
   """
   name: str
@@ -98,12 +98,12 @@ class WeightReport:
 
   @property
   def sparsity(self) -> float:
-    """Share of the elements that are zero."""
+    """Fraction of the elements that are zero."""
     return self.zeros / max(self.size, 1)
 
   @property
   def is_coarse(self) -> bool:
-    """Whether its blocks, or runs, keep it off its target, and not the training."""
+    """Whether the pattern (blocks or runs), not the training, keeps it off its target."""
     goal = self.details.goal
     return (goal is not None and bool(goal.unit) and goal.group is None and
             self.details.hidden >= goal.fewest_zeros and
@@ -111,20 +111,20 @@ class WeightReport:
 
   @property
   def target_of(self) -> Optional[str]:
-    """The group that has the target together; None for a target of its own."""
+    """The group that the target belongs to; None if the weight has its own target."""
     return self.details.goal.group if self.details.goal else None
 
   @property
   def target_text(self) -> str:
-    """The target for tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none."""
+    """The target in tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none."""
     goal = self.details.goal
     if self.target is None or goal is None or goal.group is None:
-      return tables.share(self.target)
-    return '%s of %s' % (tables.share(self.target), 'all' if (
+      return tables.fraction(self.target)
+    return '%s of %s' % (tables.fraction(self.target), 'all' if (
         goal.spec is None or goal.spec.global_pruning) else goal.group)
 
   def values(self) -> Dict[str, Any]:
-    """Returns all of it by name, for JSON and CSV."""
+    """Returns all attributes by name, for JSON and CSV."""
     return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype,
             'masked': self.masked, 'size': self.size, 'zeros': self.zeros,
             'sparsity': self.sparsity, 'block': list(self.block),

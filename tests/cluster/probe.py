@@ -22,8 +22,8 @@ from absl import app
 from absl import flags
 import model_pruning
 from model_pruning import names
-from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.graph import variables
 
 _FLAGS = flags.FLAGS
 

@@ -10,7 +10,7 @@ import pytest
 contrib = pytest.importorskip('tensorflow.contrib.training.python.training.hparam')
 
 # pylint: disable=g-import-not-at-top
-from model_pruning import hparam
+from model_pruning.hparams import hparam
 
 CASES = 30000
 DEFAULTS = dict(name='model_pruning', steps=10, rate=0.5, tpu=False, maps=[''], sizes=[1, 2],

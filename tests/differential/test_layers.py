@@ -18,9 +18,9 @@ contrib = pytest.importorskip(
 
 # pylint: disable=g-import-not-at-top
 import model_pruning
-from model_pruning import core_layers
-from model_pruning import layers
-from model_pruning import rnn_cells
+from model_pruning.graph.layers import core_layers
+from model_pruning.graph.layers import rnn_cells
+from model_pruning.graph.layers import slim_layers as layers
 from tensorflow.contrib import slim
 from tensorflow.contrib.model_pruning.python.layers import core_layers as contrib_core_layers
 import tensorflow.compat.v1 as tf
@@ -349,7 +349,7 @@ def test_a_cell_in_shards(tmp_path):
 
 
 def test_contrib_cannot_project_to_another_size():
-  # Ours can; tests/test_rnn_cells.py compares it with TensorFlow's own cell.
+  # Ours can; tests/graph/layers/test_rnn_cells.py compares it with TensorFlow's own cell.
   with tf.Graph().as_default(), pytest.raises(ValueError, match='Dimensions must be equal'):
     images = tf.zeros([4, 8, 8, 3])
     _dynamic_rnn(THEIRS.MaskedLSTMCell(6, num_proj=4), images)

@@ -22,7 +22,7 @@ contrib = pytest.importorskip(
 
 # pylint: disable=g-import-not-at-top
 import model_pruning
-from model_pruning import schedules
+from model_pruning.schedules import gradual
 import tensorflow.compat.v1 as tf
 
 pytestmark = pytest.mark.differential
@@ -293,7 +293,7 @@ def test_random_cases(seed, job, weight, tally):
   theirs = job(contrib, hparams, draw.weights, **options, asked=None if draw.external else (
       lambda _: tf.get_default_graph().get_tensor_by_name(asked_of_contrib)))
   ours = job(model_pruning, hparams, draw.weights, **options, asked=None if draw.external else (
-      lambda pruning: schedules.gradual_sparsity(
+      lambda pruning: gradual.gradual_sparsity(
           tf.cast(tf.train.get_global_step(), tf.int32), pruning.spec)))
   for run in range(RUNS):
     where = 'seed %d, run %d, %s, %s' % (seed, run, options, hparams)

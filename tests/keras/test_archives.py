@@ -100,7 +100,7 @@ def test_weights_that_the_file_does_not_hold(saved, suffix, change, tmp_path):
   path = _with_config(saved, suffix, tmp_path, change)
   # Keras 3 builds layers with the shapes that they had, and sees by itself that inputs differ.
   with pytest.raises(errors.ModelFileError,
-                     match='weights would take .* and holds|incompatible with the layer'):
+                     match='weights would take .* but holds|incompatible with the layer'):
     files.load(path)
   assert os.listdir(str(tmp_path)) == ['changed' + suffix]
   # What watches the weights is gone again.

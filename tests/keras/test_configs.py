@@ -88,7 +88,7 @@ def test_a_circle_does_not_hang(tmp_path):
       if layer['name'] == 'shared':
         layer['inbound_nodes'][0][0][0] = 'add'
     f.attrs['model_config'] = json.dumps(changed)
-  with pytest.raises(errors.ModelFileError, match='a layer .* whose inputs come from a circle'):
+  with pytest.raises(errors.ModelFileError, match='a layer .* whose inputs form a circle'):
     files.load(path)
 
 

@@ -12,8 +12,8 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 import model_pruning
 import model_pruning.keras as sparsity
-from model_pruning import registry
 from model_pruning.compat import tf
+from model_pruning.graph import registry
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater

@@ -12,9 +12,9 @@ pytest.importorskip('tensorflow', minversion='2.13')
 
 from model_pruning import cli
 from model_pruning import errors
-from model_pruning import report
 from model_pruning.compat import tensorflow
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
+from model_pruning.reporting import report
 import model_pruning.keras as sparsity
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
@@ -166,7 +166,7 @@ def test_a_saved_model(tmp_path):
 @pytest.mark.parametrize('value', [None, 'model', layers.Dense(3)])
 def test_what_is_no_model(tmp_path, value):
   for call in (sparsity.to_tflite, sparsity.to_saved_model):
-    with pytest.raises(errors.LayerError, match='is not a Keras model that is built'):
+    with pytest.raises(errors.LayerError, match='is not a built Keras model'):
       call(value, str(tmp_path / 'x'))
   assert not os.listdir(str(tmp_path))
 

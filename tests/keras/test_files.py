@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip('tensorflow', minversion='2.13')
 
 from model_pruning import cli
-from model_pruning import report
 from model_pruning.compat import tensorflow
-from model_pruning.export import tflite
+from model_pruning.export.tflite import convert as tflite
+from model_pruning.reporting import report
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras import files
@@ -209,13 +209,14 @@ def test_never_updated(saved, tmp_path, capsys):
     (['strip', 'SAVED/stripped.keras', '--output=OUT/x.keras'], 'has no pruned layers'),
     (['strip', 'SAVED/model.keras', '--output=OUT/x.pb'], 'end it in .keras or .h5'),
     (['strip', 'SAVED/model.keras', '--output=OUT/x.weights.h5'], 'end it in .keras or .h5'),
-    (['strip', 'SAVED/model.keras', '--to=checkpoint', '--output=OUT/x'], 'checkpoints are of'),
+    (['strip', 'SAVED/model.keras', '--to=checkpoint', '--output=OUT/x'],
+     'only graphs have checkpoints'),
     (['strip', 'SAVED/exported', '--to=keras', '--output=OUT/x.keras'], 'only a Keras model'),
     (['report', 'OUT/missing.keras'], 'There is no file'),
     (['strip', 'OUT/missing.h5', '--output=OUT/x.h5'], 'There is no file'),
     (['export', 'OUT/missing.weights.h5', '--output=OUT/x'], 'holds weights and no architecture'),
     (['export', 'SAVED/model.keras', '--input_shape=nothing=1x2', '--output=OUT/x.tflite'],
-     'is no input of the model; these are: measurements'),
+     'is no input of the model; its inputs are: measurements'),
 ])
 def test_mistakes_take_a_line(saved, arguments, said, tmp_path, capsys):
   arguments = [each.replace('SAVED', str(saved[0])).replace('OUT', str(tmp_path))

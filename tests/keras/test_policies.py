@@ -120,7 +120,7 @@ def test_takes(name):
 
 
 FAULTS = {
-    'conv 3x3': (lambda: [layers.Conv2D(8, 3, name='bad')], '1x1, and this one is 3x3'),
+    'conv 3x3': (lambda: [layers.Conv2D(8, 3, name='bad')], '1x1, but this one is 3x3'),
     'strides': (lambda: [pointwise(strides=2, name='bad')], 'strides 1'),
     'groups': (lambda: [pointwise(groups=2, name='bad')], 'one group'),
     'depthwise 7x7': (lambda: [layers.DepthwiseConv2D(7, name='bad')], '3x3 or 5x5'),

@@ -483,7 +483,7 @@ BAD = {
     'n:m of one': (lambda: prune(layers.Dense(2), sparsity_m_by_n=(2,)), 'pair'),
     'n:m of strings': (lambda: prune(layers.Dense(2), sparsity_m_by_n='24x'), '24x.*pair'),
     'n:m and blocks': (lambda: prune(layers.Dense(2), sparsity_m_by_n=(2, 4), block_size=(2, 2)),
-                       'leave one'),
+                       'leave out one'),
     'hparams twice': (lambda: prune(layers.Dense(2), 'target_sparsity=0.5', hparams='nbins=9'),
                       'hparams'),
     'two targets': (lambda: prune(layers.Dense(2), sparsity.ConstantSparsity(0.5, 0),

@@ -18,7 +18,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
   pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
 
 from model_pruning import errors
-from model_pruning import selection
+from model_pruning.engine import selection
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras import variables

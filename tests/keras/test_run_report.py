@@ -18,9 +18,9 @@ from absl import logging
 
 import model_pruning.keras as sparsity
 from model_pruning import errors
-from model_pruning import report as reports
 from model_pruning.keras.backend import keras
 from model_pruning.reporting import page
+from model_pruning.reporting import report as reports
 from tests.keras import zoo
 
 pytestmark = pytest.mark.legacy_keras

@@ -15,9 +15,9 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 import model_pruning.keras as sparsity
 from model_pruning import errors
-from model_pruning import events
 from model_pruning.compat import tf
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.reporting import events
 from tests.keras import zoo
 
 pytestmark = pytest.mark.legacy_keras

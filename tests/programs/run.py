@@ -29,9 +29,9 @@ import numpy as np
 
 import model_pruning
 from model_pruning import export
-from model_pruning import report
-from model_pruning import selection
 from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.reporting import report
 from tests.programs import runner
 
 _STEPS = ('40', '80')

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from model_pruning import errors
-from model_pruning import registry
 from model_pruning.compat import tf
+from model_pruning.graph import registry
 from model_pruning.python import pruning_utils
 
 VARIABLES = [(pruning_utils.weight_mask_variable, 'mask', 1),

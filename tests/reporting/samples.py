@@ -4,12 +4,12 @@
 
 import numpy as np
 
-from model_pruning import events
-from model_pruning import report
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading import goals
 from model_pruning.reading.stored import StoredWeight
-from model_pruning.spec import PruningSpec
-from model_pruning.stored_spec import StoredSpec
+from model_pruning.reading.stored_spec import StoredSpec
+from model_pruning.reporting import events
+from model_pruning.reporting import report
 
 STEPS = np.arange(0, 1010, 10)
 

@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pytest
 
-from model_pruning import report
-from model_pruning.export import tflite_names
+from model_pruning.export.tflite import names as tflite_names
+from model_pruning.hparams.defaults import get_pruning_hparams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading import goals
 from model_pruning.reading.stored import StoredWeight
-from model_pruning.spec import get_pruning_hparams
-from model_pruning.spec import PruningSpec
-from model_pruning.stored_spec import StoredSpec
+from model_pruning.reading.stored_spec import StoredSpec
+from model_pruning.reporting import report
 from tests.reporting import samples
 
 _CLAUSE = r'\w+=(?:\[[^\]]*\]|[\w.]*\w)'

@@ -71,7 +71,7 @@ def test_short_of_target_names_the_weights_and_the_step():
   finding = report.findings[0]
   assert (finding.kind, finding.weights) == ('short', ('conv2/kernel',))
   assert finding.text == 'conv2/kernel is at 0.7500, short of 0.9000.'
-  assert 'step 777' in finding.advice and 'Other weights met theirs' in finding.advice
+  assert 'step 777' in finding.advice and 'Other weights met their targets' in finding.advice
   assert [weight.met for weight in report.weights] == [True, False, True, True]
 
 

@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
-from model_pruning import events
 from model_pruning.compat import tf
+from model_pruning.reporting import events
 from model_pruning.reporting import history
 
 NAMES = ['conv1/kernel', 'fc/weights', 'sep/depthwise']

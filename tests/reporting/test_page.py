@@ -15,11 +15,11 @@ import pytest
 pytest.importorskip('jinja2')
 
 from model_pruning import errors
-from model_pruning import events
-from model_pruning import tables
 from model_pruning.reading.stored import StoredWeight
+from model_pruning.reporting import events
 from model_pruning.reporting import page
 from model_pruning.reporting import rows
+from model_pruning.util import tables
 from tests.reporting import samples
 
 HARD = 'target_sparsity=0.9'
@@ -110,14 +110,14 @@ def test_its_numbers_are_those_of_json(convnet):
   for row, weight in zip(found.rows(), content['weights']):
     cells = row[2]
     for text in (weight['name'], tables.shape_text(weight['shape']),
-                 tables.share(weight['sparsity']), tables.share(weight['target']),
+                 tables.fraction(weight['sparsity']), tables.fraction(weight['target']),
                  '%.3g' % weight['threshold'], tables.scaled(weight['bytes_dense'], 'B'),
                  tables.scaled(weight['bytes_sparse'], 'B'),
                  tables.scaled(weight['bytes_gzipped'], 'B')):
       assert text in cells, (text, cells)
   totals = content['totals']
   tiles = found.all('dl', class_='tiles')[0][2]
-  for text in (tables.share(totals['sparsity']), tables.scaled(totals['bytes_dense'], 'B'),
+  for text in (tables.fraction(totals['sparsity']), tables.scaled(totals['bytes_dense'], 'B'),
                tables.scaled(totals['bytes_sparse'], 'B'),
                tables.scaled(totals['bytes_gzipped'], 'B')):
     assert text in tiles

@@ -10,8 +10,8 @@ import zlib
 import numpy as np
 import pytest
 
-from model_pruning import tensors
 from model_pruning.compat import tf
+from model_pruning.reading import tensors
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import drawings
 from model_pruning.reporting import sketch as sketch_lib

@@ -5,14 +5,17 @@
 import numpy as np
 import pytest
 
-from model_pruning import patterns
 from model_pruning.compat import tf
+from model_pruning.engine.blocks import Block
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.patterns import pattern_for
+from model_pruning.hparams.spec import PruningSpec
 
 
 @pytest.mark.parametrize('pooling', ['AVG', 'MAX'])
 @pytest.mark.parametrize('layout', [
-    patterns.Layout.whole([13, 10]), patterns.Layout.whole([1, 16, 24]),
-    patterns.Layout((13, 10), 0, (5, 5, 3)), patterns.Layout((13, 10), 1, (4, 3, 3))], ids=str)
+    Layout.whole([13, 10]), Layout.whole([1, 16, 24]),
+    Layout((13, 10), 0, (5, 5, 3)), Layout((13, 10), 1, (4, 3, 3))], ids=str)
 @pytest.mark.parametrize('size', [(4, 4), (1, 3), (5, 1), (13, 10), (3, 7)], ids=str)
 def test_scores_and_masks_are_the_same_to_the_bit(layout, size, pooling):
   rng = np.random.RandomState(1)
@@ -20,7 +23,7 @@ def test_scores_and_masks_are_the_same_to_the_bit(layout, size, pooling):
   shards = np.split(scores, np.cumsum(layout.sizes)[:-1], layout.axis)
   found = []
   for use_tpu in (False, True):
-    block = patterns.Block(size[0], size[1], pooling, use_tpu)
+    block = Block(size[0], size[1], pooling, use_tpu)
     with tf.Graph().as_default(), tf.Session() as session:
       pooled = block.pool([tf.constant(shard) for shard in shards], layout)
       masks = block.expand([units > 0.5 for units in pooled], layout)
@@ -31,6 +34,6 @@ def test_scores_and_masks_are_the_same_to_the_bit(layout, size, pooling):
 
 
 def test_a_pattern_is_told_whom_it_is_for():
-  assert patterns.pattern_for([8, 8], (4, 2), 'AVG', use_tpu=True) == patterns.Block(
+  assert pattern_for([8, 8], (4, 2), PruningSpec(use_tpu=True)) == Block(
       4, 2, 'AVG', use_tpu=True)
-  assert not patterns.pattern_for([8, 8], (4, 2), 'AVG').use_tpu
+  assert not pattern_for([8, 8], (4, 2), PruningSpec()).use_tpu

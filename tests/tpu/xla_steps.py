@@ -16,9 +16,9 @@ import sys
 import numpy as np
 
 import model_pruning
-from model_pruning import registry
-from model_pruning import variables
 from model_pruning.compat import tf
+from model_pruning.graph import registry
+from model_pruning.graph import variables
 
 STEPS = 6
 # Updates at the steps 2 and 4, of those from 0 to 5.

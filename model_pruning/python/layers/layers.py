@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python.layers import layers`, as code written for contrib has it."""
 
-from model_pruning.layers import masked_conv2d as masked_conv2d
-from model_pruning.layers import masked_convolution as masked_convolution
-from model_pruning.layers import masked_fully_connected as masked_fully_connected
+from model_pruning.graph.layers.slim_layers import masked_conv2d as masked_conv2d
+from model_pruning.graph.layers.slim_layers import masked_convolution as masked_convolution
+from model_pruning.graph.layers.slim_layers import masked_fully_connected as masked_fully_connected

@@ -2,5 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python.layers import rnn_cells`, as code written for contrib has it."""
 
-from model_pruning.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
-from model_pruning.rnn_cells import MaskedLSTMCell as MaskedLSTMCell
+from model_pruning.graph.layers.rnn_cells import MaskedBasicLSTMCell as MaskedBasicLSTMCell
+from model_pruning.graph.layers.rnn_cells import MaskedLSTMCell as MaskedLSTMCell

@@ -29,8 +29,8 @@ import zipfile
 
 import numpy as np
 
-from model_pruning import selection
 from model_pruning.compat import tensorflow
+from model_pruning.engine import selection
 from tests.programs import runner
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -1,0 +1,340 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The masked weights of a graph, as records, read from its collections.
+
+The collections are the state: a graph imported from a meta graph, or built by contrib,
+or by code that fills them by hand, is understood as well as one built here.
+"""
+
+import dataclasses
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import names
+from model_pruning.compat import tf
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.placement import on_device_of
+from model_pruning.graph import variables
+
+# In the order of a _Registered.row.
+_COLLECTIONS = (names.WEIGHT_COLLECTION, names.MASK_COLLECTION, names.THRESHOLD_COLLECTION,
+                names.MASKED_WEIGHT_COLLECTION)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedWeight:
+  """One weight and what hides parts of it.
+
+  Attributes:
+    weight: variable, PartitionedVariable or tensor.
+    mask: variable of the weight's shape, dtype and partitioning; ones and zeros.
+    threshold: scalar variable of the weight's dtype.
+    masked: the tensor weight * mask; None where another library multiplies, and registers
+      no product.
+    group: the name of the group whose threshold it shares; None for none.
+    gradient, old_weight, old_old_weight: variables of the weight's shape and
+      partitioning, what gradient saliency remembers; None where it is not used.
+  """
+  weight: Any
+  mask: Any
+  threshold: Any
+  masked: Any
+  group: Optional[str] = None
+  gradient: Any = None
+  old_weight: Any = None
+  old_old_weight: Any = None
+
+  @property
+  def name(self) -> str:
+    """Op name of the weight, without the parts' suffixes where it is partitioned."""
+    return variables.op_name(self.weight)
+
+  @property
+  def identity(self) -> Any:
+    """What no other record has; a weight may be masked twice, and have two."""
+    return self.mask.name
+
+  @property
+  def layout(self) -> Layout:
+    """How the weight is cut into shards."""
+    return variables.layout_of(self.weight)
+
+  @property
+  def weight_shards(self) -> List[Any]:
+    return variables.shards_of(self.weight)
+
+  @property
+  def mask_shards(self) -> List[Any]:
+    return variables.shards_of(self.mask)
+
+  def kept(self) -> Any:
+    """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
+    counts = []
+    for shard in self.mask_shards:
+      with on_device_of(variables.copies_of(shard)[0]):
+        counts.append(tf.math.count_nonzero(variables.read(shard), dtype=tf.int64))
+    return tf.add_n(counts)
+
+  def size(self) -> int:
+    """Returns the number of elements of the weight."""
+    size = 1
+    for dim in self.layout.shape:
+      size *= dim
+    return size
+
+
+def masked_weights() -> List[MaskedWeight]:
+  """Returns a record per masked weight of the default graph, in order of registration.
+
+  Raises:
+    errors.GraphMismatchError: the collections do not belong together.
+  """
+  _restore_reused()
+  columns = [tf.get_collection(key) for key in _COLLECTIONS]
+  weights, masks, thresholds, products = columns
+  if len({len(weights), len(masks), len(thresholds)}) != 1 or len(products) > len(masks):
+    raise errors.GraphMismatchError(
+        'Number of masks (%d), thresholds (%d), masked weights (%d) and weights (%d) in the '
+        'collections of this graph mismatch; whoever adds to the collections %r, %r and %r must '
+        'add one item to each per weight, and to %r at most one' % (
+            len(masks), len(thresholds), len(products), len(weights), names.MASK_COLLECTION,
+            names.THRESHOLD_COLLECTION, names.WEIGHT_COLLECTION, names.MASKED_WEIGHT_COLLECTION))
+  known = {variable.name: variable for variable in variables.saved_variables()}
+  if len(products) < len(masks):
+    products = _products_of(masks, products)
+  # By the name of the mask: contrib registered a weight again wherever it was reused.
+  rows: Dict[str, List[Any]] = {}
+  for row in zip(weights, masks, thresholds, products):
+    weight, mask, threshold, masked = (_as_variable(item, known) for item in row)
+    rows.setdefault(mask.name, [weight, mask, threshold, masked])
+  groups = _groups()
+  histories = {leaf: {variables.op_name(found): found for found in (
+      _as_variable(item, known) for item in tf.get_collection(key))}
+               for leaf, key in zip(names.HISTORY, names.HISTORY_COLLECTIONS)}
+  return [MaskedWeight(weight, mask, threshold, masked, groups.get(mask.name), **{
+      leaf: found.get(sibling(mask, leaf)) for leaf, found in histories.items()})
+          for weight, mask, threshold, masked in rows.values()]
+
+
+def remember_update(name: str, settings: Any) -> None:
+  """Notes that a conditional update of all masks of the default graph was built.
+
+  Warns if there is another one with other settings: the one that runs last wins.
+  """
+  graph = tf.get_default_graph()
+  others = [entry for entry in getattr(graph, '_model_pruning_updates', ())
+            if entry != (name, settings)]
+  if any(other != settings for _, other in others):
+    logging.warning(
+        'Mask updates with different hyperparameters are built in one graph, %s; each updates all '
+        'masks, and the one that runs last wins. Use one Pruning or one PruningHook, and '
+        'weight_sparsity_map for weights with sparsities of their own',
+        ' and '.join([other for other, _ in others] + [name]))
+  graph._model_pruning_updates = others + [(name, settings)]
+
+
+def require_masked_weights(what: str) -> None:
+  """Raises errors.NoMaskedWeightsError if the default graph has none for `what` to update."""
+  if not masked_weights():
+    raise errors.NoMaskedWeightsError(
+        'The graph has no masked weights for %s to update: build the model in a masked_scope(), '
+        'or call apply_mask on its weights' % what)
+
+
+def sibling(mask: Any, leaf: str) -> str:
+  """Returns the op name of another variable of the same weight: <scope>/mask -> <scope>/<leaf>."""
+  return names.sibling(variables.op_name(mask), leaf)
+
+
+def _products_of(masks: Sequence[Any], products: Sequence[Any]) -> List[Any]:
+  """Returns the masked weight of each mask; None for one whose product is not registered."""
+  found: Dict[str, Any] = {}
+  for product in products:
+    pending = [tensor.op for tensor in product.op.inputs]
+    while pending:
+      op = pending.pop()
+      found.setdefault(op.name, product)
+      if op.type in ('Identity', 'ReadVariableOp', 'ConcatV2', 'Mul'):
+        pending.extend(tensor.op for tensor in op.inputs)
+  return [found.get(variables.op_name(mask), found.get(variables.op_name(
+      variables.shards_of(mask)[0]))) for mask in masks]
+
+
+@dataclasses.dataclass
+class _Registered:
+  """What apply_mask entered into the collections for one weight, and how often it was applied."""
+  row: Tuple[Any, ...]
+  times: int = 1
+
+
+def _registered() -> Dict[str, _Registered]:
+  """Returns the registered weights of the default graph, by the name of the mask."""
+  # Kept by the graph: a table elsewhere would keep every graph alive, as variables name theirs.
+  graph = tf.get_default_graph()
+  if not hasattr(graph, '_model_pruning_registered'):
+    graph._model_pruning_registered = {}
+  return graph._model_pruning_registered
+
+
+def check_owner(mask_name: str, weight: Any) -> None:
+  """Raises errors.WeightError if a mask of that name belongs to another variable than `weight`."""
+  known = _registered().get(mask_name + ':0') or _registered().get(mask_name)
+  if known is None or not variables.is_variable(weight) or not variables.is_variable(known.row[0]):
+    return
+  owner, name = variables.op_name(known.row[0]), variables.op_name(weight)
+  if owner != name:
+    raise errors.WeightError(
+        'Variable %s already exists, as the mask of weight %s, and weight %s would be pruned by '
+        'the magnitudes of that one; give each a variable scope of its own' % (
+            mask_name, owner, name))
+
+
+def collect(mask: Any, threshold: Any, masked: Any, weight: Any) -> bool:
+  """Enters a weight into the collections, unless it is there; returns whether it is new."""
+  here = _registered()
+  # By name: reuse makes new objects of partitioned variables.
+  if mask.name in here:
+    here[mask.name].times += 1
+    return False
+  here[mask.name] = _Registered((weight, mask, threshold, masked))
+  updated = getattr(tf.get_default_graph(), '_model_pruning_updates', ())
+  if updated:
+    logging.warning('Weight %s is masked after the mask update of %s was built, which does not '
+                    'update it; build the whole model first', variables.op_name(weight),
+                    ', '.join(name for name, _ in updated))
+  if mask.name in [known.name for known in tf.get_collection(names.MASK_COLLECTION)]:
+    return False  # From a meta graph, or entered by hand.
+  for key, item in zip(_COLLECTIONS, here[mask.name].row):
+    tf.add_to_collection(key, item)
+  return True
+
+
+def _restore_reused() -> None:
+  """Takes weights that were taken out of the collections by hand after a reuse back into them.
+
+  contrib registered a weight again at each reuse, and programs that build a model twice halve
+  the collections for that reason. Here that would lose weights.
+  """
+  listed = {mask.name for mask in tf.get_collection(names.MASK_COLLECTION)}
+  lost = {name: entry for name, entry in _registered().items()
+          if name not in listed}
+  reused = [entry.row for entry in lost.values() if entry.times > 1]
+  if reused:
+    logging.info('Weights that were taken out of the collections of masked weights are put back: '
+                 '%s. A weight is registered once here, however often it is reused',
+                 ', '.join(variables.op_name(row[0]) for row in reused))
+  for row in reused:
+    for key, item in zip(_COLLECTIONS, row):
+      tf.add_to_collection(key, item)
+  for name, entry in lost.items():
+    if entry.times == 1:
+      logging.warning('Weight %s was taken out of the collections of masked weights, and is not '
+                      'pruned', variables.op_name(entry.row[0]))
+      del _registered()[name]
+
+
+def _groups() -> Dict[str, str]:
+  """Returns the group of each mask that is in one, by the name of the mask."""
+  prefix, found = names.MASK_COLLECTION + '_', {}
+  keys = set(tf.get_default_graph().get_all_collection_keys())
+  for key in keys:
+    group = key[len(prefix):] if isinstance(key, str) and key.startswith(prefix) else ''
+    others = {of_group(names.THRESHOLD_COLLECTION, group),
+              of_group(names.WEIGHT_COLLECTION, group)}
+    if group and others <= keys:  # Users may have collections of such a name.
+      found.update({mask.name: group for mask in tf.get_collection(key)})
+  return found
+
+
+def _as_variable(item: Any, known: Dict[str, Any]) -> Any:
+  """Returns the variable behind what a meta graph made of it, or `item` if that is none.
+
+  A meta graph brings variables of custom collections back as plain tensors, and
+  partitioned ones as the operation that joins their parts.
+  """
+  if not isinstance(item, tf.Operation):
+    return item if item is None else known.get(item.name, item)
+  parts = []
+  for variable in known.values():
+    info = variable._get_save_slice_info()  # Nothing public tells a part from a whole.
+    if info is not None and info.full_name == item.name:
+      parts.append((info.var_offset, info.full_shape, variable))
+  parts.sort(key=lambda part: part[0])
+  if not parts:
+    raise errors.GraphMismatchError(
+        'The collections of this graph name %s, which is neither a variable nor the parts of one; '
+        'import the meta graph without an import_scope' % item.name)
+  return _Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
+                tuple(part for _, _, part in parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+  """A PartitionedVariable from a meta graph, as far as a MaskedWeight needs one."""
+  name: str
+  shape: Any
+  dtype: Any
+  parts: Tuple[Any, ...]
+
+  def __iter__(self) -> Iterator[Any]:
+    return iter(self.parts)
+
+  def _get_variable_list(self) -> List[Any]:
+    return list(self.parts)
+
+  def get_shape(self) -> Any:
+    return self.shape
+
+
+def get_masked_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the masked weight tensors of the default graph, or of a group in it."""
+  return _collected(names.MASKED_WEIGHT_COLLECTION, group_name)
+
+
+def get_masks(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the mask variables of the default graph, or of a group in it."""
+  return _collected(names.MASK_COLLECTION, group_name)
+
+
+def get_thresholds(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the threshold variables of the default graph, or of a group in it."""
+  return _collected(names.THRESHOLD_COLLECTION, group_name)
+
+
+def get_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the weights that are masked in the default graph or a group, as they are stored."""
+  return _collected(names.WEIGHT_COLLECTION, group_name)
+
+
+def get_gradients(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the decayed averages of changes that gradient saliency keeps, per weight."""
+  return _collected(names.WEIGHT_GRADIENT_COLLECTION, group_name)
+
+
+def get_old_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the copies of the weights as they were one update ago."""
+  return _collected(names.OLD_WEIGHT_COLLECTION, group_name)
+
+
+def get_old_old_weights(group_name: Optional[str] = None) -> List[Any]:
+  """Returns the copies of the weights as they were two updates ago."""
+  return _collected(names.OLD_OLD_WEIGHT_COLLECTION, group_name)
+
+
+def _collected(collection: str, group_name: Optional[str]) -> List[Any]:
+  known = {variable.name: variable for variable in variables.saved_variables()}
+  return [_as_variable(item, known) for item in tf.get_collection(
+      of_group(collection, group_name))]
+
+
+def of_group(collection: str, group_name: Optional[str]) -> str:
+  """Returns the name of a group's collection; without a group, of the whole graph's."""
+  return collection + '_' + group_name if group_name else collection
+
+
+def get_weight_sparsity() -> List[Any]:
+  """Returns, per mask of the default graph, a float32 scalar with its share of zeros."""
+  return [tf.cast(record.size() - record.kept(), tf.float32) / record.size()
+          for record in masked_weights()]

@@ -1,0 +1,330 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""PruningHook: pruning for Estimator and MonitoredTrainingSession."""
+
+import json
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
+
+from absl import logging
+
+from model_pruning import errors
+from model_pruning import names as names_lib
+from model_pruning.compat import tf
+from model_pruning.graph import records
+from model_pruning.graph import variables
+from model_pruning.graph.pruning import Pruning
+from model_pruning.graph.training.coordination import Claim
+from model_pruning.graph.training.coordination import session_around
+from model_pruning.graph.training.last_checkpoint import save_last_update
+from model_pruning.graph.training.last_checkpoint import UpdateBeforeSaving
+from model_pruning.graph.training.last_checkpoint import warn_of_savers_without_masks
+from model_pruning.graph.training.progress import Plan
+from model_pruning.graph.training.progress import Progress
+from model_pruning.graph.training.run_report import RunReport
+from model_pruning.graph.training.waiting import Watch
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules.base import PruningSchedule
+from model_pruning.util.sparsity_table import sparsity_table
+from model_pruning.util.tf_config import TFConfig
+
+
+class PruningHook(tf.train.SessionRunHook):
+  """Updates the masks as training goes, and says at the end what was achieved.
+
+      with model_pruning.masked_scope(exclude='logits.*'):
+        logits = build_model(images)
+      ...
+      hook = model_pruning.PruningHook('target_sparsity=0.9,sparsity_function_end_step=10000')
+      with tf.train.MonitoredTrainingSession(hooks=[hook]) as session:
+        while not session.should_stop():
+          session.run(train_op)
+
+  It serves Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...) as
+  well. What it needs is added to the graph in begin(), so a string is enough. It
+  works with a Scaffold whose init_op, saver or summary_op was made before that. A
+  saver made before does not save what begin() adds: last_mask_update_step, which a
+  resumed run then takes from the schedule, and what gradient saliency remembers,
+  which begins anew.
+
+  Checkpoints that TensorFlow's CheckpointSaverHook writes hold the masks of their step: an
+  update that is due comes before. One that something else saves may hold those from before;
+  a run resumed from it makes up for that.
+
+  Only the chief updates: masks are shared, like weights. Give the hook to all tasks alike; on
+  parameter servers those that do not update compare their hyperparameters with the chief's.
+  """
+
+  def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
+               is_chief: Optional[bool] = None, summaries: bool = True,
+               sparsity: Any = None, cluster: Any = None, report: Any = None,
+               progress: bool = True) -> None:
+    """Validates the spec; touches no graph.
+
+    Args:
+      spec: an HParams string, an HParams, a PruningSpec, None for the defaults;
+        or a Pruning object of the graph that is trained.
+      is_chief: whether this process updates the masks. By default what TF_CONFIG
+        says; where there is none, False in a session that waits for a chief
+        (MonitoredTrainingSession(is_chief=False)), and True otherwise.
+      summaries: whether to add pruning summaries to the graph.
+      sparsity: what replaces the spec's schedule, a PruningSchedule say, or a
+        function of the step; see Pruning.
+      cluster: what tf.train.ClusterSpec takes, by default the cluster of TF_CONFIG:
+        while the session waits, tasks of it that do not answer are logged.
+      report: the path of an HTML file, which the chief writes at the end of training: targets
+        met or missed, findings, each weight in numbers and pictures, sparsity over time. If that
+        fails then, a warning says so.
+      progress: whether a run of more than ten seconds shows its step, its sparsity and its next
+        update: as a bar on a terminal, and once a minute in a log.
+
+    Raises:
+      errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
+      errors.WriteError: report is no path that a file can be written to.
+      errors.PruningError: the spec is invalid.
+      errors.ScheduleError: both a Pruning object and a sparsity are given.
+    """
+    if isinstance(spec, Pruning) and sparsity is not None:
+      raise errors.ScheduleError('sparsity=%r is given beside a Pruning object, which has its own; '
+                                 'give it to that: Pruning(spec, sparsity=...)' % (sparsity,))
+    self._report = None if report is None else RunReport(report)
+    self._sparsity = sparsity
+    self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
+    try:
+      config = TFConfig.read()
+    except errors.SpecError:
+      if is_chief is None:
+        raise
+      config = TFConfig(None, None)
+    self._is_chief = config.is_chief if is_chief is None else is_chief
+    self._cluster = config.cluster if cluster is None else cluster
+    self._summaries = summaries
+    self._shows_progress = progress
+    self._progress: Optional[Progress] = None
+    self._pruning: Optional[Pruning] = None
+    self._claim: Optional[Claim] = None
+    self._compared = False
+    self._watch: Optional[Watch] = None
+    self._graph: Any = None
+    self._servers: Set[Optional[str]] = set()
+    self._made: List[Tuple[Any, Any]] = []
+    self._listener = UpdateBeforeSaving(self._update_before_saving)
+    self._is_running = False
+    self._seen: Optional[int] = None
+    self._stride = 1
+    self._next_update: Optional[int] = 0  # None: there is none.
+    self._last_update = 0
+
+  def begin(self) -> None:
+    """Adds the pruning to the default graph, where it is not there yet.
+
+    Raises:
+      errors.NoMaskedWeightsError, errors.MapError, errors.GlobalStepError,
+      errors.GraphMismatchError: the graph is not one that the spec can prune.
+    """
+    if self._watch is None and self._cluster:
+      self._watch = Watch(self._cluster)
+    self._servers = {variables.job_of(variable) for variable in tf.global_variables()}
+    self._wait_for('the session')
+    creator, hooks = session_around()
+    if self._graph is not tf.get_default_graph():
+      self._graph, self._made, self._claim = tf.get_default_graph(), [], None
+    self._pruning, self._compared, self._is_running = None, False, False
+    step = self._given.global_step if isinstance(
+        self._given, Pruning) else tf.train.get_global_step()
+    if self._claim is None and step is not None and variables.is_remote(step):
+      self._claim = Claim(step, self._settings())
+    if not self._is_chief and (self._is_chief is not None or
+                               isinstance(creator, tf.train.WorkerSessionCreator)):
+      logging.info('PruningHook: not the chief, which is the one that updates the masks')
+      return
+    for hook in hooks:
+      # TensorFlow takes listeners where the hook is made, which MonitoredTrainingSession does.
+      listeners = getattr(hook, '_listeners', None)
+      if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
+          self._listener not in listeners):
+        listeners.insert(0, self._listener)
+    warn_of_savers_without_masks(creator)
+    known = {variable.name for variable in variables.saved_variables()}
+    if isinstance(self._given, Pruning):
+      self._pruning = self._given
+    else:
+      self._pruning = Pruning(self._given, sparsity=self._sparsity)
+    records.require_masked_weights('PruningHook')
+    self._update = self._pruning.conditional_mask_update_op(keeps_schedule=True)
+    own = [variable.name for variable in self._pruning.own_variables()]
+    done = [variable.name for variable, _ in self._made]
+    self._made += [
+        (variable, variables.exempt_from_initialization(variable))
+        for variable in variables.saved_variables() if variable.name not in done and (
+            variable.name in own or variable.name not in known or variables.is_exempt(variable))]
+    self._pruning.prepare_report()
+    if self._report is not None:
+      self._report.begin(hooks)
+    if self._summaries:
+      self._pruning.add_pruning_summaries()
+
+  def after_create_session(self, session: Any, coord: Any) -> None:
+    """Initializes what nothing else did, and makes up for a missed update."""
+    del coord
+    self._wait_for(None)
+    self._compared = False
+    if self._pruning is None:
+      return
+    if self._claim is not None:
+      self._claim.make(session)
+    if self._made:
+      done = session.run([is_initialized for _, is_initialized in self._made])
+      missing = [variable for (variable, _), is_done in zip(self._made, done) if not is_done]
+      self._initialize(session, missing)
+      last, step = session.run([variables.copies_of(variable)[0] for variable in (
+          self._pruning.last_mask_update_step, self._pruning.global_step)])
+      if last > step:  # Of a job that used the same servers before.
+        self._initialize(session, [variable for variable, _ in self._made])
+      elif missing and step > 0:
+        self._take_up_the_schedule(session, missing, int(step))
+    self._seen, self._stride = None, 1
+    self._is_running = True
+    if self._shows_progress:
+      self._plan = Plan(self._pruning.spec, self._pruning.schedule, self._pruning.follows_spec)
+      self._progress = Progress(self._pruning.spec.name, self._plan.end)
+    self._run_update(session)
+
+  def before_run(self, run_context: Any) -> Any:
+    """Asks for the global step, before or after this run's increment; or for what the chief says.
+    """
+    del run_context
+    self._wait_for('a training step')
+    if self._pruning is not None:
+      return tf.train.SessionRunArgs(variables.copies_of(self._pruning.global_step)[0])
+    if self._claim is not None and not self._compared:
+      return tf.train.SessionRunArgs(self._claim.current)
+    return None
+
+  def after_run(self, run_context: Any, run_values: Any) -> None:
+    """Updates the masks if the schedule says so for the step just trained.
+
+    The conditional operation decides. As every session.run costs, it is left
+    alone while the step, at the longest stride seen, is short of the next update;
+    a longer one makes the update late, but end() makes it up.
+
+    Raises:
+      errors.SpecMismatchError: the chief prunes by another spec than this task was given.
+      errors.ChiefError: another task has taken over the updates.
+    """
+    self._wait_for(None)
+    if self._pruning is None:
+      if self._claim is not None and not self._compared:
+        self._compared = self._claim.check_same(run_values.results)
+      return
+    seen, before = int(run_values.results), self._seen
+    self._seen = seen
+    if self._progress is not None:
+      self._progress.at(seen, self._describe)
+    if before is not None:
+      # Steps move by more than one where others train too, or many steps make one run.
+      self._stride = max(self._stride, seen - before)
+      if self._next_update is None or seen + self._stride < self._next_update:
+        return
+    self._run_update(run_context.session)
+
+  def _initialize(self, session: Any, made: Sequence[Any]) -> None:
+    session.run([copy.initializer for variable in made for copy in variables.copies_of(variable)])
+
+  def _take_up_the_schedule(self, session: Any, missing: Sequence[Any], step: int) -> None:
+    """Sets what a checkpoint lacked, as its Saver was made before begin(), by the schedule.
+
+    A run whose masks hide nothing yet is not one that was resumed: it starts from dense weights.
+    """
+    assert self._pruning is not None
+    names = [variables.op_name(variable) for variable in missing]
+    last = self._pruning.last_mask_update_step
+    if variables.op_name(last) not in names or not any(
+        row.zeros for row in self._pruning.sparsity_report(session)):
+      return
+    value = self._pruning.last_update_until(step)
+    for copy in variables.copies_of(last):
+      session.run(copy.initializer, {copy.initializer.inputs[1]: value})
+    logging.info('%s: the checkpoint does not say when the masks were last updated, as its Saver '
+                 'was made before the hook began; by the schedule that was at step %d',
+                 self._pruning.spec.name, value)
+    history = [name for name in names if name.split('/')[-1] in names_lib.HISTORY]
+    if history:
+      logging.warning(
+          '%s: the checkpoint lacks the history that gradient saliency needs (%s), and it begins '
+          'anew; make the Saver after Pruning(...), or leave it to MonitoredTrainingSession',
+          self._pruning.spec.name, ', '.join(history[:3] + ['...'] * (len(history) > 3)))
+
+  def _update_before_saving(self, session: Any) -> None:
+    if self._is_running:
+      self._run_update(session)
+
+  def _settings(self) -> Dict[str, Any]:
+    """Returns how this task prunes, or would, as JSON can hold it."""
+    if isinstance(self._given, Pruning):
+      spec, schedule = self._given.spec, self._given.schedule
+    else:
+      spec, schedule = self._given, self._sparsity
+    settings = json.loads(spec.to_json())
+    if isinstance(schedule, PruningSchedule):
+      config = schedule.get_config().get('config', {})
+      settings['sparsity'] = '%s(%s)' % (type(schedule).__name__, ', '.join(
+          '%s=%r' % item for item in sorted(config.items())
+          if isinstance(item[1], (bool, int, float, str))))  # Of others it may be where they lie.
+    return settings
+
+  def _wait_for(self, what: Optional[str]) -> None:
+    """Has the watch, if there is one, look whether the tasks answer while `what` takes long."""
+    if self._watch is not None:
+      if what is None:
+        self._watch.done()
+      else:
+        self._watch.waiting(what, None if what == 'the session' else self._servers)
+
+  def _describe(self) -> str:
+    assert self._seen is not None
+    return self._plan.describe(self._seen, self._last_update, self._next_update)
+
+  def _run_update(self, session: Any) -> None:
+    assert self._pruning is not None
+    if self._claim is not None:
+      self._claim.check_own(session)
+    session.run(self._update)
+    before = self._last_update
+    self._last_update = int(session.run(
+        variables.copies_of(self._pruning.last_mask_update_step)[0]))
+    if self._report is not None and self._last_update != before:
+      self._report.record(session, self._pruning, self._last_update)
+    self._next_update = self._pruning.next_update_step(self._last_update)
+
+  def end(self, session: Any) -> None:
+    """Logs asked and achieved sparsity, and warns of weights that ended short."""
+    if self._watch is not None:
+      self._watch.close()
+      self._watch = None
+    if self._progress is not None:
+      self._progress.close()
+      self._progress = None
+    if self._pruning is None:
+      return
+    self._run_update(session)  # The step may have jumped in the last run.
+    save_last_update(session, self._pruning.last_mask_update_step, self._pruning.global_step)
+    if self._claim is not None:
+      self._claim.withdraw(session)
+    self._is_running = False
+    rows = self._pruning.sparsity_report(session)
+    logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
+                 sparsity_table(rows))
+    schedule, spec = self._pruning.schedule, self._pruning.spec
+    for row in rows:
+      if row.short:
+        logging.warning(
+            '%s: %s ended at sparsity %.4f, short of the %.4f asked for, %s; train on to %s',
+            spec.name, row.name, row.achieved, row.target,
+            'after a last mask update at step %d' % self._last_update if self._last_update else
+            'without a mask update after step 0',
+            'a mask update at or after sparsity_function_end_step=%d' %
+            spec.sparsity_function_end_step if schedule is None else
+            'the last mask update of %r' % schedule)
+    if self._report is not None:
+      self._report.write(session, self._pruning, self._last_update)

@@ -1,0 +1,117 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The maps of the hyperparameters: regular expression -> value, and which weight they match."""
+
+import functools
+from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypeVar
+
+from model_pruning import errors
+from model_pruning.hparams import grammar
+from model_pruning.hparams.expressions import Expression
+
+BlockDims = Tuple[int, int]
+
+# A dimension of a weight is an int32 on most devices.
+LARGEST_BLOCK_DIM = 2**31 - 1
+_Value = TypeVar('_Value')
+Entries = Sequence[Tuple[str, _Value]]
+
+
+def parse_map(hparam: str, entries: Iterable[str], form: str,
+              parse: Callable[[str], Any]) -> Tuple[Tuple[str, Any], ...]:
+  """Splits 'regex:value' entries; `parse` turns the text of a value into it."""
+  parsed = []
+  for entry in entries:
+    if not entry:
+      continue
+    # A regular expression may itself hold a colon, the value never does.
+    pattern, colon, text = entry.rpartition(':')
+    if not colon or not pattern:
+      raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
+    expression('%s entry %s' % (hparam, grammar.shown(entry, 300)), pattern)
+    try:
+      value = parse(text)
+    except ValueError as error:
+      raise errors.MapError('%s entry %r: %s; expected %s' %
+                            (hparam, entry, error, form)) from error
+    parsed.append((pattern, value))
+  return tuple(parsed)
+
+
+def expression(where: str, pattern: str) -> Expression:
+  """Returns the regular expression that a user gives.
+
+  Args:
+    where: what it is given for; the error begins with it.
+    pattern: its text.
+
+  Raises:
+    errors.MapError: it is not one, or one that could take forever to match.
+  """
+  try:
+    return _compiled(pattern)
+  except ValueError as error:
+    raise errors.MapError('%s: %s is not a regular expression that can be used (%s)' % (
+        where, grammar.shown(repr(pattern), 300), grammar.shown(error, 300))) from error
+
+
+_compiled = functools.lru_cache(maxsize=1024)(Expression)
+
+
+def parse_sparsity(text: str) -> float:
+  """Returns the sparsity that `text` is; raises ValueError if it is none."""
+  value = float(text)
+  if not 0.0 <= value < 1.0:
+    raise ValueError('sparsity %s is outside [0, 1)' % text)
+  return value
+
+
+def parse_block_dims(text: str) -> BlockDims:
+  """Returns (height, width) of 'HEIGHTxWIDTH'; raises ValueError if `text` is no such thing."""
+  dims = text.split('x')
+  if len(dims) != 2:
+    raise ValueError('block dimensions %r are not two numbers joined by x' % text)
+  try:
+    height, width = (int(dim) for dim in dims)
+  except ValueError as error:
+    raise ValueError('block dimensions %r are not two integers' % text) from error
+  for dim in (height, width):
+    if not is_block_dim(dim):
+      raise ValueError('block dimension %d is neither 1 to %d nor -1' % (dim, LARGEST_BLOCK_DIM))
+  return height, width
+
+
+def is_block_dim(dim: int) -> bool:
+  """Returns whether a block may have that height or width; -1 is the whole dimension."""
+  return dim == -1 or 1 <= dim <= LARGEST_BLOCK_DIM
+
+
+def lookup(hparam: str, entries: Entries[_Value], name: str,
+           kind: str = 'weight') -> Optional[_Value]:
+  """Returns the value of the one entry whose key is found in `name`, None if there is none.
+
+  Raises:
+    errors.MapError: several keys are.
+  """
+  matches = [entry for entry in entries if expression(hparam, entry[0]).search(name)]
+  if len(matches) > 1:
+    raise errors.MapError('Multiple matches in %s for %s %s: %s; let only one of them match' %
+                          (hparam, kind, name, ', '.join(repr(key) for key, _ in matches)))
+  return matches[0][1] if matches else None
+
+
+def lookup_group(hparam: str, entries: Entries[_Value], group: str) -> Optional[_Value]:
+  """Returns the value for a group: that of its very name, or else what lookup finds.
+
+  The research branch knew names only, and a name may well be part of another.
+  """
+  exact = dict(entries).get(group)
+  return lookup(hparam, entries, group, 'group') if exact is None else exact
+
+
+def check_keys(hparam: str, entries: Entries[Any], names: Sequence[str], kind: str) -> None:
+  """Raises errors.MapError if a key matches none of `names`."""
+  for key, _ in entries:
+    if not any(expression(hparam, key).search(name) for name in names):
+      raise errors.MapError('%s key %r matches no %s%s; the %ss are: %s' % (
+          hparam, key, kind, errors.nearest(key, names), kind, ', '.join(names) or '(none)'))

@@ -1,0 +1,301 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""PruningSpec: the validated, immutable meaning of a set of hyperparameters."""
+
+import dataclasses
+import json
+import numbers
+import re
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from model_pruning import errors
+from model_pruning.hparams.defaults import get_pruning_hparams
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.maps import BlockDims
+from model_pruning.hparams.maps import check_keys
+from model_pruning.hparams.maps import is_block_dim
+from model_pruning.hparams.maps import LARGEST_BLOCK_DIM
+from model_pruning.hparams.maps import lookup
+from model_pruning.hparams.maps import lookup_group
+from model_pruning.hparams.maps import parse_block_dims
+from model_pruning.hparams.maps import parse_map
+from model_pruning.hparams.maps import parse_sparsity
+
+# The saliencies, which engine/saliency.py has under these names.
+PRUNE_OPTIONS = ('weight', 'first_order_gradient', 'second_order_gradient')
+
+# The group of those that apply_mask_with_group is given no name for: each is pruned on its own.
+UNGROUPED_GROUP_NAME = 'ungrouped'
+
+# The largest step there is: the variable last_mask_update_step is an int32.
+LARGEST_STEP = 2**31 - 1
+
+# Of an estimate by equal bins; more of them could not be told apart in float32.
+_MOST_BINS = 2**24
+
+_NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*')
+
+
+@dataclasses.dataclass(frozen=True)
+class PruningSpec:
+  """What to prune, how far and when. Immutable, and valid by construction.
+
+  The fields are the hyperparameters of `get_pruning_hparams`, with the maps
+  parsed into tuples of (regular expression, value).
+
+  Raises (all subclasses of ValueError):
+    errors.SpecError: a value is outside its range.
+    errors.BlockError: block dimensions or pooling function are impossible.
+    errors.MapError: a map entry cannot be read, or its value is out of range.
+  """
+  name: str = 'model_pruning'
+  begin_pruning_step: int = 0
+  end_pruning_step: int = -1
+  weight_sparsity_map: Tuple[Tuple[str, float], ...] = ()
+  block_dims_map: Tuple[Tuple[str, BlockDims], ...] = ()
+  threshold_decay: float = 0.0
+  pruning_frequency: int = 10
+  nbins: int = 256
+  block_height: int = 1
+  block_width: int = 1
+  block_pooling_function: str = 'AVG'
+  initial_sparsity: float = 0.0
+  target_sparsity: float = 0.5
+  sparsity_function_begin_step: int = 0
+  sparsity_function_end_step: int = 100
+  sparsity_function_exponent: float = 3.0
+  use_tpu: bool = False
+  threshold_method: str = 'exact'
+  prune_option: str = 'weight'
+  gradient_decay_rate: float = 0.99
+  group_pruning: bool = False
+  group_sparsity_map: Tuple[Tuple[str, float], ...] = ()
+  group_block_dims_map: Tuple[Tuple[str, BlockDims], ...] = ()
+  global_pruning: bool = False
+  intra_block_sparsity: bool = False
+
+  @classmethod
+  def from_hparams(cls, hparams: HParams) -> 'PruningSpec':
+    """Returns the spec that `hparams` means. `hparams` is left as it is.
+
+    An HParams without some of the names, such as one built for contrib, gets
+    the defaults for them; other names than the library's are passed over.
+
+    Raises:
+      errors.HParamTypeError: a value is of another type than the default.
+    """
+    checked = get_pruning_hparams()
+    # Assigned attributes may be of any type; assigned here, they are checked and cast.
+    checked.override_from_dict(
+        {name: _whole(name, value) if isinstance(checked.get(name), int) else value
+         for name, value in hparams.values().items() if name in checked})
+    values: Dict[str, Any] = checked.values()
+    for hparam in ('weight_sparsity_map', 'group_sparsity_map'):
+      values[hparam] = parse_map(hparam, values[hparam], 'regex:sparsity', parse_sparsity)
+    for hparam in ('block_dims_map', 'group_block_dims_map'):
+      values[hparam] = parse_map(hparam, values[hparam], 'regex:HEIGHTxWIDTH', parse_block_dims)
+    fields = {field.name for field in dataclasses.fields(cls)}
+    return cls(**{name: value for name, value in values.items() if name in fields})
+
+  @classmethod
+  def create(cls, spec: Union['PruningSpec', HParams, str, None] = None) -> 'PruningSpec':
+    """Returns the spec for what users pass: an HParams, a string, None or a spec."""
+    if isinstance(spec, cls):
+      return spec
+    if spec is None or isinstance(spec, str):
+      spec = get_pruning_hparams().parse(spec or '')
+    if isinstance(spec, Mapping) or not callable(getattr(spec, 'values', None)):
+      raise errors.SpecError('spec is %r; expected an HParams, a string of name=value clauses, or '
+                             'None for the defaults%s' % (
+                                 spec, '; a flag has its string in .value'
+                                 if hasattr(spec, 'value') else ''))
+    return cls.from_hparams(spec)  # type: ignore[arg-type]
+
+  def __post_init__(self) -> None:
+    def require(rule: bool, name: str, allowed: str) -> None:
+      if not rule:
+        raise errors.SpecError('Illegal value for %s: %r; it must be %s' %
+                               (name, getattr(self, name), allowed))
+
+    require(_NAME.fullmatch(self.name) is not None, 'name',
+            'a TensorFlow scope name (letters, digits, _ . / -)')
+    for name in ('begin_pruning_step', 'end_pruning_step', 'pruning_frequency',
+                 'sparsity_function_begin_step', 'sparsity_function_end_step'):
+      require(getattr(self, name) <= LARGEST_STEP, name, 'at most %d, the largest step that '
+              'last_mask_update_step can hold%s' % (LARGEST_STEP, '; -1 is for no end'
+                                                    if name == 'end_pruning_step' else ''))
+    require(self.begin_pruning_step >= 0, 'begin_pruning_step', '0 or more')
+    require(self.end_pruning_step == -1 or self.end_pruning_step > self.begin_pruning_step,
+            'end_pruning_step', 'greater than begin_pruning_step=%d, or -1 to prune until '
+            'training stops' % self.begin_pruning_step)
+    require(self.sparsity_function_begin_step >= 0, 'sparsity_function_begin_step', '0 or more')
+    require(self.sparsity_function_end_step > self.sparsity_function_begin_step,
+            'sparsity_function_end_step', 'greater than sparsity_function_begin_step=%d' %
+            self.sparsity_function_begin_step)
+    for name in ('threshold_decay', 'initial_sparsity', 'target_sparsity', 'gradient_decay_rate'):
+      require(0.0 <= getattr(self, name) < 1.0, name, 'in [0, 1)')
+    require(0.0 < self.sparsity_function_exponent < float('inf'), 'sparsity_function_exponent',
+            'positive and finite')
+    require(self.pruning_frequency >= 1, 'pruning_frequency', '1 or more')
+    require(self.nbins >= 1, 'nbins', '1 or more')
+    require(self.nbins <= _MOST_BINS, 'nbins', 'at most %d' % _MOST_BINS)
+    require(self.threshold_method in ('exact', 'histogram'), 'threshold_method',
+            "'exact' or 'histogram'")
+    for name in ('block_height', 'block_width'):
+      dim = getattr(self, name)
+      if not is_block_dim(dim):
+        raise errors.BlockError('Illegal value for %s: %d; it must be positive%s, or -1 for the '
+                                'whole dimension of the weight' % (
+                                    name, dim, ' and at most %d' % LARGEST_BLOCK_DIM
+                                    if dim > 0 else ''))
+    if self.block_pooling_function not in ('AVG', 'MAX'):
+      raise errors.BlockError('Unknown pooling function for block sparsity: %r; '
+                              "block_pooling_function is 'AVG' or 'MAX'" %
+                              self.block_pooling_function)
+    check_prune_option(self.prune_option)
+    self._check_groups()
+    if self.intra_block_sparsity:
+      self._check_n_of_m()
+
+  def _check_groups(self) -> None:
+    if not self.group_pruning:
+      for name in ('group_sparsity_map', 'group_block_dims_map'):
+        if getattr(self, name):
+          raise errors.SpecError(
+              '%s has entries, but %s' % (name, 'global_pruning=true makes one group of all '
+                                          'weights; leave out one of them' if self.global_pruning
+                                          else 'group_pruning is false; set group_pruning=true to '
+                                          'prune by groups'))
+    if not self.global_pruning:
+      return
+    if self.group_pruning:
+      raise errors.SpecError('global_pruning=true makes one group of all weights, so '
+                             'group_pruning=true cannot hold as well; leave out one of them')
+    if self.weight_sparsity_map:
+      raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so none can '
+                             'have a sparsity of its own; leave out weight_sparsity_map')
+
+  def _check_n_of_m(self) -> None:
+    def refuse(conflict: str) -> None:
+      raise errors.SpecError('intra_block_sparsity=true (N of M) compares the inputs of a run with '
+                             'one another: ' + conflict)
+
+    if self.block_width == 1 and all(width == 1 for _, (_, width) in self.block_dims_map):
+      raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M, of 2 or '
+                              'more, and it is 1; 2 of 4 is block_width=4,target_sparsity=0.5 '
+                              '(with block_height=1)')
+    if self.block_height != 1 or any(height != 1 for _, (height, _) in self.block_dims_map):
+      raise errors.BlockError('intra_block_sparsity=true (N of M) takes M from the width of the '
+                              'blocks; leave block_height, and the heights in block_dims_map, at 1')
+    if self.group_pruning or self.global_pruning:
+      refuse('a threshold over several weights has no say in that; leave out %s' %
+             ('group_pruning' if self.group_pruning else 'global_pruning'))
+    if self.threshold_decay:
+      refuse('there is no threshold to smooth; leave out threshold_decay')
+    if self.threshold_method != 'exact':
+      refuse("there is no threshold to estimate; leave threshold_method at 'exact'")
+
+  def to_json(self) -> str:
+    """Returns the fields as a JSON object."""
+    return json.dumps(dataclasses.asdict(self))
+
+  def group_for(self, registered: Optional[str]) -> Optional[str]:
+    """Returns the group that a weight is pruned with, None if it is pruned on its own.
+
+    Args:
+      registered: the group it was entered into when it was masked, or None.
+    """
+    if self.global_pruning:
+      return 'all_weights'
+    if self.group_pruning and registered != UNGROUPED_GROUP_NAME:
+      return registered
+    return None
+
+  def mapped_sparsity(self, weight_name: str, group: Optional[str] = None) -> Optional[float]:
+    """Returns the target that a map gives a weight or its group, None if none does."""
+    if group is not None:
+      return lookup_group('group_sparsity_map', self.group_sparsity_map, group)
+    own = lookup('weight_sparsity_map', self.weight_sparsity_map, weight_name)
+    return dict(self.group_sparsity_map).get(UNGROUPED_GROUP_NAME) if own is None else own
+
+  def target_for(self, weight_name: str, group: Optional[str] = None) -> float:
+    """Returns the target sparsity of the weight of that op name, or of the group it is in."""
+    mapped = self.mapped_sparsity(weight_name, group)
+    return self.target_sparsity if mapped is None else mapped
+
+  def block_dims_for(self, weight_name: str, group: Optional[str] = None) -> BlockDims:
+    """Returns (height, width) of the blocks of the weight of that op name; -1 unresolved."""
+    mapped = lookup('block_dims_map', self.block_dims_map, weight_name)
+    if mapped is None and group is not None:
+      mapped = lookup_group('group_block_dims_map', self.group_block_dims_map, group)
+    elif mapped is None:
+      mapped = dict(self.group_block_dims_map).get(UNGROUPED_GROUP_NAME)
+    return (self.block_height, self.block_width) if mapped is None else mapped
+
+  def check_weights(self, weight_names: Sequence[str],
+                    groups: Sequence[Optional[str]] = ()) -> None:
+    """Holds the maps against the weights there are.
+
+    Args:
+      weight_names: their op names.
+      groups: the group that each was entered into, None for none; all None if empty.
+
+    Raises:
+      errors.MapError: a key of a map matches no weight or group, two keys of one
+        map match the same, or a member of a group is given a sparsity of its own.
+      errors.GroupError: group_pruning is true and there is no group.
+    """
+    groups = list(groups) or [None] * len(weight_names)
+    for name, group in zip(weight_names, groups):
+      # Looks everything up, as several matches are errors.
+      own = lookup('weight_sparsity_map', self.weight_sparsity_map, name)
+      together = self.group_for(group)
+      self.target_for(name, together)
+      self.block_dims_for(name, together)
+      if own is not None and together is not None:
+        raise errors.MapError('weight_sparsity_map gives weight %s a sparsity of %g, but it is in '
+                              'group %s, which has one threshold; use group_sparsity_map' %
+                              (name, own, together))
+    for hparam in ('weight_sparsity_map', 'block_dims_map'):
+      check_keys(hparam, getattr(self, hparam), weight_names, 'masked weight')
+    if not self.group_pruning:
+      return
+    if not any(groups):
+      raise errors.GroupError('group_pruning=true, but no masked weight is in a group; enter them '
+                              'with masked_scope(group_name=...) or apply_mask_with_group, or use '
+                              'global_pruning=true for one threshold over all')
+    names = sorted({group for group in map(self.group_for, groups) if group is not None})
+    has_ungrouped = any(self.group_for(group) is None for group in groups)
+    for hparam in ('group_sparsity_map', 'group_block_dims_map'):
+      # That name stands for itself alone, and for no group that a key could be found in.
+      entries = [entry for entry in getattr(self, hparam)
+                 if not has_ungrouped or entry[0] != UNGROUPED_GROUP_NAME]
+      check_keys(hparam, entries, names, 'group')
+
+
+def _whole(name: str, value: Any) -> Any:
+  """Returns an int for a float without a fraction, as contrib took it; other values as they are.
+
+  Raises:
+    errors.HParamTypeError: a float with a fraction, or one that is no number.
+  """
+  if not isinstance(value, numbers.Real) or isinstance(value, (bool, numbers.Integral)):
+    return value
+  number = float(value)
+  if not number.is_integer():
+    raise errors.HParamTypeError(
+        "Could not cast hparam '%s' of type '%s' from value %r; allowed: a whole number; round it "
+        'first, with int(...) or round(...)' % (name, int, value))
+  return int(number)
+
+
+def check_prune_option(option: str) -> None:
+  """Raises errors.SpecError if there is no such prune_option."""
+  if option == 'compression':
+    raise errors.SpecError(
+        "prune_option='compression' asks for low-rank compression, which belongs to the research "
+        "branch's compression library and not to model_pruning; use one of: %s" %
+        ', '.join(map(repr, PRUNE_OPTIONS)))
+  if option not in PRUNE_OPTIONS:
+    raise errors.SpecError('Illegal value for prune_option: %r%s; it is one of: %s' % (
+        option, errors.nearest(str(option), PRUNE_OPTIONS), ', '.join(map(repr, PRUNE_OPTIONS))))

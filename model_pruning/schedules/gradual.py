@@ -1,0 +1,189 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""When to update the masks, and how sparse they should be: functions of the step.
+
+A schedule is a pure function of the global step. The functions here take a
+Python number, a NumPy array or a tensor, and answer in kind, so one formula
+serves the graph, the tests and a picture of the run drawn before it starts.
+"""
+
+import dataclasses
+from typing import Any, List, Optional
+
+import numpy as np
+
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules import numeric
+from model_pruning.schedules.clock import polynomial
+from model_pruning.schedules.clock import turn_at
+
+
+def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = None,
+                     dtype: Any = None) -> Any:
+  """Returns the sparsity at `step`.
+
+      p = clip((step - begin) / (end - begin), 0, 1)
+      sparsity = target + (initial - target) * (1 - p) ** exponent
+
+  (Zhu and Gupta, "To prune, or not to prune", 2017, with exponent 3.)
+
+  >>> gradual_sparsity(50, PruningSpec(target_sparsity=0.8, sparsity_function_end_step=100))
+  0.7000000000000001
+
+  Args:
+    step: global step; an int, an integer array, or an integer tensor.
+    spec: gives begin, end, exponent, initial and, by default, target sparsity.
+    target: the sparsity to end at, instead of spec.target_sparsity.
+    dtype: for a tensor, the floating dtype to compute in (default float32, in
+      contrib's order of operations, so that both round alike).
+
+  Returns:
+    A float, a float64 array or a tensor of the step's shape.
+  """
+  return polynomial(step, spec.sparsity_function_begin_step, spec.sparsity_function_end_step,
+                    spec.initial_sparsity, spec.target_sparsity if target is None else target,
+                    spec.sparsity_function_exponent, dtype)
+
+
+def is_inside(step: Any, spec: PruningSpec) -> Any:
+  """Says whether `step` is one of begin_pruning_step to end_pruning_step, both included.
+
+  Args and Returns: as those of is_update_step.
+  """
+  inside = step >= spec.begin_pruning_step
+  return inside & (step <= spec.end_pruning_step) if spec.end_pruning_step >= 0 else inside
+
+
+def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
+  """Returns whether the masks are to be updated at `step`, by contrib's rule.
+
+  True when begin_pruning_step <= step, step <= end_pruning_step unless that is
+  negative, and last_update_step + pruning_frequency <= step.
+
+  >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
+  True
+
+  Args:
+    step, last_update_step: global steps; ints, arrays or tensors.
+    spec: gives begin_pruning_step, end_pruning_step and pruning_frequency.
+
+  Returns:
+    A bool, a bool array or a bool tensor.
+  """
+  # The sum of two steps might exceed an int32; their difference cannot.
+  return is_inside(step, spec) & (step - last_update_step >= spec.pruning_frequency)
+
+
+def is_update_due(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
+  """Returns whether an update of the schedule falls after last_update_step and not after `step`.
+
+  In a run that visits every step that is is_update_step. Where an update came late, as steps were
+  passed over, the next one is on schedule again; where the last one before end_pruning_step was
+  missed, it is made up for; and a last update after `step` is none, as the step was set back.
+
+  >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
+  True
+
+  Takes the arguments of is_update_step, and returns the same types.
+  """
+  last = numeric.where(last_update_step > step, last_update_step * 0, last_update_step)
+  due = update_at(step, spec) > update_at(last, spec)
+  return due if numeric.is_tensor(due) or np.ndim(due) else bool(due)
+
+
+def update_at(step: Any, spec: PruningSpec) -> Any:
+  """Returns which of update_steps is the last at or before `step`, from 0; -1 for none."""
+  return turn_at(step, first_update_step(spec), spec.pruning_frequency, spec.end_pruning_step)
+
+
+def first_update_step(spec: PruningSpec) -> int:
+  """Returns the first of update_steps, if it is not after end_pruning_step."""
+  return max(spec.begin_pruning_step, spec.pruning_frequency)
+
+
+def last_update_step(step: int, spec: PruningSpec) -> int:
+  """Returns the last of update_steps up to `step`; 0 for none.
+
+  >>> last_update_step(37, PruningSpec(pruning_frequency=10))
+  30
+  """
+  number = int(update_at(step, spec))
+  return first_update_step(spec) + number * spec.pruning_frequency if number >= 0 else 0
+
+
+def next_update_step(step: int, spec: PruningSpec) -> Optional[int]:
+  """Returns the first of update_steps after `step`; None if there is none."""
+  turn = int(turn_at(step, first_update_step(spec), spec.pruning_frequency)) + 1
+  after = first_update_step(spec) + turn * spec.pruning_frequency
+  return None if -1 < spec.end_pruning_step < after else after
+
+
+def update_steps(spec: PruningSpec, until: int) -> List[int]:
+  """Returns the steps up to `until` at which a run that visits every step updates.
+
+  >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
+  [15, 25, 35]
+  """
+  first = first_update_step(spec)
+  last = until if spec.end_pruning_step < 0 else min(until, spec.end_pruning_step)
+  return list(range(first, last + 1, spec.pruning_frequency))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+  """How far a spec can get: its last update step (None if there is none) and sparsity there."""
+  step: Optional[int]
+  sparsity: float
+
+
+def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
+  """Returns the sparsity that the last mask update of a run under `spec` aims at.
+
+  Where nothing ends the updates, the target is reached once a run is long enough.
+
+  >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
+  Reach(step=90, sparsity=0.4995)
+
+  Args:
+    spec: what is followed.
+    until: the last step of the run; None for as long as it takes.
+  """
+  end = _last_step(spec, until)
+  first = first_update_step(spec)
+  if end is None:
+    behind = max(spec.sparsity_function_end_step - first, 0)
+    step = first + -(-behind // spec.pruning_frequency) * spec.pruning_frequency
+    return Reach(step, spec.target_sparsity)
+  if first > end:
+    return Reach(None, 0.0)
+  step = end - (end - first) % spec.pruning_frequency
+  return Reach(step, gradual_sparsity(step, spec))
+
+
+def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
+  """Returns what is wrong with a run that misses a target sparsity; None if it misses none.
+
+  Args:
+    spec: what is followed.
+    until: the last step of the run; None for as long as it takes.
+  """
+  last, end = reach(spec, until).step, _last_step(spec, until)
+  name = 'end_pruning_step' if end == spec.end_pruning_step else 'the end of training'
+  if last is None:
+    return ('no mask update falls between begin_pruning_step=%d and %s=%s with '
+            'pruning_frequency=%d; nothing will be pruned' % (
+                spec.begin_pruning_step, name, end, spec.pruning_frequency))
+  for target in (spec.target_sparsity, *(own for _, own in spec.weight_sparsity_map),
+                 *(own for _, own in spec.group_sparsity_map)):
+    reached = gradual_sparsity(last, spec, target)
+    if abs(reached - target) > 1e-9:
+      return ('the last mask update is at step %d and reaches a sparsity of %.4f, not the target '
+              'of %g; let %s (%s) be a step with an update at or after sparsity_function_end_step '
+              '(%d)' % (last, reached, target, name, end, spec.sparsity_function_end_step))
+  return None
+
+
+def _last_step(spec: PruningSpec, until: Optional[int]) -> Optional[int]:
+  """Returns the last step at which there may be an update; None if there is none."""
+  ends = [end for end in (spec.end_pruning_step, until) if end is not None and end >= 0]
+  return min(ends) if ends else None

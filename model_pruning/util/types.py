@@ -1,0 +1,27 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Names for the types of TensorFlow and Keras, which differ between versions and are not checked.
+
+A type checker takes each for Any. To a reader they say what is expected.
+"""
+
+from typing import Any
+
+# Of TensorFlow.
+Tensor = Any
+Variable = Any  # Of any kind: ref, resource, partitioned, of a distribution strategy, or Keras 3's.
+Operation = Any  # Or a tensor that stands for one in session.run.
+Graph = Any
+Session = Any
+DType = Any
+GraphDef = Any
+NodeDef = Any
+TensorProto = Any
+
+# Of Keras.
+Layer = Any
+Model = Any
+Optimizer = Any
+
+# An int or float, a NumPy array, or a tensor; results are of the kind of the arguments.
+Numeric = Any

@@ -1,0 +1,412 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: deps = //model_pruning:__main__ //model_pruning:strip_pruning_vars
+"""Tests of the command line: what it writes and prints, and one line for each mistake."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import model_pruning
+from model_pruning import cli
+from model_pruning.compat import tf
+from model_pruning.export import checkpoint
+from model_pruning.util import files
+from model_pruning.util import quiet
+from tests.paths import ROOT
+
+COMMANDS = ['strip', 'export', 'report', 'plot', 'schedule', 'prune']
+HPARAMS = 'initial_sparsity=0.75,target_sparsity=0.75'
+
+
+@pytest.fixture(scope='module')
+def run_folder(tmp_path_factory):
+  """The folder of a run: dense/ and pruned/ checkpoints and events, and a SavedModel."""
+  folder = str(tmp_path_factory.mktemp('run'))
+  for name in ('dense', 'pruned'):
+    with tf.Graph().as_default(), tf.Session() as session:
+      x = tf.placeholder(tf.float32, [None, 8], 'inputs')
+      step = tf.train.get_or_create_global_step()
+      with model_pruning.masked_scope(include='.*' if name == 'pruned' else 'none'):
+        with tf.variable_scope('fc1'):
+          hidden = tf.nn.relu(tf.matmul(x, tf.get_variable('kernel', [8, 16])))
+        with tf.variable_scope('fc2'):
+          y = tf.matmul(hidden, tf.get_variable('kernel', [16, 4]))
+      y = tf.identity(y, 'scores')
+      train = tf.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_mean(y**2), step)
+      session.run(tf.global_variables_initializer())
+      if name == 'pruned':
+        pruning = model_pruning.Pruning(HPARAMS)
+        session.run(tf.global_variables_initializer())
+        session.run(pruning.mask_update_op())
+        summaries = pruning.add_pruning_summaries()
+        writer = tf.summary.FileWriter(os.path.join(folder, name), session.graph)
+        writer.add_summary(session.run(summaries), 1)
+        writer.close()
+      session.run(train, {x: np.ones([2, 8])})
+      tf.train.Saver().save(session, os.path.join(folder, name, 'model.ckpt'), global_step=step)
+      if name == 'pruned':
+        tf.saved_model.simple_save(session, os.path.join(folder, 'saved'), {'x': x}, {'y': y})
+  return folder
+
+
+def _main(arguments):
+  """Runs a command line in this process; returns its exit code."""
+  args = cli.parse_arguments(['model-pruning'] + arguments)
+  return cli.guarded(args.run, args)
+
+
+def _run(run_folder, *arguments):
+  return _main([argument.replace('RUN', run_folder) for argument in arguments])
+
+
+def _outputs(path):
+  graph_def = tf.GraphDef()
+  with open(path, 'rb') as f:
+    graph_def.ParseFromString(f.read())
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.import_graph_def(graph_def, name='')
+    return session.run('scores:0', {'inputs:0': np.ones([1, 8])})
+
+
+# ---- What each command does. ----
+
+
+def test_strip_to_a_graph(run_folder, tmp_path, capsys):
+  output = str(tmp_path / 'new' / 'stripped.pb')
+  assert not _run(run_folder, 'strip', 'RUN/pruned', '--output_node_names=scores',
+                  '--output=' + output)
+  assert 'Folded 2 masked weights into ' + output in capsys.readouterr().out
+  assert _outputs(output).shape == (1, 4)
+  assert not _run(run_folder, 'strip', 'RUN/pruned/model.ckpt-1', '--output_node_names=scores',
+                  '--output=' + output, '--json')
+  printed = json.loads(capsys.readouterr().out)
+  assert printed == {'output': output, 'to': 'graph', 'bytes': os.path.getsize(output), 'folded': [
+      'fc1/weights/masked_weight', 'fc2/weights/masked_weight']}
+
+
+def test_strip_to_a_checkpoint_and_to_a_saved_model(run_folder, tmp_path):
+  target = str(tmp_path / 'dense' / 'model.ckpt')
+  assert not _run(run_folder, 'strip', 'RUN/pruned', '--to=checkpoint', '--output=' + target)
+  assert np.mean(checkpoint.Checkpoint(target).read('fc1/kernel') == 0) == 0.75
+  for model, options in (('RUN/pruned', ['--to=saved_model', '--output_node_names=scores']),
+                         ('RUN/saved', [])):
+    folder = str(tmp_path / model.split('/')[1])
+    assert not _run(run_folder, 'strip', model, '--output=' + folder, *options)
+    with tf.Graph().as_default(), tf.Session() as session:
+      signature = tf.saved_model.load(session, ['serve'], folder).signature_def['serving_default']
+      assert len(signature.inputs) == len(signature.outputs) == 1
+
+
+def test_export(run_folder, tmp_path, capsys):
+  output = str(tmp_path / 'model.tflite')
+  examples = str(tmp_path / 'examples.npy')
+  np.save(examples, np.random.RandomState(0).rand(10, 8).astype(np.float32))
+  for model, options in (('RUN/pruned', ['--output_node_names=scores']), ('RUN/saved', [])):
+    assert not _run(run_folder, 'export', model, '--examples=' + examples, '--output=' + output,
+                    '--json', *options)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed['bytes'] == os.path.getsize(output) and printed['examples'] == 10
+    os.remove(output)
+
+
+def test_report(run_folder, tmp_path, capsys):
+  assert not _run(run_folder, 'report', 'RUN/pruned')
+  assert 'fc1/kernel' in capsys.readouterr().out
+  assert not _run(run_folder, 'report', 'RUN/pruned', '--json')
+  weights = {row['name']: row for row in json.loads(capsys.readouterr().out)['weights']}
+  assert weights['fc1/kernel']['sparsity'] == 0.75
+  assert not _run(run_folder, 'report', 'RUN/pruned', '--csv', '--block=2x1')
+  rows = {row['name']: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+  assert rows['fc1/kernel']['block'] == '2x1'
+  assert not _run(run_folder, 'report', 'RUN/pruned', '--history', '--json')
+  assert 'fc1' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('kind', ['sparsity', 'weights', 'masks'])
+def test_plot(run_folder, tmp_path, kind):
+  output = tmp_path / 'picture.png'
+  assert not _run(run_folder, 'plot', kind, 'RUN/pruned', '--output=%s' % output)
+  assert output.read_bytes().startswith(b'\x89PNG')
+
+
+def test_schedule(tmp_path, capsys):
+  output = tmp_path / 'schedule.png'
+  assert not _main(['schedule', 'target_sparsity=0.9,pruning_frequency=50', '--json',
+                    '--output=%s' % output])
+  printed = json.loads(capsys.readouterr().out)
+  assert printed['steps'] == [50, 100] and printed['shortfall'] is None
+  assert output.exists()
+  assert not _main(['schedule', 'target_sparsity=0.9,pruning_frequency=30', '--num_steps=100'])
+  assert 'the last mask update is at step 90' in capsys.readouterr().out
+
+
+def test_prune(run_folder, tmp_path, capsys):
+  target = str(tmp_path / 'pruned' / 'model.ckpt')
+  assert not _run(run_folder, 'prune', 'RUN/dense',
+                  'target_sparsity=0.5,weight_sparsity_map=[fc1:0.25]', '--output=' + target,
+                  '--json')
+  printed = json.loads(capsys.readouterr().out)
+  assert [(row['name'], row['achieved']) for row in printed['weights']] == [
+      ('fc1/kernel', 0.25), ('fc2/kernel', 0.5)]
+  assert checkpoint.Checkpoint(target).read('fc1/mask').mean() == 0.75
+
+
+def test_a_weight_has_one_name(run_folder, tmp_path, capsys):
+  """That of its variable: in a checkpoint, its events, and the graph that it is stripped to."""
+  stripped = str(tmp_path / 'stripped.pb')
+  assert not _run(run_folder, 'strip', 'RUN/pruned', '--output_node_names=scores',
+                  '--output=' + stripped)
+  capsys.readouterr()
+  for words in (['report', 'RUN/pruned'], ['report', '--history', 'RUN/pruned'],
+                ['report', stripped]):
+    assert not _run(run_folder, *words, '--json')
+    found = json.loads(capsys.readouterr().out)
+    assert [weight['name'] for weight in found['weights']] == ['fc1/kernel', 'fc2/kernel'], words
+
+
+def test_inputs_and_outputs_of_one_name_are_told_apart(tmp_path):
+  with tf.Graph().as_default(), tf.Session() as session:
+    for name in 'ab':
+      with tf.variable_scope(name), model_pruning.masked_scope():
+        x = tf.placeholder(tf.float32, [None, 2], 'x')
+        tf.matmul(x, tf.get_variable('kernel', [2, 2]), name='y')
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, str(tmp_path / 'run' / 'model.ckpt'))
+  assert not _main(['strip', str(tmp_path / 'run'), '--output_node_names=a/y,b/y',
+                    '--to=saved_model', '--output=%s' % (tmp_path / 'saved')])
+  with tf.Graph().as_default(), tf.Session() as session:
+    signature = tf.saved_model.load(
+        session, ['serve'], str(tmp_path / 'saved')).signature_def['serving_default']
+  assert sorted(signature.inputs) == ['a/x', 'b/x'] and sorted(signature.outputs) == ['a/y', 'b/y']
+
+
+# ---- Mistakes. ----
+
+
+@pytest.mark.parametrize('arguments,message', [
+    ('strip RUN/nowhere --output_node_names=scores', 'Could not find a checkpoint at: '),
+    ('strip RUN/pruned --output_node_names=score', '(did you mean scores?)'),
+    ('strip RUN/pruned', '--output_node_names is missing'),
+    ('strip RUN/dense --output_node_names=scores', 'has no masked weights'),
+    ('strip RUN/dense --to=checkpoint', 'has no masks'),
+    ('strip RUN/text --output_node_names=scores', 'is not a graph'),
+    ('strip RUN/truncated.pb --output_node_names=scores', 'is not a graph'),
+    ('export RUN/pruned --output_node_names=scores --quantization=int8', 'examples'),
+    ('export RUN/pruned --output_node_names=scores --examples=RUN/text', 'cannot be read as .npy'),
+    ('export RUN/pruned --output_node_names=scores --examples=RUN/number.npy', 'a single number'),
+    ('export RUN/pruned --output_node_names=scores --examples=RUN/empty.npz', 'it holds nothing'),
+    ('strip RUN/pruned --output_node_names=scores --meta_graph=RUN/x.meta', 'no RUN/x.meta'),
+    ('report RUN/pruned --output_node_names=score', 'did you mean scores?'),
+    ('plot masks RUN/pruned --weights=zzz', "whose names match 'zzz'; there are: fc1/kernel"),
+    ('plot sparsity RUN/dense', 'event'),
+    ('schedule target_sparsty=0.9', 'did you mean target_sparsity'),
+    ('schedule pruning_frequency=0', 'pruning_frequency'),
+    ('prune RUN/dense target_sparsity=2', 'target_sparsity'),
+    ('prune RUN/pruned target_sparsity=0.5', 'has masks already'),
+    ('report RUN/text', 'RUN/text'),
+])
+def test_a_mistake_is_one_line_and_leaves_nothing(run_folder, tmp_path, capsys, arguments, message):
+  with open(os.path.join(run_folder, 'text'), 'w') as f:
+    f.write('This is not a model.\n')
+  with open(os.path.join(run_folder, 'truncated.pb'), 'wb') as f:
+    f.write(tf.GraphDef(node=[tf.NodeDef(name='a' * 50, op='NoOp')]).SerializeToString()[:30])
+  np.save(os.path.join(run_folder, 'number.npy'), np.float32(3))
+  np.savez(os.path.join(run_folder, 'empty.npz'))
+  output = tmp_path / 'new' / 'output'
+  words = arguments.split()
+  if words[0] not in ('schedule', 'report'):
+    words.append('--output=%s' % output)
+  assert _run(run_folder, *words) == 1
+  printed = capsys.readouterr()
+  assert len(printed.err.strip().splitlines()) == 1
+  assert printed.err.startswith('model-pruning: error: ')
+  assert message.replace('RUN', run_folder) in printed.err
+  assert not output.parent.exists()
+
+
+def test_a_place_that_cannot_be_written_to(run_folder, tmp_path, capsys):
+  (tmp_path / 'file').write_text('')
+  for command, name in (('strip RUN/pruned --output_node_names=scores', 'x.pb'),
+                        ('plot masks RUN/pruned', 'x.png'),
+                        ('prune RUN/dense target_sparsity=0.5', 'model.ckpt'),
+                        ('schedule target_sparsity=0.5', 'x.png'),
+                        ('export RUN/pruned --output_node_names=scores', 'x.tflite')):
+    assert _run(run_folder, *command.split(), '--output=%s' % (tmp_path / 'file' / name)) == 1
+    assert 'Cannot write' in capsys.readouterr().err
+  assert os.listdir(str(tmp_path)) == ['file']
+
+
+@pytest.mark.parametrize('arguments', [
+    [], ['sparsify'], ['strip', 'model'], ['report', 'model', '--block=16'],
+    ['report', 'model', '--input_shape=x=-1x64'], ['export', 'm', '--input_shape=4', '--output=x'],
+    ['report', 'model', '--json', '--csv'], ['plot', 'pie', 'model', '--output=x']])
+def test_bad_usage(arguments, capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning'] + arguments)
+  assert caught.value.code == 2
+  assert 'usage: model-pruning' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('words, message', [
+    ('reprot x', 'there is no command reprot (did you mean report?)'),
+    ('shcedule', 'there is no command shcedule (did you mean schedule?)'),
+    ('frobnicate', 'expected one of: schedule, report, plot, strip, export, prune'),
+    ('strip x --ouput=y', 'there is no option --ouput (did you mean --output?)'),
+    ('schedule x --num-steps=5', 'there is no option --num-steps (did you mean --num_steps?)'),
+    ('report x --zzz', '`model-pruning report --help` lists them'),
+])
+def test_a_misspelled_word_is_answered_with_the_right_one(words, message, capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning'] + words.split())
+  assert caught.value.code == 2
+  assert message in capsys.readouterr().err
+
+
+def test_without_a_command_it_lists_them(capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning'])
+  assert caught.value.code == 2
+  lines = capsys.readouterr().err.splitlines()
+  for name in COMMANDS:
+    assert [line for line in lines if line.split()[:1] == [name] and len(line.split()) > 3]
+
+
+@pytest.mark.parametrize('hparams, code', [
+    ('target_sparsity=0.9', 0), ('target_sparsity=0.9,end_pruning_step=50', 1),
+    ('target_sparsity=0.9,weight_sparsity_map=[a:0.5],end_pruning_step=99', 1)])
+def test_strict_schedules(hparams, code, capsys):
+  assert _main(['schedule', hparams, '--strict']) == code
+  assert _main(['schedule', hparams]) == 0
+  assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize('words, code', [
+    ('', 2), ('--help', 0), ('--version', 0), ('report --help', 0), ('export --help', 0),
+    ('reprot x', 2), ('report', 2), ('strip x --output', 2), ('plot pie x --output=y', 2),
+    ('schedule target_sparsity=0.9', 0),
+    ('schedule target_sparsity=0.9 --num_steps=50 --strict', 1),
+    ('schedule target_sparsity=0.9 --json', 0), ('schedule target_sparsty=0.9', 1),
+    ('report missing', 1), ('report missing.pb', 1), ('report missing.keras --json', 1),
+    ('report missing.tflite', 1), ('report --history missing', 1), ('strip missing --output=x', 1),
+    ('strip missing.h5 --output=x', 1), ('strip x.pb --output=y', 1),
+    ('export missing --output=x', 1),
+    ('export x.pb --output=x.pb', 1), ('plot masks missing --output=x.png', 1),
+    ('plot sparsity missing --output=x.png', 1),
+    ('prune missing target_sparsity=0.5 --output=x', 1),
+    ('prune x target_sparsity=2 --output=y', 1)])
+def test_it_answers_without_tensorflow(tmp_path, words, code):
+  (tmp_path / 'tensorflow.py').write_text('print("TensorFlow was loaded"); raise ImportError()')
+  (tmp_path / 'x.pb').write_bytes(b'not empty')
+  done = subprocess.run([sys.executable, '-m', 'model_pruning'] + words.split(),
+                        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), ROOT])),
+                        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                        universal_newlines=True)
+  assert done.returncode == code, done.stderr
+  assert 'Traceback' not in done.stderr and 'TensorFlow was loaded' not in done.stdout
+  assert done.stdout or done.stderr
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_has_examples_that_parse(command, capsys):
+  with pytest.raises(SystemExit) as caught:
+    cli.parse_arguments(['model-pruning', command, '--help'])
+  assert caught.value.code == 0
+  text = capsys.readouterr().out
+  examples = text.split('examples:\n')[1].replace('\\\n', ' ').splitlines()
+  for example in examples:
+    words = example.split('#')[0].split('>')[0].replace('"', '').split()
+    assert words[:2] == ['model-pruning', command]
+    cli.parse_arguments(words)
+
+
+@pytest.mark.parametrize('name', ['a\nb', '\x1b[2Jred', 'abc\u202ecba', 'a\r\tb', '\u200b'])
+def test_names_cannot_command_the_terminal(run_folder, tmp_path, capsys, name):
+  with tf.Graph().as_default() as graph:
+    tf.constant(np.ones([4, 4], np.float32), name='c')
+  graph_def = graph.as_graph_def()
+  graph_def.node[0].name = name
+  path = tmp_path / 'x.pb'
+  path.write_bytes(graph_def.SerializeToString())
+  escaped = name.encode('unicode_escape').decode()
+  assert not _main(['report', str(path)])
+  assert escaped in capsys.readouterr().out
+  assert not _main(['report', str(path), '--json'])
+  assert json.loads(capsys.readouterr().out)['weights'][0]['name'] == name
+  for words in (['report', str(tmp_path / name)],
+                ['strip', os.path.join(run_folder, 'pruned'), '--output_node_names=x' + name,
+                 '--output=%s' % (tmp_path / 'y.pb')],
+                ['plot', 'masks', str(path), '--weights=nothing', '--output=x.png']):
+    assert _main(words) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and name not in error and escaped in error
+
+
+def test_what_nobody_foresaw_is_one_line_too(capsys, monkeypatch):
+  def fail(args):
+    raise KeyError('layers\nand more')
+
+  assert cli.guarded(fail, None) == 1
+  error = capsys.readouterr().err
+  assert len(error.splitlines()) == 1 and 'Unexpected KeyError' in error
+  assert 'MODEL_PRUNING_TRACEBACK=1' in error
+  monkeypatch.setenv('MODEL_PRUNING_TRACEBACK', '1')
+  with pytest.raises(KeyError):
+    cli.guarded(fail, None)
+
+
+# ---- The whole program. ----
+
+
+def _process(*arguments, **options):
+  environment = dict(os.environ, PYTHONPATH=ROOT)
+  environment.pop('TF_CPP_MIN_LOG_LEVEL', None)
+  return subprocess.Popen([sys.executable, '-m'] + list(arguments), env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          **options)
+
+
+def test_the_program_says_one_line(run_folder, tmp_path):
+  process = _process('model_pruning', 'strip', os.path.join(run_folder, 'pruned'),
+                     '--output_node_names=scoers', '--output=x', cwd=str(tmp_path))
+  out, err = process.communicate()
+  assert process.returncode == 1 and not out
+  assert len(err.splitlines()) == 1 and 'did you mean scores?' in err
+
+
+def test_contribs_command(run_folder, tmp_path):
+  command = ['model_pruning.strip_pruning_vars', '--output_node_names=scores, inputs',
+             '--output_dir=%s' % tmp_path, '--filename=out.pb']
+  process = _process(*command, '--checkpoint_dir=' + os.path.join(run_folder, 'pruned'))
+  out, err = process.communicate()
+  assert process.returncode == 0 and not err, err
+  assert 'out.pb' in out and _outputs(str(tmp_path / 'out.pb')).shape == (1, 4)
+
+
+def test_ctrl_c_is_one_line_too(tmp_path, capsys):
+  output = tmp_path / 'new' / 'output'
+
+  def interrupted(args):
+    with files.replacing(args) as temporary, open(temporary, 'w') as f:
+      f.write('half')
+      raise KeyboardInterrupt
+
+  assert cli.guarded(interrupted, str(output)) == 130
+  assert capsys.readouterr().err == 'model-pruning: interrupted; nothing was written\n'
+  assert not os.listdir(str(output.parent))
+
+
+def test_ctrl_c_while_tensorflow_is_loaded(monkeypatch, capsys):
+  monkeypatch.setattr(sys, 'argv', ['model-pruning'])
+  monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+  with pytest.raises(SystemExit) as caught:
+    with quiet.loading_tensorflow():
+      raise KeyboardInterrupt
+  assert caught.value.code == 130
+  assert capsys.readouterr().err == 'model-pruning: interrupted; nothing was written\n'

@@ -1,0 +1,52 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
+# bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
+# bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
+# bazel: deps = //benchmarks:scaling //benchmarks:traffic
+"""Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from model_pruning.compat import tensorflow
+from tests.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+BENCHMARKS = {
+    'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
+    'groups': ['--members=3', '--size=1000', '--rounds=1'],
+    'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
+                  '--quantizations=none,dynamic'],
+    'keras_update': ['--nopeer', '--models=mlp', '--mlp=8,16,4', '--rounds=1', '--step_rounds=1'],
+    'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
+    'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
+                 '--sort_rounds=1'],
+    'scaling': ['--sizes=1e3,1e4', '--rounds=1', '--parts=2,3', '--memory=one',
+                '--memory_scale=1e-4'],
+    'traffic': ['--sizes=1000,2000'],
+}
+
+
+@pytest.mark.parametrize('name', sorted(BENCHMARKS))
+def test_runs_and_writes_its_table(name, tmp_path):
+  if name == 'keras_update' and tensorflow.__version__.startswith('1.'):
+    pytest.skip('model_pruning.keras needs TensorFlow 2')
+  output = tmp_path / 'numbers.json'
+  result = subprocess.run(
+      [sys.executable, '-m', 'benchmarks.' + name, '--output=%s' % output] + BENCHMARKS[name],
+      cwd=ROOT, env=dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + sys.path)),
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+  assert result.returncode == 0, result.stdout
+  assert '-------' in result.stdout
+  written = json.loads(output.read_text())
+  rows = [table for table in written.values() if isinstance(table, list)]
+  assert rows and all(rows)
+  for row in rows[0]:
+    assert all(value > 0 for value in row.get('ns_per_weight', {}).values())

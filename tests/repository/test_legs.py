@@ -1,0 +1,91 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
+"""Every test runs somewhere in CI, or says that it does not."""
+
+import os
+
+import pytest
+
+from tests import legs
+from tests.paths import ROOT
+
+HERE = os.path.join(ROOT, 'tests')
+PAIRS = legs.product('abc', '12345')
+
+
+class _Item:
+  """What of a test of pytest's is looked at."""
+
+  def __init__(self, path, *marks):
+    self.fspath, self.nodeid = os.path.join(HERE, path), path
+    self._marks = marks
+
+  def iter_markers(self, name):
+    assert name == 'legs'
+    return [mark.mark for mark in self._marks]
+
+
+def kept(cases):
+  """Returns the values of the cases without a mark."""
+  return [case for case in cases if not getattr(case, 'marks', ())]
+
+
+@pytest.mark.parametrize('path', sorted(legs.FILES))
+def test_files_with_legs_of_their_own_are_there(path):
+  assert os.path.isfile(os.path.join(HERE, path))
+  assert legs.FILES[path] and set(legs.FILES[path]) < set(legs.NAMES)
+
+
+def test_by_default_a_test_runs_everywhere():
+  assert legs.of_item(_Item('test_spec.py'), HERE) == set(legs.NAMES)
+
+
+def test_a_test_runs_where_its_file_and_all_of_its_marks_say():
+  mark = pytest.mark.legs
+  assert legs.of_item(_Item('test_spec.py', mark('oldest', 'newest'), mark('newest')), HERE) == {
+      'newest'}
+  assert legs.of_item(_Item('hparams/test_flags.py', mark('oldest', 'newest')), HERE) == {'oldest'}
+  assert legs.of_item(_Item(os.path.join('keras', 'test_loops.py')), HERE) == {'default', 'newest'}
+  assert legs.of_item(_Item('test_spec.py', mark()), HERE) == set()
+
+
+def test_a_leg_that_there_is_not_is_refused():
+  with pytest.raises(AssertionError, match='test_spec.py: no such legs.*tf2.15'):
+    legs.of_item(_Item('test_spec.py', pytest.mark.legs('tf2.15', 'newest')), HERE)
+
+
+@pytest.mark.parametrize('number', [5, 6, 9, 14])
+def test_few_tuples_have_every_value_as_often_as_they_can(number):
+  found = kept(legs.few(PAIRS, number))
+  assert len(found) == number and found == [each for each in PAIRS if each in found]
+  assert {one for one, _ in found} == set('abc') and {other for _, other in found} == set('12345')
+  uses = [sum(other == value for _, other in found) for value in '12345']
+  assert max(uses) - min(uses) <= 1
+
+
+def test_few_tuples_have_many_pairs():
+  found = kept(legs.few(legs.product('ab', 'cd', 'ef'), 4))
+  assert len({pair for one, two, three in found
+              for pair in ((one, two), (one, three), (two, three))}) >= 10  # Of 12.
+
+
+def test_few_single_values_are_spread_evenly():
+  assert kept(legs.few(range(10), 4)) == [0, 3, 6, 9]
+  assert kept(legs.few(['a'], 1)) == ['a']
+  assert kept(legs.few([False, True], 1)) == [False]
+
+
+def test_the_rest_is_marked_in_its_place_and_keeps_its_marks():
+  cases = ['a', pytest.param('b', marks=pytest.mark.slow, id='B'), 'c']
+  first, second, third = legs.few(cases, 1, 'oldest', 'newest')
+  assert first == 'a' and second.values == ('b',) and second.id == 'B'
+  assert [mark.name for mark in second.marks] == ['slow', 'legs']
+  assert third.values == ('c',) and third.marks[0].args == ('oldest', 'newest')
+  assert legs.few(cases, 2)[1].marks[-1].args == ()
+
+
+@pytest.mark.parametrize('number', [0, 4])
+def test_more_than_there_are_is_an_error(number):
+  with pytest.raises(ValueError, match='number=%d of 3' % number):
+    legs.few('abc', number)
