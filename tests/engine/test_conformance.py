@@ -143,7 +143,7 @@ VALUES = st.one_of(st.sampled_from([float(value) for value in SPECIAL]),
                    st.floats(width=32, allow_nan=True, allow_infinity=True),
                    st.integers(-2, 2).map(float))
 SHAPE = (9, 8)
-PROPERTY = hypothesis.settings(max_examples=oracle.soak(100), deadline=None,
+PROPERTY = hypothesis.settings(max_examples=oracle.soak(50), deadline=None,
                                suppress_health_check=list(hypothesis.HealthCheck))
 
 

@@ -99,7 +99,7 @@ def test_sharding_changes_nothing(shape, m, axis, sizes, use_tpu):
 VALUES = st.one_of(st.sampled_from([float(value) for value in SPECIAL]),
                    st.floats(0, width=32), st.integers(0, 2).map(float))
 SHARES = st.floats(0, 0.9990234375, width=32)
-PROPERTY = hypothesis.settings(max_examples=oracle.soak(60), deadline=None,
+PROPERTY = hypothesis.settings(max_examples=oracle.soak(25), deadline=None,
                                suppress_health_check=list(hypothesis.HealthCheck))
 
 
