@@ -45,7 +45,7 @@ def _multiply_on(mask: Any, weight: Any, device: str, name: str) -> Any:
     return _multiply(mask, weight, name)
 
 
-@tf.RegisterGradient(_GRADIENT)
+@tf.RegisterGradient(_GRADIENT)  # type: ignore[untyped-decorator]
 def _gradient(op: Any, gradient: Any) -> List[Any]:
   """Returns the gradients with respect to mask and weight, computed where the product was."""
   mask, weight = op.inputs

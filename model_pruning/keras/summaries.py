@@ -15,6 +15,7 @@ from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.util import files
+from model_pruning.util.types import Model
 
 # Marks scalars like tf.summary.scalar, which needs TensorBoard from TensorFlow 2.21 on.
 _SCALAR = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name='scalars'))
@@ -57,7 +58,7 @@ class PruningSummaries(keras.callbacks.Callback):
     for other in self._others:
       other.set_params(params)
 
-  def set_model(self, model: Any) -> None:
+  def set_model(self, model: Model) -> None:
     """Takes the model, whose layers are summarized."""
     super().set_model(model)
     for other in self._others:

@@ -17,11 +17,20 @@ DType = Any
 GraphDef = Any
 NodeDef = Any
 TensorProto = Any
+MetaGraphDef = Any
+AttrValue = Any
+FunctionDef = Any
+Event = Any  # Of an event file.
+Strategy = Any  # Of tf.distribute.
 
 # Of Keras.
 Layer = Any
 Model = Any
 Optimizer = Any
+
+# Of matplotlib.
+Figure = Any
+Axes = Any
 
 # An int or float, a NumPy array, or a tensor; results are of the kind of the arguments.
 Numeric = Any
