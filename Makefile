@@ -16,7 +16,8 @@ MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
+.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
+  test-legacy-keras test-nightly \
   test-tpu programs bench soak lint typecheck build-check docs wheel-test bazel-test \
   clean distclean
 
@@ -26,6 +27,7 @@ help:
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
+	@echo "make test-nightly  the fast tests on the nightly builds of TensorFlow and Keras"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
 	@echo "make mutants    plants faults in the package and counts those that the fast tests notice"
@@ -79,6 +81,11 @@ test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15 test-tf2.13 test-tf2.15:
 	@tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
+
+# The fast tests on the nightly builds of TensorFlow and Keras. Not in CI.
+test-nightly: PYTEST_FLAGS += -m "not slow"
+test-nightly:
+	@tools/test.sh nightly $(PYTEST_FLAGS)
 
 # Twice: with Keras 3, and those that bear the marker with the legacy Keras.
 test-tf2.21:
