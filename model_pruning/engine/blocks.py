@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of a matrix, each pruned as a whole."""
+"""The pattern of blocks: a matrix is cut into blocks, and each is kept or dropped as a whole."""
 
 import dataclasses
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,21 +18,23 @@ from model_pruning.engine.pattern import Unit
 from model_pruning.engine.placement import on_device_of
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Array
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class Block(OneThreshold):
-  """Blocks of height x width of a matrix; edge blocks cover what is there.
+  """Blocks of height x width elements of a matrix; blocks at the edges may be smaller.
 
-  Blocks are counted from the first row and column of the whole weight,
-  wherever it is cut: a block belongs to the shard that holds its first
-  element, which fetches the rest of it.
+  Blocks are counted from the first row and column of the whole weight, no matter how it is cut
+  into shards. The shard with the first element of a block owns the block and fetches the rest of
+  it.
 
   Attributes:
     height, width: size in elements, both positive.
-    pooling: 'AVG' or 'MAX' of the scores of the elements covered.
-    use_tpu: go about it by rows alone. TPUs keep the last dimension in tiles of 128, and would
-      fill up one as short as a block is wide.
+    pooling: 'AVG' or 'MAX': how the scores of its elements make the score of a block.
+    use_tpu: work on rows only. TPUs store the last dimension in tiles of 128 and would pad a
+      last dimension as short as the width of a block.
   """
   height: int
   width: int
@@ -46,7 +48,7 @@ class Block(OneThreshold):
 
   @classmethod
   def create(cls, shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> 'Optional[Block]':
-    """Returns the pattern for weights that squeeze to rank 2, unless the blocks are 1x1."""
+    """Returns the pattern; None if the weight does not squeeze to rank 2 or the blocks are 1x1."""
     squeezed = [int(dim) for dim in shape if dim != 1]
     if len(squeezed) != 2:
       return None
@@ -61,17 +63,17 @@ class Block(OneThreshold):
     return -(-rows // self.height) * -(-columns // self.width)
 
   def describe(self, layout: Layout) -> Unit:
-    """Returns what a report says about the blocks."""
+    """Returns a description of the blocks for reports."""
     return Unit('blocks of %dx%d' % (self.height, self.width), self.height,
                 self.height >= layout.squeezed().shape[0])
 
   def unit_sizes(self, layout: Layout) -> List[Tuple[int, int]]:
-    """Returns the sizes of blocks; the last ones of a row or column may be smaller."""
+    """Returns (elements in a block, number of such blocks); blocks at the edges may be smaller."""
     sizes, numbers = np.unique(self._covered(*layout.squeezed().shape), return_counts=True)
     return list(zip(sizes.tolist(), numbers.tolist()))
 
-  def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
-    """Returns the mean or the largest score of each block; see Pattern.pool."""
+  def pool(self, shards: Sequence[Tensor], layout: Layout) -> List[Tensor]:
+    """Returns the mean or the maximum of the scores in each block; see Pattern.pool."""
     layout = layout.squeezed()
     shards = [reshaped(shard, layout.shard_shape(index)) for index, shard in enumerate(shards)]
     units = []
@@ -82,8 +84,8 @@ class Block(OneThreshold):
         units.append(tf.reshape(blocks, [1, -1]) if flat else blocks)
     return units
 
-  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
-    """Returns the mask of a block for each of its elements; see Pattern.expand."""
+  def expand(self, masks: Sequence[Tensor], layout: Layout) -> List[Tensor]:
+    """Returns masks in which every element has the mask of its block; see Pattern.expand."""
     squeezed, original = layout.squeezed(), layout
     size = (self.height, self.width)[squeezed.axis]
     unit_spans = [(-(-begin // size), -(-end // size)) for begin, end in self._owned(squeezed)]
@@ -104,17 +106,16 @@ class Block(OneThreshold):
     return result
 
   def _owned(self, layout: Layout) -> List[Tuple[int, int]]:
-    """Returns, per shard, the elements along the axis of the blocks that begin in it."""
+    """Returns, per shard, the range along the axis that the blocks starting in it cover."""
     return whole_units(layout, (self.height, self.width)[layout.axis])
 
-  def _pool(self, scores: Any) -> Any:
+  def _pool(self, scores: Tensor) -> Tensor:
     """Returns the score of every block of a matrix, [rows / height, columns / width]."""
     rows, columns = scores.shape.as_list()
     down, across = -(-rows // self.height), -(-columns // self.width)
     padding = [[0, down * self.height - rows], [0, across * self.width - columns]]
     if self.pooling == 'MAX':
-      # As integers: the maximum of floats treats NaN differently from one
-      # TensorFlow version to the next.
+      # As integers, because TensorFlow versions differ in the maximum of floats with NaN.
       scores = tf.bitcast(scores, tf.int32)
     scores = tf.pad(scores, padding)
     if self.use_tpu:
@@ -125,57 +126,58 @@ class Block(OneThreshold):
       if self.pooling == 'MAX':
         total = tf.reduce_max(blocks, axis=[1, 3])
       else:
-        # Whole rows first: they lie together in memory, and leave less to go over.
+        # Over the height first: it adds contiguous rows, and leaves less to add afterwards.
         total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 1), 3), [down, across])
     if self.pooling == 'MAX':
       return tf.bitcast(total, tf.float32)
-    # Multiplied by the reciprocal, since the graph optimizer does so with some divisions, and
-    # rounds differently then. The sign is for NaN, which may come out of a sum as negative.
-    share = np.float32(1) / self._covered(rows, columns).astype(np.float32)
-    return tf.abs(total * share)
+    # The graph optimizer turns some divisions into multiplications by the reciprocal, which round
+    # differently, so multiply by it always. abs clears the sign that a NaN may get in a sum.
+    reciprocal = np.float32(1) / self._covered(rows, columns).astype(np.float32)
+    return tf.abs(total * reciprocal)
 
-  def _pool_rows(self, matrix: Any, size: int) -> Any:
-    """Returns the maximum or the sum of each `size` consecutive rows."""
+  def _pool_rows(self, matrix: Tensor, size: int) -> Tensor:
+    """Returns the maximum or the sum of every `size` consecutive rows."""
     rows, columns = matrix.shape.as_list()
     runs = tf.reshape(matrix, [rows // size, size, columns])
     if self.pooling == 'MAX':
       return tf.reduce_max(runs, axis=1)
     return tf.reshape(_pairwise_sum(runs, 1), [rows // size, columns])
 
-  def _covered(self, rows: int, columns: int) -> Any:
+  def _covered(self, rows: int, columns: int) -> Array:
     """Returns the number of elements that each block of a matrix covers."""
     return np.outer(_covered(rows, self.height), _covered(columns, self.width))
 
-  def _tile(self, units: Any) -> Any:
+  def _tile(self, units: Tensor) -> Tensor:
+    """Returns a matrix in which every element has the value of its block."""
     if self.use_tpu:
       return _repeat_rows(tf.transpose(_repeat_rows(tf.transpose(units), self.width)), self.height)
     down, across = units.shape.as_list()
-    # One dimension after the other, which takes half as long as both at once.
+    # Tiling one dimension after the other takes half as long as tiling both at once.
     rows = tf.reshape(tf.tile(tf.reshape(units, [down * across, 1]), [1, self.width]),
                       [down, 1, across * self.width])
     return tf.reshape(tf.tile(rows, [1, self.height, 1]),
                       [down * self.height, across * self.width])
 
 
-def _covered(length: int, size: int) -> Any:
+def _covered(length: int, size: int) -> Array:
   """Returns how many of `length` elements each block of `size` covers."""
   return np.minimum(size, length - np.arange(0, length, size))
 
 
-def _pairwise_sum(blocks: Any, axis: int) -> Any:
-  """Sums over `axis`, keeping it, by adding the upper half to the lower until one is left.
+def _pairwise_sum(blocks: Tensor, axis: int) -> Tensor:
+  """Returns the sum over `axis`, keeping the axis, by adding its upper half to its lower half.
 
-  reduce_sum adds in an order that differs between devices and versions, and so
-  rounds differently; these additions round the same everywhere. The fixed tree
-  is also more accurate than adding one by one.
+  The order in which reduce_sum adds, and therefore its rounding, differs between devices and
+  versions. The additions here round the same everywhere, and the fixed tree is also more accurate
+  than adding one element after the other.
   """
   size, reduced = int(blocks.shape[axis]), False
   last = axis == blocks.shape.rank - 1
   while size > 1:
     half = (size + 1) // 2
     if last and size % 2 == 0 and not reduced:
-      # Of two there is only one order. XLA would make one reduction, in an order of its own, of
-      # two in a row.
+      # Two elements add in only one order. Never two reductions in a row: XLA would merge them
+      # and choose the order itself.
       shape = blocks.shape.as_list()
       shape[axis:axis + 1] = [2, half]
       blocks, reduced = tf.reduce_sum(tf.reshape(blocks, shape), axis=axis), True
@@ -190,8 +192,8 @@ def _pairwise_sum(blocks: Any, axis: int) -> Any:
   return blocks
 
 
-def _repeat_rows(matrix: Any, times: int) -> Any:
-  """Returns each row of a matrix so many times in a row."""
+def _repeat_rows(matrix: Tensor, times: int) -> Tensor:
+  """Returns the matrix with each row repeated `times` times in place."""
   rows, columns = matrix.shape.as_list()
   return tf.reshape(tf.tile(tf.reshape(matrix, [rows, 1, columns]), [1, times, 1]),
                     [rows * times, columns])

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Saliency by how much the weights change: the gradient options of the research branch.
+"""Saliency by the change of the weights: the gradient options of the research branch.
 
-Google's research branch of model_pruning takes the change of a weight between two updates for its
-gradient:
+Google's research branch of model_pruning uses the change of a weight between two updates as an
+estimate of its gradient:
 
     score = |weight| * gradient
     gradient <- decay * gradient + (1 - decay) * change / (l2 norm of change)
@@ -12,7 +12,7 @@ with change = |w - old_w| (first order) or |w + old_old_w - 2 old_w| (second ord
 """
 
 import dataclasses
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -25,11 +25,12 @@ from model_pruning.names import GRADIENT
 from model_pruning.names import OLD_OLD_WEIGHT
 from model_pruning.names import OLD_WEIGHT
 from model_pruning.names import WEIGHT
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class FirstOrder:
-  """Saliency by the first difference of a weight over the updates.
+  """Saliency by the first difference of a weight between updates.
 
   Attributes:
     decay: fraction of the running average kept at an update, in [0, 1).
@@ -40,23 +41,23 @@ class FirstOrder:
 
   @classmethod
   def create(cls, spec: PruningSpec) -> 'FirstOrder':
-    """Returns the saliency with the decay of a spec."""
+    """Returns the saliency with the gradient_decay_rate of a spec."""
     return cls(spec.gradient_decay_rate)
 
-  def average(self, reads: Reads) -> List[Any]:
-    """Returns the running average of changes after one more change."""
+  def average(self, reads: Reads) -> List[Tensor]:
+    """Returns the running average of the changes, including the latest one, per shard."""
     gradient, old_weight = reads.history
     return _average(gradient, [in_place(first_order_change, *shards)
                                for shards in zip(reads.weight, old_weight)], self.decay)
 
-  def scores(self, reads: Reads, average: List[Any]) -> List[Any]:
+  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
     """Returns |weight| * gradient, per shard."""
     return _scores(reads, average)
 
 
 @dataclasses.dataclass(frozen=True)
 class SecondOrder:
-  """Saliency by the second difference of a weight over the updates.
+  """Saliency by the second difference of a weight between updates.
 
   Attributes:
     decay: fraction of the running average kept at an update, in [0, 1).
@@ -67,70 +68,71 @@ class SecondOrder:
 
   @classmethod
   def create(cls, spec: PruningSpec) -> 'SecondOrder':
-    """Returns the saliency with the decay of a spec."""
+    """Returns the saliency with the gradient_decay_rate of a spec."""
     return cls(spec.gradient_decay_rate)
 
-  def average(self, reads: Reads) -> List[Any]:
-    """Returns the running average of changes after one more change."""
+  def average(self, reads: Reads) -> List[Tensor]:
+    """Returns the running average of the changes, including the latest one, per shard."""
     gradient, old_weight, old_old_weight = reads.history
     return _average(gradient, [
         in_place(second_order_change, *shards)
         for shards in zip(reads.weight, old_weight, old_old_weight)], self.decay)
 
-  def scores(self, reads: Reads, average: List[Any]) -> List[Any]:
+  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
     """Returns |weight| * gradient, per shard."""
     return _scores(reads, average)
 
 
-def _average(gradient: Sequence[Any], changes: Sequence[Any], decay: float) -> List[Any]:
+def _average(gradient: Sequence[Tensor], changes: Sequence[Tensor], decay: float) -> List[Tensor]:
   inverse = inverse_norm([in_place(sum_of_squares, change) for change in changes])
   return [in_place(average_change, shard, change, inverse, decay)
           for shard, change in zip(gradient, changes)]
 
 
-def _scores(reads: Reads, average: Sequence[Any]) -> List[Any]:
+def _scores(reads: Reads, average: Sequence[Tensor]) -> List[Tensor]:
   return [in_place(gradient_magnitude, *shards) for shards in zip(reads.weight, average)]
 
 
-def gradient_magnitude(weight: Any, gradient: Any) -> Any:
-  """Returns |weight| * gradient as float32: of two weights alike, the one that moves matters more.
+def gradient_magnitude(weight: Tensor, gradient: Tensor) -> Tensor:
+  """Returns |weight| * gradient as float32: of equal weights, the one that changes matters more.
 
   Args:
     weight: as in magnitude.
-    gradient: non-negative float32 of the same shape, what average_change keeps.
+    gradient: the running average from average_change; non-negative float32 of the same shape.
   """
-  # abs is for the sign of NaN, which a product of infinity and zero may have.
+  # abs clears the sign of NaN, which a product of infinity and zero may have.
   return tf.abs(magnitude(weight) * gradient)
 
 
-def first_order_change(weight: Any, old_weight: Any) -> Any:
-  """Returns |weight - old_weight|, what stands in for the gradient, all float32."""
+def first_order_change(weight: Tensor, old_weight: Tensor) -> Tensor:
+  """Returns |weight - old_weight|, the estimate of the gradient; all float32."""
   return tf.abs(weight - old_weight)
 
 
-def second_order_change(weight: Any, old_weight: Any, old_old_weight: Any) -> Any:
-  """Returns |weight + old_old_weight - 2 old_weight|, the second difference, all float32."""
+def second_order_change(weight: Tensor, old_weight: Tensor, old_old_weight: Tensor) -> Tensor:
+  """Returns |weight + old_old_weight - 2 old_weight|, the second difference; all float32."""
   return tf.abs(weight + old_old_weight - 2 * old_weight)
 
 
-def sum_of_squares(change: Any) -> Any:
+def sum_of_squares(change: Tensor) -> Tensor:
   """Returns the float64 sum of the squares of one shard's changes.
 
-  In float64 squares of float32 are exact, and sums in any order, and over any
-  shards, agree to far more digits than are kept in the end.
+  The squares of float32 are exact in float64. Sums in any order and over any shards agree to far
+  more digits than the float32 result keeps.
   """
   return tf.reduce_sum(tf.square(tf.cast(change, tf.float64)))
 
 
-def inverse_norm(sums_of_squares: Sequence[Any]) -> Any:
-  """Returns 1 / (l2 norm) as a float32 scalar, from sum_of_squares of every shard.
+def inverse_norm(sums_of_squares: Sequence[Tensor]) -> Tensor:
+  """Returns 1 / (l2 norm) as a float32 scalar, from the sum_of_squares of every shard.
 
-  As in tf.nn.l2_normalize, a norm is taken to be 1e-6 at least.
+  As in tf.nn.l2_normalize, the norm is at least 1e-6.
   """
   total = tf.maximum(tf.add_n(list(sums_of_squares)), tf.constant(1e-12, tf.float64))
   return tf.cast(1 / tf.sqrt(total), tf.float32)
 
 
-def average_change(gradient: Any, change: Any, inverse_norm_of_change: Any, decay: float) -> Any:
-  """Returns decay * gradient + (1 - decay) * change / (its l2 norm over the whole weight)."""
+def average_change(gradient: Tensor, change: Tensor, inverse_norm_of_change: Tensor,
+                   decay: float) -> Tensor:
+  """Returns decay * gradient + (1 - decay) * change / (l2 norm of the whole weight's change)."""
   return gradient * np.float32(decay) + change * inverse_norm_of_change * np.float32(1 - decay)

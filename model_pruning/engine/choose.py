@@ -1,11 +1,11 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""From weights to thresholds and masks.
+"""Computes thresholds and masks from weights.
 
     weight, history -> saliency -> pattern.pool -> pattern.select -> pattern.expand -> mask
 """
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.pattern import Pattern
@@ -13,31 +13,32 @@ from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import saliency_for
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
 
 
 class Cut(NamedTuple):
-  """How a weight is cut, into shards and into units."""
+  """How a weight is cut into shards and into units."""
   layout: Layout
   pattern: Pattern
 
 
-def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Any,
-           previous_threshold: Any) -> List[Any]:
+def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Tensor,
+           previous_threshold: Tensor) -> List[Tensor]:
   """Chooses the masks of the weights that are pruned together.
 
   Args:
     spec: the hyperparameters.
     cuts: per weight, how it is cut.
-    reads: per weight, one reading.
+    reads: per weight, one reading of it and its history.
     sparsity: scalar tensor of selection.sparsity_dtype(number of units).
     previous_threshold: float32 scalar tensor.
 
   Returns:
-    The threshold, a float32 scalar; then the masks of every shard of every weight, bool tensors;
-    then, where the saliency keeps one, the running average of every shard, float32.
+    The threshold, a float32 scalar; then the mask of every shard of every weight, bool tensors;
+    then, if the saliency keeps a running average, the average of every shard, float32.
   """
   saliency = saliency_for(spec)
-  averages: List[Any] = []
+  averages: List[Tensor] = []
   pooled = []
   for weight, (layout, pattern) in zip(reads, cuts):
     average = saliency.average(weight)
@@ -49,9 +50,9 @@ def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], spars
   return [chosen.threshold, *masks, *averages]
 
 
-def choose_masks(together: PrunedTogether, weights: Sequence[Any], sparsity: Any,
-                 previous_threshold: Any, spec: PruningSpec) -> Tuple[Any, List[Any]]:
-  """Chooses the masks of weights that are in one piece and have no history.
+def choose_masks(together: PrunedTogether, weights: Sequence[Tensor], sparsity: Tensor,
+                 previous_threshold: Tensor, spec: PruningSpec) -> Tuple[Tensor, List[Tensor]]:
+  """Chooses the masks of weights that are not cut into shards and have no history.
 
   Args:
     together: the weights that are pruned together.

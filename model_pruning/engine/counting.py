@@ -1,20 +1,19 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Keys, and counting them: the k-th largest of many scores, without sorting.
+"""Finds the k-th largest of many scores by counting, without sorting.
 
-Non-negative float32 values order as their bit patterns read as int32, their
-*keys*. So the k-th largest is found without sorting: count the keys by their
-high 16 bits, walk the counts down to the bin that holds it, count the keys in
-that bin by their low 15 bits, walk again. (For small shards in three steps, of
-fewer bins.) On TPUs, where scatter is slow, the same key is found bit by bit
-with compare-and-count. Both give the same answer to the bit.
+Non-negative float32 values have the same order as their bit patterns read as int32, their *keys*.
+So counting finds the k-th largest: count the keys by their high 16 bits, walk down the counts to
+the bin that holds it, count the keys in that bin by their low 15 bits, and walk down again. (Small
+shards take three passes with fewer bins.) On TPUs, where scatter is slow, comparing and counting
+finds the same key bit by bit. Both methods give the same result to the bit.
 
-Comparing keys instead of floats also ranks NaN above infinity, tells denormals
-from zero where the processor flushes them, and does so on every device.
+Keys, unlike floats, also rank NaN above infinity and distinguish denormals from zero where the
+processor flushes them, and they do so on every device.
 """
 
 import functools
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
@@ -22,48 +21,50 @@ from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
+from model_pruning.util.types import DType
+from model_pruning.util.types import Tensor
 
-# The unit scores, or the keys, of one weight: its shards, each [rows, columns]. The same number
-# of rows in all of them; see pattern.py for the order they imply.
-Shards = Sequence[Any]
+# The unit scores, or the keys, of one weight: its shards, each [rows, columns], all with the same
+# number of rows. pattern.py defines the order of the units.
+Shards = Sequence[Tensor]
 
 _KEY_BITS = 31
 
-# How the bits of a key are split into digits, the highest first. Two passes are
-# fastest over many keys; for few, counts short enough to be made and read quickly.
+# How the bits of a key are split into digits, the highest first. For many keys two passes are
+# fastest; for few keys, short lists of counts are.
 _FEW_PASSES, _SMALL_COUNTS = (16, 15), (11, 10, 10)
 _LARGE = 1 << 16
 
-# Large shards are counted this many keys at a time: the temporaries then stay in
-# the processor's cache, which is faster than passes over all of memory.
+# Large shards are counted this many keys at a time, so that the temporaries stay in the
+# processor's cache.
 CHUNK = 1 << 20
 
 
-def size_of(shard: Any) -> int:
-  """Returns the number of scores in a shard; errors.WeightError if its shape is not static."""
+def size_of(shard: Tensor) -> int:
+  """Returns the number of scores in a shard; raises errors.WeightError without a static shape."""
   size = shard.shape.num_elements()
   if size is None:
     raise errors.WeightError('Scores of shape %s: selection needs a static shape' % shard.shape)
   return int(size)
 
 
-def flattened(keys: Any) -> Any:
+def flattened(keys: Tensor) -> Tensor:
   """Returns the keys in one dimension."""
   return tf.reshape(keys, [-1])
 
 
-def count_dtype(units: int) -> Any:
-  """Returns the dtype that holds counts of up to so many."""
+def count_dtype(units: int) -> DType:
+  """Returns the integer dtype that holds counts of up to `units`."""
   return tf.int32 if units < 1 << 31 else tf.int64
 
 
-def total_of(counts: Sequence[Any], dtype: Any) -> Any:
-  """Adds up the counts of all shards, in an integer wide enough for all units.
+def total_of(counts: Sequence[Tensor], dtype: DType) -> Tensor:
+  """Returns the sum of the counts of all shards in an integer `dtype` wide enough for all units.
 
-  Those from one device are added up there first: a server with many shards of a group then
-  sends no more than one with a single shard.
+  Counts from one device are added up on that device first. So a parameter server with many shards
+  of a group sends no more than a server with one shard.
   """
-  by_device: Dict[str, List[Any]] = {}
+  by_device: Dict[str, List[Tensor]] = {}
   for count in counts:
     by_device.setdefault(count.device, []).append(count)
   sums = []
@@ -76,13 +77,13 @@ def total_of(counts: Sequence[Any], dtype: Any) -> Any:
 
 
 def digits_for(size: int) -> Tuple[int, ...]:
-  """Returns the numbers of bits to count shards of up to that size by."""
+  """Returns the numbers of bits of the digits by which to count shards of up to `size` keys."""
   return _FEW_PASSES if size >= _LARGE else _SMALL_COUNTS
 
 
-def kth_by_histograms(shards: Shards, keep: Any,
-                       digits: Sequence[int]) -> Tuple[Any, List[Any], Any]:
-  """Returns the key of the keep-th largest, its number in each shard, and how many to keep."""
+def kth_by_histograms(shards: Shards, keep: Tensor,
+                       digits: Sequence[int]) -> Tuple[Tensor, List[Tensor], Tensor]:
+  """Returns the keep-th largest key, its count in each chunk per shard, and how many to keep."""
   shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   prefix, bits_left = tf.constant(0), _KEY_BITS
   for bits in digits:
@@ -98,8 +99,8 @@ def kth_by_histograms(shards: Shards, keep: Any,
   return prefix, ties, keep
 
 
-def on_any_size(function: Callable[..., Any], keys: Any, *arguments: Any) -> Any:
-  """Calls a function of flat keys by a body for all sizes, if it looks at them in one piece."""
+def on_any_size(function: Callable[..., Tensor], keys: Tensor, *arguments: Tensor) -> Tensor:
+  """Calls a function of flat keys; small shards of all sizes use one function body."""
   if keys.shape.num_elements() is None:
     return function(keys, *arguments)
   if chunks_of(keys):
@@ -108,41 +109,42 @@ def on_any_size(function: Callable[..., Any], keys: Any, *arguments: Any) -> Any
   return subroutine(function, keys, *arguments, shapes=shapes)
 
 
-def over_chunks(counts: Any) -> Any:
-  """Adds up the counts of the chunks of one shard."""
+def over_chunks(counts: Tensor) -> Tensor:
+  """Returns the sum of the counts over the chunks of one shard."""
   return tf.reduce_sum(counts, axis=0)
 
 
-def _high_digit(bits_below: int, keys: Any) -> Any:
+def _high_digit(bits_below: int, keys: Tensor) -> Tensor:
   return tf.bitwise.right_shift(keys, bits_below)
 
 
-def _digit(bits_below: int, keys: Any, prefix: Any) -> Any:
-  """Returns what follows the prefix in keys that begin with it.
+def _digit(bits_below: int, keys: Tensor, prefix: Tensor) -> Tensor:
+  """Returns the digit after the prefix in keys that begin with the prefix.
 
-  Under xor with the prefix other keys keep a higher bit, which makes them exceed
-  the number of bins; bincount passes over those.
+  Other keys keep a higher bit under xor with the prefix. Their digits exceed the number of bins,
+  and bincount ignores them.
   """
   digits = tf.bitwise.bitwise_xor(keys, prefix)
   return _high_digit(bits_below, digits) if bits_below else digits
 
 
-def chunks_of(keys: Any) -> int:
-  """Returns how many chunks a shard is counted in, before the rest of it.
+def chunks_of(keys: Tensor) -> int:
+  """Returns the number of whole chunks in which a shard is counted, before its remainder.
 
-  Only of small shards the size may be unknown; they are counted in one piece.
+  The size may be unknown only for small shards, which are counted in one piece.
   """
   size = keys.shape.num_elements() or 0
   return size // CHUNK if size >= 2 * CHUNK else 0
 
 
-def count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: Any) -> Any:
-  """Counts digit(keys, *arguments) of one shard. Digits past the end are dropped.
+def count_digits(digit: Callable[..., Tensor], bins: int, keys: Tensor, *arguments: Tensor
+                 ) -> Tensor:
+  """Counts digit(keys, *arguments) of one shard; ignores digits of `bins` or more.
 
   Returns:
-    int32 [chunks + 1, bins], the counts of each chunk and of the rest.
+    int32 [chunks + 1, bins], the counts of each chunk and of the remainder.
   """
-  def count(part: Any) -> Any:
+  def count(part: Tensor) -> Tensor:
     return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
                                weights=tf.constant([], tf.int32))
 
@@ -161,37 +163,39 @@ def count_digits(digit: Callable[..., Any], bins: int, keys: Any, *arguments: An
   return tf.reshape(tf.concat([counts.stack(), [rest]], axis=0), [chunks + 1, bins])
 
 
-def _walk_down(counts: Any, keep: Any) -> Tuple[Any, Any]:
-  """Finds the bin of the keep-th largest: the highest whose count and all above reach `keep`.
+def _walk_down(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
+  """Finds the bin of the keep-th largest key.
+
+  It is the highest bin whose count, together with the counts of all higher bins, reaches `keep`.
 
   Returns:
-    The bin, as int32; and how many of the bin are among the `keep` largest.
+    The bin, int32, and the number of keys in it that are among the `keep` largest.
   """
-  # In two levels: a cumulative sum is serial, and this one is short.
+  # In two levels, because a cumulative sum is serial and two short ones are faster.
   grid = tf.reshape(counts, [-1, 64 if int(counts.shape[0]) < 1 << 12 else 256])
   row, keep = _last_reaching(tf.reduce_sum(grid, axis=1), keep)
   column, keep = _last_reaching(grid[row], keep)
   return row * int(grid.shape[1]) + column, keep
 
 
-def _last_reaching(counts: Any, keep: Any) -> Tuple[Any, Any]:
+def _last_reaching(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
   above = tf.cumsum(counts, reverse=True)
   index = tf.reduce_sum(tf.cast(above >= keep, tf.int32)) - 1
   return index, keep - (above[index] - counts[index])
 
 
-# ---- The same, by comparing and counting. ----
+# ---- For TPUs: the same by comparing and counting. ----
 
 
-def _count(shards: Shards, test: Callable[[Any], Any], dtype: Any) -> Any:
+def _count(shards: Shards, test: Callable[[Tensor], Tensor], dtype: DType) -> Tensor:
   return total_of([in_place(lambda x: tf.reduce_sum(tf.cast(test(x), tf.int32)), shard)
                  for shard in shards], dtype)
 
 
-def kth_by_bisection(shards: Shards, keep: Any) -> Tuple[Any, List[Any], Any]:
-  """As kth_by_histograms: sets the key's bits from the top while `keep` keys reach it."""
+def kth_by_bisection(shards: Shards, keep: Tensor) -> Tuple[Tensor, List[Tensor], Tensor]:
+  """Does the same as kth_by_histograms by setting the key's bits while `keep` keys reach it."""
 
-  def step(bit: Any, key: Any) -> Tuple[Any, Any]:
+  def step(bit: Tensor, key: Tensor) -> Tuple[Tensor, Tensor]:
     candidate = tf.bitwise.bitwise_or(key, tf.bitwise.left_shift(1, bit))
     reached = _count(shards, lambda x: x >= candidate, keep.dtype) >= keep
     return bit - 1, tf.where(reached, candidate, key)

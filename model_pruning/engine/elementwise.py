@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Single elements: every element of a weight is kept or dropped on its own."""
+"""The pattern of single elements: every element of a weight is kept or dropped by itself."""
 
 import dataclasses
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -13,15 +13,16 @@ from model_pruning.engine.pattern import OneThreshold
 from model_pruning.engine.pattern import Unit
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class Elementwise(OneThreshold):
-  """Every element is a unit of its own."""
+  """Every element is one unit."""
 
   @classmethod
   def create(cls, shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> 'Elementwise':
-    """Returns the pattern; it serves every weight."""
+    """Returns the pattern, which fits every weight."""
     del shape, dims, spec
     return cls()
 
@@ -30,23 +31,23 @@ class Elementwise(OneThreshold):
     return int(np.prod(layout.shape, dtype=np.int64))
 
   def unit_sizes(self, layout: Layout) -> List[Tuple[int, int]]:
-    """Returns that every unit covers one element."""
+    """Returns one pair: every unit covers one element."""
     return [(1, self.units(layout))]
 
   def describe(self, layout: Layout) -> Unit:
-    """Returns what a report says about the units."""
+    """Returns a description of the units for reports."""
     del layout
     return Unit()
 
-  def pool(self, scores: Sequence[Any], layout: Layout) -> List[Any]:
+  def pool(self, scores: Sequence[Tensor], layout: Layout) -> List[Tensor]:
     """Returns the scores themselves as [rows, columns]."""
     if len(scores) > 1:
       rows = int(np.prod(layout.shape[:layout.axis], dtype=np.int64))
       return [reshaped(shard, [rows, -1]) for shard in scores]
-    # The last dimension stays: TPUs keep it in tiles, and would copy to reshape it.
+    # Keep the last dimension: TPUs store it in tiles and would copy the weight to reshape it.
     *before, columns = layout.shape or (1,)
     return [reshaped(scores[0], [int(np.prod(before, dtype=np.int64)), columns])]
 
-  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
+  def expand(self, masks: Sequence[Tensor], layout: Layout) -> List[Tensor]:
     """Returns the masks in the shapes of the shards."""
     return [reshaped(mask, layout.shard_shape(index)) for index, mask in enumerate(masks)]

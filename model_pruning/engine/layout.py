@@ -1,14 +1,15 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How a weight is cut into shards, and pieces that cross the cuts."""
+"""How a weight is cut into shards, and reading ranges that cross the cuts."""
 
 import dataclasses
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.engine.placement import on_device_of
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,17 +21,18 @@ class Layout:
 
   @classmethod
   def whole(cls, shape: Sequence[int]) -> 'Layout':
-    """Returns the layout of a weight that is its own only shard."""
+    """Returns the layout of a weight with a single shard."""
     shape = tuple(int(dim) for dim in shape)
     return cls(shape, 0, shape[:1] or (1,))
 
   @property
   def spans(self) -> List[Tuple[int, int]]:
-    """[begin, end) of every shard along the axis."""
+    """The range [begin, end) of every shard along the axis."""
     ends = np.cumsum(self.sizes).tolist()
     return list(zip([0] + ends[:-1], ends))
 
   def shard_shape(self, index: int) -> Tuple[int, ...]:
+    """Returns the static shape of a shard."""
     if not self.shape:
       return ()
     return self.shape[:self.axis] + (self.sizes[index],) + self.shape[self.axis + 1:]
@@ -45,15 +47,15 @@ class Layout:
 
 
 def whole_units(layout: Layout, size: int) -> List[Tuple[int, int]]:
-  """Returns, per shard, the elements along the axis of the units of `size` that begin in it."""
+  """Returns, per shard, the range along the axis that the units of `size` starting in it cover."""
   length = layout.shape[layout.axis]
   return [(min(-(-begin // size) * size, length), min(-(-end // size) * size, length))
           for begin, end in layout.spans]
 
 
-def joined_range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: int, begin: int,
-           end: int) -> Any:
-  """Returns elements [begin, end) along `axis`, taking only what is needed of each shard."""
+def joined_range(shards: Sequence[Tensor], spans: Sequence[Tuple[int, int]], axis: int, begin: int,
+                 end: int) -> Tensor:
+  """Returns elements [begin, end) along `axis`, reading only the needed part of each shard."""
   pieces, rank = [], shards[0].shape.rank
   for shard, (first, last) in zip(shards, spans):
     start, stop = max(begin, first), min(end, last)
@@ -64,14 +66,14 @@ def joined_range(shards: Sequence[Any], spans: Sequence[Tuple[int, int]], axis: 
     else:
       offset, size = [0] * rank, [-1] * rank
       offset[axis], size[axis] = start - first, stop - start
-      with on_device_of(shard):  # So that only the piece travels.
+      with on_device_of(shard):  # Only the piece is sent to another device.
         pieces.append(tf.slice(shard, offset, size))
   if not pieces:
     return tf.slice(shards[0], [0] * rank, [0 if dim == axis else -1 for dim in range(rank)])
   return pieces[0] if len(pieces) == 1 else tf.concat(pieces, axis)
 
 
-def reshaped(shard: Any, shape: Sequence[int]) -> Any:
-  """Returns the shard in another shape, where it lives: nothing else says where a reshape goes."""
+def reshaped(shard: Tensor, shape: Sequence[int]) -> Tensor:
+  """Returns the shard in another shape, on the shard's device: reshapes need a placement."""
   with on_device_of(shard):
     return tf.reshape(shard, shape)

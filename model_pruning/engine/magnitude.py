@@ -3,12 +3,13 @@
 """Saliency by magnitude."""
 
 import dataclasses
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 from model_pruning.compat import tf
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.reads import Reads
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,24 +25,24 @@ class Magnitude:
     del spec
     return cls()
 
-  def average(self, reads: Reads) -> List[Any]:
+  def average(self, reads: Reads) -> List[Tensor]:
     """Returns []: no average is kept."""
     del reads
     return []
 
-  def scores(self, reads: Reads, average: List[Any]) -> List[Any]:
-    """Returns the magnitudes, per shard."""
+  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
+    """Returns the magnitude of every element, per shard."""
     del average
     return [in_place(magnitude, shard) for shard in reads.weight]
 
 
-def magnitude(weight: Any) -> Any:
+def magnitude(weight: Tensor) -> Tensor:
   """Returns |weight|, the saliency of Han et al. (2015), as float32 of the same shape.
 
-  float16 and bfloat16 widen exactly. float64 is rounded, so weights that agree
-  to 24 bits tie, and ties are kept in index order.
+  float16 and bfloat16 convert exactly. float64 is rounded, so weights whose first 24 bits agree
+  tie, and ties are kept in index order.
 
   Args:
-    weight: a real floating tensor: one read of a weight, or of a shard of one.
+    weight: a real floating tensor: one read of a weight or of one of its shards.
   """
   return tf.abs(tf.cast(weight, tf.float32))

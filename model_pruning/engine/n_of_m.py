@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""N of M: of each run of M neighbouring inputs, N are dropped."""
+"""The N of M pattern: of every run of M neighbouring inputs, N are dropped."""
 
 import dataclasses
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,17 +21,18 @@ from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.selection import Selection
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class NofM:
-  """Runs of `m` consecutive input channels, in each of which as many are dropped.
+  """Runs of `m` consecutive input channels, each of which loses the same number of elements.
 
-  The last run of a weight may be shorter. Runs are counted from the first channel
-  of the whole weight, wherever it is cut: a run belongs to the shard that holds
-  its first element, which fetches the rest of it. `pool` gives the scores of
-  shards of whole runs as [what is before the input axis, input channels, output
-  channels], for n_of_m.select.
+  The last run of a weight may be shorter. Runs are counted from the first channel of the whole
+  weight, no matter how it is cut into shards. The shard with the first element of a run owns the
+  run and fetches the rest of it. `pool` returns scores of whole runs as [product of the
+  dimensions before the input axis, input channels, output channels], the shape that `select`
+  takes.
 
   Attributes:
     m: length of a run, at least 2.
@@ -40,19 +41,23 @@ class NofM:
 
   @classmethod
   def create(cls, shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> 'Optional[NofM]':
-    """Returns the pattern if the spec asks for N of M, unless the runs are 1x1."""
+    """Returns the pattern; None without intra_block_sparsity or if the dimensions are 1x1.
+
+    Raises:
+      errors.BlockError: the rank is not 2 or 4, or there are fewer than two input channels.
+    """
     if not spec.intra_block_sparsity or tuple(dims) == (1, 1):
       return None
     if len(shape) not in (2, 4):
       raise errors.BlockError(
-          'N of M (intra_block_sparsity) goes along the input channels of weights of rank 2 or 4, '
-          'and this one has shape %s; prune it elementwise by an entry regex:1x1 in '
+          'N of M (intra_block_sparsity) prunes along the input channels of weights of rank 2 or '
+          '4, but this weight has shape %s; prune it elementwise with an entry regex:1x1 in '
           'block_dims_map, or do not mask it' % (tuple(shape),))
     inputs = int(shape[-2])
     if inputs < 2:
       raise errors.BlockError(
-          'N of M (intra_block_sparsity) has nothing to choose from in a weight of shape %s, with '
-          '%d input channel; prune it elementwise by an entry regex:1x1 in block_dims_map, or do '
+          'N of M (intra_block_sparsity) needs at least two input channels, but this weight has '
+          'shape %s with %d; prune it elementwise with an entry regex:1x1 in block_dims_map, or do '
           'not mask it' % (tuple(shape), inputs))
     return cls(inputs if dims[1] == -1 else min(dims[1], inputs))
 
@@ -61,20 +66,20 @@ class NofM:
     return int(np.prod(layout.shape, dtype=np.int64))
 
   def runs(self, layout: Layout) -> List[Tuple[int, int]]:
-    """Returns (length of a run, number of runs of that length), for the lengths there are."""
+    """Returns (length of a run, number of such runs) for every length that occurs."""
     inputs = layout.shape[-2]
     others = self.units(layout) // max(inputs, 1)
     lengths = [(self.m, inputs // self.m * others), (inputs % self.m, others)]
     return [(length, number) for length, number in lengths if length and number]
 
   def describe(self, layout: Layout) -> Unit:
-    """Returns what a report says about the runs."""
+    """Returns a description of the runs for reports."""
     del layout
     return Unit('runs of %d inputs' % self.m, self.m)
 
   def fewest_zeros(self, members: Sequence[Member], sparsity: float) -> int:
-    """Returns the number of elements hidden; it is the same for all weights of one shape."""
-    (record, _), = members  # No group has runs.
+    """Returns the number of masked elements, which is the same for all weights of one shape."""
+    (record, _), = members  # Groups are never pruned N of M.
     return sum(runs.dropped(length, sparsity) * number
                for length, number in self.runs(record.layout))
 
@@ -82,11 +87,11 @@ class NofM:
     """Raises errors.BlockError if a target drops no input of a run."""
     if target and not runs.dropped(self.m, target):
       raise errors.BlockError(
-          'N of M at a sparsity of %g drops floor(%d * %g) = 0 of every %d inputs; ask for %g or '
-          'more, or for a sparsity of 0' % (target, self.m, target, self.m, 1 / self.m))
+          'N of M at a sparsity of %g drops floor(%d * %g) = 0 of every %d inputs; set a sparsity '
+          'of %g or more, or 0' % (target, self.m, target, self.m, 1 / self.m))
 
-  def pool(self, shards: Sequence[Any], layout: Layout) -> List[Any]:
-    """Returns the scores, with runs that cross a cut joined; see the class."""
+  def pool(self, shards: Sequence[Tensor], layout: Layout) -> List[Tensor]:
+    """Returns the scores, joining runs that cross a cut between shards; see the class."""
     whole = [reshaped(shard, self._shape(layout, layout.sizes[index]))
              for index, shard in enumerate(shards)]
     if not self._is_cut(layout):
@@ -97,14 +102,14 @@ class NofM:
         scores.append(joined_range(whole, layout.spans, 1, begin, end))
     return scores
 
-  def select(self, pooled: Sequence[Shards], sparsity: Any, previous_threshold: Any,
+  def select(self, pooled: Sequence[Shards], sparsity: Tensor, previous_threshold: Tensor,
              spec: PruningSpec) -> Selection:
     """Keeps the highest scores of every run; see runs.select. The threshold is 0."""
-    del previous_threshold  # Every run has a threshold of its own.
+    del previous_threshold  # Every run has its own threshold.
     shards, = pooled
     return Selection(tf.constant(0.0), [runs.select(shards, self.m, sparsity, spec.use_tpu)])
 
-  def expand(self, masks: Sequence[Any], layout: Layout) -> List[Any]:
+  def expand(self, masks: Sequence[Tensor], layout: Layout) -> List[Tensor]:
     """Returns the masks in the shapes of the shards; see Pattern.expand."""
     result = []
     for index, (begin, end) in enumerate(layout.spans):

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The patterns there are, and which one a weight is pruned in."""
+"""Lists the patterns and selects the pattern of a weight."""
 
 from typing import Sequence, Tuple, Type
 
@@ -12,20 +12,20 @@ from model_pruning.engine.pattern import Pattern
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.hparams.spec import PruningSpec
 
-# The first that a spec asks for is taken; the last serves every weight.
+# In order of preference: the first pattern that the spec requests. The last fits every weight.
 PATTERNS: Tuple[Type[Pattern], ...] = (NofM, Block, Elementwise)
 
 
 def pattern_for(shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> Pattern:
-  """Returns the pattern for a weight of that shape.
+  """Returns the pattern for a weight of a given shape.
 
   Args:
     shape: static shape of the whole weight.
-    dims: (height, width) that the spec gives the weight; -1 is the whole dimension.
+    dims: (height, width) of the weight's blocks in the spec; -1 is the whole dimension.
     spec: the hyperparameters.
 
   Raises:
-    errors.BlockError: the dimensions are impossible, or the pattern cannot serve the weight.
+    errors.BlockError: the dimensions are invalid, or the pattern does not fit the weight.
   """
   if any(dim == 0 or dim < -1 for dim in dims):
     raise errors.BlockError('Block dimensions %s: each must be positive, or -1 for the whole '

@@ -1,25 +1,27 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which weights are pruned together, and in which patterns."""
+"""Plans which weights are pruned together, and in which pattern each one is."""
 
 import dataclasses
-from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import Pattern
+from model_pruning.engine.pattern import Record
 from model_pruning.engine.patterns import pattern_for
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class PrunedTogether:
-  """What has one threshold: a weight, or the members of a group.
+  """The weights under one threshold: a single weight, or the members of a group.
 
   Attributes:
-    name: that of the weight, or of the group.
-    own_target: the target sparsity that a map gives it; None for target_sparsity.
-    members: its weights.
+    name: the name of the weight or of the group.
+    own_target: the target sparsity from a map; None if target_sparsity applies.
+    members: the weights and their patterns.
   """
   name: str
   own_target: Optional[float]
@@ -27,30 +29,31 @@ class PrunedTogether:
 
   @property
   def units(self) -> int:
+    """The number of units of all members."""
     return sum(pattern.units(record.layout) for record, pattern in self.members)
 
   def fewest_zeros(self, sparsity: float) -> int:
-    """Returns the smallest number of elements that masks of that sparsity hide."""
+    """Returns the smallest number of elements that masks of a given sparsity may hide."""
     return self.members[0].pattern.fewest_zeros(self.members, sparsity)
 
 
-def plan(records: Sequence[Any], spec: PruningSpec,
-         left: Collection[Any] = ()) -> List[PrunedTogether]:
-  """Returns what is pruned together, in order of registration; see Member.record.
+def plan(records: Sequence[Record], spec: PruningSpec,
+         excluded: Collection[Hashable] = ()) -> List[PrunedTogether]:
+  """Returns the weights that are pruned together, in order of registration.
 
   Args:
-    records: the weights that the maps of the spec go by.
-    spec: how to prune.
-    left: identities of the records that are not pruned.
+    records: all weights to which the maps of the spec apply.
+    spec: the hyperparameters.
+    excluded: identities of the records that are not pruned.
 
   Raises:
     errors.MapError, errors.GroupError: the maps and groups of the spec do not fit the weights.
-    errors.BlockError: N of M cannot serve a weight.
+    errors.BlockError: N of M does not fit a weight.
   """
   spec.check_weights([record.name for record in records], [record.group for record in records])
-  plans: Dict[Tuple[Optional[str], Any], List[Member]] = {}
+  plans: Dict[Tuple[Optional[str], Tensor], List[Member]] = {}
   for record in records:
-    if record.identity in left:
+    if record.identity in excluded:
       continue
     group = spec.group_for(record.group)
     key = (group, None) if group else (None, record.identity)
@@ -60,7 +63,7 @@ def plan(records: Sequence[Any], spec: PruningSpec,
           for (group, _), members in plans.items()]
 
 
-def _pattern_for(record: Any, group: Optional[str], spec: PruningSpec) -> Pattern:
+def _pattern_for(record: Record, group: Optional[str], spec: PruningSpec) -> Pattern:
   try:
     pattern = pattern_for(record.layout.shape, spec.block_dims_for(record.name, group), spec)
     pattern.check_target(spec.target_for(record.name, group))

@@ -1,18 +1,22 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""One reading of a weight and of the variables that remember its past."""
+"""One reading of a weight and of the variables that hold its history."""
 
-from typing import Any, List, NamedTuple, Tuple
+from typing import List, NamedTuple, Tuple
+
+from model_pruning.util.types import Tensor
 
 
 class Reads(NamedTuple):
   """One reading of a weight.
 
-  Passes over a weight use the same reading, since training may write to the variable meanwhile.
+  All passes over a weight use the same reading, because training may write to the variable
+  meanwhile.
 
   Attributes:
     weight: per shard, a float32 tensor.
-    history: per variable of Saliency.history, the same; () if the saliency needs none.
+    history: for each variable of Saliency.history, a float32 tensor per shard; () if there are no
+      such variables.
   """
-  weight: List[Any]
-  history: Tuple[List[Any], ...] = ()
+  weight: List[Tensor]
+  history: Tuple[List[Tensor], ...] = ()

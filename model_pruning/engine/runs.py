@@ -1,18 +1,18 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which elements of each run of M neighbours to keep.
+"""Selects the elements to keep in every run of M neighbours.
 
-A run is short. The members of the shortest are ranked by comparing each with
-each, for all runs at once; longer ones are put in order by a sorting network of
-maxima and minima, of a few runs at a time; long ones are bisected, bit by bit of
-the threshold of each run, as selection.py does with whole weights for TPUs.
+The method depends on the length of the runs. The members of the shortest runs are ranked by
+comparing all pairs, for all runs at once. Longer runs are sorted by a network of maxima and minima,
+a few runs at a time. For long runs, bisection finds the threshold of each run bit by bit, as
+counting.py does with whole weights on TPUs.
 
-Ranking and bisecting use static shapes only, and what compiles everywhere: TPUs
-have no other. All give the same masks, to the bit.
+Ranking and bisection have static shapes and compile on every device; TPUs use only them. All
+methods give the same masks to the bit.
 """
 
 import functools
-from typing import Any, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -20,36 +20,38 @@ from model_pruning.compat import tf
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import shared
+from model_pruning.util.types import Tensor
 
-# Ranking takes m * (m - 1) / 2 comparisons, which up to this length are the fastest; where a
-# network is no option, runs are ranked up to the length that a network serves.
+# Ranking takes m * (m - 1) / 2 comparisons and is fastest up to the first length. Where a network
+# cannot be used, ranking replaces it, up to the second length.
 _LONGEST_RANKED, _LONGEST_IN_NETWORK = 4, 32
 
-# The network goes over about so many runs at a time: what it holds stays in the processor's cache.
+# The network sorts about this many runs at a time, so that they stay in the processor's cache.
 _PIECE = 1 << 14
 
-# A sparsity of 0.57 in float32 times 100 falls short of 57; what is this close counts as reached.
+# 0.57 in float32 times 100 is slightly less than 57. A difference this small is ignored.
 _NEARLY = 1e-6
 
 
 def dropped(m: int, sparsity: float) -> int:
-  """Returns how many of a run of `m` are dropped: floor(m * sparsity), at most m - 1."""
-  share = np.float32(sparsity) + np.float32(_NEARLY)
-  return min(int(np.floor(np.float32(m) * share)), m - 1)
+  """Returns how many elements of a run of `m` are dropped: floor(m * sparsity), at most m - 1."""
+  fraction = np.float32(sparsity) + np.float32(_NEARLY)
+  return min(int(np.floor(np.float32(m) * fraction)), m - 1)
 
 
-def select(shards: Sequence[Any], m: int, sparsity: Any, use_tpu: bool = False) -> List[Any]:
-  """Keeps the highest scores of every run of `m`, all but floor(m * sparsity) of them.
+def select(shards: Sequence[Tensor], m: int, sparsity: Tensor, use_tpu: bool = False
+           ) -> List[Tensor]:
+  """Keeps the highest scores of every run of `m` and drops the floor(m * sparsity) lowest.
 
-  Of equal scores the first is kept. Of a last, shorter run of r as many are kept
-  by the same rule: all but floor(r * sparsity). At least one of a run is.
+  Of equal scores the first ones are kept. A shorter last run, of length r, loses floor(r *
+  sparsity) by the same rule. At least one element of a run is kept.
 
   Args:
     shards: scores, non-negative float32, of static shape [any, inputs, outputs]; every shard
       begins with the first input of a run.
     m: length of the runs along the inputs.
     sparsity: float scalar tensor.
-    use_tpu: make no functions, which XLA would not compile into the graph.
+    use_tpu: create no functions, because XLA would not compile them into the graph.
 
   Returns:
     Per shard, a bool tensor of its shape.
@@ -60,12 +62,12 @@ def select(shards: Sequence[Any], m: int, sparsity: Any, use_tpu: bool = False) 
           if shard.shape.num_elements() else tf.zeros(shard.shape, tf.bool) for shard in shards]
 
 
-def _keep(m: int, scores: Any, sparsity: Any) -> Any:
+def _keep(m: int, scores: Tensor, sparsity: Tensor) -> Tensor:
   """Returns the mask of one shard."""
   keys = tf.bitcast(scores, tf.int32)
   before, inputs, after = keys.shape.as_list()
   whole = inputs // m * m
-  parts: List[Any] = []
+  parts: List[Tensor] = []
   if whole:
     runs = tf.reshape(keys[:, :whole], [before * (whole // m), m, after])
     parts.append(tf.reshape(_of_any_number(runs, sparsity), [before, whole, after]))
@@ -74,15 +76,15 @@ def _keep(m: int, scores: Any, sparsity: Any) -> Any:
   return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
 
 
-def _of_any_number(keys: Any, sparsity: Any) -> Any:
-  """Does what _keep_of_runs does, by a body that weights of all sizes share, if there are any."""
+def _of_any_number(keys: Tensor, sparsity: Tensor) -> Tensor:
+  """Returns _keep_of_runs(keys, sparsity); weights of all sizes use one function body."""
   mask = shared(_keep_of_runs, keys, sparsity, shapes=([None, keys.shape[1], None], []))
   mask.set_shape(keys.shape)
   return mask
 
 
-def _keep_of_runs(keys: Any, sparsity: Any) -> Any:
-  """Returns the mask of runs that are the middle axis of `keys`."""
+def _keep_of_runs(keys: Tensor, sparsity: Tensor) -> Tensor:
+  """Returns the mask of runs along the middle axis of `keys`."""
   m = int(keys.shape[1])
   if m == 1:
     return tf.ones_like(keys, tf.bool)
@@ -95,16 +97,16 @@ def _keep_of_runs(keys: Any, sparsity: Any) -> Any:
   return _keep_by_network(keys, keep)
 
 
-def _keep_by_rank(keys: Any, keep: Any) -> Any:
-  """Keeps a key if fewer than `keep` of its run are larger, or equal and ahead of it."""
+def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
+  """Keeps a key if fewer than `keep` keys of its run are larger, or equal and earlier."""
   members = tf.unstack(keys, axis=1)
   m, keep = len(members), tf.cast(keep, tf.int8)
-  # Whether the earlier one of two comes before the later; it does when they are equal.
+  # 1 if the earlier of two members ranks before the later one, also when they are equal.
   earlier_wins = {(i, j): tf.cast(members[i] >= members[j], tf.int8)
                   for i in range(m) for j in range(i + 1, m)}
   kept = []
   for j in range(m):
-    behind = m - 1 - j  # How many of those after it would come before it, if it never won.
+    behind = m - 1 - j  # The number of later members; all rank before it if it never wins.
     ahead = [earlier_wins[i, j] for i in range(j)]
     won = [earlier_wins[j, k] for k in range(j + 1, m)]
     if won and ahead:
@@ -114,13 +116,13 @@ def _keep_by_rank(keys: Any, keep: Any) -> Any:
   return tf.stack(kept, axis=1)
 
 
-def _keep_by_network(keys: Any, keep: Any) -> Any:
-  """Puts the members of each run in order, and keeps from the keep-th; piece by piece."""
+def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
+  """Sorts the members of each run and keeps the first `keep`, some runs at a time."""
   m, shape = int(keys.shape[1]), tf.shape(keys)
   rows = tf.clip_by_value(_PIECE // tf.maximum(shape[2], 1), 1, tf.maximum(shape[0], 1))
   pieces = (shape[0] + rows - 1) // rows
 
-  def one(index: Any, masks: Any) -> Tuple[Any, Any]:
+  def one(index: Tensor, masks: Tensor) -> Tuple[Tensor, Tensor]:
     begin = index * rows
     piece = tf.slice(keys, [begin, 0, 0], tf.stack([tf.minimum(rows, shape[0] - begin), m, -1]))
     return index + 1, masks.write(index, _keep_by_order(tf.unstack(piece, num=m, axis=1), keep))
@@ -131,8 +133,8 @@ def _keep_by_network(keys: Any, keep: Any) -> Any:
   return masks.concat()
 
 
-def _keep_by_order(members: Sequence[Any], keep: Any) -> Any:
-  """Returns the mask of runs, from the first of each, the second of each, and so on."""
+def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
+  """Returns the mask of runs; `members` has the first members of all runs, the second ones, ..."""
   ordered = list(members)
   for high, low in _network(len(members)):
     ordered[high], ordered[low] = (tf.maximum(ordered[high], ordered[low]),
@@ -141,7 +143,7 @@ def _keep_by_order(members: Sequence[Any], keep: Any) -> Any:
   reached = [tf.cast(member >= threshold, tf.int8) for member in members]
   keep = tf.cast(keep, tf.int8)
 
-  def first_of_equal() -> Any:
+  def first_of_equal() -> Tensor:
     above = [tf.cast(member > threshold, tf.int8) for member in members]
     room = keep - tf.add_n(above)
     kept = []
@@ -151,13 +153,13 @@ def _keep_by_order(members: Sequence[Any], keep: Any) -> Any:
       room -= equal
     return tf.stack(kept, axis=1)
 
-  # Runs in which the last to be kept equals one that is dropped are few, or none.
+  # Few or no runs have a kept member that equals a dropped one.
   return tf.cond(tf.reduce_all(tf.equal(tf.add_n(reached), keep)),
                  lambda: tf.cast(tf.stack(reached, axis=1), tf.bool), first_of_equal)
 
 
 def _network(size: int) -> Iterator[Tuple[int, int]]:
-  """Yields the comparisons of Batcher's odd-even merge sort: pairs, of which the first gets more.
+  """Yields the comparisons of Batcher's odd-even merge sort: (place of the larger, of the smaller).
 
   See Knuth, The Art of Computer Programming, volume 3, algorithm 5.2.2M.
   """
@@ -167,19 +169,19 @@ def _network(size: int) -> Iterator[Tuple[int, int]]:
     while distance:
       for first in range(distance % width, size - distance, 2 * distance):
         for high in range(first, min(first + distance, size - distance)):
-          # Only within what is being merged.
+          # Compare only within the part that is being merged.
           if high // (2 * width) == (high + distance) // (2 * width):
             yield high, high + distance
       distance //= 2
     width *= 2
 
 
-def _keep_by_bisection(keys: Any, keep: Any) -> Any:
-  """Finds the keep-th largest key of every run from its highest bit down, and keeps from there."""
-  def count(flags: Any) -> Any:
+def _keep_by_bisection(keys: Tensor, keep: Tensor) -> Tensor:
+  """Finds the keep-th largest key of every run bit by bit, and keeps the keys that reach it."""
+  def count(flags: Tensor) -> Tensor:
     return tf.reduce_sum(tf.cast(flags, tf.int32), axis=1, keepdims=True)
 
-  def step(bit: Any, threshold: Any) -> Tuple[Any, Any]:
+  def step(bit: Tensor, threshold: Tensor) -> Tuple[Tensor, Tensor]:
     candidate = tf.bitwise.bitwise_or(threshold, tf.bitwise.left_shift(1, bit))
     return bit - 1, tf.where(count(keys >= candidate) >= keep, candidate, threshold)
 

@@ -1,14 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which scores to keep: one threshold over all of them, and the mask that keeps k.
+"""Selects the scores to keep: finds one threshold over all scores, and the masks that keep k.
 
-Counts add up, and that is how shards are served: each is counted where it
-lives, only counts travel, and each shard's mask is made where it lives. Shards
-are never brought together. counting.py has how.
+Shards are never brought together. Each shard is counted on its own device, only the counts are
+sent, and each mask is computed on the device of its shard. See counting.py.
 """
 
 import functools
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -28,21 +27,24 @@ from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
 from model_pruning.engine.ties import keep_exactly
 from model_pruning.engine.ties import keep_first
+from model_pruning.util.types import DType
+from model_pruning.util.types import Numeric
+from model_pruning.util.types import Tensor
 
-# float32 counts exactly up to here. Up to here keep counts are rounded in
-# float32, as contrib rounded them; beyond, in float64.
+# float32 represents all integers up to this one. Up to it, keep counts are rounded in float32, as
+# contrib rounded them; above it, in float64.
 _EXACT_IN_FLOAT32 = 1 << 24
 
 
 class Selection(NamedTuple):
-  """What to keep.
+  """The units to keep.
 
   Attributes:
     threshold: scalar float32, the smoothed threshold to store.
-    masks: per weight, per shard, a bool tensor of the shape of its unit scores.
+    masks: per weight and shard, a bool tensor of the shape of the unit scores.
   """
-  threshold: Any
-  masks: List[List[Any]]
+  threshold: Tensor
+  masks: List[List[Tensor]]
 
 
 def unit_count(weights: Sequence[Shards]) -> int:
@@ -50,61 +52,60 @@ def unit_count(weights: Sequence[Shards]) -> int:
   return sum(size_of(shard) for shards in weights for shard in shards)
 
 
-def sparsity_dtype(units: int) -> Any:
-  """Returns the dtype that a sparsity needs for the keep count of so many units to be exact."""
+def sparsity_dtype(units: int) -> DType:
+  """Returns the dtype of a sparsity with which the keep count of `units` units is exact."""
   return tf.float32 if units <= _EXACT_IN_FLOAT32 else tf.float64
 
 
-def keep_count(units: int, sparsity: Any, apply: Callable[..., Any] = in_place) -> Any:
+def keep_count(units: int, sparsity: Tensor, apply: Callable[..., Tensor] = in_place) -> Tensor:
   """Returns max(1, round_half_to_even(units * (1 - sparsity))), an integer scalar.
 
   Args:
     units: number of units, at least 1.
-    sparsity: scalar tensor, best of sparsity_dtype(units).
-    apply: in_place or outlined, how to put the arithmetic into the graph.
+    sparsity: scalar tensor, preferably of sparsity_dtype(units).
+    apply: in_place or outlined: how the arithmetic enters the graph.
   """
   return apply(functools.partial(_rounded, units), tf.cast(sparsity, sparsity_dtype(units)))
 
 
-def _rounded(units: Any, sparsity: Any) -> Any:
-  """Does what keep_count does, also for a tensor of a number of units that fits int32."""
+def _rounded(units: Numeric, sparsity: Tensor) -> Tensor:
+  """Returns the keep count; `units` may also be a tensor if the number fits int32."""
   kept = tf.cast(tf.round(tf.cast(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
   kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.cast(units, tf.int64))
   return tf.cast(kept, count_dtype(units) if isinstance(units, int) else tf.int32)
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
-  """Returns what keep_count makes of a sparsity known in advance."""
+  """Returns the keep count for a sparsity that is a Python number."""
   number = np.float32 if units <= _EXACT_IN_FLOAT32 else np.float64
   return int(np.clip(np.rint(number(units) * (number(1) - number(sparsity))), 1, units))
 
 
-def select(weights: Sequence[Shards], sparsity: Any,
-           previous_threshold: Any = 0.0, threshold_decay: float = 0.0, method: str = 'exact',
+def select(weights: Sequence[Shards], sparsity: Tensor,
+           previous_threshold: Tensor = 0.0, threshold_decay: float = 0.0, method: str = 'exact',
            nbins: int = 256, use_tpu: bool = False) -> Selection:
-  """Chooses which units to keep, by one threshold over all of `weights`.
+  """Chooses the units to keep with one threshold over all `weights`.
 
-  With threshold_decay 0 and method 'exact' precisely keep_count units are kept:
-  all above the threshold, and of those equal to it the first in flat index
-  order, weight after weight. Otherwise a unit is kept when its score reaches
-  (for 'histogram': exceeds) the smoothed threshold
+  With threshold_decay 0 and method 'exact' exactly keep_count units are kept: all units above the
+  threshold and, among the units equal to it, the first in flat index order, weight after weight.
+  Otherwise a unit is kept if its score reaches (for 'histogram': exceeds) the smoothed threshold
 
       (1 - threshold_decay) * current + threshold_decay * previous
 
-  and at least the highest score always is.
+  The unit with the highest score is always kept.
 
   Args:
-    weights: unit scores, non-negative float32, of static shape; one weight as
-      [shards], a group as the list of its members.
+    weights: unit scores, non-negative float32, of static shape; for one weight [shards], for a
+      group the list of its members' shards.
     sparsity: see keep_count.
-    previous_threshold: scalar of any floating dtype, read when decay is not 0.
+    previous_threshold: scalar of any floating dtype; used only if threshold_decay is not 0.
     threshold_decay: in [0, 1).
     method: 'exact'; or 'histogram', contrib's estimate from `nbins` equal bins.
     nbins: number of bins of the estimate.
-    use_tpu: count by comparing, with static shapes, without scatter.
+    use_tpu: count by comparing, with static shapes and without scatter.
 
   Raises:
-    errors.WeightError: there is no unit to select from.
+    errors.WeightError: all shards are empty.
   """
   units = unit_count(weights)
   if not units:
@@ -122,7 +123,7 @@ def select(weights: Sequence[Shards], sparsity: Any,
   if threshold_decay:
     smoothed = smoothed * (1 - threshold_decay) + threshold_decay * tf.cast(
         previous_threshold, tf.float32)
-  # A threshold remembered from larger weights may exceed every score there is.
+  # A threshold remembered from larger weights may exceed all scores.
   largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
   lowest_kept = tf.minimum(lowest_kept, largest)
@@ -130,12 +131,12 @@ def select(weights: Sequence[Shards], sparsity: Any,
                               for shards in keys])
 
 
-def _select_exactly(keys: List[List[Any]], every: Sequence[Any], sparsity: Any,
+def _select_exactly(keys: List[List[Tensor]], every: Sequence[Tensor], sparsity: Tensor,
                     use_tpu: bool) -> Selection:
-  """Keeps precisely keep_count units.
+  """Keeps exactly keep_count units.
 
   Args:
-    keys: per weight, per shard, the scores as int32.
+    keys: per weight and shard, the scores as int32.
     every: all shards that are not empty.
     sparsity, use_tpu: see select.
   """
@@ -147,23 +148,23 @@ def _select_exactly(keys: List[List[Any]], every: Sequence[Any], sparsity: Any,
   return Selection(tf.bitcast(key, tf.float32), keep_exactly(keys, key, ties, kept_ties, use_tpu))
 
 
-def _kth(every: Sequence[Any], sparsity: Any, use_tpu: bool) -> Tuple[Any, Any, Any]:
-  """Returns the key of the keep_count-th largest score, and how many equal it and are kept."""
+def _kth(every: Sequence[Tensor], sparsity: Tensor, use_tpu: bool) -> Tuple[Tensor, Tensor, Tensor]:
+  """Returns the keep_count-th largest key, its counts per shard, and how many of them to keep."""
   keep = keep_count(sum(map(size_of, every)), sparsity, in_place if use_tpu else outlined)
   if use_tpu:
     return kth_by_bisection(every, keep)
   return kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
 
 
-def _as_keys(scores: Any) -> Any:
+def _as_keys(scores: Tensor) -> Tensor:
   return tf.bitcast(scores, tf.int32)
 
 
-def _select_of_one(keys: Any, sparsity: Any) -> Tuple[Any, Any]:
-  """Returns the threshold and the mask of one shard, which is counted in one piece.
+def _select_of_one(keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
+  """Returns the threshold and the mask of a single shard that is counted in one piece.
 
-  Most weights are such, each of a shape of its own. To build a body for each would
-  take most of the time that it takes to build the update of a model.
+  Most weights have one such shard, and many different shapes. Building a function body per shape
+  would take most of the time of building the mask update of a model, so all use one body.
   """
   size = size_of(keys)
   find = functools.partial(_find_in_one, sparsity_dtype(size), digits_for(size))
@@ -171,11 +172,12 @@ def _select_of_one(keys: Any, sparsity: Any) -> Tuple[Any, Any]:
   return threshold, in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
 
 
-def _find_in_one(dtype: Any, digits: Sequence[int], keys: Any, sparsity: Any) -> Tuple[Any, Any]:
+def _find_in_one(dtype: DType, digits: Sequence[int], keys: Tensor, sparsity: Tensor
+                 ) -> Tuple[Tensor, Tensor]:
   keep = _rounded(tf.size(keys), tf.cast(sparsity, dtype))
   key, (ties,), kept_ties = kth_by_histograms([keys], keep, digits)
   return tf.bitcast(key, tf.float32), keep_first(keys, key, ties, kept_ties)
 
 
-def _largest(keys: Any) -> Any:
+def _largest(keys: Tensor) -> Tensor:
   return tf.reduce_max(keys)

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Masks of exactly k: of the keys equal to the threshold, the first ones are kept."""
+"""Computes masks that keep exactly k: of the keys equal to the threshold, the first are kept."""
 
 import functools
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from model_pruning.compat import tf
 from model_pruning.engine.counting import CHUNK
@@ -17,17 +17,25 @@ from model_pruning.engine.counting import total_of
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
+from model_pruning.util.types import Tensor
 
-# Ties at the threshold are looked for in rows of so many keys.
+# Ties at the threshold are searched in rows of this many keys.
 _ROW = 1 << 12
 
 
-def keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept_ties: Any,
-                  use_tpu: bool) -> List[List[Any]]:
-  """Returns masks of all keys above `key`, and of the first `kept_ties` equal to it.
+def keep_exactly(weights: Sequence[Shards], key: Tensor, ties: Sequence[Tensor], kept_ties: Tensor,
+                 use_tpu: bool) -> List[List[Tensor]]:
+  """Returns masks that keep all keys above `key` and the first `kept_ties` keys equal to it.
 
-  `ties` has, for each shard that is not empty, the number of keys equal to `key`
-  in each of its chunks.
+  Args:
+    weights: the keys, per weight and shard.
+    key: the key of the threshold, scalar int32.
+    ties: for each shard that is not empty, the number of keys equal to `key` in each chunk.
+    kept_ties: how many keys equal to `key` are kept, an integer scalar.
+    use_tpu: see selection.select.
+
+  Returns:
+    Per weight and shard, a bool tensor of the shape of the keys.
   """
   dtype = kept_ties.dtype
   remaining = iter(ties)
@@ -37,32 +45,34 @@ def keep_exactly(weights: Sequence[Shards], key: Any, ties: Sequence[Any], kept_
   totals = [total_of(counts, dtype) for counts in by_shard]
   keep_first = functools.partial(in_place, _keep_first_by_bisection) if use_tpu else _mask_of
   masks = []
-  for shards, chunks, counts, share in zip(
+  for shards, chunks, counts, allotted in zip(
       weights, by_chunk, by_shard, _first_come(totals, kept_ties)):
     if len(shards) > 1 and int(shards[0].shape[0]) > 1:
-      shares = _share_by_rows(shards, key, counts, share)
+      kept_by_shard = _allot_by_rows(shards, key, counts, allotted)
     else:
-      shares = _first_come(counts, share)
+      kept_by_shard = _first_come(counts, allotted)
     masks.append([keep_first(shard, key, count, kept)
                   if size_of(shard) else tf.zeros(shard.shape, tf.bool)
-                  for shard, count, kept in zip(shards, chunks, shares)])
+                  for shard, count, kept in zip(shards, chunks, kept_by_shard)])
   return masks
 
 
-def _first_come(counts: Sequence[Any], total: Any) -> List[Any]:
-  """Hands out `total` to bins that can take `counts`, in their order."""
+def _first_come(counts: Sequence[Tensor], total: Tensor) -> List[Tensor]:
+  """Returns how many of `total` each bin gets: the first bins are filled up to their `counts`."""
   if len(counts) == 1:
     return [total]
   counts = tf.cast(tf.stack(counts), total.dtype)
-  shares = tf.clip_by_value(total - tf.cumsum(counts, exclusive=True), tf.zeros_like(total), counts)
-  return list(tf.unstack(shares))
+  allotted = tf.clip_by_value(total - tf.cumsum(counts, exclusive=True), tf.zeros_like(total),
+                              counts)
+  return list(tf.unstack(allotted))
 
 
-def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) -> List[Any]:
-  """As _first_come, for shards whose rows interleave in the flat index order of the weight."""
+def _allot_by_rows(shards: Shards, key: Tensor, counts: Sequence[Tensor], total: Tensor
+                   ) -> List[Tensor]:
+  """Does the same as _first_come for shards whose rows interleave in the weight's index order."""
   counts = tf.stack(counts)
 
-  def by_rows() -> Any:
+  def by_rows() -> Tensor:
     ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), axis=1), shard)
             for shard in shards]
     in_order = tf.cast(tf.stack(ties, axis=1), total.dtype)
@@ -71,30 +81,30 @@ def _share_by_rows(shards: Shards, key: Any, counts: Sequence[Any], total: Any) 
     return tf.reduce_sum(kept, axis=0)
 
   everything = tf.cast(counts, total.dtype)
-  # Almost always the one key that equals the threshold is kept, and no row need be looked at.
+  # Almost always only one key equals the threshold. It is kept, and no row needs counting.
   return list(tf.unstack(tf.cond(total >= tf.reduce_sum(everything), lambda: everything, by_rows),
                          num=len(shards)))
 
 
-def _mask_of(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
+def _mask_of(keys: Tensor, key: Tensor, ties: Tensor, kept: Tensor) -> Tensor:
   if chunks_of(keys):
     return outlined(keep_first, keys, key, ties, kept)
   mask = on_any_size(keep_first, in_place(flattened, keys), key, ties, kept)
   return in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
 
 
-def keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
-  """Returns the mask of one shard that keeps its first `kept` keys equal to `key`.
+def keep_first(keys: Tensor, key: Tensor, ties: Tensor, kept: Tensor) -> Tensor:
+  """Returns the mask of one shard: keys above `key` and the first `kept` keys equal to it.
 
-  Large weights do have ties at the threshold, but few. `ties` says which chunk
-  they run out in; all others go through a single comparison.
+  Large weights have few ties at the threshold. `ties`, the number of ties in each chunk, shows in
+  which chunk the last kept tie is. All other chunks take a single comparison.
   """
   flat, chunks = tf.reshape(keys, [-1]), chunks_of(keys)
 
-  def keep_some(flat: Any, key: Any, kept: Any) -> Any:
+  def keep_some(flat: Tensor, key: Tensor, kept: Tensor) -> Tensor:
     return subroutine(_keep_some, flat, key, kept, shapes=([None], [], []))
 
-  def some() -> Any:
+  def some() -> Tensor:
     if not chunks:
       return keep_some(flat, key, kept)
     size = size_of(keys)
@@ -102,9 +112,9 @@ def keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
     before = tf.cumsum(ties, exclusive=True)
     at = _last_below(before, kept)
     in_rest = tf.equal(at, chunks)
-    left, rest_size = kept - before[at], size - chunks * CHUNK
-    mixed = tf.cond(in_rest, lambda: keep_some(rest, key, left),
-                    lambda: keep_some(body[at], key, left))
+    remaining, rest_size = kept - before[at], size - chunks * CHUNK
+    mixed = tf.cond(in_rest, lambda: keep_some(rest, key, remaining),
+                    lambda: keep_some(body[at], key, remaining))
     return tf.concat([tf.reshape(body[:at] >= key, [-1]), mixed,
                       tf.reshape(body[at + 1:] > key, [-1]),
                       rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):] > key], axis=0)
@@ -113,27 +123,27 @@ def keep_first(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
   return mask if keys.shape.rank == 1 else tf.reshape(mask, keys.shape)
 
 
-def _last_below(before: Any, kept: Any) -> Any:
-  """Returns the last index at which fewer than `kept` came before; 0 where there is none."""
+def _last_below(before: Tensor, kept: Tensor) -> Tensor:
+  """Returns the last index at which `before` is less than `kept`; 0 if there is none."""
   return tf.maximum(tf.reduce_sum(tf.cast(before < kept, tf.int32)) - 1, 0)
 
 
-def _keep_some(flat: Any, key: Any, kept: Any) -> Any:
-  """Returns flat > key, and true for the first `kept` where they are equal.
+def _keep_some(flat: Tensor, key: Tensor, kept: Tensor) -> Tensor:
+  """Returns the mask of keys above `key` and of the first `kept` keys equal to it.
 
-  Only the rows that hold a key equal to `key` are looked into.
+  Only the rows with a key equal to `key` are searched.
   """
   size = tf.size(flat)
   rows = size // _ROW
   body, tail = tf.reshape(flat[:rows * _ROW], [rows, _ROW]), flat[rows * _ROW:]
   tail_size = size - rows * _ROW
-  # The tail counts as one more row, filled up with what equals no key.
+  # The tail is treated as one more row, padded with a value that equals no key.
   hit = tf.where(tf.concat([tf.reduce_any(tf.equal(body, key), axis=1), [True]], axis=0))[:, 0]
   last = tf.pad(tail, [[0, _ROW - tail_size]], constant_values=-1)
-  looked_into = tf.concat([tf.gather(body, hit[:-1]), [last]], axis=0)
-  equal = tf.cast(tf.equal(looked_into, key), kept.dtype)
+  searched = tf.concat([tf.gather(body, hit[:-1]), [last]], axis=0)
+  equal = tf.cast(tf.equal(searched, key), kept.dtype)
   before = tf.cumsum(tf.reduce_sum(equal, axis=1), exclusive=True)
-  # The row in which the kept ties run out: all before it are kept, none after.
+  # The row of the last kept tie: ties in earlier rows are kept, ties in later rows are not.
   at = _last_below(before, kept)
   keep_here = (equal[at] > 0) & (tf.cumsum(equal[at]) <= kept - before[at])
   row = tf.cast(hit[at], tf.int32)
@@ -141,38 +151,38 @@ def _keep_some(flat: Any, key: Any, kept: Any) -> Any:
   in_row = tf.cond(in_tail, lambda: tail_size, lambda: _ROW)
   return tf.concat([
       tf.reshape(body[:row] >= key, [-1]),
-      ((looked_into[at] > key) | keep_here)[:in_row],
+      ((searched[at] > key) | keep_here)[:in_row],
       tf.reshape(body[row + 1:] > key, [-1]),
       tail[tf.cond(in_tail, lambda: tail_size, lambda: 0):] > key], axis=0)
 
 
-def _keep_first_by_bisection(keys: Any, key: Any, ties: Any, kept: Any) -> Any:
-  """As keep_first, with static shapes, and in the shape of the keys: TPUs would copy to reshape."""
+def _keep_first_by_bisection(keys: Tensor, key: Tensor, ties: Tensor, kept: Tensor) -> Tensor:
+  """Does the same as keep_first with static shapes, without a reshape, for which TPUs copy."""
 
-  def some() -> Any:
+  def some() -> Tensor:
     end = _position_by_bisection(keys, key, tf.cast(kept, tf.int32))
     return (keys > key) | (tf.equal(keys, key) & (_flat_index(keys) < end))
 
   return tf.cond(kept >= ties[0], lambda: keys >= key, some)
 
 
-def _flat_index(keys: Any) -> Any:
-  """Returns the index that each of the keys [rows, columns] has in flat order."""
+def _flat_index(keys: Tensor) -> Tensor:
+  """Returns the flat index of each of the keys, which have shape [rows, columns]."""
   rows, columns = keys.shape.as_list()
   before = tf.reshape(tf.range(rows) * columns, [rows, 1])
   return before + tf.reshape(tf.range(columns), [1, columns])
 
 
-def _position_by_bisection(keys: Any, key: Any, wanted: Any) -> Any:
-  """Returns the length of the longest prefix of `keys` in which at most `wanted` equal `key`."""
+def _position_by_bisection(keys: Tensor, key: Tensor, limit: Tensor) -> Tensor:
+  """Returns the length of the longest prefix of `keys` with at most `limit` keys equal to `key`."""
   size = size_of(keys)
 
-  def step(bit: Any, length: Any) -> Tuple[Any, Any]:
+  def step(bit: Tensor, length: Tensor) -> Tuple[Tensor, Tensor]:
     candidate = length + tf.bitwise.left_shift(1, bit)
-    # Compared here, and not before the loop, so that nothing but the keys is kept for it.
+    # Compare here and not before the loop, so that only the keys stay in memory.
     equal = tf.equal(keys, key) & (_flat_index(keys) < candidate)
     inside = tf.reduce_sum(tf.cast(equal, tf.int32))
-    return bit - 1, tf.where((candidate <= size) & (inside <= wanted), candidate, length)
+    return bit - 1, tf.where((candidate <= size) & (inside <= limit), candidate, length)
 
   _, length = tf.while_loop(lambda bit, _: bit >= 0, step,
                             (tf.constant(size.bit_length() - 1), tf.constant(0)))

@@ -1,22 +1,23 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Schedules: when the masks are updated, and how sparse they get.
+"""Schedules: when the masks are updated, and how sparse they are then.
 
-A schedule object says both in one value,
+A schedule object returns both:
 
     should_prune, sparsity = schedule(step)
 
-ConstantSparsity and PolynomialDecay have the arguments and attributes that they have in
+ConstantSparsity and PolynomialDecay have the same arguments and attributes as in
 tfmot.sparsity.keras. For a Python number a schedule returns a bool and a float, for an array
-arrays, and for a tensor tensors (bool and float32): in a graph, eagerly and in a tf.function.
+arrays, and for a tensor tensors (bool and float32). It works in a graph, eagerly and in a
+tf.function.
 """
 
 import typing
 
 from model_pruning.util import lazy as _lazy
 
-# Imported when asked for: gradual.py and clock.py serve the command line without TensorFlow.
-SCHEDULES = {  # The classes that deserialize() knows, and the files they are in.
+# Imported lazily: the command line uses gradual.py and clock.py without TensorFlow.
+SCHEDULES = {  # The classes that deserialize() knows, and their files.
     'ConstantSparsity': 'constant',
     'PolynomialDecay': 'polynomial',
     'PolynomialDecaySchedule': 'polynomial',

@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the arguments of schedule objects."""
+"""Checks the arguments of schedule objects."""
 
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
@@ -10,29 +10,34 @@ from model_pruning import errors
 from model_pruning.hparams.spec import LARGEST_STEP
 
 
-def integer(name: str, value: Any) -> int:
-  """Returns an int for what is one: an int, one of NumPy's, or a float without a fraction.
+def integer(name: str, value: object) -> int:
+  """Returns the value of an argument as an int.
+
+  Args:
+    name: the name of the argument.
+    value: an int of Python or NumPy, or a float without a fractional part.
 
   Raises:
-    errors.ScheduleError: `value` is something else, or larger than any step can be.
+    errors.ScheduleError: `value` is not an integer, or larger than the largest step.
   """
   number = _number(value)
-  # Not by way of a float, which would round large ones.
+  # Do not convert to a float, which would round large integers.
   if isinstance(number, float) and number.is_integer():
     number = int(number)
   if not isinstance(number, int):
-    raise errors.ScheduleError('%s=%r: expected an integer; give int(...) of it' % (name, value))
+    raise errors.ScheduleError('%s=%r: expected an integer; convert it with int(...)' % (
+        name, value))
   if number > LARGEST_STEP:
-    raise errors.ScheduleError('%s=%d: expected a step of at most %d, the largest that an int32 '
-                               'holds' % (name, number, LARGEST_STEP))
+    raise errors.ScheduleError('%s=%d: expected a step of at most %d, the largest int32' % (
+        name, number, LARGEST_STEP))
   return number
 
 
-def fraction(name: str, value: Any) -> float:
-  """Returns a float in [0, 1).
+def fraction(name: str, value: object) -> float:
+  """Returns the value of an argument as a float in [0, 1).
 
   Raises:
-    errors.ScheduleError: `value` is not one.
+    errors.ScheduleError: `value` is not a number in this range.
   """
   number = _number(value)
   if number is None or not 0 <= number < 1:
@@ -40,21 +45,21 @@ def fraction(name: str, value: Any) -> float:
   return float(number)
 
 
-def positive(name: str, value: Any) -> float:
-  """Returns a finite float above 0.
+def positive(name: str, value: object) -> float:
+  """Returns the value of an argument as a finite float above 0.
 
   Raises:
-    errors.ScheduleError: `value` is not one.
+    errors.ScheduleError: `value` is not a number in this range.
   """
   number = _number(value)
   if number is None or not 0 < number < float('inf'):
-    raise errors.ScheduleError('%s=%r: expected a finite number above 0; 1 is linear, 3 what the '
-                               'paper uses' % (name, value))
+    raise errors.ScheduleError('%s=%r: expected a finite number above 0; 1 is linear, and the '
+                               'paper uses 3' % (name, value))
   return float(number)
 
 
-def _number(value: Any) -> Union[int, float, None]:
-  """Returns an int or a float for a number of Python's or NumPy's; None for anything else."""
+def _number(value: object) -> Union[int, float, None]:
+  """Returns a Python or NumPy number as an int or a float; None for anything else."""
   if isinstance(value, (np.ndarray, np.generic)) and np.ndim(value) == 0:
     value = value.item()
   if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -1,10 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What schedules as objects have in common, and what subclasses of them may rely on."""
+"""The base classes of schedule objects."""
 
 import abc
 from typing import Any, Dict, Mapping, Optional, Tuple
-
 
 from model_pruning import errors
 from model_pruning.compat import tf
@@ -16,31 +15,34 @@ from model_pruning.schedules.clock import is_in_turn
 from model_pruning.schedules.kinds import in_kind
 from model_pruning.schedules.kinds import read
 from model_pruning.schedules.kinds import scaled
+from model_pruning.util.types import DType
+from model_pruning.util.types import Numeric
+from model_pruning.util.types import Truth
 
 
 class PruningSchedule(abc.ABC):
-  """Base of schedules; of yours too, which override __call__ and get_config.
+  """The base class of schedules, including user-defined ones.
 
-  What else there is has defaults by these two. With one that says what
-  final_sparsity_target is and when it is_over, a run that ends too early can be
-  told of, and no time goes into asking whether an update is due.
+  A subclass overrides __call__ and get_config. The defaults of everything else are built on these
+  two. If a subclass also overrides final_sparsity_target and is_over, the library can warn about a
+  run that ends too early, and stops checking for updates once the schedule is over.
   """
 
   @abc.abstractmethod
-  def __call__(self, step: Any) -> Tuple[Any, Any]:
-    """Returns (whether the masks are updated at `step`, the sparsity they then get)."""
+  def __call__(self, step: Numeric) -> Tuple[Truth, Numeric]:
+    """Returns (whether the masks are updated at `step`, their sparsity then)."""
 
   @abc.abstractmethod
   def get_config(self) -> Dict[str, Any]:
-    """Returns {'class_name': ..., 'config': the keyword arguments that make the schedule}."""
+    """Returns {'class_name': ..., 'config': the keyword arguments of the constructor}."""
 
   @classmethod
   def from_config(cls, config: Mapping[str, Any]) -> 'PruningSchedule':
-    """Makes a schedule of what get_config gave, or of its inner dict.
+    """Returns the schedule of a config: the result of get_config, or its inner dict.
 
     Raises:
-      errors.ScheduleError: the config is of another class, or lacks or has too
-        many arguments, or a value is refused.
+      errors.ScheduleError: the config belongs to another class, misses an argument, has an
+        unknown argument, or has a value that the class rejects.
     """
     if not isinstance(config, Mapping):
       raise errors.ScheduleError('config=%r: expected the dict that get_config() returns' % (
@@ -48,64 +50,67 @@ class PruningSchedule(abc.ABC):
     if set(config) == {'class_name', 'config'}:
       if config['class_name'] != cls.__name__:
         raise errors.ScheduleError(
-            'The config is of the class %s, not of %s; schedules.deserialize(config) goes '
-            'by the class' % (config['class_name'], cls.__name__))
+            'The config belongs to the class %s, not to %s; schedules.deserialize(config) finds '
+            'the class by its name' % (config['class_name'], cls.__name__))
       config = config['config']
     try:
       return cls(**config)
     except TypeError as error:
-      raise errors.ScheduleError('%s cannot be made of the config %r: %s' % (
+      raise errors.ScheduleError('%s cannot be created from the config %r: %s' % (
           cls.__name__, dict(config), error)) from error
 
   @property
   def final_sparsity_target(self) -> Optional[float]:
-    """The sparsity that the last update asks for; None where that is not known."""
+    """The sparsity at the last update; None if that is unknown."""
     return None
 
   @property
   def needs_exact_steps(self) -> bool:
-    """Whether to ask for every step, as a Python int; see Schedule."""
+    """Whether the schedule must be evaluated at every step, as a Python int; see Schedule."""
     return True
 
-  def is_over(self, step: Any) -> Any:
-    """Says whether no update falls after `step`; False where that is not known."""
+  def is_over(self, step: Numeric) -> Truth:
+    """Whether no update comes after `step`; False if that is unknown."""
     del step
     return False
 
-  def should_prune(self, step: Any) -> Any:
-    """Says whether the masks are updated at `step`, as __call__ does."""
+  def should_prune(self, step: Numeric) -> Truth:
+    """Whether the masks are updated at `step`."""
     return in_kind(self(step)[0], step, bool)
 
   def next_update(self, step: int) -> Optional[int]:
-    """Returns a step after `step` before which there is no update; None if it is over."""
+    """Returns a step after `step` before which no update comes; None if the schedule is over."""
     return None if self.is_over(step) else step + 1
 
   def last_update(self, step: int) -> int:
-    """Returns the step of the latest update up to `step`, where that is known; else `step`."""
+    """Returns the step of the latest update up to `step`; `step` itself if that is unknown."""
     return step
 
-  def is_due(self, step: Any, last_update_step: Any) -> Any:
-    """Says whether to update now, the last update having been at last_update_step (0: or none).
+  def is_due(self, step: Numeric, last_update_step: Numeric) -> Truth:
+    """Whether to update the masks at `step`.
 
-    True where it should prune and has not done so at this very step. The
-    schedules of this library also make up for updates that were passed over.
+    True if the schedule has an update at `step` and the last update was before it. The schedules of
+    this library are also due if training skipped the step of an update.
+
+    Args:
+      step: an int, or an integer array or tensor.
+      last_update_step: the step of the last update; 0 also if there was none.
     """
     fresh = (step > last_update_step) | numeric.equal(step, 0)
     return fresh & self.should_prune(step)
 
-  def sparsity_at(self, step: Any, target_sparsity: Optional[float] = None,
-                  own_target: Optional[float] = None, dtype: Any = None) -> Any:
-    """Returns the sparsity of a weight at `step`, whether that is one with an update or not.
+  def sparsity_at(self, step: Numeric, target_sparsity: Optional[float] = None,
+                  own_target: Optional[float] = None, dtype: Optional[DType] = None) -> Numeric:
+    """Returns the sparsity of a weight at `step`, also at steps without an update.
 
-    A weight with a target of its own gets, by contrib's rule for a sparsity
-    from outside the spec, the schedule's sparsity * own_target / target_sparsity.
+    A weight with its own target gets the schedule's sparsity * own_target / target_sparsity, which
+    is contrib's rule for a sparsity from outside the spec.
 
     Args:
       step: an int, or an integer array or tensor.
-      target_sparsity: that of the spec. Without one, and where it is 0, the
-        final_sparsity_target stands in; without that too, the weight is at its
-        own target throughout.
-      own_target: what a map gives this weight; None if it gives it nothing.
+      target_sparsity: the target of the spec. If it is None or 0, final_sparsity_target is used
+        instead. If that is also None or 0, the weight always has its own target.
+      own_target: the target of this weight in a map; None if no map matches it.
       dtype: for tensors, the floating dtype to compute in (default float32).
 
     Returns:
@@ -116,7 +121,7 @@ class PruningSchedule(abc.ABC):
 
   def final_sparsity_for(self, target_sparsity: Optional[float] = None,
                          own_target: Optional[float] = None) -> Optional[float]:
-    """Returns what sparsity_at ends at for these targets; None where that is not known."""
+    """Returns the last sparsity from sparsity_at for these targets; None if that is unknown."""
     final = self.final_sparsity_target
     return None if final is None else scaled(final, own_target, target_sparsity or final)
 
@@ -124,23 +129,22 @@ class PruningSchedule(abc.ABC):
     return '%s(%s)' % (type(self).__name__, ', '.join(
         '%s=%r' % item for item in self.get_config().get('config', {}).items()))
 
-  # ---- What tfmot's schedules have for their subclasses. ----
+  # ---- Methods that tfmot's schedules provide for subclasses. ----
 
-  def _should_prune_in_step(self, step: Any, begin_step: Any, end_step: Any,
-                            frequency: Any) -> Any:
-    """Says whether begin_step <= step <= end_step (-1: no end), in turns of `frequency`."""
+  def _should_prune_in_step(self, step: Numeric, begin_step: Numeric, end_step: Numeric,
+                            frequency: Numeric) -> Truth:
+    """Whether begin_step <= step <= end_step (-1: no end) and `frequency` divides step - begin."""
     return in_kind(is_in_turn(read(step), begin_step, end_step, frequency), step, bool)
 
-  def _validate_step(self, begin_step: Any, end_step: Any, frequency: Any,
+  def _validate_step(self, begin_step: Numeric, end_step: Numeric, frequency: Numeric,
                      allow_negative_1: bool) -> None:
-    """Raises errors.ScheduleError for steps that make no schedule."""
+    """Raises errors.ScheduleError if the steps do not form a schedule."""
     begin, end = integer('begin_step', begin_step), integer('end_step', end_step)
     if begin < 0:
       raise errors.ScheduleError('begin_step=%d: a schedule begins at a step of 0 or more' % begin)
     if end == -1 and not allow_negative_1:
-      raise errors.ScheduleError('end_step=-1: this schedule has to end; give the step, of more '
-                                 'than begin_step=%d, at which the final sparsity is reached' %
-                                 begin)
+      raise errors.ScheduleError('end_step=-1: this schedule has to end; give the step after '
+                                 'begin_step=%d at which the final sparsity is reached' % begin)
     if end < -1:
       raise errors.ScheduleError('end_step=%d: expected a step of 0 or more%s' % (
           end, ', or -1 for no end' if allow_negative_1 else ''))
@@ -148,54 +152,54 @@ class PruningSchedule(abc.ABC):
       raise errors.ScheduleError('begin_step=%d is after end_step=%d; a schedule ends at or after '
                                  'its begin_step' % (begin, end))
     if integer('frequency', frequency) < 1:
-      raise errors.ScheduleError('frequency=%d: expected the steps between two updates, 1 or more' %
+      raise errors.ScheduleError('frequency=%d: expected 1 or more steps between two updates' %
                                  frequency)
 
-  def _validate_sparsity(self, sparsity: Any, variable_name: str) -> None:
-    """Raises errors.ScheduleError for what is not a sparsity."""
+  def _validate_sparsity(self, sparsity: object, variable_name: str) -> None:
+    """Raises errors.ScheduleError if a value is not a sparsity in [0, 1)."""
     fraction(variable_name, sparsity)
 
 
 class ClockedSchedule(PruningSchedule):
-  """A schedule whose updates are those of a Clock, and whose sparsity is a formula.
+  """A schedule that updates by a Clock and computes the sparsity by a formula.
 
-  A user's subclass with a __call__ of its own is left to what PruningSchedule
-  makes of that: clock and formula may not be what it goes by.
+  A user's subclass that overrides __call__ uses the defaults of PruningSchedule instead, because
+  its __call__ may ignore the clock and the formula.
   """
 
   @property
   @abc.abstractmethod
   def _clock(self) -> Clock:
-    """When it updates."""
+    """The steps of the updates."""
 
   @abc.abstractmethod
-  def _formula(self, step: Any, dtype: Any) -> Any:
-    """Returns the sparsity at a tensor, an array or an int."""
+  def _formula(self, step: Numeric, dtype: Optional[DType]) -> Numeric:
+    """Returns the sparsity at `step`, a tensor, an array or an int."""
 
-  def __call__(self, step: Any) -> Tuple[Any, Any]:
-    """Returns (whether the masks are updated at `step`, the sparsity they then get)."""
+  def __call__(self, step: Numeric) -> Tuple[Truth, Numeric]:
+    """Returns (whether the masks are updated at `step`, their sparsity then)."""
     at = read(step)
     return (in_kind(self._clock.is_update(at), step, bool),
             in_kind(self._formula(at, None), step, float, tf.float32))
 
   @property
   def has_own_call(self) -> bool:
-    """Whether a subclass decides by a __call__ of its own, and the arguments say nothing."""
+    """Whether a subclass overrides __call__, so that the arguments need not describe it."""
     return type(self).__call__ is not ClockedSchedule.__call__
 
   @property
   def needs_exact_steps(self) -> bool:
-    """Whether to ask for every step, as a Python int: only if a subclass has its own __call__."""
+    """Whether it must be evaluated at every step: only if a subclass overrides __call__."""
     return self.has_own_call
 
-  def is_over(self, step: Any) -> Any:
-    """Says whether no update falls after `step`."""
+  def is_over(self, step: Numeric) -> Truth:
+    """Whether no update comes after `step`."""
     if self.has_own_call:
       return super().is_over(step)
     return in_kind(self._clock.is_over(read(step)), step, bool)
 
-  def should_prune(self, step: Any) -> Any:
-    """Says whether the masks are updated at `step`."""
+  def should_prune(self, step: Numeric) -> Truth:
+    """Whether the masks are updated at `step`."""
     if self.has_own_call:
       return super().should_prune(step)
     return in_kind(self._clock.is_update(read(step)), step, bool)
@@ -205,17 +209,17 @@ class ClockedSchedule(PruningSchedule):
     return super().next_update(step) if self.has_own_call else self._clock.next_update(step)
 
   def last_update(self, step: int) -> int:
-    """Returns the step of the latest update up to `step`; 0 for none."""
+    """Returns the step of the latest update up to `step`; 0 if there is none."""
     return super().last_update(step) if self.has_own_call else self._clock.last_update(step)
 
-  def is_due(self, step: Any, last_update_step: Any) -> Any:
-    """Says whether an update falls after last_update_step and not after `step`."""
+  def is_due(self, step: Numeric, last_update_step: Numeric) -> Truth:
+    """Whether the schedule has an update after last_update_step, up to and including `step`."""
     if self.has_own_call:
       return super().is_due(step, last_update_step)
     return self._clock.is_due(read(step), read(last_update_step))
 
-  def sparsity_at(self, step: Any, target_sparsity: Optional[float] = None,
-                  own_target: Optional[float] = None, dtype: Any = None) -> Any:
+  def sparsity_at(self, step: Numeric, target_sparsity: Optional[float] = None,
+                  own_target: Optional[float] = None, dtype: Optional[DType] = None) -> Numeric:
     """Returns the sparsity of a weight at `step`; see PruningSchedule."""
     if self.has_own_call:
       return super().sparsity_at(step, target_sparsity, own_target, dtype)

@@ -11,6 +11,8 @@ from model_pruning.schedules.arguments import fraction
 from model_pruning.schedules.arguments import integer
 from model_pruning.schedules.base import ClockedSchedule
 from model_pruning.schedules.clock import Clock
+from model_pruning.util.types import DType
+from model_pruning.util.types import Numeric
 
 
 class ConstantSparsity(ClockedSchedule):
@@ -25,16 +27,16 @@ class ConstantSparsity(ClockedSchedule):
 
   def __init__(self, target_sparsity: float, begin_step: int, end_step: int = -1,
                frequency: int = 100) -> None:
-    """Validates.
+    """Checks the arguments.
 
     Args:
-      target_sparsity: share of zeros, in [0, 1).
+      target_sparsity: fraction of zeros, in [0, 1).
       begin_step: step of the first update, 0 or more.
-      end_step: step of the last one; -1 for no end.
+      end_step: step of the last update; -1 for no end.
       frequency: steps between two updates.
 
     Raises:
-      errors.ScheduleError: a value is out of its range, or of another type.
+      errors.ScheduleError: a value is out of range or has the wrong type.
     """
     self._validate_step(begin_step, end_step, frequency, True)
     self.target_sparsity = fraction('target_sparsity', target_sparsity)
@@ -44,14 +46,14 @@ class ConstantSparsity(ClockedSchedule):
 
   @property
   def final_sparsity_target(self) -> Optional[float]:
-    """The target_sparsity."""
+    """The target_sparsity; None if a subclass overrides __call__."""
     return None if self.has_own_call else self.target_sparsity
 
   @property
   def _clock(self) -> Clock:
     return Clock(self.begin_step, self.end_step, self.frequency)
 
-  def _formula(self, step: Any, dtype: Any) -> Any:
+  def _formula(self, step: Numeric, dtype: Optional[DType]) -> Numeric:
     if tf.is_tensor(step):
       return self.target_sparsity * tf.ones_like(step, dtype or tf.float32)
     return np.full(np.shape(step), self.target_sparsity)

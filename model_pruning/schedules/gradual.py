@@ -1,14 +1,14 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""When to update the masks, and how sparse they should be: functions of the step.
+"""The schedule of a spec: when to update the masks, and how sparse they should be.
 
-A schedule is a pure function of the global step. The functions here take a
-Python number, a NumPy array or a tensor, and answer in kind, so one formula
-serves the graph, the tests and a picture of the run drawn before it starts.
+A schedule is a pure function of the global step. The functions here take a Python number, a NumPy
+array or a tensor and return the same kind. So the graph, the tests and a chart that is drawn before
+a run all use one formula.
 """
 
 import dataclasses
-from typing import Any, List, Optional
+from typing import List, Optional
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import numeric
 from model_pruning.schedules.clock import polynomial
 from model_pruning.schedules.clock import turn_at
+from model_pruning.util.types import DType
+from model_pruning.util.types import Numeric
+from model_pruning.util.types import Truth
 
 
-def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = None,
-                     dtype: Any = None) -> Any:
+def gradual_sparsity(step: Numeric, spec: PruningSpec, target: Optional[float] = None,
+                     dtype: Optional[DType] = None) -> Numeric:
   """Returns the sparsity at `step`.
 
       p = clip((step - begin) / (end - begin), 0, 1)
@@ -32,10 +35,10 @@ def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = Non
 
   Args:
     step: global step; an int, an integer array, or an integer tensor.
-    spec: gives begin, end, exponent, initial and, by default, target sparsity.
-    target: the sparsity to end at, instead of spec.target_sparsity.
-    dtype: for a tensor, the floating dtype to compute in (default float32, in
-      contrib's order of operations, so that both round alike).
+    spec: has begin, end, exponent, the initial sparsity and, by default, the target.
+    target: the final sparsity, instead of spec.target_sparsity.
+    dtype: for a tensor, the floating dtype to compute in (default float32). The order of
+      operations is contrib's, so that both round alike.
 
   Returns:
     A float, a float64 array or a tensor of the step's shape.
@@ -45,64 +48,65 @@ def gradual_sparsity(step: Any, spec: PruningSpec, target: Optional[float] = Non
                     spec.sparsity_function_exponent, dtype)
 
 
-def is_inside(step: Any, spec: PruningSpec) -> Any:
-  """Says whether `step` is one of begin_pruning_step to end_pruning_step, both included.
+def is_inside(step: Numeric, spec: PruningSpec) -> Truth:
+  """Whether `step` is between begin_pruning_step and end_pruning_step, both inclusive.
 
-  Args and Returns: as those of is_update_step.
+  The arguments and the result have the same types as in is_update_step.
   """
   inside = step >= spec.begin_pruning_step
   return inside & (step <= spec.end_pruning_step) if spec.end_pruning_step >= 0 else inside
 
 
-def is_update_step(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
-  """Returns whether the masks are to be updated at `step`, by contrib's rule.
+def is_update_step(step: Numeric, last_update_step: Numeric, spec: PruningSpec) -> Truth:
+  """Whether the masks are updated at `step` by contrib's rule.
 
-  True when begin_pruning_step <= step, step <= end_pruning_step unless that is
-  negative, and last_update_step + pruning_frequency <= step.
+  True if begin_pruning_step <= step, last_update_step + pruning_frequency <= step and, unless
+  end_pruning_step is negative, step <= end_pruning_step.
 
   >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
   True
 
   Args:
     step, last_update_step: global steps; ints, arrays or tensors.
-    spec: gives begin_pruning_step, end_pruning_step and pruning_frequency.
+    spec: has begin_pruning_step, end_pruning_step and pruning_frequency.
 
   Returns:
     A bool, a bool array or a bool tensor.
   """
-  # The sum of two steps might exceed an int32; their difference cannot.
+  # The sum of two steps might overflow an int32; their difference cannot.
   return is_inside(step, spec) & (step - last_update_step >= spec.pruning_frequency)
 
 
-def is_update_due(step: Any, last_update_step: Any, spec: PruningSpec) -> Any:
-  """Returns whether an update of the schedule falls after last_update_step and not after `step`.
+def is_update_due(step: Numeric, last_update_step: Numeric, spec: PruningSpec) -> Truth:
+  """Whether the schedule has an update after last_update_step, up to and including `step`.
 
-  In a run that visits every step that is is_update_step. Where an update came late, as steps were
-  passed over, the next one is on schedule again; where the last one before end_pruning_step was
-  missed, it is made up for; and a last update after `step` is none, as the step was set back.
+  In a run that visits every step, this equals is_update_step. If training skips steps, a late
+  update does not delay the next one, and a missed last update before end_pruning_step is made at a
+  later step. If last_update_step is after `step`, the step was set back, and last_update_step is
+  ignored.
 
   >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
   True
 
-  Takes the arguments of is_update_step, and returns the same types.
+  The arguments and the result have the same types as in is_update_step.
   """
   last = numeric.where(last_update_step > step, last_update_step * 0, last_update_step)
   due = update_at(step, spec) > update_at(last, spec)
   return due if numeric.is_tensor(due) or np.ndim(due) else bool(due)
 
 
-def update_at(step: Any, spec: PruningSpec) -> Any:
-  """Returns which of update_steps is the last at or before `step`, from 0; -1 for none."""
+def update_at(step: Numeric, spec: PruningSpec) -> Numeric:
+  """Returns the index in update_steps of the last update up to `step`; -1 if there is none."""
   return turn_at(step, first_update_step(spec), spec.pruning_frequency, spec.end_pruning_step)
 
 
 def first_update_step(spec: PruningSpec) -> int:
-  """Returns the first of update_steps, if it is not after end_pruning_step."""
+  """Returns the first step of update_steps, or what it would be without end_pruning_step."""
   return max(spec.begin_pruning_step, spec.pruning_frequency)
 
 
 def last_update_step(step: int, spec: PruningSpec) -> int:
-  """Returns the last of update_steps up to `step`; 0 for none.
+  """Returns the last of update_steps up to `step`; 0 if there is none.
 
   >>> last_update_step(37, PruningSpec(pruning_frequency=10))
   30
@@ -119,7 +123,7 @@ def next_update_step(step: int, spec: PruningSpec) -> Optional[int]:
 
 
 def update_steps(spec: PruningSpec, until: int) -> List[int]:
-  """Returns the steps up to `until` at which a run that visits every step updates.
+  """Returns the steps up to `until` at which a run that visits every step updates the masks.
 
   >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
   [15, 25, 35]
@@ -131,28 +135,28 @@ def update_steps(spec: PruningSpec, until: int) -> List[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Reach:
-  """How far a spec can get: its last update step (None if there is none) and sparsity there."""
+  """The step of the last update of a run (None if there is none), and the sparsity there."""
   step: Optional[int]
   sparsity: float
 
 
 def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
-  """Returns the sparsity that the last mask update of a run under `spec` aims at.
+  """Returns the last mask update of a run and its sparsity.
 
-  Where nothing ends the updates, the target is reached once a run is long enough.
+  If nothing ends the updates, this is the update at which the target is reached.
 
   >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
   Reach(step=90, sparsity=0.4995)
 
   Args:
-    spec: what is followed.
-    until: the last step of the run; None for as long as it takes.
+    spec: the hyperparameters.
+    until: the last step of the run; None if the run is as long as necessary.
   """
   end = _last_step(spec, until)
   first = first_update_step(spec)
   if end is None:
-    behind = max(spec.sparsity_function_end_step - first, 0)
-    step = first + -(-behind // spec.pruning_frequency) * spec.pruning_frequency
+    remaining = max(spec.sparsity_function_end_step - first, 0)
+    step = first + -(-remaining // spec.pruning_frequency) * spec.pruning_frequency
     return Reach(step, spec.target_sparsity)
   if first > end:
     return Reach(None, 0.0)
@@ -161,11 +165,11 @@ def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
 
 
 def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
-  """Returns what is wrong with a run that misses a target sparsity; None if it misses none.
+  """Returns why a run misses a target sparsity, and how to fix it; None if it misses none.
 
   Args:
-    spec: what is followed.
-    until: the last step of the run; None for as long as it takes.
+    spec: the hyperparameters.
+    until: the last step of the run; None if the run is as long as necessary.
   """
   last, end = reach(spec, until).step, _last_step(spec, until)
   name = 'end_pruning_step' if end == spec.end_pruning_step else 'the end of training'
@@ -184,6 +188,6 @@ def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
 
 
 def _last_step(spec: PruningSpec, until: Optional[int]) -> Optional[int]:
-  """Returns the last step at which there may be an update; None if there is none."""
+  """Returns the last step at which there may be an update; None if updates never end."""
   ends = [end for end in (spec.end_pruning_step, until) if end is not None and end >= 0]
   return min(ends) if ends else None

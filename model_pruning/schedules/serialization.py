@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Schedules as plain data: strings, numbers and None, and back."""
+"""Converts schedules to plain data (strings, numbers and None) and back."""
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Type
 
 from model_pruning import errors
 from model_pruning import schedules
@@ -10,22 +10,23 @@ from model_pruning.schedules.base import PruningSchedule
 
 
 def serialize(schedule: PruningSchedule) -> Dict[str, Any]:
-  """Returns what deserialize makes the schedule of again: strings, numbers and None.
+  """Returns the config of a schedule, for deserialize: strings, numbers and None.
 
   Raises:
-    errors.ScheduleError: get_config of a user's schedule has another form.
+    errors.ScheduleError: get_config of a user's schedule returns something else.
   """
   config = schedule.get_config()
   if not isinstance(config, Mapping) or set(config) != {'class_name', 'config'}:
     raise errors.ScheduleError(
-        "%s.get_config() gives %r; expected {'class_name': ..., 'config': the keyword arguments}" %
-        (type(schedule).__name__, config))
+        "%s.get_config() returns %r; expected {'class_name': ..., 'config': the keyword "
+        'arguments}' % (type(schedule).__name__, config))
   return dict(config)
 
 
 def deserialize(config: Mapping[str, Any],
-                custom_objects: Optional[Mapping[str, Any]] = None) -> PruningSchedule:
-  """Makes a schedule of what serialize, or its get_config, gave.
+                custom_objects: Optional[Mapping[str, Type[PruningSchedule]]] = None
+                ) -> PruningSchedule:
+  """Returns the schedule of a config from serialize or get_config.
 
   >>> from model_pruning.schedules import ConstantSparsity
   >>> deserialize(ConstantSparsity(0.5, begin_step=200).get_config())
@@ -33,23 +34,23 @@ def deserialize(config: Mapping[str, Any],
 
   Args:
     config: {'class_name': ..., 'config': ...}.
-    custom_objects: the classes of your own, by name; they go before those here.
+    custom_objects: user-defined classes, by name; they take precedence over the library's.
 
   Raises:
-    errors.ScheduleError: the config has another form, is of a class that is not
-      known, or has values that the class refuses.
+    errors.ScheduleError: the config has another form, names an unknown class, or has values that
+      the class rejects.
   """
   if not isinstance(config, Mapping) or set(config) != {'class_name', 'config'}:
     raise errors.ScheduleError("%r is not the config of a schedule: expected {'class_name': ..., "
-                               "'config': ...}, as get_config() gives it" % (config,))
+                               "'config': ...}, the result of get_config()" % (config,))
   classes = {name: getattr(schedules, name) for name in schedules.SCHEDULES}
   classes.update(custom_objects or {})
   name = config['class_name']
   if name not in classes:
     raise errors.ScheduleError(
-        'There is no schedule of the class %r%s. Known are %s; give classes of your own as '
+        'There is no schedule class %r%s. The known classes are %s; pass your own classes as '
         'custom_objects={%r: ...}' % (
             name, errors.nearest(str(name), classes), ', '.join(sorted(classes)), name))
-  # The inner dict, which subclasses written for tfmot expect.
+  # Subclasses written for tfmot expect the inner dict.
   schedule: PruningSchedule = classes[name].from_config(config['config'])
   return schedule

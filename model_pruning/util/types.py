@@ -14,6 +14,7 @@ Operation = Any  # Or a tensor that stands for one in session.run.
 Graph = Any
 Session = Any
 DType = Any
+Shape = Any  # A tf.TensorShape, or a sequence of int and None.
 GraphDef = Any
 NodeDef = Any
 TensorProto = Any
@@ -32,5 +33,9 @@ Optimizer = Any
 Figure = Any
 Axes = Any
 
+# Of NumPy, whose arrays take type arguments in some versions only.
+Array = Any
+
 # An int or float, a NumPy array, or a tensor; results are of the kind of the arguments.
 Numeric = Any
+Truth = Any  # Likewise: a bool, an array of bools, or a bool tensor.

@@ -89,7 +89,7 @@ def _warnings(text, schedule):
     ('begin_pruning_step=7,prune_option=first_order_gradient', CONSTANT, []),
     ('sparsity_function_exponent=1', CONSTANT, ['sparsity_function_exponent=1']),
     ('target_sparsity=0.8,weight_sparsity_map=[conv:0.4]', CONSTANT,
-     ['conv:0.4 makes it 0.3; set target_sparsity=0.6']),
+     ['conv:0.4 ends at 0.3; set target_sparsity=0.6']),
     ('target_sparsity=0.8,group_pruning=true,group_sparsity_map=[g:0.4]', CONSTANT, ['g:0.4']),
 ])
 def test_what_a_spec_and_a_schedule_do_not_agree_on_is_named(spec, schedule, named):
@@ -99,7 +99,7 @@ def test_what_a_spec_and_a_schedule_do_not_agree_on_is_named(spec, schedule, nam
 
 
 def test_a_map_that_a_schedule_takes_beyond_1_is_refused():
-  with pytest.raises(errors.ScheduleError, match='conv:0.9 makes it 1.08; set target_sparsity=0.6'):
+  with pytest.raises(errors.ScheduleError, match='conv:0.9 ends at 1.08; set target_sparsity=0.6'):
     _warnings('weight_sparsity_map=[conv:0.9]', CONSTANT)
 
 
