@@ -18,7 +18,7 @@ SOAK = 20
 
 .PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
   test-legacy-keras test-nightly \
-  test-tpu programs bench soak lint typecheck build-check docs wheel-test bazel-test \
+  test-tpu programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
   clean distclean
 
 help:
@@ -141,6 +141,9 @@ build-check:
 # Fails on a public name without a docstring, a broken link, and an example that does not run.
 docs:
 	@tools/with_env.sh auto -m pytest -q $(DOCS_TESTS)
+	@$(MAKE) --no-print-directory docs-site
+
+docs-site:
 	@NO_MKDOCS_2_WARNING=1 tools/with_env.sh docs -m mkdocs build --strict --quiet
 	@echo "out/site/index.html"
 

@@ -75,9 +75,8 @@ def pytest_collection_finish():
 
 # ---- Peak memory of a process of tests. ----
 
-# In MiB. To become 2048: TensorFlow keeps the memory of servers in the process of a test, of which
-# test_traffic, test_coordination and test_products start many.
-_LIMIT = 8192
+# In MiB.
+_LIMIT = 2048
 
 
 def _peak():
