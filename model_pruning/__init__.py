@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # bazel: deps = //model_pruning:graph/layers/slim_layers //model_pruning:graph/layers/rnn_cells
 # bazel: deps = //model_pruning:graph/training/learning
-"""Prunes TensorFlow models while they train. See README.md for where to begin."""
+"""Prunes TensorFlow models while they train. README.md describes the first steps."""
 
 import importlib
 import typing
 
 from model_pruning.reading import kinds as _kinds
 from model_pruning.util import lazy as _lazy
-from model_pruning.util import quiet as _quiet  # First: from here on Ctrl-C is one line.
+from model_pruning.util import quiet as _quiet  # First: after this, Ctrl-C prints one line.
 from model_pruning.version import __version__ as __version__
 
-# Public names, and where they are. Imported when asked for, so that `import model_pruning` and the
-# command line load TensorFlow only where it is needed.
+# Public names and their modules. They are imported lazily, so that `import model_pruning` and the
+# command line load TensorFlow only if they need it.
 _LAZY = {
     'apply_mask': 'graph.registry',
     'apply_mask_and_return': 'graph.registry',
@@ -56,7 +56,7 @@ _LAZY = {
     'train': 'graph.training.learning',
 }
 
-# Modules that users import or reach by attribute, model_pruning.report.of(...), and where they are.
+# Modules for users, also as attributes, for example model_pruning.report.of(...), and their paths.
 _MODULES = {
     'errors': 'errors',
     'events': 'reporting.events',
@@ -113,7 +113,7 @@ def _read_keras(path: str) -> typing.Any:
   return importlib.import_module('model_pruning.keras.files').stored_model(path)
 
 
-# Reports, plots and warnings read Keras models too, with what is above them.
+# Reports, plots and warnings also read Keras models, with the Keras API, which is a higher layer.
 _kinds.READERS[_kinds.KERAS] = _read_keras
 
 

@@ -3,7 +3,7 @@
 """Prunes a trained checkpoint in one step, without the code of its model."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,17 +14,20 @@ from model_pruning.export import checkpoint
 from model_pruning.graph import registry
 from model_pruning.graph.pruning import Pruning
 from model_pruning.graph.scope import masked_scope
+from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.util.sparsity_table import WeightSparsity
+from model_pruning.util.types import Operation
+from model_pruning.util.types import Tensor
 
 INCLUDE = KERNELS
 _FLOATING = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
-def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE,
-                     exclude: Optional[str] = None) -> List[WeightSparsity]:
+def prune_checkpoint(place: Any, path: Any, hparams: Union[HParams, PruningSpec, str],
+                     include: str = INCLUDE, exclude: Optional[str] = None) -> List[WeightSparsity]:
   """Adds masks to a checkpoint that has none, and writes the result as a new checkpoint.
 
   The masks are those of a single update at the target sparsity, computed by the same engine
@@ -33,7 +36,7 @@ def prune_checkpoint(place: Any, path: Any, hparams: Any, include: str = INCLUDE
   for code without masks. Weights keep their values, and everything else is copied.
 
   Args:
-    place: a checkpoint without masks, or a directory, of which the latest one is taken.
+    place: a checkpoint without masks, or a directory, whose latest checkpoint is used.
     path: the path of the checkpoint to write, for example 'folder/model.ckpt'.
     hparams: an HParams, a PruningSpec or a string. Steps in it have no effect.
     include: a regular expression that matches the names of the weights from their start.
@@ -115,9 +118,10 @@ def _is_slot(name: str, source: checkpoint.Checkpoint) -> bool:
   return False
 
 
-def _build(names: List[str], source: checkpoint.Checkpoint, spec: PruningSpec) -> Any:
+def _build(names: List[str], source: checkpoint.Checkpoint, spec: PruningSpec
+           ) -> Tuple[Pruning, Dict[str, Tuple[Operation, Tensor]]]:
   """Builds masked variables with the weights' names, and the operations that load them."""
-  loads: Dict[str, Any] = {}
+  loads: Dict[str, Tuple[Operation, Tensor]] = {}
   with masked_scope(include='.*'):
     for name in names:
       shape, dtype = source.shapes[name], source.dtypes[name]

@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that are built once, however often they are asked for."""
+"""Builds each operation once, no matter how often it is requested."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from absl import logging
 
@@ -11,43 +11,45 @@ from model_pruning.compat import tf
 from model_pruning.engine.placement import once_for_all_replicas
 from model_pruning.engine.placement import switches_and_merges
 from model_pruning.graph import registry
+from model_pruning.util.types import Operation
 
 
 class Once:
-  """Builds each operation of a Pruning the first time, and returns the same one from then on."""
+  """Builds each operation of a Pruning on the first call, and returns the same one afterwards."""
 
   def __init__(self, name: str) -> None:
-    """Takes the name scope of the operations. They belong to the default graph of now."""
+    """Stores the name scope of the operations and the current default graph, which gets them."""
     self._name = name
     self._graph = tf.get_default_graph()
-    self._made: Dict[Tuple[str, Optional[str]], Any] = {}
+    self._made: Dict[Tuple[str, Optional[str]], Operation] = {}
 
-  def __call__(self, key: str, build: Callable[[], Any], of_weights: bool = False) -> Any:
-    """Returns the operation of that name.
+  def __call__(self, key: str, build: Callable[[], Operation],
+               of_weights: bool = False) -> Operation:
+    """Returns the operation with a given name.
 
     Args:
       key: the name of the operation.
-      build: builds it.
-      of_weights: whether it does nothing in a graph without masked weights. Since there may be
-        some later, that is not remembered.
+      build: builds the operation.
+      of_weights: whether to return a no-op in a graph without masked weights. The no-op is not
+        stored, because the graph may get masked weights later.
 
     Raises:
-      errors.GraphMismatchError: another graph is the default one now.
+      errors.GraphMismatchError: the default graph has changed.
     """
     if tf.get_default_graph() is not self._graph:
       raise errors.GraphMismatchError(
-          'This Pruning object was made in another graph than the default one; make one Pruning '
-          'per graph, in a `with graph.as_default()` block')
+          'This Pruning object was created in another graph than the default one; create one '
+          'Pruning per graph, in a `with graph.as_default()` block')
     if of_weights and not registry.masked_weights():
       logging.warning('%s: the graph has no masked weights, so this %s does nothing. Build the '
                       'model first, in a masked_scope() or with apply_mask on its weights',
                       self._name, key)
       return tf.no_op(key)
-    # An operation built in a branch or a loop can run only there.
+    # An operation built in a branch or a loop can only run there.
     context = getattr(self._graph, '_get_control_flow_context', lambda: None)()
     place = (key, None if context is None else context.name)
     if place not in self._made:
-      # With the slash it is the scope of that name, however often it was entered before.
+      # The slash reenters the scope with this exact name.
       with switches_and_merges(), tf.name_scope(self._name + '/'):
         self._made[place] = once_for_all_replicas(build)
     return self._made[place]

@@ -1,54 +1,59 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Regularizers of layers whose kernel is a masked product: once, on the weight.
+"""Applies regularizers of layers with a masked kernel once, to the weight.
 
-A tf.layers layer adds a penalty wherever what get_variable gave it was not a variable before.
-Of a product that is never the case, so a layer that is reused would be penalized at every use,
-and on the product, while get_variable itself penalizes the weight, and once.
+A tf.layers layer adds a penalty for each result of get_variable that was not a variable before. A
+product never was, so a reused layer would add a penalty on the product at every use. get_variable
+itself adds the penalty once, on the weight.
 """
 
 import functools
 import sys
-from typing import Any, Dict
+from typing import Dict
 
 from model_pruning.compat import tf
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Regularizer
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
-def remember_product(product: Any, weight: Any) -> None:
-  """Remembers what a layer was given in place of a weight.
+def remember_product(product: Tensor, weight: Variable) -> None:
+  """Stores the product that a layer gets in place of a weight.
 
   Args:
     product: the tensor weight * mask.
-    weight: the variable, if it was made for this layer; None if it was there before.
+    weight: the variable, if it was created for this layer; None if it existed before.
   """
   _products()[product.name] = weight
 
 
-def _products() -> Dict[str, Any]:
+def _products() -> Dict[str, Variable]:
   """Returns the weights of the products of the default graph, by the products' names."""
   graph = tf.get_default_graph()
   if not hasattr(graph, '_model_pruning_products'):
-    graph._model_pruning_products = {}  # On the graph, with which it goes.
+    graph._model_pruning_products = {}  # Stored on the graph, to be deleted with it.
   return graph._model_pruning_products
 
 
 def penalize_weights_once() -> None:
-  """Makes the layers of tf.layers penalize the weights behind masked products, once each."""
+  """Patches the layers of tf.layers to penalize the weight behind a masked product, once."""
   for name, module in list(sys.modules.items()):
-    # TensorFlow and Keras have copies of the class, and slim takes another than tf.layers.
+    # TensorFlow and Keras both have a copy of the class; slim and tf.layers use different ones.
     if name == 'tensorflow.python.layers.base' or name.endswith('.legacy_tf_layers.base'):
       layer = getattr(module, 'Layer', None)
       if hasattr(layer, '_handle_weight_regularization'):
         _penalize_weights_of(layer)
 
 
-def _penalize_weights_of(layer: Any) -> None:
+def _penalize_weights_of(layer: Layer) -> None:
+  """Patches one layer class, unless it is patched already."""
   original = layer._handle_weight_regularization
   if getattr(original, '_of_weights', False):
     return
 
   @functools.wraps(original)
-  def penalize(self: Any, name: str, variable: Any, regularizer: Any) -> Any:
+  def penalize(self: Layer, name: str, variable: Variable, regularizer: Regularizer) -> Tensor:
     if tf.is_tensor(variable) and not tf.executing_eagerly():
       known = _products()
       tensor_name = getattr(variable, 'name', None)

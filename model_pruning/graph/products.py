@@ -1,28 +1,31 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The product of a weight and its mask, and its gradient, computed where the weight lives."""
+"""Computes the product of a weight and its mask, and its gradient, on the weight's device."""
 
-from typing import Any, List
+from typing import List
 
 from model_pruning.compat import tf
 from model_pruning.graph import variables
+from model_pruning.util.types import Operation
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
-# What a product that is computed on a server has in place of Mul's own gradient.
+# The gradient of a product on a parameter server, in place of Mul's gradient.
 _GRADIENT = 'ModelPruningMaskedWeight'
 
 
-def masked_product(weight: Any, mask: Any, name: str) -> Any:
+def masked_product(weight: Variable, mask: Variable, name: str) -> Tensor:
   """Returns the tensor mask * weight.
 
-  On a parameter server each shard is multiplied there, and so is the gradient on its way
-  back. A training step elsewhere then moves the product and its gradient, which is what it
-  would move of the weight without a mask; the mask stays where it is. (Gradients of such a graph
-  can be built only where this package is imported.)
+  Shards on parameter servers are multiplied there, and so are their gradients. A worker then
+  sends and receives only the product and its gradient, as much as for a weight without a mask. The
+  mask stays on the server. (Gradients of such a graph can only be built in programs that import
+  this package.)
 
   Args:
     weight: variable, PartitionedVariable or tensor.
-    mask: variable of its shape and partitioning.
-    name: of the operation that has the product as its output.
+    mask: variable of the same shape and partitioning.
+    name: the name of the operation with the product as its output.
   """
   if not variables.is_remote(weight):
     return _multiply(mask, weight, name)
@@ -35,19 +38,19 @@ def masked_product(weight: Any, mask: Any, name: str) -> Any:
   return tf.concat(parts, axis=variables.layout_of(weight).axis, name=name)
 
 
-def _multiply(mask: Any, weight: Any, name: str) -> Any:
+def _multiply(mask: Variable, weight: Variable, name: str) -> Tensor:
   return tf.multiply(tf.convert_to_tensor(mask), tf.convert_to_tensor(weight), name=name)
 
 
-def _multiply_on(mask: Any, weight: Any, device: str, name: str) -> Any:
-  # TensorFlow computes gradients where the step runs, and would fetch the mask for it each time.
+def _multiply_on(mask: Variable, weight: Variable, device: str, name: str) -> Tensor:
+  # TensorFlow computes gradients on the worker, which would fetch the mask in every step.
   with tf.get_default_graph().gradient_override_map({'Mul': _GRADIENT}), tf.device(device):
     return _multiply(mask, weight, name)
 
 
 @tf.RegisterGradient(_GRADIENT)  # type: ignore[untyped-decorator]
-def _gradient(op: Any, gradient: Any) -> List[Any]:
-  """Returns the gradients with respect to mask and weight, computed where the product was."""
+def _gradient(op: Operation, gradient: Tensor) -> List[Tensor]:
+  """Returns the gradients with respect to mask and weight, computed on the product's device."""
   mask, weight = op.inputs
   with tf.device(None), tf.device(op.device):
     return [tf.multiply(gradient, weight), tf.multiply(gradient, mask)]

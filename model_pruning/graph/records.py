@@ -1,13 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The masked weights of a graph, as records, read from its collections.
+"""Reads the masked weights of a graph, as records, from its collections.
 
-The collections are the state: a graph imported from a meta graph, or built by contrib,
-or by code that fills them by hand, is understood as well as one built here.
+The collections hold all state. So graphs imported from a meta graph, built by contrib, or with
+collections filled by hand work the same as graphs built here.
 """
 
 import dataclasses
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
 
 from absl import logging
 
@@ -17,6 +17,10 @@ from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.placement import on_device_of
 from model_pruning.graph import variables
+from model_pruning.util.types import DType
+from model_pruning.util.types import Shape
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 # In the order of a _Registered.row.
 _COLLECTIONS = (names.WEIGHT_COLLECTION, names.MASK_COLLECTION, names.THRESHOLD_COLLECTION,
@@ -25,35 +29,34 @@ _COLLECTIONS = (names.WEIGHT_COLLECTION, names.MASK_COLLECTION, names.THRESHOLD_
 
 @dataclasses.dataclass(frozen=True)
 class MaskedWeight:
-  """One weight and what hides parts of it.
+  """One weight with its mask, threshold and product.
 
   Attributes:
     weight: variable, PartitionedVariable or tensor.
     mask: variable of the weight's shape, dtype and partitioning; ones and zeros.
     threshold: scalar variable of the weight's dtype.
-    masked: the tensor weight * mask; None where another library multiplies, and registers
-      no product.
-    group: the name of the group whose threshold it shares; None for none.
-    gradient, old_weight, old_old_weight: variables of the weight's shape and
-      partitioning, what gradient saliency remembers; None where it is not used.
+    masked: the tensor weight * mask; None if another library multiplies and registers no product.
+    group: the name of its group, which has one threshold; None for none.
+    gradient, old_weight, old_old_weight: the history for gradient saliency, variables of the
+      weight's shape and partitioning; None without gradient saliency.
   """
-  weight: Any
-  mask: Any
-  threshold: Any
-  masked: Any
+  weight: Variable
+  mask: Variable
+  threshold: Variable
+  masked: Tensor
   group: Optional[str] = None
-  gradient: Any = None
-  old_weight: Any = None
-  old_old_weight: Any = None
+  gradient: Variable = None
+  old_weight: Variable = None
+  old_old_weight: Variable = None
 
   @property
   def name(self) -> str:
-    """Op name of the weight, without the parts' suffixes where it is partitioned."""
+    """Op name of the weight, without the suffixes of the parts if it is partitioned."""
     return variables.op_name(self.weight)
 
   @property
-  def identity(self) -> Any:
-    """What no other record has; a weight may be masked twice, and have two."""
+  def identity(self) -> Hashable:
+    """A key that no other record has; a weight that is masked twice has two records."""
     return self.mask.name
 
   @property
@@ -62,15 +65,17 @@ class MaskedWeight:
     return variables.layout_of(self.weight)
 
   @property
-  def weight_shards(self) -> List[Any]:
+  def weight_shards(self) -> List[Variable]:
+    """The parts of the weight."""
     return variables.shards_of(self.weight)
 
   @property
-  def mask_shards(self) -> List[Any]:
+  def mask_shards(self) -> List[Variable]:
+    """The parts of the mask."""
     return variables.shards_of(self.mask)
 
-  def kept(self) -> Any:
-    """Returns a tensor of the number of elements the mask keeps, an int64 scalar."""
+  def kept(self) -> Tensor:
+    """Returns the number of elements that the mask keeps, an int64 scalar tensor."""
     counts = []
     for shard in self.mask_shards:
       with on_device_of(variables.copies_of(shard)[0]):
@@ -89,7 +94,7 @@ def masked_weights() -> List[MaskedWeight]:
   """Returns a record per masked weight of the default graph, in order of registration.
 
   Raises:
-    errors.GraphMismatchError: the collections do not belong together.
+    errors.GraphMismatchError: the collections have different numbers of items.
   """
   _restore_reused()
   columns = [tf.get_collection(key) for key in _COLLECTIONS]
@@ -97,15 +102,15 @@ def masked_weights() -> List[MaskedWeight]:
   if len({len(weights), len(masks), len(thresholds)}) != 1 or len(products) > len(masks):
     raise errors.GraphMismatchError(
         'Number of masks (%d), thresholds (%d), masked weights (%d) and weights (%d) in the '
-        'collections of this graph mismatch; whoever adds to the collections %r, %r and %r must '
-        'add one item to each per weight, and to %r at most one' % (
+        'collections of this graph mismatch; code that adds to the collections %r, %r and %r must '
+        'add one item per weight to each, and at most one to %r' % (
             len(masks), len(thresholds), len(products), len(weights), names.MASK_COLLECTION,
             names.THRESHOLD_COLLECTION, names.WEIGHT_COLLECTION, names.MASKED_WEIGHT_COLLECTION))
   known = {variable.name: variable for variable in variables.saved_variables()}
   if len(products) < len(masks):
     products = _products_of(masks, products)
-  # By the name of the mask: contrib registered a weight again wherever it was reused.
-  rows: Dict[str, List[Any]] = {}
+  # By the name of the mask, because contrib registered a weight again at every reuse.
+  rows: Dict[str, List[Tensor]] = {}
   for row in zip(weights, masks, thresholds, products):
     weight, mask, threshold, masked = (_as_variable(item, known) for item in row)
     rows.setdefault(mask.name, [weight, mask, threshold, masked])
@@ -119,9 +124,9 @@ def masked_weights() -> List[MaskedWeight]:
 
 
 def remember_update(name: str, settings: Any) -> None:
-  """Notes that a conditional update of all masks of the default graph was built.
+  """Records that a conditional update of all masks of the default graph was built.
 
-  Warns if there is another one with other settings: the one that runs last wins.
+  Logs a warning if the graph has another update with different settings: the last to run wins.
   """
   graph = tf.get_default_graph()
   others = [entry for entry in getattr(graph, '_model_pruning_updates', ())
@@ -130,27 +135,31 @@ def remember_update(name: str, settings: Any) -> None:
     logging.warning(
         'Mask updates with different hyperparameters are built in one graph, %s; each updates all '
         'masks, and the one that runs last wins. Use one Pruning or one PruningHook, and '
-        'weight_sparsity_map for weights with sparsities of their own',
+        'weight_sparsity_map for weights with different sparsities',
         ' and '.join([other for other, _ in others] + [name]))
   graph._model_pruning_updates = others + [(name, settings)]
 
 
-def require_masked_weights(what: str) -> None:
-  """Raises errors.NoMaskedWeightsError if the default graph has none for `what` to update."""
+def require_masked_weights(updater: str) -> None:
+  """Raises errors.NoMaskedWeightsError if the default graph has no masked weights.
+
+  Args:
+    updater: the name of the function that would update them, for the message.
+  """
   if not masked_weights():
     raise errors.NoMaskedWeightsError(
         'The graph has no masked weights for %s to update: build the model in a masked_scope(), '
-        'or call apply_mask on its weights' % what)
+        'or call apply_mask on its weights' % updater)
 
 
-def sibling(mask: Any, leaf: str) -> str:
+def sibling(mask: Variable, leaf: str) -> str:
   """Returns the op name of another variable of the same weight: <scope>/mask -> <scope>/<leaf>."""
   return names.sibling(variables.op_name(mask), leaf)
 
 
-def _products_of(masks: Sequence[Any], products: Sequence[Any]) -> List[Any]:
-  """Returns the masked weight of each mask; None for one whose product is not registered."""
-  found: Dict[str, Any] = {}
+def _products_of(masks: Sequence[Variable], products: Sequence[Tensor]) -> List[Tensor]:
+  """Returns the product of each mask; None if the product is not registered."""
+  found: Dict[str, Tensor] = {}
   for product in products:
     pending = [tensor.op for tensor in product.op.inputs]
     while pending:
@@ -164,22 +173,22 @@ def _products_of(masks: Sequence[Any], products: Sequence[Any]) -> List[Any]:
 
 @dataclasses.dataclass
 class _Registered:
-  """What apply_mask entered into the collections for one weight, and how often it was applied."""
-  row: Tuple[Any, ...]
+  """The items that apply_mask added to the collections for a weight, and its number of calls."""
+  row: Tuple[Variable, ...]
   times: int = 1
 
 
 def _registered() -> Dict[str, _Registered]:
   """Returns the registered weights of the default graph, by the name of the mask."""
-  # Kept by the graph: a table elsewhere would keep every graph alive, as variables name theirs.
+  # Stored on the graph. Elsewhere it would keep every graph alive, because variables refer to it.
   graph = tf.get_default_graph()
   if not hasattr(graph, '_model_pruning_registered'):
     graph._model_pruning_registered = {}
   return graph._model_pruning_registered
 
 
-def check_owner(mask_name: str, weight: Any) -> None:
-  """Raises errors.WeightError if a mask of that name belongs to another variable than `weight`."""
+def check_owner(mask_name: str, weight: Variable) -> None:
+  """Raises errors.WeightError if the mask with a given name belongs to another weight."""
   known = _registered().get(mask_name + ':0') or _registered().get(mask_name)
   if known is None or not variables.is_variable(weight) or not variables.is_variable(known.row[0]):
     return
@@ -187,14 +196,14 @@ def check_owner(mask_name: str, weight: Any) -> None:
   if owner != name:
     raise errors.WeightError(
         'Variable %s already exists, as the mask of weight %s, and weight %s would be pruned by '
-        'the magnitudes of that one; give each a variable scope of its own' % (
-            mask_name, owner, name))
+        'the magnitudes of %s; give each weight its own variable scope' % (
+            mask_name, owner, name, owner))
 
 
-def collect(mask: Any, threshold: Any, masked: Any, weight: Any) -> bool:
-  """Enters a weight into the collections, unless it is there; returns whether it is new."""
+def collect(mask: Variable, threshold: Variable, masked: Tensor, weight: Variable) -> bool:
+  """Adds a weight to the collections unless it is in them; returns whether it was added."""
   here = _registered()
-  # By name: reuse makes new objects of partitioned variables.
+  # By name, because reuse creates new objects for partitioned variables.
   if mask.name in here:
     here[mask.name].times += 1
     return False
@@ -205,60 +214,60 @@ def collect(mask: Any, threshold: Any, masked: Any, weight: Any) -> bool:
                     'update it; build the whole model first', variables.op_name(weight),
                     ', '.join(name for name, _ in updated))
   if mask.name in [known.name for known in tf.get_collection(names.MASK_COLLECTION)]:
-    return False  # From a meta graph, or entered by hand.
+    return False  # From a meta graph, or added by hand.
   for key, item in zip(_COLLECTIONS, here[mask.name].row):
     tf.add_to_collection(key, item)
   return True
 
 
 def _restore_reused() -> None:
-  """Takes weights that were taken out of the collections by hand after a reuse back into them.
+  """Adds weights back to the collections if a program removed them after a reuse.
 
-  contrib registered a weight again at each reuse, and programs that build a model twice halve
-  the collections for that reason. Here that would lose weights.
+  contrib registered a weight again at every reuse. Programs that build a model twice therefore
+  remove half of the collections, which would lose weights here.
   """
   listed = {mask.name for mask in tf.get_collection(names.MASK_COLLECTION)}
   lost = {name: entry for name, entry in _registered().items()
           if name not in listed}
   reused = [entry.row for entry in lost.values() if entry.times > 1]
   if reused:
-    logging.info('Weights that were taken out of the collections of masked weights are put back: '
-                 '%s. A weight is registered once here, however often it is reused',
+    logging.info('Weights that were removed from the collections of masked weights are added back: '
+                 '%s. A weight is registered only once here, no matter how often it is reused',
                  ', '.join(variables.op_name(row[0]) for row in reused))
   for row in reused:
     for key, item in zip(_COLLECTIONS, row):
       tf.add_to_collection(key, item)
   for name, entry in lost.items():
     if entry.times == 1:
-      logging.warning('Weight %s was taken out of the collections of masked weights, and is not '
+      logging.warning('Weight %s was removed from the collections of masked weights and is not '
                       'pruned', variables.op_name(entry.row[0]))
       del _registered()[name]
 
 
 def _groups() -> Dict[str, str]:
-  """Returns the group of each mask that is in one, by the name of the mask."""
+  """Returns the group of each mask that is in a group, by the name of the mask."""
   prefix, found = names.MASK_COLLECTION + '_', {}
   keys = set(tf.get_default_graph().get_all_collection_keys())
   for key in keys:
     group = key[len(prefix):] if isinstance(key, str) and key.startswith(prefix) else ''
     others = {of_group(names.THRESHOLD_COLLECTION, group),
               of_group(names.WEIGHT_COLLECTION, group)}
-    if group and others <= keys:  # Users may have collections of such a name.
+    if group and others <= keys:  # Users may have other collections with such a name.
       found.update({mask.name: group for mask in tf.get_collection(key)})
   return found
 
 
-def _as_variable(item: Any, known: Dict[str, Any]) -> Any:
-  """Returns the variable behind what a meta graph made of it, or `item` if that is none.
+def _as_variable(item: Tensor, known: Dict[str, Variable]) -> Variable:
+  """Returns the variable that an item of a collection stands for; `item` itself if there is none.
 
-  A meta graph brings variables of custom collections back as plain tensors, and
-  partitioned ones as the operation that joins their parts.
+  A meta graph restores variables in custom collections as plain tensors, and partitioned variables
+  as the operation that joins their parts.
   """
   if not isinstance(item, tf.Operation):
     return item if item is None else known.get(item.name, item)
   parts = []
   for variable in known.values():
-    info = variable._get_save_slice_info()  # Nothing public tells a part from a whole.
+    info = variable._get_save_slice_info()  # No public API distinguishes a part from a whole.
     if info is not None and info.full_name == item.name:
       parts.append((info.var_offset, info.full_shape, variable))
   parts.sort(key=lambda part: part[0])
@@ -272,69 +281,70 @@ def _as_variable(item: Any, known: Dict[str, Any]) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class _Parts:
-  """A PartitionedVariable from a meta graph, as far as a MaskedWeight needs one."""
+  """The attributes of a PartitionedVariable that a MaskedWeight needs, from a meta graph."""
   name: str
-  shape: Any
-  dtype: Any
-  parts: Tuple[Any, ...]
+  shape: Shape
+  dtype: DType
+  parts: Tuple[Variable, ...]
 
-  def __iter__(self) -> Iterator[Any]:
+  def __iter__(self) -> Iterator[Variable]:
     return iter(self.parts)
 
-  def _get_variable_list(self) -> List[Any]:
+  def _get_variable_list(self) -> List[Variable]:
     return list(self.parts)
 
-  def get_shape(self) -> Any:
+  def get_shape(self) -> Shape:
     return self.shape
 
 
-def get_masked_weights(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the masked weight tensors of the default graph, or of a group in it."""
+def get_masked_weights(group_name: Optional[str] = None) -> List[Tensor]:
+  """Returns the masked weight tensors of the default graph or of one of its groups."""
   return _collected(names.MASKED_WEIGHT_COLLECTION, group_name)
 
 
-def get_masks(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the mask variables of the default graph, or of a group in it."""
+def get_masks(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the mask variables of the default graph or of one of its groups."""
   return _collected(names.MASK_COLLECTION, group_name)
 
 
-def get_thresholds(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the threshold variables of the default graph, or of a group in it."""
+def get_thresholds(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the threshold variables of the default graph or of one of its groups."""
   return _collected(names.THRESHOLD_COLLECTION, group_name)
 
 
-def get_weights(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the weights that are masked in the default graph or a group, as they are stored."""
+def get_weights(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the stored weights, without masks, of the default graph or of one of its groups."""
   return _collected(names.WEIGHT_COLLECTION, group_name)
 
 
-def get_gradients(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the decayed averages of changes that gradient saliency keeps, per weight."""
+def get_gradients(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the decayed average of changes of each weight, for gradient saliency."""
   return _collected(names.WEIGHT_GRADIENT_COLLECTION, group_name)
 
 
-def get_old_weights(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the copies of the weights as they were one update ago."""
+def get_old_weights(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the copy of each weight from one update ago."""
   return _collected(names.OLD_WEIGHT_COLLECTION, group_name)
 
 
-def get_old_old_weights(group_name: Optional[str] = None) -> List[Any]:
-  """Returns the copies of the weights as they were two updates ago."""
+def get_old_old_weights(group_name: Optional[str] = None) -> List[Variable]:
+  """Returns the copy of each weight from two updates ago."""
   return _collected(names.OLD_OLD_WEIGHT_COLLECTION, group_name)
 
 
-def _collected(collection: str, group_name: Optional[str]) -> List[Any]:
+def _collected(collection: str, group_name: Optional[str]) -> List[Variable]:
+  """Returns the items of a collection, with variables in place of a meta graph's tensors."""
   known = {variable.name: variable for variable in variables.saved_variables()}
   return [_as_variable(item, known) for item in tf.get_collection(
       of_group(collection, group_name))]
 
 
 def of_group(collection: str, group_name: Optional[str]) -> str:
-  """Returns the name of a group's collection; without a group, of the whole graph's."""
+  """Returns the name of the collection of a group; without a group, of the whole graph."""
   return collection + '_' + group_name if group_name else collection
 
 
-def get_weight_sparsity() -> List[Any]:
-  """Returns, per mask of the default graph, a float32 scalar with its share of zeros."""
+def get_weight_sparsity() -> List[Tensor]:
+  """Returns, per mask of the default graph, its fraction of zeros as a float32 scalar tensor."""
   return [tf.cast(record.size() - record.kept(), tf.float32) / record.size()
           for record in masked_weights()]

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Masks a weight: makes its mask and threshold variables, multiplies, and registers all of it."""
+"""Masks a weight: creates its mask and threshold, multiplies, and registers them."""
 
 import contextlib
 import re
@@ -26,60 +26,65 @@ from model_pruning.graph.records import masked_weights as masked_weights
 from model_pruning.graph.records import MaskedWeight as MaskedWeight
 from model_pruning.hparams.spec import check_prune_option
 from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME
+from model_pruning.util.types import DType
+from model_pruning.util.types import Initializer
+from model_pruning.util.types import Scope
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 _MASKABLE = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 
-def apply_mask(x: Any, scope: Any = '', prune_option: str = 'weight') -> Any:
-  """Masks a weight, and registers it for pruning.
+def apply_mask(x: Variable, scope: Scope = '', prune_option: str = 'weight') -> Tensor:
+  """Masks a weight and registers it for pruning.
 
-  Makes the variables <scope>/mask (ones) and <scope>/threshold (zero), neither
-  trainable, of the weight's dtype, and with its partitioning, devices and kind
-  (resource or ref); but on a server a mask is always a resource variable, which
-  other tasks never see half written. Applying a mask again where the variables
-  are reused registers nothing new.
+  Creates the variables <scope>/mask (ones) and <scope>/threshold (zero). They are not trainable
+  and have the weight's dtype, partitioning, devices and kind (resource or ref). On a parameter
+  server, however, a mask is always a resource variable, so that other tasks never read it half
+  written. Masking a weight again with reused variables registers nothing new.
 
   Args:
-    x: the weight: a variable, a PartitionedVariable or a tensor, of floating
-      dtype and static shape.
-    scope: the variable scope to make the variables in, relative to the current
-      one. Weights that share a scope need different ones here.
-    prune_option: 'weight'; or 'first_order_gradient' or 'second_order_gradient',
-      which make <scope>/gradient, <scope>/old_weight and <scope>/old_old_weight
-      (zeros) as well. A Pruning with such an option makes them where they lack.
+    x: the weight: a variable, a PartitionedVariable or a tensor, of floating dtype and static
+      shape.
+    scope: the variable scope for the variables, relative to the current one. Weights in the same
+      scope need different scopes here.
+    prune_option: 'weight'; or 'first_order_gradient' or 'second_order_gradient', which also create
+      <scope>/gradient, <scope>/old_weight and <scope>/old_old_weight (zeros). A Pruning with such
+      an option creates them if they are missing.
 
   Returns:
     The tensor x * mask, named `weights/masked_weight` in the current name scope.
 
   Raises:
-    errors.WeightError: the dtype is not a real floating one, or the shape unknown.
+    errors.WeightError: the dtype is not a real floating dtype, or the shape is unknown.
     errors.GraphMismatchError: x is not in the default graph.
-    errors.SpecError: there is no such prune_option.
+    errors.SpecError: the prune_option is unknown.
   """
   return _apply(x, scope, prune_option, None)[0]
 
 
-def apply_mask_and_return(x: Any, scope: Any = '', prune_option: str = 'weight') -> Tuple[Any, Any]:
-  """Does what apply_mask does, and returns (masked weight, mask)."""
+def apply_mask_and_return(x: Variable, scope: Scope = '',
+                          prune_option: str = 'weight') -> Tuple[Tensor, Tensor]:
+  """Masks a weight as apply_mask does, and returns (masked weight, mask)."""
   return _apply(x, scope, prune_option, None)
 
 
-def apply_mask_with_group(x: Any, scope: Any = '', prune_option: str = 'weight',
-                          group_name: Optional[str] = UNGROUPED_GROUP_NAME) -> Any:
-  """Does what apply_mask does, and enters the weight into a group.
+def apply_mask_with_group(x: Variable, scope: Scope = '', prune_option: str = 'weight',
+                          group_name: Optional[str] = UNGROUPED_GROUP_NAME) -> Tensor:
+  """Masks a weight as apply_mask does, and adds it to a group.
 
-  With group_pruning=true the members of a group are pruned by one threshold over
-  all of them. Those of 'ungrouped', the default, and those in no group are pruned
-  each on its own.
+  With group_pruning=true one threshold prunes all members of a group. Members of 'ungrouped', the
+  default, and weights in no group are pruned separately.
 
   Raises:
-    errors.GroupError: the name is not one, or the weight is in another group.
-    And what apply_mask raises.
+    errors.GroupError: the name is invalid, or the weight is in another group.
+    See apply_mask for the other errors.
   """
   return _apply(x, scope, prune_option, group_name)[0]
 
 
-def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> Tuple[Any, Any]:
+def _apply(x: Variable, scope: Scope, prune_option: str, group_name: Optional[str]) -> Tuple[Tensor,
+           Tensor]:
   """Returns the masked weight and the mask; see apply_mask."""
   check_prune_option(prune_option)
   check_group_name(group_name)
@@ -90,9 +95,9 @@ def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> 
     return x, record.mask
   layout = check(x)
   with tf.variable_scope(scope, use_resource=variables.use_resource_of(x)) as opened:
-    def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Any:
+    def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Variable:
       opened.set_partitioner(variables.partitioner_like(x) if shape else None)
-      opened.set_regularizer(None)  # A mask is no parameter.
+      opened.set_regularizer(None)  # Masks are not trained, so they get no penalty.
       return tf.get_variable(leaf, shape, **options)
     records.check_owner((opened.name + '/' if opened.name else '') + names.MASK, x)
     made = create_variables(x, layout, create, prune_option)
@@ -101,28 +106,28 @@ def _apply(x: Any, scope: Any, prune_option: str, group_name: Optional[str]) -> 
 
 class PruningVariables(NamedTuple):
   """The variables that belong to one weight; see MaskedWeight."""
-  mask: Any
-  threshold: Any
-  gradient: Any = None
-  old_weight: Any = None
-  old_old_weight: Any = None
+  mask: Variable
+  threshold: Variable
+  gradient: Variable = None
+  old_weight: Variable = None
+  old_old_weight: Variable = None
 
 
-def create_variables(weight: Any, layout: Layout, create: Callable[..., Any],
+def create_variables(weight: Variable, layout: Layout, create: Callable[..., Tensor],
                      prune_option: str) -> PruningVariables:
-  """Makes the variables of a weight, each part of them where that part of the weight lives.
+  """Creates the variables of a weight, each part on the device of the same part of the weight.
 
   Args:
     weight: the weight.
     layout: its layout.
-    create: takes the last part of a name, a shape (empty for scalars, else the
-      weight's), and what get_variable takes as dtype, initializer and trainable, and
-      use_resource where that is not to be as the weight is.
+    create: creates a variable. Its arguments are the last part of the name, the shape (empty for
+      scalars, else the weight's), dtype, initializer and trainable as in get_variable, and
+      use_resource if the kind should differ from the weight's.
     prune_option: see apply_mask.
   """
   dtype = variables.dtype_of(weight)
-  # TensorFlow replaces the value of a resource variable as a whole, and copies into a ref one
-  # while others read it. On a server there are others.
+  # TensorFlow replaces the value of a resource variable as a whole, but writes into a ref variable
+  # while others may read it. On a parameter server, other tasks do.
   kind = {'use_resource': True} if variables.is_remote(weight) else {}
   made = [_create(weight, create, 'mask', layout.shape, tf.ones_initializer(), dtype, **kind),
           _create(weight, create, 'threshold', (), tf.zeros_initializer(), dtype)]
@@ -131,26 +136,29 @@ def create_variables(weight: Any, layout: Layout, create: Callable[..., Any],
   return PruningVariables(*made)
 
 
-def _create_history(weight: Any, layout: Layout, create: Callable[..., Any]) -> List[Any]:
+def _create_history(weight: Variable, layout: Layout,
+                    create: Callable[..., Tensor]) -> List[Variable]:
+  """Creates the variables of names.HISTORY for a weight."""
   made = []
   for leaf in names.HISTORY:
     dtype = variables.dtype_of(weight)
     if leaf == names.GRADIENT and dtype.size < tf.float32.size:
-      dtype = tf.float32  # Half precision would round away what an update adds to the average.
+      dtype = tf.float32  # Half precision would lose the small change of an update by rounding.
     made.append(_create(weight, create, leaf, layout.shape, tf.zeros_initializer(), dtype))
   return made
 
 
-def _create(weight: Any, create: Callable[..., Any], leaf: str, shape: Tuple[int, ...],
-            initializer: Any, dtype: Any, **kind: bool) -> Any:
+def _create(weight: Variable, create: Callable[..., Tensor], leaf: str, shape: Tuple[int, ...],
+            initializer: Initializer, dtype: DType, **kind: bool) -> Variable:
+  """Creates one variable beside a weight; see create_variables."""
   with variables.beside(weight, leaf if shape else ''):
     return create(leaf, shape, initializer=initializer, dtype=dtype, trainable=False, **kind)
 
 
-def register(weight: Any, made: PruningVariables, group_name: Optional[str] = None) -> Any:
-  """Multiplies weight and mask, and enters all into the collections if they are new there."""
+def register(weight: Variable, made: PruningVariables, group_name: Optional[str] = None) -> Tensor:
+  """Returns the product of weight and mask, and adds new weights to the collections."""
   mask = made.mask
-  # In the body of a loop, where RNN cells are built, multiply once, not in every round.
+  # RNN cells are built in the body of a loop: multiply once, not in every iteration.
   lift = variables.is_variable(weight) and _in_control_flow()
   with tf.init_scope() if lift else contextlib.nullcontext():
     masked = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)
@@ -165,12 +173,12 @@ def register(weight: Any, made: PruningVariables, group_name: Optional[str] = No
 
 
 def make_history(record: MaskedWeight) -> None:
-  """Makes what gradient saliency remembers of a weight that was masked without it."""
+  """Creates the history for gradient saliency of a weight that was masked without it."""
   if record.gradient is not None:
     return
 
-  def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Any:
-    # Absolute, as the scope in which the mask was made has long been left.
+  def create(leaf: str, shape: Tuple[int, ...], **options: Any) -> Variable:
+    # An absolute scope, because the scope in which the mask was created is no longer open.
     root = tf.VariableScope(reuse=tf.AUTO_REUSE, name='',
                             partitioner=variables.partitioner_like(record.mask),
                             use_resource=variables.use_resource_of(record.mask))
@@ -184,10 +192,11 @@ def make_history(record: MaskedWeight) -> None:
 
 
 def _enter_group(group_name: str, record: MaskedWeight) -> None:
+  """Adds a weight to the collections of a group, unless it is in them."""
   if record.group == group_name:
     return
   if record.group is not None:
-    raise errors.GroupError('Weight %s is in group %r and cannot enter group %r as well; a weight '
+    raise errors.GroupError('Weight %s is in group %r and cannot also be in group %r; a weight '
                             'has one threshold' % (record.name, record.group, group_name))
   for key, item in ((names.THRESHOLD_COLLECTION, record.threshold),
                     (names.MASK_COLLECTION, record.mask),
@@ -201,42 +210,46 @@ def _enter_group(group_name: str, record: MaskedWeight) -> None:
 
 
 def check_group_name(group_name: Optional[str]) -> None:
-  """Raises errors.GroupError if a group cannot have that name."""
+  """Raises errors.GroupError if `group_name` is not a valid name of a group."""
   if group_name is None:
     return
   if not isinstance(group_name, str) or not re.fullmatch(r'[\w.][\w./-]*', group_name, re.ASCII):
-    raise errors.GroupError('group_name=%r: a group is named with letters, digits, and any of '
+    raise errors.GroupError('group_name=%r: the name of a group consists of letters, digits and '
                             '_ . / -' % (group_name,))
 
 
 def _in_control_flow() -> bool:
-  """Returns whether a loop or a conditional of a graph is being built."""
+  """Whether a loop or a conditional of a graph is being built."""
   graph = tf.get_default_graph()
   with tf.init_scope():
     if tf.executing_eagerly():
-      return False  # Nothing, or a function that no graph is around.
+      return False  # No graph, or a function that is not inside a graph.
     if tf.get_default_graph() is not graph:
-      return True  # Control flow v2 builds its bodies as graphs of their own.
-  # TensorFlow has no public way to ask. Where this one is gone, nothing is lost but speed.
+      return True  # Control flow v2 builds its bodies as separate graphs.
+  # TensorFlow has no public API for this. Without this private one, the graph is only slower.
   context = getattr(graph, '_get_control_flow_context', lambda: None)
   return context() is not None
 
 
-def check_builds_graph(what: str) -> None:
-  """Raises errors.EagerError or errors.FinalizedGraphError if there is no graph to build."""
+def check_builds_graph(subject: str) -> None:
+  """Raises errors.EagerError or errors.FinalizedGraphError if no graph is being built.
+
+  Args:
+    subject: the object that needs a graph, for the message.
+  """
   if tf.executing_eagerly():
     raise errors.EagerError(
-        '%s is part of a graph, and TensorFlow executes eagerly here; build the model and its '
+        '%s is part of a graph, but TensorFlow executes eagerly here; build the model and its '
         'pruning in a `with tf.Graph().as_default()` block, or call '
-        'tf.compat.v1.disable_eager_execution() at the start of the program' % what)
+        'tf.compat.v1.disable_eager_execution() at the start of the program' % subject)
   if getattr(tf.get_default_graph(), 'finalized', False):
     raise errors.FinalizedGraphError(
-        '%s adds operations, and this graph is finalized, as a MonitoredSession leaves it; build '
-        'all of the model and its pruning before the session is made' % what)
+        '%s adds operations, but this graph is finalized, for example by a MonitoredSession; build '
+        'the whole model and its pruning before the session is created' % subject)
 
 
-def check(weight: Any) -> Layout:
-  """Returns the layout of a weight that can be masked.
+def check(weight: Variable) -> Layout:
+  """Returns the layout of a weight after checking that it can be masked.
 
   Raises:
     errors.WeightError, errors.GraphMismatchError: it cannot; the message says why.

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""masked_scope: masks the weights of a model that knows nothing of masks."""
+"""masked_scope: masks the weights of a model without changing its code."""
 
 import contextlib
 import functools
@@ -19,10 +19,12 @@ from model_pruning.graph.penalties import remember_product
 from model_pruning.graph.records import check_owner
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import check_prune_option
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 class _Claimed(threading.local):
-  """Names of variables that a masked_scope is about to mask, so that one around it does not."""
+  """Names of variables that a masked_scope is about to mask, so that an outer one does not."""
 
   def __init__(self) -> None:
     self.names: Set[str] = set()
@@ -34,35 +36,34 @@ _claimed = _Claimed()
 @contextlib.contextmanager
 def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
                  group_name: Optional[str] = None, prune_option: str = 'weight') -> Iterator[None]:
-  """Masks the weights that are created within it, in a model that knows nothing of masks.
+  """Masks the weights created within this context, without changes to the model's code.
 
       with model_pruning.masked_scope(exclude='logits.*'):
         logits = build_model(images)
 
-  Trainable variables asked for with get_variable are handed out multiplied by a
-  mask: those of tf.layers, slim, and RNN cells, inside dynamic_rnn too. A weight
-  <scope>/kernel or <scope>/weights gets <scope>/mask and <scope>/threshold; any
-  other <scope>/<name> gets <scope>/<name>_mask and <scope>/<name>_threshold, so
-  that the two kernels of a separable convolution have one each.
+  get_variable returns trainable variables multiplied by a mask. This includes the weights of
+  tf.layers, slim and RNN cells, also inside dynamic_rnn. A weight <scope>/kernel or
+  <scope>/weights gets <scope>/mask and <scope>/threshold. Variable other <scope>/<name> gets
+  <scope>/<name>_mask and <scope>/<name>_threshold, so that the two kernels of a separable
+  convolution have different masks.
 
-  A regularizer counts once, on the weight, where the variable is made, as without masks. Weights
-  of Keras layers, and of tf.Variable, are not asked for with get_variable; they stay as they are,
-  and a warning names them.
+  A regularizer applies once, to the weight, when the variable is created, as without masks. Keras
+  layers and tf.Variable do not use get_variable; their weights are not masked, and a warning names
+  them.
 
   Args:
-    include: regular expression; variables whose full name matches it from the
-      start are masked.
-    exclude: regular expression; those that match it from the start are not.
-      None excludes nothing.
-    group_name: the group that the weights enter; see apply_mask_with_group.
-    prune_option: see apply_mask. There is no need to give it: a Pruning that
-      prunes by gradients makes the variables that this would.
+    include: regular expression; variables whose full name matches it from the start are masked.
+    exclude: regular expression; variables whose full name matches it from the start are not
+      masked. None excludes nothing.
+    group_name: the group of the weights; see apply_mask_with_group.
+    prune_option: see apply_mask. Optional, because a Pruning with gradient saliency creates the
+      same variables.
 
   Raises:
-    errors.GroupError: group_name is not a name.
-    errors.SpecError: there is no such prune_option.
+    errors.GroupError: group_name is not a valid name.
+    errors.SpecError: the prune_option is unknown.
     errors.MapError: include or exclude is not a regular expression.
-    errors.WeightError: from the model, when an included variable cannot be masked.
+    errors.WeightError: raised while the model is built, if an included variable cannot be masked.
   """
   registry.check_builds_graph('masked_scope')
   registry.check_group_name(group_name)
@@ -72,11 +73,12 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
   scope = tf.get_variable_scope()
   outer = scope.custom_getter
 
-  # TensorFlow passes `getter` and `name` by these names.
   def is_ours(name: str) -> bool:
     return included.match(name) and not (excluded and excluded.match(name))
 
-  def masking_getter(getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+  # TensorFlow passes `getter` and `name` as keyword arguments.
+  def masking_getter(getter: Callable[..., Variable], name: str, *args: Any,
+                     **kwargs: Any) -> Variable:
     get = functools.partial(outer, getter) if outer else getter
     if kwargs.get('trainable') is False or not is_ours(name) or name in _claimed.names:
       return get(name, *args, **kwargs)
@@ -92,52 +94,53 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
     remember_product(masked, variable if is_new else None)
     return masked
 
-  passed_by = []
+  unmasked = []
 
-  # Sees the variables of get_variable and all others.
-  def watching_creator(creator: Callable[..., Any], **kwargs: Any) -> Any:
+  # Called for all variables, also those that do not come from get_variable.
+  def watching_creator(creator: Callable[..., Variable], **kwargs: Any) -> Variable:
     variable = creator(**kwargs)
     name = re.sub(r'/part_\d+$', '', variables.op_name(variable))
     if kwargs.get('trainable') is not False and name not in _claimed.names and is_ours(name):
-      passed_by.append(name)
+      unmasked.append(name)
     return variable
 
-  # Set on the scope that is open rather than on one opened here: leaving a scope
-  # would forget the default names handed out in it ('dense', 'dense_1', ...).
+  # Set on the open scope, not on a new one: closing a scope would forget the default names that
+  # it gave to layers ('dense', 'dense_1', ...).
   scope.set_custom_getter(masking_getter)
   try:
     with tf.variable_creator_scope(watching_creator):
       yield
   finally:
     scope.set_custom_getter(outer)
-    _warn_of(passed_by)
+    _warn_of(unmasked)
 
 
-def _warn_of(names_passed_by: List[str]) -> None:
-  if names_passed_by:
-    shown = names_passed_by[:5] + ['...'] * (len(names_passed_by) > 5)
+def _warn_of(unmasked: List[str]) -> None:
+  if unmasked:
+    shown = unmasked[:5] + ['...'] * (len(unmasked) > 5)
     logging.warning(
-        'masked_scope does not mask %s: only variables made by get_variable can be replaced by a '
-        'masked product, and Keras layers and tf.Variable make theirs in another way. Prune Keras '
-        'models with model_pruning.keras (TensorFlow 2), use tf.layers in their place, or multiply '
-        'by apply_mask(weight, scope)', ', '.join(shown))
+        'masked_scope does not mask %s: it can only replace variables created by get_variable with '
+        'a masked product, and Keras layers and tf.Variable do not use get_variable. Prune Keras '
+        'models with model_pruning.keras (TensorFlow 2), use tf.layers instead, or use the product '
+        'apply_mask(weight, scope)', ', '.join(shown))
 
 
-def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Callable[..., Any],
-                   kwargs: Any, prune_option: str, group_name: Optional[str]) -> Any:
-  """Masks what get(name, **kwargs) gave; see masked_scope for the names.
+def _mask_variable(variable: Variable, name: str, get: Callable[..., Variable],
+                   getter: Callable[..., Variable],
+                   kwargs: Any, prune_option: str, group_name: Optional[str]) -> Tensor:
+  """Returns the product of a new variable and its mask; masked_scope describes the names.
 
   Args:
     variable: the weight.
     name: its full name.
-    get: how it was asked for, through the getters of the user.
-    getter: the same without those.
-    kwargs: what it was asked for with.
+    get: the function that created it, which includes the getters of the user.
+    getter: the same function without these getters.
+    kwargs: the arguments of the call that created it.
     prune_option, group_name: see masked_scope.
   """
   layout = registry.check(variable)
   if not variables.is_variable(variable):
-    # What a getter made of it, such as a cast, would be found under no name in a map.
+    # A map could not match the name of a getter's result, for example of a cast.
     with tf.name_scope(None):
       variable = tf.identity(variable, name)
   scope, _, leaf = name.rpartition('/')
@@ -145,14 +148,14 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Ca
   options = {key: kwargs[key] for key in ('reuse', 'aggregation', 'synchronization')
              if key in kwargs}
 
-  def create(own_leaf: str, shape: Tuple[int, ...], **what: Any) -> Any:
-    what.setdefault('use_resource', variables.use_resource_of(variable))
-    arguments = dict(what, shape=shape, partitioner=variables.partitioner_like(
+  def create(own_leaf: str, shape: Tuple[int, ...], **given: Any) -> Variable:
+    given.setdefault('use_resource', variables.use_resource_of(variable))
+    arguments = dict(given, shape=shape, partitioner=variables.partitioner_like(
         variable) if shape else None, **options)
     made = get(prefix + own_leaf, **arguments)
     if variables.is_variable(made):
       return made
-    # A getter of the user's may give a tensor for each variable; a mask is written to.
+    # The user's getters may return tensors, but a mask must be a variable, to be assigned.
     return getter(prefix + own_leaf, **dict(arguments, reuse=True))
 
   check_owner(prefix + names.MASK, variable)
@@ -162,9 +165,9 @@ def _mask_variable(variable: Any, name: str, get: Callable[..., Any], getter: Ca
 
 
 def _name_scope_for_product(name: str) -> ContextManager:
-  """Returns the name scope `name`, or name_1, ... where that already holds a masked product.
+  """Returns the name scope `name`, or name_1, ... if it already contains a masked product.
 
-  Layers ask for their variables outside of the name scope of their operations.
+  Layers get their variables outside the name scope of their operations.
   """
   graph, scope, used = tf.get_default_graph(), name, 0
   with tf.name_scope(None):

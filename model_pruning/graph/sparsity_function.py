@@ -1,6 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What decides the sparsity of a Pruning: its spec, or a value or schedule in the spec's place."""
+"""The sparsity function of a Pruning: from its spec, or from a value or schedule that replaces it.
+"""
 
 import dataclasses
 from typing import Any, Callable, List, Optional
@@ -12,11 +13,12 @@ from model_pruning.schedules import weight_sparsity
 from model_pruning.schedules.base import PruningSchedule
 from model_pruning.schedules.schedule import Schedule
 from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.util.types import Numeric
 
 
 @dataclasses.dataclass(frozen=True)
 class SparsityFunction:
-  """The sparsity of every weight, by the step.
+  """The sparsity of every weight as a function of the step.
 
   Attributes:
     spec: the hyperparameters.
@@ -27,18 +29,18 @@ class SparsityFunction:
 
   @property
   def schedule(self) -> Optional[PruningSchedule]:
-    """The schedule object in place of the spec's; None if there is none."""
+    """The schedule object that replaces the spec's; None if there is none."""
     return self.given if isinstance(self.given, PruningSchedule) else None
 
   def timing(self, makes_up: bool = True) -> Schedule:
-    """Returns the schedule that says when to update.
+    """Returns the schedule of the updates.
 
     Args:
-      makes_up: whether the spec's own schedule makes up for updates that were passed over.
+      makes_up: whether the spec's schedule makes updates later if training skipped their steps.
     """
     return SpecSchedule(self.spec, makes_up) if self.schedule is None else self.schedule
 
-  def at(self, step: Any) -> Callable[..., Any]:
+  def at(self, step: Numeric) -> Callable[..., Numeric]:
     """Returns the function (own target or None, dtype) -> sparsity of a weight at `step`."""
     given = self.given
     if given is not None and not callable(given):
@@ -47,11 +49,11 @@ class SparsityFunction:
 
   @property
   def is_final_known(self) -> bool:
-    """Whether the sparsity that training ends at is known."""
+    """Whether the final sparsity is known."""
     return weight_sparsity.is_final_known(self.spec, self.schedule)
 
   def final(self, own_target: Optional[float]) -> float:
-    """Returns the sparsity that a weight ends at; its target if that is unknown."""
+    """Returns the final sparsity of a weight; its target if that is unknown."""
     if isinstance(self.given, (int, float)):
       return float(weight_sparsity.sparsities_at(0, self.spec, self.given)(own_target))
     return float(weight_sparsity.final(self.spec, self.schedule, own_target))

@@ -1,30 +1,33 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Achieved sparsity: as TensorBoard summaries, and as rows of a table."""
+"""Reports the achieved sparsity as TensorBoard summaries and as rows of a table."""
 
-from typing import Any, List, Sequence
+from typing import List, Sequence
 
 from model_pruning.compat import tf
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.graph import registry
 from model_pruning.graph import variables
 from model_pruning.util.sparsity_table import WeightSparsity
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
-def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
-                     last_mask_update_step: Any, last_gradient_update_step: Any = None) -> Any:
-  """Adds summaries of the pruning to the graph, under contrib's names, and merges them.
+def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Tensor,
+                     last_mask_update_step: Tensor,
+                     last_gradient_update_step: Tensor = None) -> Tensor:
+  """Adds merged summaries of the pruning to the graph, under contrib's names.
 
   Args:
-    records: the weights; of each, its sparsity and its threshold, and the l2 norm
-      of its gradient where it has one.
-    sparsity: float scalar tensor, the sparsity asked for at the current step.
-    last_mask_update_step, last_gradient_update_step: integer scalars; None for none.
+    records: the weights. The summaries of each are its sparsity, its threshold and, with gradient
+      saliency, the l2 norm of its gradient.
+    sparsity: float scalar tensor, the scheduled sparsity at the current step.
+    last_mask_update_step, last_gradient_update_step: integer scalars; None for no summary.
 
   Returns:
     The merged summary, a string scalar.
   """
-  parts: List[Any] = [tf.summary.scalar('sparsity', sparsity),
+  parts: List[Variable] = [tf.summary.scalar('sparsity', sparsity),
                       tf.summary.scalar('last_mask_update_step', last_mask_update_step)]
   if last_gradient_update_step is not None:
     parts.append(tf.summary.scalar('last_gradient_update_step', last_gradient_update_step))
@@ -41,9 +44,9 @@ def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Any,
   return tf.summary.merge(parts)
 
 
-def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Any],
+def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Tensor],
              plans: Sequence[PrunedTogether], targets: Sequence[float]) -> List[WeightSparsity]:
-  """Returns target and achieved sparsity of every masked weight, in order of registration.
+  """Returns the target and the achieved sparsity of every masked weight, in order of registration.
 
   Args:
     records: the masked weights.
@@ -51,7 +54,7 @@ def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Any],
     plans: which weights are pruned together.
     targets: per plan, the target sparsity.
   """
-  # By the mask, since one weight may be masked twice.
+  # By the mask, because a weight may be masked twice.
   zeros = {record.mask.name: record.size() - int(kept) for record, kept in zip(records, counts)}
   rows = {}
   for together, target in zip(plans, targets):

@@ -1,13 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The update of masks and thresholds in a graph: reads the variables, chooses, and writes.
+"""Updates masks and thresholds in a graph: reads the variables, chooses masks, and writes them.
 
-All weights are chosen for before one variable is written.
+The masks of all weights are chosen before any variable is written.
 """
 
 import functools
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from model_pruning import names
 from model_pruning.compat import tf
@@ -23,10 +23,12 @@ from model_pruning.engine.saliency import saliency_for
 from model_pruning.graph import variables
 from model_pruning.graph.registry import MaskedWeight
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Operation
+from model_pruning.util.types import Tensor
 
 
 def _read(record: MaskedWeight, saliency: Saliency) -> Reads:
-  """Reads what a saliency needs, every variable once."""
+  """Returns one reading of the variables that a saliency needs."""
   remembered = {source for _, source in saliency.remembers}
   return Reads(
       variables.read_shards(record.weight, copy=names.WEIGHT in remembered),
@@ -34,16 +36,19 @@ def _read(record: MaskedWeight, saliency: Saliency) -> Reads:
             for leaf in saliency.history))
 
 
-def _call(function: Callable[..., Any], reads: Sequence[Reads], scalars: Sequence[Any],
-          spec: PruningSpec) -> List[Any]:
-  """Calls function(reads, *scalars), as one node of the graph where all is on one device.
+def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequence[Tensor],
+          spec: PruningSpec) -> List[Tensor]:
+  """Returns function(reads, *scalars), called as one graph node if all reads are on one device.
 
-  Of shards on several devices each step of each shard is a node where the shard is. XLA, on the
-  way to a TPU, compiles a graph and not calls out of it.
+  For shards on several devices, every step of every shard is a node on the device of the shard.
+  For a TPU the function is also called in place, because XLA compiles only the graph itself and
+  not calls to separate functions.
 
   Args:
-    function: closes over nothing, so that its body is built once for all weights alike; takes
-      the reads and the scalars, and returns a list of tensors.
+    function: takes the reads and the scalars and returns a list of tensors. It must not close over
+      variables, so that equal weights use one function body.
+    reads, scalars: its arguments.
+    spec: the hyperparameters.
   """
   flat = [shard for weight, history in reads for shards in (weight, *history) for shard in shards]
   form = tuple(tuple(len(shards) for shards in (weight, *history)) for weight, history in reads)
@@ -52,9 +57,15 @@ def _call(function: Callable[..., Any], reads: Sequence[Reads], scalars: Sequenc
   return list((outlined if together else in_place)(call, *flat, *scalars))
 
 
-def _call_flat(function: Callable[..., Any], form: Sequence[Sequence[int]],
-               *tensors: Any) -> Tuple[Any, ...]:
-  """Calls function(reads, *scalars), with reads put together again in the given form."""
+def _call_flat(function: Callable[..., Tensor], form: Sequence[Sequence[int]],
+               *tensors: Tensor) -> Tuple[Tensor, ...]:
+  """Returns function(reads, *scalars), with the reads assembled from flat tensors.
+
+  Args:
+    function: see _call.
+    form: per weight, the number of shards of the weight and of each variable of its history.
+    *tensors: the shards of all reads, and then the scalars.
+  """
   remaining = iter(tensors)
   reads = []
   for member in form:
@@ -64,20 +75,20 @@ def _call_flat(function: Callable[..., Any], form: Sequence[Sequence[int]],
 
 
 class Update(NamedTuple):
-  """What an update is about to write.
+  """The new values of variables, before they are written.
 
   Attributes:
     records: the weights.
-    reads: what was read of each.
-    values: the threshold, the masks of every shard, and then the gradients if there are any.
+    reads: the reading of each weight.
+    values: the threshold, the masks of every shard, and then the running averages if there are any.
   """
   records: List[MaskedWeight]
   reads: List[Reads]
-  values: List[Any]
+  values: List[Tensor]
 
 
-def choose(together: PrunedTogether, sparsity: Any, spec: PruningSpec) -> Update:
-  """Builds the choice of masks and thresholds, by one reading of the weights.
+def choose(together: PrunedTogether, sparsity: Tensor, spec: PruningSpec) -> Update:
+  """Builds the operations that choose masks and thresholds from one reading of the weights.
 
   Args:
     together: the weights that are pruned together.
@@ -94,7 +105,7 @@ def choose(together: PrunedTogether, sparsity: Any, spec: PruningSpec) -> Update
       functools.partial(choose_masks, spec, cuts_of(together)), reads, [sparsity, previous], spec))
 
 
-def write(update: Update, spec: PruningSpec) -> List[Any]:
+def write(update: Update, spec: PruningSpec) -> List[Operation]:
   """Builds the assignments of masks, thresholds and, if the saliency has one, the history."""
   threshold, remaining = update.values[0], iter(update.values[1:])
   saliency = saliency_for(spec)
@@ -110,14 +121,14 @@ def write(update: Update, spec: PruningSpec) -> List[Any]:
   return written
 
 
-def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Any],
-               spec: PruningSpec) -> List[Any]:
-  """Builds the update of all weights; returns the assignments.
+def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tensor],
+               spec: PruningSpec) -> List[Operation]:
+  """Builds the update of all weights and returns the assignments.
 
   Args:
-    plans: from `plan`.
+    plans: the result of engine.plan.plan.
     sparsity_for: takes the own target (or None) and the dtype, and returns the sparsity.
-    spec: how to prune.
+    spec: the hyperparameters.
   """
   scopes, chosen = [], []
   for together in plans:
@@ -125,9 +136,9 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Any]
       sparsity = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
       scopes.append(scope)
       chosen.append(choose(together, sparsity, spec))
-  # All are chosen before one is written: a server that dies while they are leaves the masks of
-  # one update, and who reads while they are written has but that moment to read between.
-  written: List[Any] = []
+  # All masks are chosen before any is written. If a server dies while they are chosen, the old
+  # masks remain complete. The time in which readers may see old and new masks is also shortest.
+  written: List[Operation] = []
   with tf.control_dependencies([tf.group(*(update.values for update in chosen),
                                          name='masks_chosen')]):
     for scope, update in zip(scopes, chosen):
@@ -136,43 +147,44 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Any]
   return written
 
 
-def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Any]:
-  """Builds the assignment of the running average alone."""
+def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Operation]:
+  """Builds the assignments of only the running average."""
   saliency = saliency_for(spec)
   averages = _call(functools.partial(_average_of_one, saliency), [_read(record, saliency)], [],
                    spec)
   return variables.assign_shards(getattr(record, saliency.history[0]), averages)
 
 
-def copy(record: MaskedWeight, target: str, source: str) -> List[Any]:
-  """Builds the assignment of one variable of a weight to another."""
+def copy(record: MaskedWeight, target: str, source: str) -> List[Operation]:
+  """Builds the assignments of one variable of a weight to another."""
   return variables.assign_shards(getattr(record, target),
                                  variables.read_shards(getattr(record, source)))
 
 
-def _average_of_one(saliency: Saliency, reads: Sequence[Reads]) -> List[Any]:
+def _average_of_one(saliency: Saliency, reads: Sequence[Reads]) -> List[Tensor]:
   return saliency.average(reads[0])
 
 
-def _remember(record: MaskedWeight, reads: Reads, averages: List[Any],
-              saliency: Saliency) -> List[Any]:
-  """Builds the assignments of the history: the running average, and then earlier weights."""
-  before: Dict[str, List[Any]] = {names.WEIGHT: reads.weight,
+def _remember(record: MaskedWeight, reads: Reads, averages: List[Tensor],
+              saliency: Saliency) -> List[Operation]:
+  """Builds the assignments of the history: the running average, and then the earlier weights."""
+  before: Dict[str, List[Tensor]] = {names.WEIGHT: reads.weight,
                                   **dict(zip(saliency.history, reads.history))}
   written = variables.assign_shards(getattr(record, saliency.history[0]), averages)
   for leaf, source in saliency.remembers:
-    # A value read from a ref variable changes with it: each is written once its readers are done.
+    # A value read from a ref variable changes with the variable, so write each variable only after
+    # all operations that read it.
     with tf.control_dependencies(written):
       written = written + variables.assign_shards(getattr(record, leaf), before[source])
   return written
 
 
-def report_if_late(step: Any, spec: PruningSpec) -> Any:
+def report_if_late(step: Tensor, spec: PruningSpec) -> Operation:
   """Builds an operation that reports an update after end_pruning_step on stderr."""
   if spec.end_pruning_step < 0 or spec.use_tpu:  # TPUs have no stderr.
     return tf.no_op()
 
-  def report() -> Any:
+  def report() -> Tensor:
     with tf.control_dependencies([tf.print(
         '%s: the last mask update before end_pruning_step=%d was missing; it is made at step' % (
             spec.name, spec.end_pruning_step), step, output_stream=sys.stderr)]):

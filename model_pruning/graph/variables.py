@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Variables of every kind, ref and resource, whole and partitioned, read and written alike."""
+"""Reads and writes variables of every kind: ref and resource, whole and partitioned."""
 
 import contextlib
 import re
@@ -12,19 +12,23 @@ from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import switches_and_merges
+from model_pruning.util.types import DType
+from model_pruning.util.types import Operation
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
-def read(variable: Any, dtype: Any = None) -> Any:
-  """Returns the value of a variable as it is when control dependencies are met.
+def read(variable: Variable, dtype: DType = None) -> Tensor:
+  """Returns the value of a variable, read after the current control dependencies.
 
-  The tensor a ref variable converts to was made with the variable, so it ignores
-  the control dependencies of those who use it. A tensor is returned as it is.
+  A ref variable converts to a tensor that was created with the variable and ignores later control
+  dependencies. A tensor is returned unchanged, except for the cast.
 
   Args:
     variable: a variable or a tensor.
-    dtype: what to cast the value to, if not None. Not to be left to the caller:
-      the graph optimizer moves a cast ahead of the read of a ref variable, and so
-      ahead of what the read waits for.
+    dtype: the dtype of the result; None for the variable's. Callers must not cast themselves: the
+      graph optimizer moves a cast before the read of a ref variable, and thus before the control
+      dependencies of the read.
   """
   variable = copies_of(variable)[0]
   if not hasattr(variable, 'read_value'):
@@ -36,13 +40,13 @@ def read(variable: Any, dtype: Any = None) -> Any:
   return tf.cast(variable.op.outputs[0], dtype)
 
 
-def read_shards(variable: Any, copy: bool = False) -> List[Any]:
-  """Reads every shard of a variable once, as float32, where it lives.
+def read_shards(variable: Variable, copy: bool = False) -> List[Tensor]:
+  """Returns every shard of a variable, read once as float32 on the device of the shard.
 
   Args:
-    variable: what to read.
-    copy: whether the values must stay what they are while the variable is written
-      to. What is read of a ref variable is its own memory.
+    variable: a variable or a tensor.
+    copy: whether the values must not change when the variable is written. Without a copy, a read
+      of a ref variable is the memory of the variable.
   """
   values = []
   for shard in shards_of(variable):
@@ -54,13 +58,13 @@ def read_shards(variable: Any, copy: bool = False) -> List[Any]:
   return values
 
 
-def assign_shards(variable: Any, values: List[Any]) -> List[Any]:
+def assign_shards(variable: Variable, values: List[Tensor]) -> List[Operation]:
   """Returns the operations that assign `values` to the shards of a variable."""
   return [assign(shard, value) for shard, value in zip(shards_of(variable), values)]
 
 
-def assign(variable: Any, value: Any) -> Any:
-  """Returns the operation that assigns `value`, cast to the variable's dtype, where that lives."""
+def assign(variable: Variable, value: Tensor) -> Operation:
+  """Returns the operation that assigns `value`, cast to the variable's dtype, on its device."""
   written = []
   for copy in copies_of(variable):
     with on_device_of(copy):
@@ -69,10 +73,10 @@ def assign(variable: Any, value: Any) -> Any:
   return written[0] if len(written) == 1 else tf.group(*written)
 
 
-def chosen_devices(variable: Any) -> List[str]:
-  """Returns the device of each shard of a variable; none where TensorFlow is to choose them.
+def chosen_devices(variable: Variable) -> List[str]:
+  """Returns the device of each shard of a variable; [] if TensorFlow chooses the devices.
 
-  Strategies of tf.distribute choose the devices of the variables they make, of all alike.
+  Strategies of tf.distribute choose the devices of all variables that they create.
   """
   if not is_variable(variable) or is_replicated(variable) or tf.distribute.has_strategy():
     return []
@@ -80,13 +84,13 @@ def chosen_devices(variable: Any) -> List[str]:
   return devices if all(devices) else []
 
 
-def is_remote(variable: Any) -> bool:
-  """Returns whether a variable was placed in a job of a cluster, where several tasks may use it."""
+def is_remote(variable: Variable) -> bool:
+  """Whether a variable is placed in a job of a cluster, where several tasks may use it."""
   return job_of(variable) is not None
 
 
-def job_of(variable: Any) -> Optional[str]:
-  """Returns the job of a cluster that a variable was placed in; None for none."""
+def job_of(variable: Variable) -> Optional[str]:
+  """Returns the job of a cluster in which a variable is placed; None if there is none."""
   for device in chosen_devices(variable):
     job = tf.DeviceSpec.from_string(device).job
     if job not in (None, 'localhost'):
@@ -95,22 +99,23 @@ def job_of(variable: Any) -> Optional[str]:
 
 
 @contextlib.contextmanager
-def beside(variable: Any, leaf: str = '') -> Iterator[None]:
-  """Has a variable made where another one lives, part by part, if its devices were chosen.
+def beside(variable: Variable, leaf: str = '') -> Iterator[None]:
+  """Within this context, new variables are created on the devices of another one, part by part.
 
-  Whatever else would choose a device is not asked: a replica_device_setter that deals
-  out variables in turn deals out the others as it would without these.
+  It has no effect if TensorFlow chooses the devices. Other device functions are not called. So a
+  replica_device_setter that assigns devices in turn assigns the same devices to other variables as
+  without this one.
 
   Args:
     variable: whole or partitioned.
-    leaf: the last part of the name of what is made, if that is partitioned likewise.
+    leaf: the last part of the name of the new variable if it has the same partitioning.
   """
   devices = chosen_devices(variable)
   if not devices:
     yield
     return
 
-  def device(op: Any) -> str:
+  def device(op: Operation) -> str:
     part = re.match('.*%s/part_([0-9]+)(/|$)' % re.escape(leaf), op.name)  # The last one.
     return devices[int(part.group(1)) if part else 0]
 
@@ -118,43 +123,43 @@ def beside(variable: Any, leaf: str = '') -> Iterator[None]:
     yield
 
 
-def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Any) -> Any:
-  """Returns the variable <name>/<leaf>, an int32 scalar; makes it, as zero, if need be.
+def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Tensor) -> Variable:
+  """Returns the variable <name>/<leaf>, an int32 scalar; creates it as zero if necessary.
 
   Args:
     name: the name of the spec.
     leaf: LAST_MASK_UPDATE_STEP or LAST_GRADIENT_UPDATE_STEP.
-    use_resource: its kind; None for that of the variable scope.
-    step: the global step, beside which it is made: where that survives a task, it does.
+    use_resource: whether it is a resource variable; None for the variable scope's kind.
+    step: the global step. The variable is created on the same device, so that both survive the
+      same failures of tasks.
   """
   with tf.variable_scope(name, reuse=tf.AUTO_REUSE, use_resource=use_resource) as scope:
     for variable in saved_variables():
       if op_name(variable) == scope.name + '/' + leaf:
-        return variable  # From a meta graph, whose variables get_variable does not know.
+        return variable  # From a meta graph: get_variable does not know its variables.
     scope.set_partitioner(None)
     with beside(step):
       return tf.get_variable(leaf, [], dtype=tf.int32, trainable=False,
                              initializer=tf.zeros_initializer())
 
 
-def saved_variables() -> List[Any]:
-  """Returns the variables of the graph that are saved, those exempt from initialization too."""
+def saved_variables() -> List[Variable]:
+  """Returns the saved variables of the graph, including those exempt from initialization."""
   known = tf.global_variables()
   names = {variable.name for variable in known}
   return known + [variable for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
                   if variable.name not in names]
 
 
-def exempt_from_initialization(variable: Any) -> Any:
-  """Has a variable saved and restored, but by nobody waited for until it is initialized.
+def exempt_from_initialization(variable: Variable) -> Tensor:
+  """Saves and restores a variable without making sessions wait for its initialization.
 
-  For one that is made when a Scaffold's init_op may already exist: a session
-  counts as ready when all global variables are initialized, and nothing would
-  initialize this one. Savers, unlike that check, also go by the collection of
-  saveable objects. A checkpoint that is saved too early holds a zero.
+  A session is ready when all global variables are initialized. If a Scaffold's init_op exists
+  already, nothing would initialize a new variable. Savers, unlike the check for readiness, also
+  use the collection of saveable objects. A checkpoint saved before the initialization contains 0.
 
   Returns:
-    A bool tensor, whether the variable is initialized.
+    A bool tensor: whether the variable is initialized.
   """
   copies = copies_of(variable)
   with switches_and_merges(), tf.device(copies[0].device):
@@ -164,20 +169,20 @@ def exempt_from_initialization(variable: Any) -> Any:
   if not is_exempt(variable):
     variables = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
     variables[:] = [known for known in variables if known is not variable]
-    # A collection of variables that a meta graph keeps, and that nobody waits for.
+    # A meta graph keeps this collection of variables, and no session waits for them.
     tf.add_to_collection(tf.GraphKeys.MODEL_VARIABLES, variable)
     tf.add_to_collection(tf.GraphKeys.SAVEABLE_OBJECTS, _Saveable(variable, value))
   return initialized
 
 
-def is_exempt(variable: Any) -> bool:
-  """Returns whether exempt_from_initialization was called for a variable of this graph."""
+def is_exempt(variable: Variable) -> bool:
+  """Whether exempt_from_initialization was called for a variable of this graph."""
   return any(isinstance(saveable, _Saveable) and saveable.op is variable
              for saveable in tf.get_collection(tf.GraphKeys.SAVEABLE_OBJECTS))
 
 
-def require_initialization(variable: Any) -> None:
-  """Takes back exempt_from_initialization, if that was called: global initializers cover it."""
+def require_initialization(variable: Variable) -> None:
+  """Undoes exempt_from_initialization, so that global initializers include the variable again."""
   known = tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
   if variable.name in [other.name for other in known]:
     return
@@ -190,18 +195,18 @@ def require_initialization(variable: Any) -> None:
 class _Saveable(BaseSaverBuilder.SaveableObject):
   """Saves `value` under the variable's name, and restores the variable."""
 
-  def __init__(self, variable: Any, value: Any) -> None:
+  def __init__(self, variable: Variable, value: Tensor) -> None:
     part = _part_of(variable)
     spec = BaseSaverBuilder.SaveSpec(value, part.spec if part else '', saved_name(variable))
-    # A meta graph keeps collections by name, and finds the variable again by this one.
+    # A meta graph stores collections by name and finds the variable by this name.
     super().__init__(variable, [spec], variable.name)
 
-  def restore(self, restored_tensors: Any, restored_shapes: Any) -> Any:
+  def restore(self, restored_tensors: Tensor, restored_shapes: Tensor) -> Operation:
     del restored_shapes
     return tf.group(*(tf.assign(copy, restored_tensors[0]) for copy in copies_of(self.op)))
 
 
-def layout_of(weight: Any) -> Layout:
+def layout_of(weight: Variable) -> Layout:
   """Returns how a variable or tensor is cut into shards.
 
   Raises:
@@ -210,69 +215,69 @@ def layout_of(weight: Any) -> Layout:
   shards, shape = shards_of(weight), weight.get_shape()
   if not shape.is_fully_defined():
     raise errors.WeightError('Weight %s has shape %s; its shape must be known before training '
-                             'to make a mask for it' % (op_name(weight), shape))
+                             'to create a mask for it' % (op_name(weight), shape))
   full = tuple(shape.as_list())
   if len(shards) == 1:
     return Layout.whole(full)
   cut = [shard.get_shape().as_list() for shard in shards]
   axes = [axis for axis, size in enumerate(full) if any(part[axis] != size for part in cut)]
   if len(axes) != 1:
-    raise errors.WeightError('Weight %s is partitioned along %d axes; a mask can follow one' %
-                             (op_name(weight), len(axes)))
+    raise errors.WeightError('Weight %s is partitioned along %d axes; a weight with a mask can be '
+                             'partitioned along one axis only' % (op_name(weight), len(axes)))
   return Layout(full, axes[0], tuple(part[axes[0]] for part in cut))
 
 
-def shards_of(variable: Any) -> List[Any]:
-  """Returns the parts of a PartitionedVariable, or what is its own only part, as a list."""
+def shards_of(variable: Variable) -> List[Variable]:
+  """Returns the parts of a PartitionedVariable; for other variables and tensors [variable]."""
   return list(variable) if is_partitioned(variable) else [variable]
 
 
-def copies_of(variable: Any) -> Sequence[Any]:
-  """Returns the copies of a variable that a strategy of tf.distribute keeps on several replicas.
+def copies_of(variable: Variable) -> Sequence[Variable]:
+  """Returns the copies of a variable that a strategy of tf.distribute keeps on its replicas.
 
-  All hold the same value. What is no such variable is its own only copy.
+  All copies have the same value. For other variables and tensors it returns [variable].
   """
   return variable.values if is_replicated(variable) else [variable]
 
 
-def is_replicated(variable: Any) -> bool:
-  """Returns whether a strategy of tf.distribute keeps copies of a variable."""
+def is_replicated(variable: Variable) -> bool:
+  """Whether a strategy of tf.distribute keeps copies of a variable."""
   return hasattr(variable, 'values') and hasattr(variable, 'distribute_strategy')
 
 
-def is_partitioned(variable: Any) -> bool:
-  """Returns whether it is a PartitionedVariable."""
-  # TensorFlow 2 lists the class under another module; the method is its own in both.
-  # What a replicated variable lacks it looks for in a read of it, which it adds to the graph.
+def is_partitioned(variable: Variable) -> bool:
+  """Whether a variable is a PartitionedVariable."""
+  # TensorFlow 2 has the class in another module, but only this class has the method. A replicated
+  # variable looks up missing attributes on a new read operation, so check it first.
   return not is_replicated(variable) and hasattr(variable, '_get_variable_list')
 
 
-def op_name(variable: Any) -> str:
-  """Returns the op name of a variable, without part suffixes where it is partitioned."""
-  # Variables of wrap_function live outside of its graph, and have no operation in it.
+def op_name(variable: Variable) -> str:
+  """Returns the op name of a variable, without the suffixes of parts if it is partitioned."""
+  # Variables of wrap_function are outside its graph and have no operation in it.
   return variable.name.split(':')[0]
 
 
-def dtype_of(variable: Any) -> Any:
+def dtype_of(variable: Variable) -> DType:
   """Returns the dtype of the values of a variable or tensor."""
   return tf.as_dtype(variable.dtype).base_dtype  # A PartitionedVariable's may be a string.
 
 
-def is_variable(weight: Any) -> bool:
-  """Returns whether it is a variable, whole or partitioned, and not a tensor."""
+def is_variable(weight: Variable) -> bool:
+  """Whether a weight is a variable, whole or partitioned, and not a tensor."""
   return hasattr(shards_of(weight)[0], 'initializer')
 
 
-def use_resource_of(weight: Any) -> Optional[bool]:
-  """Returns whether the weight is a resource variable; None, the scope's choice, for a tensor."""
+def use_resource_of(weight: Variable) -> Optional[bool]:
+  """Whether a weight is a resource variable; None, which means the scope's kind, for a tensor."""
   first = copies_of(shards_of(weight)[0])[0]
   if hasattr(first, 'handle') and first.handle.dtype == tf.resource:
     return True
   return False if is_variable(weight) else None
 
 
-def partitioner_like(weight: Any) -> Optional[Callable[..., List[int]]]:
-  """Returns a partitioner that cuts a variable as the weight is cut; None where it is whole."""
+def partitioner_like(weight: Variable) -> Optional[Callable[..., List[int]]]:
+  """Returns a partitioner that cuts variables like a weight; None if the weight is whole."""
   if not is_partitioned(weight):
     return None
   layout = layout_of(weight)
@@ -280,12 +285,12 @@ def partitioner_like(weight: Any) -> Optional[Callable[..., List[int]]]:
   return lambda shape, **_: parts if shape.rank else []
 
 
-def saved_name(variable: Any) -> str:
-  """Returns the name a variable has in a checkpoint: that of the whole, for a part of one."""
+def saved_name(variable: Variable) -> str:
+  """Returns the name of a variable in a checkpoint; for a part, the name of the whole variable."""
   part = _part_of(variable)
   return op_name(variable) if part is None else part.full_name
 
 
-def _part_of(variable: Any) -> Any:
-  # Set by TensorFlow on the parts of partitioned variables; there is no public way to ask.
+def _part_of(variable: Variable) -> Any:
+  # TensorFlow sets this on the parts of partitioned variables; there is no public API for it.
   return getattr(variable, '_save_slice_info', None)

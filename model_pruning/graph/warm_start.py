@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Starting to prune from a checkpoint that was trained without masks."""
+"""Initializes a masked model from a checkpoint that was trained without masks."""
 
 from typing import Any, Dict, List
 
@@ -13,15 +13,16 @@ from model_pruning.graph import registry
 from model_pruning.graph import variables
 from model_pruning.reading import inputs
 from model_pruning.util import tables
+from model_pruning.util.types import Tensor
 
 
 def init_from_dense_checkpoint(path: Any) -> None:
-  """Has the variables of the default graph start from a checkpoint without masks.
+  """Initializes the variables of the default graph from a checkpoint without masks.
 
-  Call it when the model is built, before the session is made; initializing the
-  variables then reads the checkpoint. Masks start at ones and thresholds at
-  zero. Variables that the checkpoint lacks and no masked weight is among, such
-  as those of another optimizer, start as they would without it, and are logged.
+  Call it after the model is built and before the session is created. The initializers of the
+  variables then read the checkpoint. Masks start at ones and thresholds at zero. Variables missing
+  from the checkpoint, for example the slots of another optimizer, keep their initializers and are
+  logged. A masked weight must not be missing.
 
       with model_pruning.masked_scope():
         logits = build_model(images)
@@ -29,11 +30,11 @@ def init_from_dense_checkpoint(path: Any) -> None:
       with tf.train.MonitoredTrainingSession(hooks=[model_pruning.PruningHook(hparams)]) as session:
 
   Args:
-    path: a checkpoint, or a directory, whose latest one is taken.
+    path: a checkpoint, or a directory, whose latest checkpoint is read.
 
   Raises:
-    errors.CheckpointError: there is no checkpoint, it cannot be read, it lacks a
-      masked weight, or has one of another shape.
+    errors.CheckpointError: there is no checkpoint, it cannot be read, it lacks a masked weight, or
+      a masked weight has another shape in it.
   """
   path = inputs.check(path)
   try:
@@ -50,10 +51,10 @@ def init_from_dense_checkpoint(path: Any) -> None:
     if known.get(record.name) != shape:
       raise errors.CheckpointError(
           'The checkpoint %s has %s for the masked weight %s of shape %s%s; build the model with '
-          'the names and shapes it was trained with' % (
+          'the same names and shapes as in training' % (
               path, known.get(record.name, 'nothing'), record.name, shape,
               errors.nearest(record.name, known)))
-  found: Dict[str, List[Any]] = {}
+  found: Dict[str, List[Tensor]] = {}
   missing = []
   for variable in tf.global_variables():
     name = variables.saved_name(variable)

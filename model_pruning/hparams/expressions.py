@@ -18,6 +18,15 @@ except ImportError:  # Python 3.7 to 3.10.
   import sre_constants as ops
   import sre_parse
 
+# A parsed expression, which is a list of items (op, argument) of Python's re module, and the
+# argument of an item: a number, a parsed expression, or a tuple of these.
+Tree = Any
+Argument = Any
+
+# Predicates: does a state consume this character; does it hold at this position of this text?
+Takes = Callable[[str], bool]
+At = Callable[[str, int], bool]
+
 # The most repetitions in a row for Python's matcher, which takes length**repetitions steps.
 _MOST_REPEATS = 3
 _MOST_STATES = 10000
@@ -73,11 +82,11 @@ class _Unsupported(ValueError):
   """An expression that the automaton cannot run; the message says how to rewrite it."""
 
 
-def _name(op: Any) -> str:
+def _name(op: object) -> str:
   return str(op).lower()
 
 
-def _parts(op: str, argument: Any) -> Sequence[Any]:
+def _parts(op: str, argument: Argument) -> Sequence[Tree]:
   """Returns the subexpressions of one item of a parsed expression."""
   if op == 'branch':
     return list(argument[1])
@@ -91,7 +100,7 @@ def _parts(op: str, argument: Any) -> Sequence[Any]:
   return []
 
 
-def _risk(tree: Any) -> Optional[str]:
+def _risk(tree: Tree) -> Optional[str]:
   """Returns why Python's matcher might take forever; None if it cannot."""
   total = 0
   for op, argument in tree:
@@ -109,28 +118,29 @@ def _risk(tree: Any) -> Optional[str]:
   return 'it contains %d repetitions' % total if total > _MOST_REPEATS else None
 
 
-def _repeats(tree: Any) -> int:
+def _repeats(tree: Tree) -> int:
   """Returns the number of repetitions in an expression."""
   return sum((_name(op) in _REPEATS and argument[1] > 1) +
              sum(_repeats(part) for part in _parts(_name(op), argument)) for op, argument in tree)
 
 
-def _has_branch(tree: Any) -> bool:
+def _has_branch(tree: Tree) -> bool:
+  """Whether an expression contains alternatives or a repetition."""
   return any(_name(op) == 'branch' or any(_has_branch(part) for part in _parts(_name(op), argument))
              or (_name(op) in _REPEATS) for op, argument in tree)
 
 
 class _State(NamedTuple):
   """A state that consumes one character, tests a position, or does neither."""
-  takes: Optional[Callable[[str], bool]]
-  at: Optional[Callable[[str, int], bool]]
+  takes: Optional[Takes]
+  at: Optional[At]
   following: List[int]
 
 
 class _Automaton:
   """The automaton of an expression; reaching the end state is a match."""
 
-  def __init__(self, tree: Any, flags: int) -> None:
+  def __init__(self, tree: Tree, flags: int) -> None:
     if flags & ~_FLAGS:
       raise _Unsupported('such an expression may have only the flag i')
     self._states: List[_State] = []
@@ -156,6 +166,7 @@ class _Automaton:
     return False
 
   def _closure(self, current: Set[int], text: str, index: int) -> Set[int]:
+    """Returns the states that can be reached from `current` without consuming a character."""
     pending, seen = list(current), set()
     while pending:
       number = pending.pop()
@@ -167,7 +178,8 @@ class _Automaton:
         pending.extend(state.following)
     return seen
 
-  def _add(self, takes: Any = None, at: Any = None) -> int:
+  def _add(self, takes: Optional[Takes] = None, at: Optional[At] = None) -> int:
+    """Adds a state and returns its number; see _State."""
     if len(self._states) >= _MOST_STATES:
       raise _Unsupported('its repetitions add up to more than %d' % _MOST_STATES)
     self._states.append(_State(takes, at, []))
@@ -176,7 +188,7 @@ class _Automaton:
   def _join(self, first: int, then: int) -> None:
     self._states[first].following.append(then)
 
-  def _sequence(self, tree: Any) -> Tuple[int, int]:
+  def _sequence(self, tree: Tree) -> Tuple[int, int]:
     """Adds the states of an expression; returns the first and the last state."""
     begin = end = self._add()
     for op, argument in tree:
@@ -185,7 +197,8 @@ class _Automaton:
       end = last
     return begin, end
 
-  def _item(self, op: str, argument: Any) -> Tuple[int, int]:
+  def _item(self, op: str, argument: Argument) -> Tuple[int, int]:
+    """Adds the states of one item of an expression; returns the first and the last state."""
     if op in ('literal', 'not_literal', 'any', 'in', 'category'):
       begin, end = self._add(takes=_takes(op, argument, self._ignore_case)), self._add()
       self._join(begin, end)
@@ -207,7 +220,8 @@ class _Automaton:
       return self._repeat(*argument)
     raise _Unsupported('write it without %s' % op.replace('_', ' '))
 
-  def _repeat(self, least: int, most: Any, tree: Any) -> Tuple[int, int]:
+  def _repeat(self, least: int, most: int, tree: Tree) -> Tuple[int, int]:
+    """Adds the states of a repetition; returns the first and the last state."""
     begin = end = self._add()
     for _ in range(least):
       first, last = self._sequence(tree)
@@ -229,7 +243,7 @@ class _Automaton:
     return begin, after
 
 
-def _takes(op: str, argument: Any, ignore_case: bool) -> Callable[[str], bool]:
+def _takes(op: str, argument: Argument, ignore_case: bool) -> Takes:
   """Returns a predicate: does an item of one character match this character?"""
   if op == 'any':
     return lambda letter: letter != '\n'
@@ -242,7 +256,7 @@ def _takes(op: str, argument: Any, ignore_case: bool) -> Callable[[str], bool]:
                if _name(kind) != 'negate']
     return lambda letter: any(member(letter) for member in members) != negated
 
-  def among(low: int, high: int) -> Callable[[str], bool]:
+  def among(low: int, high: int) -> Takes:
     if not ignore_case:
       return lambda letter: low <= ord(letter) <= high
     return lambda letter: any(len(form) == 1 and low <= ord(form) <= high
@@ -254,7 +268,7 @@ def _takes(op: str, argument: Any, ignore_case: bool) -> Callable[[str], bool]:
   return literal if op == 'literal' else lambda letter: not literal(letter)
 
 
-def _at(kind: str) -> Callable[[str, int], bool]:
+def _at(kind: str) -> At:
   """Returns a predicate: is a position in a text of this kind?"""
   if kind in ('at_beginning', 'at_beginning_string'):
     return lambda text, index: index == 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The --pruning_hparams flag: checked when flags are parsed, before any graph."""
+"""The --pruning_hparams flag, which is checked when flags are parsed, before any graph is built."""
 
 import contextlib
 import logging as standard_logging
@@ -12,14 +12,14 @@ from absl import logging
 from model_pruning.hparams import spec
 from model_pruning.hparams.defaults import get_pruning_hparams
 
-# The flag belongs to the module that calls DEFINE_pruning_hparams, so that
-# --help of that program shows it.
+# The flag belongs to the module that calls DEFINE_pruning_hparams, so that the program's --help
+# shows it.
 flags.disclaim_key_flags()
 
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-  """Holds back log lines: the program warns again once it uses the flag's value."""
+  """Suppresses log lines, because the program logs them when it uses the value of the flag."""
   logger = logging.get_absl_logger()
 
   class Nothing(standard_logging.Filter):
@@ -36,18 +36,17 @@ def _silenced() -> Iterator[None]:
 
 
 class PruningHParamsParser(flags.ArgumentParser):  # type: ignore[type-arg]
-  """Checks the syntax, the names, the types and the ranges of an HParams string.
+  """Checks the syntax, names, types and ranges of an HParams string.
 
-  Whether the keys of the maps match any weight is not known before the graph
-  is; `Pruning` checks that.
+  Only the graph shows whether the keys of the maps match any weight; `Pruning` checks that.
   """
   syntactic_help = 'comma-separated name=value pairs'
 
   def parse(self, argument: str) -> str:
-    """Returns `argument` as it is.
+    """Returns `argument` unchanged.
 
     Raises:
-      ValueError: it is not a valid pruning specification; the message is one line.
+      ValueError: it is not a valid pruning specification; the message has one line.
     """
     with _silenced():
       try:
@@ -57,7 +56,7 @@ class PruningHParamsParser(flags.ArgumentParser):  # type: ignore[type-arg]
     return argument
 
   def flag_type(self) -> str:
-    """Returns the type that --help shows."""
+    """Returns the name of the type in --help."""
     return 'pruning hparams'
 
 
@@ -65,22 +64,21 @@ def DEFINE_pruning_hparams(  # pylint: disable=invalid-name
     name: str = 'pruning_hparams',
     default: Optional[str] = '',
     help: str = (  # pylint: disable=redefined-builtin
-        'Comma-separated name=value pairs of pruning hyperparameters, such as '
+        'Comma-separated name=value pairs of pruning hyperparameters, for example '
         'target_sparsity=0.9,weight_sparsity_map=[conv1:0.8,fc.*:0.95].'),
     flag_values: flags.FlagValues = flags.FLAGS,
     **args: Any) -> 'flags.FlagHolder[Optional[str]]':
   """Defines a string flag that holds pruning hyperparameters.
 
-  The string is checked when the flags are parsed, and the default right here.
-  A bad one ends the program with a line that points at the clause. The flag's
-  value stays the string, ready for `get_pruning_hparams().parse(value)` or
-  `Pruning(value)`.
+  The string is checked when the flags are parsed, and the default is checked in this call. An
+  invalid string ends the program with a line that names the bad clause. The value of the flag is
+  the string itself, for `get_pruning_hparams().parse(value)` or `Pruning(value)`.
 
   Args:
-    name: the flag's name.
+    name: the name of the flag.
     default: its default; '' means the default of every hyperparameter.
-    help: its line in --help.
-    flag_values: where it is registered.
+    help: its description in --help.
+    flag_values: the FlagValues in which the flag is registered.
     **args: passed on to absl.flags.DEFINE.
 
   Returns:

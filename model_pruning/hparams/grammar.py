@@ -1,16 +1,15 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The `name=value` strings that set hyperparameters: their grammar, types and errors.
+"""Parses the `name=value` strings that set hyperparameters.
 
-The language is the one of job scripts written for tf.contrib:
+The grammar is the same as in job scripts for tf.contrib:
 
-    name=value              a scalar; the value runs to the next comma, holds no '['
+    name=value              a scalar; the value ends at the next comma and contains no '['
     name=[value,value]      a list, split at commas and blanks; '' is an empty string
     name[index]=value       one value of a list
 
-Clauses are separated by commas, blanks around a comma do not matter, and a
-comma may follow the last one. No TensorFlow is imported here. Each character
-is looked at a bounded number of times, whatever the string.
+Commas separate the clauses. Blanks around a comma are ignored, and a comma may follow the last
+clause. Parsing reads each character a bounded number of times, for every string.
 """
 
 import numbers
@@ -19,39 +18,39 @@ from typing import (Any, Callable, Dict, Iterable, Iterator, Mapping, NamedTuple
 
 from model_pruning import errors
 
-# Each of these starts where the last one ended and can stop in one place only,
-# so that no string makes them backtrack.
+# Each of these starts where the previous one ended and can end in one place only, so that no string
+# makes them backtrack.
 _BLANKS = re.compile(r'\s*')
 _NAME = re.compile(r'[a-zA-Z][\w.]*')
 _INDEX = re.compile(r'\[\s*(\d+)\s*\]')
 _SCALAR = re.compile(r'[^,\[]*')
 _LIST = re.compile(r'\[([^\]]*)\]')
 
-# int() takes quadratic time over the digits; the Pythons that have the fix refuse
-# more than this many. So it is on every Python here.
+# int() takes quadratic time in the number of digits. New Pythons reject more than this many; here
+# every Python does.
 _MAX_DIGITS = 4300
 
 _FORMS = 'a clause is name=value, name[index]=value or name=[value,value]'
 _ALLOWED = {
-    bool: 'allowed is true or false',
-    int: 'allowed is a whole number such as 10',
-    float: 'allowed is a number such as 0.5',
+    bool: 'allowed: true or false',
+    int: 'allowed: a whole number, for example 10',
+    float: 'allowed: a number, for example 0.5',
 }
 
 
 class _Clause(NamedTuple):
-  """One clause of a string, with the place it was found at."""
-  number: int  # Counted from 1, as is `start` once shown.
+  """One clause of a string, and its place in the string."""
+  number: int  # Counted from 1; `start` is counted from 0, but errors show it from 1.
   start: int
   text: str
   name: str
   list_index: Optional[str]
-  value: str  # What stands right of '=', without the brackets of a list.
+  value: str  # The text after '=', without the brackets of a list.
   is_list: bool
 
 
-def shown(text: Any, limit: int = 1000) -> str:
-  """Returns `text` on one line: unprintable characters escaped, cut at `limit`."""
+def shown(text: object, limit: int = 1000) -> str:
+  """Returns `text` on one line, with unprintable characters escaped and cut at `limit`."""
   text = str(text)
   text = text if len(text) <= limit else text[:limit] + '...'
   return ''.join(
@@ -66,12 +65,12 @@ def _where(clause: _Clause) -> str:
   return _at(clause.number, clause.start, clause.text)
 
 
-def _type_name(type_: Any) -> str:
+def _type_name(type_: type) -> str:
   return getattr(type_, '__name__', str(type_))
 
 
 def unknown(phrase: str, name: str, known: Iterable[str], where: str = '') -> Exception:
-  """Returns the error for a name that is not among the known ones; it names the nearest."""
+  """Returns the error for an unknown name; it suggests the nearest known name."""
   known = list(known)
   return errors.UnknownHParamError('%s%s%s; allowed: %s' % (
       phrase, where, errors.nearest(name, known) if isinstance(name, str) else '',
@@ -79,8 +78,8 @@ def unknown(phrase: str, name: str, known: Iterable[str], where: str = '') -> Ex
 
 
 def _malformed(values: str, number: int, start: int, reason: str) -> Exception:
-  """Returns the error for a clause that none of the three forms fits."""
-  # The clause ends at the first comma outside brackets: what the writer meant.
+  """Returns the error for a clause that has none of the three forms."""
+  # The writer probably meant the clause to end at the first comma outside brackets.
   end, in_list = start, False
   while end < len(values) and (in_list or values[end] != ','):
     in_list = values[end] == '[' or (in_list and values[end] != ']')
@@ -107,26 +106,26 @@ def _clauses(values: str) -> Iterator[_Clause]:
     pos = _BLANKS.match(values, pos).end()  # type: ignore
     if not values.startswith('=', pos):
       raise _malformed(values, number, start,
-                       "'=' must follow the name (the values of a list stand in brackets)")
+                       "'=' must follow the name (brackets enclose the values of a list)")
     pos = _BLANKS.match(values, pos + 1).end()  # type: ignore
     is_list = values.startswith('[', pos)
     value = (_LIST if is_list else _SCALAR).match(values, pos)
     if not value:
       raise _malformed(values, number, start, "the list is not closed by ']'")
     end = value.end()
-    # Blanks at the end of a scalar belong to it: contrib keeps them in strings.
+    # Blanks at the end of a scalar are part of it: contrib keeps them in strings.
     pos = _BLANKS.match(values, end).end()  # type: ignore
     if pos < len(values) and values[pos] != ',':
       reason = ("a list ends at its first ']', and ',' or the end must follow" if is_list else
-                "a value that does not start with '[' cannot hold one")
+                "a value that does not start with '[' cannot contain '['")
       raise _malformed(values, number, start, reason)
     yield _Clause(number, start, values[start:end], name.group(),
                   index.group(1) if index else None, value.group(1 if is_list else 0), is_list)
     start = _BLANKS.match(values, pos + 1).end() if pos < len(values) else pos  # type: ignore
 
 
-def _convert(type_: Any, text: str) -> Any:
-  """Returns `text` as a `type_`; raises ValueError or TypeError if it is none."""
+def _convert(type_: type, text: str) -> Any:
+  """Returns `text` as a `type_`; raises ValueError or TypeError if it has another type."""
   if _type_name(type_) in ('bool', 'bool_'):  # bool('false') would be True.
     word = text.strip()
     if word in ('true', 'True', 'false', 'False'):
@@ -141,7 +140,7 @@ def _convert(type_: Any, text: str) -> Any:
 
 def _refuse_reuse(result: Mapping[str, Any], clause: _Clause, index: Optional[int],
                   values: str) -> None:
-  """Raises HParamReuseError if `result` has a value for what `clause` sets."""
+  """Raises HParamReuseError if `result` already has a value for the name of `clause`."""
   name = clause.name
   if name not in result:
     return
@@ -154,11 +153,17 @@ def _refuse_reuse(result: Mapping[str, Any], clause: _Clause, index: Optional[in
                                 (target, shown(values), _where(clause)))
 
 
-def parse_clauses(values: str,
-           type_map: Mapping[str, Any],
-           skip: Callable[[str], bool],
-           check: Callable[[str, Any], Any]) -> Dict[str, Any]:
-  """Parses `values`; `skip(name)` drops unknown names, `check` sees each clause's value."""
+def parse_clauses(values: str, type_map: Mapping[str, type], skip: Callable[[str], bool],
+                  check: Callable[[str, Any], object]) -> Dict[str, Any]:
+  """Returns the values that a string sets, by name; see parse_values.
+
+  Args:
+    values: the clauses.
+    type_map: the type of each name.
+    skip: called with an unknown name; whether to ignore the clause.
+    check: called with the name and value of each clause; it raises a PruningError if the value is
+      not allowed.
+  """
   if not isinstance(values, str):
     raise errors.HParamTypeError('Hyperparameters are parsed from a string of name=value '
                                  'clauses, not from %s' % _type_name(type(values)))
@@ -169,15 +174,15 @@ def parse_clauses(values: str,
       if skip(name):
         continue
       raise unknown('Unknown hyperparameter type for %s' % shown(name), name, type_map,
-                     _where(clause))
+                    _where(clause))
     if clause.is_list and clause.list_index is not None:
       raise errors.HParamSyntaxError(
           'Assignment of a list to a list index.%s Write name=[value,value] to set the whole '
           'list, or name[index]=value to set one' % _where(clause))
-    # An index with more digits than this is out of the range of any list.
+    # An index with more digits than this is out of range for any list.
     index = None if clause.list_index is None else int(
         clause.list_index if len(clause.list_index) < 19 else '9' * 19)
-    # Lists before their values are read, scalars after: contrib reported errors in this order.
+    # Check lists before reading their values, and scalars after: contrib's order of errors.
     if clause.is_list:
       _refuse_reuse(result, clause, index, values)
     value = _value_of(clause, type_map[name], values)
@@ -194,11 +199,11 @@ def parse_clauses(values: str,
   return result
 
 
-def _value_of(clause: _Clause, type_: Any, values: str) -> Any:
-  """Returns the value of a clause: a scalar of a type, or a list of them.
+def _value_of(clause: _Clause, type_: type, values: str) -> Any:
+  """Returns the value of a clause: a scalar of type `type_`, or a list of such scalars.
 
   Raises:
-    errors.HParamTypeError: the text is no such value.
+    errors.HParamTypeError: the text is not a value of the type.
   """
   try:
     if clause.is_list:
@@ -210,44 +215,44 @@ def _value_of(clause: _Clause, type_: Any, values: str) -> Any:
     raise errors.HParamTypeError(
         "Could not parse hparam '%s' of type '%s' with value '%s' in %s%s; %s" %
         (shown(clause.name), _type_name(type_), shown(clause.value), shown(values),
-         _where(clause), _ALLOWED.get(type_, 'that is no value of its type'))) from None
+         _where(clause), _ALLOWED.get(type_, 'the value does not have this type'))) from None
 
 
 def parse_values(values: str,
-                 type_map: Mapping[str, Any],
+                 type_map: Mapping[str, type],
                  ignore_unknown: bool = False) -> Dict[str, Any]:
-  """Parses a string of `name=value` clauses.
+  """Returns the values that a string of `name=value` clauses sets, by name.
 
   >>> parse_values('x=5, l=[1,2], arr[1]=3', {'x': int, 'l': int, 'arr': int})
   {'x': 5, 'l': [1, 2], 'arr': {1: 3}}
 
   Args:
     values: the clauses; the module's docstring has the grammar.
-    type_map: the type of each name; for a list the type of its values. An int
-      takes what int() takes, a float what float() takes, a bool takes true,
-      True, false, False and whole numbers, a str any text.
-    ignore_unknown: whether to drop names that are not in `type_map`.
+    type_map: the type of each name; for a list the type of its values. An int accepts the same
+      text as int() and a float the same as float(). A bool accepts true, True, false, False and
+      whole numbers, and a str any text.
+    ignore_unknown: whether to ignore names that are not in `type_map`.
 
   Returns:
-    A dict from name to the scalar, the list, or, for index assignments, a dict
-    from index to scalar.
+    A dict from name to the scalar, the list, or, for index assignments, a dict from index to
+    scalar.
 
   Raises:
     HParamSyntaxError: a clause is malformed, or sets a list index to a list.
     UnknownHParamError: a name is not in `type_map`.
-    HParamTypeError: a value is not one of its type.
-    HParamReuseError: a name, or an index of it, is set twice.
+    HParamTypeError: a value does not have the type of its name.
+    HParamReuseError: a name, or an index of a name, is set twice.
   """
   return parse_clauses(values, type_map, lambda name: ignore_unknown, lambda name, value: None)
 
 
-def cast(name: str, param_type: Any, value: Any) -> Any:
-  """Returns `value` as a `param_type` where that loses nothing, as contrib does.
+def cast(name: str, param_type: type, value: Any) -> Any:
+  """Returns `value` as a `param_type` if this loses no information, as contrib does.
 
-  An int becomes a float, and any other kind of integer (NumPy's, say) an int;
-  text never becomes a number nor a number text; bools stand apart from numbers.
-  A hyperparameter that started as None takes anything. Text and bytes turn into
-  each other as UTF-8 (contrib stores "b'x'" for b'x').
+  An int becomes a float, and other kinds of integers, for example NumPy's, become an int. Text
+  never becomes a number, a number never becomes text, and bools are not numbers. A hyperparameter
+  whose first value was None accepts anything. Text and bytes convert to each other as UTF-8
+  (contrib stores "b'x'" for b'x').
 
   Raises:
     HParamTypeError: the value does not fit.

@@ -3,7 +3,7 @@
 """HParams: named, typed values, and the `name=value` string that sets them (see grammar.py)."""
 
 import json
-from typing import Any, Dict, Iterable, List, Mapping, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from absl import logging
 
@@ -15,8 +15,8 @@ from model_pruning.hparams.grammar import parse_values as parse_values
 class HParams(object):
   """A set of named hyperparameters, each with a type and a value.
 
-  The type is that of the value a hyperparameter is created with: a bool, int,
-  float or str, or a list of one of these. Each is also an attribute.
+  The first value of a hyperparameter sets its type: a bool, int, float or str, or a list of one of
+  these types. Each hyperparameter is also an attribute.
 
   >>> hparams = HParams(target_sparsity=0.5, nbins=256)
   >>> hparams.parse('target_sparsity=0.9').target_sparsity
@@ -25,30 +25,31 @@ class HParams(object):
   target_sparsity=0.9,nbins=256
   """
 
-  def __init__(self, hparam_def: Any = None, model_structure: Any = None, **kwargs: Any) -> None:
+  def __init__(self, hparam_def: None = None, model_structure: Any = None, **kwargs: Any) -> None:
     """Creates the hyperparameters named by the keyword arguments.
 
     Args:
-      hparam_def: must be None; contrib took a protocol buffer of its own here.
-      model_structure: kept for get_model_structure(), otherwise unused.
+      hparam_def: must be None; contrib accepted its own protocol buffer here.
+      model_structure: returned by get_model_structure(), and otherwise unused.
       **kwargs: the names and the values, in the order of values() and str().
 
     Raises:
       HParamTypeError: `hparam_def` is given, or a list is empty.
-      HParamReuseError: a name is that of a method.
+      HParamReuseError: a name is also the name of a method.
     """
     if hparam_def is not None:
-      raise errors.HParamTypeError('hparam_def is not supported, since its protocol buffer left '
-                                   'with tf.contrib: pass the values as keyword arguments')
-    self._hparam_types: Dict[str, Tuple[Any, bool]] = {}
+      raise errors.HParamTypeError('hparam_def is not supported, because its protocol buffer '
+                                   'was part of tf.contrib: pass the values as keyword arguments')
+    self._hparam_types: Dict[str, Tuple[type, bool]] = {}
     self._ignored: Dict[str, str] = {}
     self._model_structure = model_structure
     for name, value in kwargs.items():
       self.add_hparam(name, value)
 
   def __setattr__(self, name: str, value: Any) -> None:
-    # As in contrib an attribute takes a value of any type. An attribute that is no hyperparameter
-    # would silently do nothing; attributes that a subclass declares are its own affair.
+    # As in contrib, an attribute accepts a value of any type. Setting an attribute that is not a
+    # hyperparameter would silently have no effect, so it is an error. A subclass may declare more
+    # attributes.
     if not name.startswith('_') and name not in self._hparam_types and not hasattr(
         type(self), name):
       if name not in self._ignored:
@@ -63,11 +64,11 @@ class HParams(object):
     """Adds a hyperparameter.
 
     Args:
-      name: its name, which must be free.
-      value: its value: a scalar or a list or tuple, from which it takes its type.
+      name: its name, which no attribute may have.
+      value: its value, a scalar, a list or a tuple, which also sets its type.
 
     Raises:
-      HParamReuseError: there is an attribute of that name.
+      HParamReuseError: there is already an attribute with this name.
       HParamTypeError: `value` is an empty list.
     """
     if getattr(self, name, None) is not None:
@@ -77,24 +78,24 @@ class HParams(object):
     is_list = isinstance(value, (list, tuple))
     if is_list and not value:
       raise errors.HParamTypeError(
-          "Multi-valued hyperparameters cannot be empty: %s; give it one value, such as [''], "
-          'to tell the type' % grammar.shown(name))
+          "Multi-valued hyperparameters cannot be empty: %s; give it one value, for example [''], "
+          'to set its type' % grammar.shown(name))
     self._hparam_types[name] = (type(value[0] if is_list else value), is_list)
-    # A list is copied: the caller's must not change with this object.
+    # Copy a list, so that changes to this object do not change the caller's list.
     setattr(self, name, value[:] if is_list else value)
 
   def accept_and_ignore(self, names: Union[Mapping[str, str], Iterable[str]],
                         reason: str = '') -> None:
-    """Lets parse(), override_from_dict() and parse_json() take names and drop them.
+    """Makes parse(), override_from_dict() and parse_json() accept and ignore some names.
 
-    One warning per call names all that were dropped, and the reason.
+    Each of these calls logs one warning with all ignored names and the reasons.
 
     Args:
-      names: the names, or a mapping from name to a reason of its own.
-      reason: why a value for them has no effect.
+      names: the names, or a mapping from each name to its own reason.
+      reason: why values for the names have no effect.
 
     Raises:
-      HParamReuseError: a name is that of a hyperparameter.
+      HParamReuseError: a hyperparameter has one of the names.
     """
     reasons = dict(names) if isinstance(names, Mapping) else {name: reason for name in names}
     for name in reasons:
@@ -114,12 +115,12 @@ class HParams(object):
           for reason, group in by_reason.items()))
 
   def _fitted(self, name: str, value: Any) -> Any:
-    """Returns what set_hparam(name, value) stores; changes nothing."""
+    """Returns the value that set_hparam(name, value) stores, without storing it."""
     if name not in self._hparam_types:
       raise grammar.unknown("Unknown hyperparameter '%s'" % grammar.shown(name), name,
                             self._hparam_types)
     param_type, is_list = self._hparam_types[name]
-    # What parse() makes of index assignments.
+    # parse() represents index assignments as a dict from index to value.
     indexed = isinstance(value, dict) and value and all(type(index) is int for index in value)
     if is_list and indexed:
       return self._with_indices(name, value)
@@ -135,13 +136,14 @@ class HParams(object):
                                  '%s=value' % (name, name))
 
   def _with_indices(self, name: str, changes: Mapping[int, Any]) -> List[Any]:
+    """Returns the list of a hyperparameter with the values at some indices changed."""
     current = getattr(self, name)
     current = list(current) if isinstance(current, (list, tuple)) else []
     for index, value in changes.items():
       if not 0 <= index < len(current):
         raise errors.HParamTypeError(
-            "List index out of range: hparam '%s' has %d value(s), counted from 0, and an index "
-            'adds none: got index %d; set the whole list with %s=[value,value]' %
+            "List index out of range: hparam '%s' has %d value(s), counted from 0, and assigning "
+            'to an index adds no value: got index %d; set the whole list with %s=[value,value]' %
             (name, len(current), index, name))
       current[index] = grammar.cast(name, self._hparam_types[name][0], value)
     return current
@@ -151,39 +153,38 @@ class HParams(object):
 
     Args:
       name: its name.
-      value: a value of its type (an int will do for a float); a list if it is
-        one; or, for a list, a dict from index to value, which changes only the
-        values at those indices and never the length.
+      value: a value of its type (a float also accepts an int). For a list, a list of such values,
+        or a dict from index to value, which changes only the values at these indices and never
+        the length.
 
     Raises:
-      UnknownHParamError: there is none of that name (also a KeyError).
-      HParamTypeError: the value does not fit the type, is a list where there is
-        none or no list where there is one, or an index is out of range.
+      UnknownHParamError: there is no hyperparameter with this name (also a KeyError).
+      HParamTypeError: the value does not fit the type, is a list for a scalar hyperparameter or a
+        scalar for a list, or an index is out of range.
     """
     setattr(self, name, self._fitted(name, value))
 
   def del_hparam(self, name: str) -> None:
-    """Removes a hyperparameter; does nothing if there is none of that name."""
+    """Removes a hyperparameter; does nothing if there is none with this name."""
     if name in self._hparam_types:
       del self._hparam_types[name]
       self.__dict__.pop(name, None)
 
   def parse(self, values: str) -> 'HParams':
-    """Sets hyperparameters from a string such as 'a=1,b=[x,y],c[0]=2'.
+    """Sets hyperparameters from a string, for example 'a=1,b=[x,y],c[0]=2'.
 
-    The index form changes one value of a list there is (contrib parsed it, then
-    always failed to store it) and never makes the list longer. When an error is
-    raised, nothing has been changed.
+    The index form changes one value of an existing list and never makes the list longer. (contrib
+    parsed it, but always failed to store it.) If an error is raised, nothing has changed.
 
     Args:
-      values: the clauses; the module's docstring has the grammar.
+      values: the clauses; grammar.py has the grammar.
 
     Returns:
       This object.
 
     Raises:
-      ValueError: as `parse_values` and `set_hparam` do, naming the clause and
-        its place, clauses and characters counted from 1.
+      ValueError: see `parse_values` and `set_hparam`. The message names the clause and its
+        position, counting clauses and characters from 1.
     """
     ignored: List[str] = []
 
@@ -198,17 +199,17 @@ class HParams(object):
     return self.override_from_dict(parsed)
 
   def override_from_dict(self, values_dict: Mapping[str, Any]) -> 'HParams':
-    """Sets hyperparameters from a dict, all of them or, on an error, none.
+    """Sets hyperparameters from a dict: all of them, or none if an error is raised.
 
     Args:
-      values_dict: values by name, each as `set_hparam` takes it.
+      values_dict: values by name; see `set_hparam`.
 
     Returns:
       This object.
 
     Raises:
-      UnknownHParamError: there is none of a name (also a KeyError).
-      HParamTypeError: a value does not fit.
+      UnknownHParamError: there is no hyperparameter with one of the names (also a KeyError).
+      HParamTypeError: a value does not fit the type.
     """
     fitted = {name: self._fitted(name, value) for name, value in values_dict.items()
               if name in self._hparam_types or name not in self._ignored}
@@ -226,35 +227,36 @@ class HParams(object):
 
     Raises:
       HParamSyntaxError: the string is not a JSON object.
-      ValueError: as `override_from_dict` does.
+      ValueError: see `override_from_dict`.
     """
     try:
       values = json.loads(values_json)
     except (ValueError, TypeError, RecursionError) as e:
       raise errors.HParamSyntaxError(
-          'Could not parse hyperparameters as JSON: %s in %s; allowed is an object such as '
+          'Could not parse hyperparameters as JSON: %s in %s; allowed: an object, for example '
           '{"nbins": 10}' % (grammar.shown(e), grammar.shown(values_json))) from None
     if not isinstance(values, dict):
       raise errors.HParamSyntaxError(
-          'Could not parse hyperparameters as JSON: %s is not an object such as {"nbins": 10}' %
-          grammar.shown(values_json))
+          'Could not parse hyperparameters as JSON: %s is not an object; an example of an object '
+          'is {"nbins": 10}' % grammar.shown(values_json))
     return self.override_from_dict(values)
 
-  def to_json(self, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
-    """Returns the values as a JSON object, without functions; the arguments are json.dumps()'s."""
+  def to_json(self, indent: Optional[int] = None,
+              separators: Optional[Tuple[str, str]] = None, sort_keys: bool = False) -> str:
+    """Returns the values, except functions, as a JSON object; for the arguments see json.dumps."""
     values = {name: value for name, value in self.values().items() if not callable(value)}
     return json.dumps(values, indent=indent, separators=separators, sort_keys=sort_keys)
 
   def values(self) -> Dict[str, Any]:
-    """Returns a dict of the values by name, in the order the names were added."""
+    """Returns a dict of the values by name, in the order in which the names were added."""
     found = {name: getattr(self, name) for name in self._hparam_types}
     return {name: list(v) if isinstance(v, list) else v for name, v in found.items()}
 
   def get(self, key: str, default: Any = None) -> Any:
-    """Returns the value of `key`, or `default` if there is none of that name.
+    """Returns the value of `key`, or `default` if there is no hyperparameter with this name.
 
     Raises:
-      HParamTypeError: `default` could not be a value of `key`.
+      HParamTypeError: `default` does not fit the type of `key`.
     """
     if key not in self._hparam_types:
       return default
@@ -272,15 +274,15 @@ class HParams(object):
     return getattr(self, key)
 
   def set_model_structure(self, model_structure: Any) -> None:
-    """Stores an object of the caller's, for get_model_structure()."""
+    """Stores an object of the caller for get_model_structure()."""
     self._model_structure = model_structure
 
   def get_model_structure(self) -> Any:
-    """Returns what was stored by set_model_structure() or the constructor."""
+    """Returns the object stored by set_model_structure() or the constructor."""
     return self._model_structure
 
   def copy(self) -> 'HParams':
-    """Returns a copy; setting or adding a hyperparameter in one leaves the other alone."""
+    """Returns a copy; setting or adding a hyperparameter in one does not change the other."""
     clone = type(self).__new__(type(self))
     for name, value in self.__dict__.items():
       clone.__dict__[name] = value.copy() if isinstance(value, (list, dict)) else value
@@ -288,26 +290,25 @@ class HParams(object):
 
   __copy__ = copy
 
-  def __eq__(self, other: Any) -> Any:
+  def __eq__(self, other: object) -> bool:
     if not isinstance(other, HParams):
       return NotImplemented
     return self._hparam_types == other._hparam_types and self.values() == other.values()
 
-  __hash__ = None  # type: ignore  # Equal by value, and the values change.
+  __hash__ = None  # type: ignore  # Objects are equal by value, and the values change.
 
   def __contains__(self, key: str) -> bool:
     return key in self._hparam_types
 
   def __str__(self) -> str:
-    """Returns the string that parse() takes.
+    """Returns a string for parse().
 
-    Scalars are written as contrib wrote them. Lists are written without the
-    quotes and blanks contrib put there, which its parse() read as part of the
-    values; only an empty string is written as '' there. Text with a comma or
-    '[' in it, or in a list with a blank or ']', does not come back as it was:
-    the grammar has no form for it.
+    Scalars are written as contrib wrote them. Lists are written without contrib's quotes and
+    blanks, because its parse() read these as part of the values; only an empty string in a list is
+    written as ''. Text with a comma or '[', and text in a list with a blank or ']', cannot be
+    parsed again: the grammar has no form for it.
     """
-    def written(value: Any) -> str:
+    def written(value: object) -> str:
       if isinstance(value, (list, tuple)):
         return '[%s]' % ','.join("''" if v == '' else str(v) for v in value)
       return str(value)

@@ -1,9 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The maps of the hyperparameters: regular expression -> value, and which weight they match."""
+"""Parses the maps of the hyperparameters, regular expression -> value, and looks up weights."""
 
 import functools
-from typing import Any, Callable, Iterable, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Iterable, Optional, Sequence, Tuple, TypeVar
 
 from model_pruning import errors
 from model_pruning.hparams import grammar
@@ -11,20 +11,30 @@ from model_pruning.hparams.expressions import Expression
 
 BlockDims = Tuple[int, int]
 
-# A dimension of a weight is an int32 on most devices.
+# The dimensions of a weight are int32 on most devices.
 LARGEST_BLOCK_DIM = 2**31 - 1
 _Value = TypeVar('_Value')
 Entries = Sequence[Tuple[str, _Value]]
 
 
 def parse_map(hparam: str, entries: Iterable[str], form: str,
-              parse: Callable[[str], Any]) -> Tuple[Tuple[str, Any], ...]:
-  """Splits 'regex:value' entries; `parse` turns the text of a value into it."""
+              parse: Callable[[str], _Value]) -> Tuple[Tuple[str, _Value], ...]:
+  """Returns the (regex, value) pairs of 'regex:value' entries.
+
+  Args:
+    hparam: the name of the hyperparameter, for errors.
+    entries: the entries; empty strings are ignored.
+    form: the allowed form, for errors.
+    parse: converts the text of a value; raises ValueError if it is invalid.
+
+  Raises:
+    errors.MapError: an entry has another form, an invalid value, or an invalid expression.
+  """
   parsed = []
   for entry in entries:
     if not entry:
       continue
-    # A regular expression may itself hold a colon, the value never does.
+    # The regular expression may contain a colon; the value never does.
     pattern, colon, text = entry.rpartition(':')
     if not colon or not pattern:
       raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
@@ -39,14 +49,14 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
 
 
 def expression(where: str, pattern: str) -> Expression:
-  """Returns the regular expression that a user gives.
+  """Returns the compiled regular expression of a user.
 
   Args:
-    where: what it is given for; the error begins with it.
-    pattern: its text.
+    where: the option that contains it; the error message begins with this.
+    pattern: the text of the expression.
 
   Raises:
-    errors.MapError: it is not one, or one that could take forever to match.
+    errors.MapError: it is not a regular expression, or matching it could take forever.
   """
   try:
     return _compiled(pattern)
@@ -59,7 +69,7 @@ _compiled = functools.lru_cache(maxsize=1024)(Expression)
 
 
 def parse_sparsity(text: str) -> float:
-  """Returns the sparsity that `text` is; raises ValueError if it is none."""
+  """Returns `text` as a sparsity; raises ValueError if it is not a number in [0, 1)."""
   value = float(text)
   if not 0.0 <= value < 1.0:
     raise ValueError('sparsity %s is outside [0, 1)' % text)
@@ -67,7 +77,7 @@ def parse_sparsity(text: str) -> float:
 
 
 def parse_block_dims(text: str) -> BlockDims:
-  """Returns (height, width) of 'HEIGHTxWIDTH'; raises ValueError if `text` is no such thing."""
+  """Returns (height, width) of 'HEIGHTxWIDTH'; raises ValueError if `text` has another form."""
   dims = text.split('x')
   if len(dims) != 2:
     raise ValueError('block dimensions %r are not two numbers joined by x' % text)
@@ -82,16 +92,16 @@ def parse_block_dims(text: str) -> BlockDims:
 
 
 def is_block_dim(dim: int) -> bool:
-  """Returns whether a block may have that height or width; -1 is the whole dimension."""
+  """Whether `dim` is allowed as the height or width of a block; -1 is the whole dimension."""
   return dim == -1 or 1 <= dim <= LARGEST_BLOCK_DIM
 
 
 def lookup(hparam: str, entries: Entries[_Value], name: str,
            kind: str = 'weight') -> Optional[_Value]:
-  """Returns the value of the one entry whose key is found in `name`, None if there is none.
+  """Returns the value of the entry whose key matches in `name`; None if no key matches.
 
   Raises:
-    errors.MapError: several keys are.
+    errors.MapError: several keys match.
   """
   matches = [entry for entry in entries if expression(hparam, entry[0]).search(name)]
   if len(matches) > 1:
@@ -101,15 +111,15 @@ def lookup(hparam: str, entries: Entries[_Value], name: str,
 
 
 def lookup_group(hparam: str, entries: Entries[_Value], group: str) -> Optional[_Value]:
-  """Returns the value for a group: that of its very name, or else what lookup finds.
+  """Returns the value of the entry with the exact name of a group, or else the result of lookup.
 
-  The research branch knew names only, and a name may well be part of another.
+  In the research branch keys are names, and a name may be part of another.
   """
   exact = dict(entries).get(group)
   return lookup(hparam, entries, group, 'group') if exact is None else exact
 
 
-def check_keys(hparam: str, entries: Entries[Any], names: Sequence[str], kind: str) -> None:
+def check_keys(hparam: str, entries: Entries[object], names: Sequence[str], kind: str) -> None:
   """Raises errors.MapError if a key matches none of `names`."""
   for key, _ in entries:
     if not any(expression(hparam, key).search(name) for name in names):

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""PruningSpec: the validated, immutable meaning of a set of hyperparameters."""
+"""PruningSpec: a validated, immutable set of hyperparameters."""
 
 import dataclasses
 import json
@@ -21,16 +21,16 @@ from model_pruning.hparams.maps import parse_block_dims
 from model_pruning.hparams.maps import parse_map
 from model_pruning.hparams.maps import parse_sparsity
 
-# The saliencies, which engine/saliency.py has under these names.
+# The names of the saliencies in engine/saliency.py.
 PRUNE_OPTIONS = ('weight', 'first_order_gradient', 'second_order_gradient')
 
-# The group of those that apply_mask_with_group is given no name for: each is pruned on its own.
+# The group of weights for which apply_mask_with_group has no name. Each is pruned separately.
 UNGROUPED_GROUP_NAME = 'ungrouped'
 
-# The largest step there is: the variable last_mask_update_step is an int32.
+# The largest step: the variable last_mask_update_step is an int32.
 LARGEST_STEP = 2**31 - 1
 
-# Of an estimate by equal bins; more of them could not be told apart in float32.
+# The most bins of the histogram estimate; float32 could not represent more of them exactly.
 _MOST_BINS = 2**24
 
 _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*')
@@ -38,15 +38,15 @@ _NAME = re.compile(r'[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*')
 
 @dataclasses.dataclass(frozen=True)
 class PruningSpec:
-  """What to prune, how far and when. Immutable, and valid by construction.
+  """The hyperparameters of pruning, immutable and validated on construction.
 
   The fields are the hyperparameters of `get_pruning_hparams`, with the maps
   parsed into tuples of (regular expression, value).
 
   Raises (all subclasses of ValueError):
     errors.SpecError: a value is outside its range.
-    errors.BlockError: block dimensions or pooling function are impossible.
-    errors.MapError: a map entry cannot be read, or its value is out of range.
+    errors.BlockError: the block dimensions or the pooling function are invalid.
+    errors.MapError: a map entry cannot be parsed, or its value is out of range.
   """
   name: str = 'model_pruning'
   begin_pruning_step: int = 0
@@ -76,16 +76,16 @@ class PruningSpec:
 
   @classmethod
   def from_hparams(cls, hparams: HParams) -> 'PruningSpec':
-    """Returns the spec that `hparams` means. `hparams` is left as it is.
+    """Returns the spec for `hparams`, which does not change.
 
-    An HParams without some of the names, such as one built for contrib, gets
-    the defaults for them; other names than the library's are passed over.
+    Names that are missing, for example in an HParams built for contrib, get their defaults. Names
+    unknown to the library are ignored.
 
     Raises:
-      errors.HParamTypeError: a value is of another type than the default.
+      errors.HParamTypeError: a value does not have the type of the default.
     """
     checked = get_pruning_hparams()
-    # Assigned attributes may be of any type; assigned here, they are checked and cast.
+    # Assigned attributes may have any type; this checks and casts them.
     checked.override_from_dict(
         {name: _whole(name, value) if isinstance(checked.get(name), int) else value
          for name, value in hparams.values().items() if name in checked})
@@ -99,7 +99,11 @@ class PruningSpec:
 
   @classmethod
   def create(cls, spec: Union['PruningSpec', HParams, str, None] = None) -> 'PruningSpec':
-    """Returns the spec for what users pass: an HParams, a string, None or a spec."""
+    """Returns the spec for an HParams, a string, None (the defaults) or a spec.
+
+    Raises:
+      errors.SpecError: `spec` is something else.
+    """
     if isinstance(spec, cls):
       return spec
     if spec is None or isinstance(spec, str):
@@ -107,7 +111,7 @@ class PruningSpec:
     if isinstance(spec, Mapping) or not callable(getattr(spec, 'values', None)):
       raise errors.SpecError('spec is %r; expected an HParams, a string of name=value clauses, or '
                              'None for the defaults%s' % (
-                                 spec, '; a flag has its string in .value'
+                                 spec, '; the string of a flag is in .value'
                                  if hasattr(spec, 'value') else ''))
     return cls.from_hparams(spec)  # type: ignore[arg-type]
 
@@ -122,7 +126,7 @@ class PruningSpec:
     for name in ('begin_pruning_step', 'end_pruning_step', 'pruning_frequency',
                  'sparsity_function_begin_step', 'sparsity_function_end_step'):
       require(getattr(self, name) <= LARGEST_STEP, name, 'at most %d, the largest step that '
-              'last_mask_update_step can hold%s' % (LARGEST_STEP, '; -1 is for no end'
+              'last_mask_update_step can hold%s' % (LARGEST_STEP, '; -1 means no end'
                                                     if name == 'end_pruning_step' else ''))
     require(self.begin_pruning_step >= 0, 'begin_pruning_step', '0 or more')
     require(self.end_pruning_step == -1 or self.end_pruning_step > self.begin_pruning_step,
@@ -169,11 +173,11 @@ class PruningSpec:
     if not self.global_pruning:
       return
     if self.group_pruning:
-      raise errors.SpecError('global_pruning=true makes one group of all weights, so '
-                             'group_pruning=true cannot hold as well; leave out one of them')
+      raise errors.SpecError('global_pruning=true makes one group of all weights and excludes '
+                             'group_pruning=true; leave out one of them')
     if self.weight_sparsity_map:
-      raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so none can '
-                             'have a sparsity of its own; leave out weight_sparsity_map')
+      raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so no '
+                             'weight can have its own sparsity; leave out weight_sparsity_map')
 
   def _check_n_of_m(self) -> None:
     def refuse(conflict: str) -> None:
@@ -181,14 +185,14 @@ class PruningSpec:
                              'one another: ' + conflict)
 
     if self.block_width == 1 and all(width == 1 for _, (_, width) in self.block_dims_map):
-      raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M, of 2 or '
-                              'more, and it is 1; 2 of 4 is block_width=4,target_sparsity=0.5 '
+      raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M of 2 or '
+                              'more, but it is 1; 2 of 4 is block_width=4,target_sparsity=0.5 '
                               '(with block_height=1)')
     if self.block_height != 1 or any(height != 1 for _, (height, _) in self.block_dims_map):
       raise errors.BlockError('intra_block_sparsity=true (N of M) takes M from the width of the '
                               'blocks; leave block_height, and the heights in block_dims_map, at 1')
     if self.group_pruning or self.global_pruning:
-      refuse('a threshold over several weights has no say in that; leave out %s' %
+      refuse('a threshold over several weights has no effect on them; leave out %s' %
              ('group_pruning' if self.group_pruning else 'global_pruning'))
     if self.threshold_decay:
       refuse('there is no threshold to smooth; leave out threshold_decay')
@@ -200,10 +204,10 @@ class PruningSpec:
     return json.dumps(dataclasses.asdict(self))
 
   def group_for(self, registered: Optional[str]) -> Optional[str]:
-    """Returns the group that a weight is pruned with, None if it is pruned on its own.
+    """Returns the group with which a weight is pruned; None if it is pruned separately.
 
     Args:
-      registered: the group it was entered into when it was masked, or None.
+      registered: the group given when the weight was masked, or None.
     """
     if self.global_pruning:
       return 'all_weights'
@@ -212,19 +216,19 @@ class PruningSpec:
     return None
 
   def mapped_sparsity(self, weight_name: str, group: Optional[str] = None) -> Optional[float]:
-    """Returns the target that a map gives a weight or its group, None if none does."""
+    """Returns the target of a weight or its group in a map; None if no map matches."""
     if group is not None:
       return lookup_group('group_sparsity_map', self.group_sparsity_map, group)
     own = lookup('weight_sparsity_map', self.weight_sparsity_map, weight_name)
     return dict(self.group_sparsity_map).get(UNGROUPED_GROUP_NAME) if own is None else own
 
   def target_for(self, weight_name: str, group: Optional[str] = None) -> float:
-    """Returns the target sparsity of the weight of that op name, or of the group it is in."""
+    """Returns the target sparsity of the weight with a given op name, or of its group."""
     mapped = self.mapped_sparsity(weight_name, group)
     return self.target_sparsity if mapped is None else mapped
 
   def block_dims_for(self, weight_name: str, group: Optional[str] = None) -> BlockDims:
-    """Returns (height, width) of the blocks of the weight of that op name; -1 unresolved."""
+    """Returns (height, width) of the blocks of the weight with a given op name; may contain -1."""
     mapped = lookup('block_dims_map', self.block_dims_map, weight_name)
     if mapped is None and group is not None:
       mapped = lookup_group('group_block_dims_map', self.group_block_dims_map, group)
@@ -234,20 +238,20 @@ class PruningSpec:
 
   def check_weights(self, weight_names: Sequence[str],
                     groups: Sequence[Optional[str]] = ()) -> None:
-    """Holds the maps against the weights there are.
+    """Checks the maps against the masked weights.
 
     Args:
-      weight_names: their op names.
-      groups: the group that each was entered into, None for none; all None if empty.
+      weight_names: the op names of the weights.
+      groups: the group of each weight, or None; empty if no weight is in a group.
 
     Raises:
-      errors.MapError: a key of a map matches no weight or group, two keys of one
-        map match the same, or a member of a group is given a sparsity of its own.
-      errors.GroupError: group_pruning is true and there is no group.
+      errors.MapError: a key of a map matches no weight or group, two keys of a map match the same
+        weight or group, or weight_sparsity_map has a sparsity for a member of a group.
+      errors.GroupError: group_pruning is true, but no weight is in a group.
     """
     groups = list(groups) or [None] * len(weight_names)
     for name, group in zip(weight_names, groups):
-      # Looks everything up, as several matches are errors.
+      # Look up every weight in every map, because several matches are an error.
       own = lookup('weight_sparsity_map', self.weight_sparsity_map, name)
       together = self.group_for(group)
       self.target_for(name, together)
@@ -261,23 +265,23 @@ class PruningSpec:
     if not self.group_pruning:
       return
     if not any(groups):
-      raise errors.GroupError('group_pruning=true, but no masked weight is in a group; enter them '
+      raise errors.GroupError('group_pruning=true, but no masked weight is in a group; set groups '
                               'with masked_scope(group_name=...) or apply_mask_with_group, or use '
-                              'global_pruning=true for one threshold over all')
+                              'global_pruning=true for one threshold over all weights')
     names = sorted({group for group in map(self.group_for, groups) if group is not None})
     has_ungrouped = any(self.group_for(group) is None for group in groups)
     for hparam in ('group_sparsity_map', 'group_block_dims_map'):
-      # That name stands for itself alone, and for no group that a key could be found in.
+      # UNGROUPED_GROUP_NAME means the ungrouped weights and need not match a group.
       entries = [entry for entry in getattr(self, hparam)
                  if not has_ungrouped or entry[0] != UNGROUPED_GROUP_NAME]
       check_keys(hparam, entries, names, 'group')
 
 
 def _whole(name: str, value: Any) -> Any:
-  """Returns an int for a float without a fraction, as contrib took it; other values as they are.
+  """Returns an int for a float without a fractional part, as contrib did; else the value itself.
 
   Raises:
-    errors.HParamTypeError: a float with a fraction, or one that is no number.
+    errors.HParamTypeError: a float with a fractional part, infinite or NaN.
   """
   if not isinstance(value, numbers.Real) or isinstance(value, (bool, numbers.Integral)):
     return value
@@ -293,8 +297,8 @@ def check_prune_option(option: str) -> None:
   """Raises errors.SpecError if there is no such prune_option."""
   if option == 'compression':
     raise errors.SpecError(
-        "prune_option='compression' asks for low-rank compression, which belongs to the research "
-        "branch's compression library and not to model_pruning; use one of: %s" %
+        "prune_option='compression' requests low-rank compression, which is part of the research "
+        "branch's compression library and not of model_pruning; use one of: %s" %
         ', '.join(map(repr, PRUNE_OPTIONS)))
   if option not in PRUNE_OPTIONS:
     raise errors.SpecError('Illegal value for prune_option: %r%s; it is one of: %s' % (

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The import paths of tf.contrib.model_pruning, and of the research branch that went on from it.
+"""The import paths of tf.contrib.model_pruning and of its research branch.
 
-Re-exports, and adapters of a few lines.
+The modules contain re-exports and short adapters.
 """

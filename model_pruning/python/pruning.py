@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`from model_pruning.python import pruning`, as code written for the predecessors has it."""
+"""`from model_pruning.python import pruning`, for code written for contrib or its branch."""
 
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Dict, Mapping, Optional, Tuple, Union
 
 from model_pruning import apply_mask as apply_mask
 from model_pruning import apply_mask_and_return as apply_mask_and_return
@@ -32,8 +32,10 @@ from model_pruning.names import OLD_WEIGHT_COLLECTION as OLD_WEIGHT_COLLECTION
 from model_pruning.names import THRESHOLD_COLLECTION as THRESHOLD_COLLECTION
 from model_pruning.names import WEIGHT_COLLECTION as WEIGHT_COLLECTION
 from model_pruning.names import WEIGHT_GRADIENT_COLLECTION as WEIGHT_GRADIENT_COLLECTION
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
-# Under contrib's own names for them, which public code reads.
+# Contrib's private names, which public code reads.
 _MASK_COLLECTION = MASK_COLLECTION
 _THRESHOLD_COLLECTION = THRESHOLD_COLLECTION
 _MASKED_WEIGHT_COLLECTION = MASKED_WEIGHT_COLLECTION
@@ -45,15 +47,15 @@ _OLD_OLD_WEIGHT_COLLECTION = OLD_OLD_WEIGHT_COLLECTION
 
 
 class Pruning(_Pruning):
-  """model_pruning.Pruning, and the private attributes of contrib's that public code uses.
+  """model_pruning.Pruning with contrib's private attributes, which public code uses.
 
-  What is assigned to them, or to the hyperparameters of _spec, counts until the operations are
+  Assignments to them and to the hyperparameters of _spec take effect until the operations are
   built.
   """
 
   @property
   def spec(self) -> PruningSpec:
-    """The PruningSpec it follows: what _spec says now."""
+    """The PruningSpec of the current hyperparameters in _spec."""
     return PruningSpec.from_hparams(self._spec)
 
   @spec.setter
@@ -61,12 +63,12 @@ class Pruning(_Pruning):
     self._spec = _hparams_of(value)
 
   @property
-  def _sparsity(self) -> Any:
+  def _sparsity(self) -> Tensor:
     """The sparsity at the current step, a float32 scalar tensor."""
     return self._once('sparsity', lambda: tf.identity(self._function.at(self._step())()))
 
   @_sparsity.setter
-  def _sparsity(self, value: Any) -> None:
+  def _sparsity(self, value: Tensor) -> None:
     self._given_sparsity = value
 
   def _get_weight_sparsity_map(self) -> Dict[str, float]:
@@ -93,7 +95,7 @@ class Pruning(_Pruning):
 
 
 def _hparams_of(spec: PruningSpec) -> HParams:
-  """Returns the hyperparameters that a spec was made of."""
+  """Returns the hyperparameters of a spec."""
   hparams = get_pruning_hparams()
   for name in hparams.values():
     value = getattr(spec, name)
@@ -109,18 +111,19 @@ def _entries(values: Mapping[str, Union[float, Tuple[int, int]]]) -> list:
 
 def attach_group_suffix(collection_name: str, group_name: Optional[str] = None,
                         separator: str = '_') -> str:
-  """Returns the name of a group's collection; without a group that of the whole graph's."""
+  """Returns the name of the collection of a group; without a group, of the whole graph."""
   return collection_name if group_name is None else collection_name + separator + group_name
 
 
-def add_to_pruning_collections(mask: Any, threshold: Any, weight: Any, masked_weight: Any,
-                               gradient: Any = None, old_weight: Any = None,
-                               old_old_weight: Any = None,
+def add_to_pruning_collections(mask: Variable, threshold: Variable, weight: Variable,
+                               masked_weight: Tensor,
+                               gradient: Variable = None, old_weight: Variable = None,
+                               old_old_weight: Variable = None,
                                group_name: Optional[str] = None) -> None:
-  """Enters what belongs to one weight into the collections, those of a group if one is given.
+  """Adds a weight and its variables to the collections of the graph, or of a group.
 
-  For code that makes masks by itself. Members of a group need a second call
-  without group_name: a graph's weights are those of the collections without suffix.
+  This is for code that creates its own masks. Members of a group need a second call without
+  group_name, because the collections without a suffix must contain all weights of the graph.
   """
   for collection, item in ((MASK_COLLECTION, mask), (THRESHOLD_COLLECTION, threshold),
                            (WEIGHT_COLLECTION, weight), (MASKED_WEIGHT_COLLECTION, masked_weight),

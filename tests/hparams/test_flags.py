@@ -44,7 +44,7 @@ def _holder(**kwargs):
       'did you mean target_sparsity?']),
     ('target_sparsity=0.9,nbins=many',
      ["Could not parse hparam 'nbins'", "(clause 2 at character 21: 'nbins=many')",
-      'allowed is a whole number']),
+      'allowed: a whole number']),
     ('target_sparsity=1.5', ['target_sparsity', '1.5']),
 ])
 def test_a_bad_flag_ends_the_program_with_one_line(bad, parts):

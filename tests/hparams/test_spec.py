@@ -133,7 +133,7 @@ BAD = [
     ('group_pruning=true,global_pruning=true', errors.SpecError, 'leave out one of them'),
     ('global_pruning=true,weight_sparsity_map=[a:0.5]', errors.SpecError,
      'leave out weight_sparsity_map'),
-    ('intra_block_sparsity=true', errors.BlockError, 'block_width=M, of 2 or more, and it is 1'),
+    ('intra_block_sparsity=true', errors.BlockError, 'block_width=M of 2 or more, but it is 1'),
     ('intra_block_sparsity=true,block_dims_map=[a:1x1]', errors.BlockError, 'block_width=M'),
     ('intra_block_sparsity=true,block_height=2,block_width=4', errors.BlockError,
      'leave block_height'),

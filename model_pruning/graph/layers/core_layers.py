@@ -1,17 +1,24 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with masked weights as objects: contrib's core layers.
-
-Plain TensorFlow, with nothing of Keras.
-"""
+"""Layers with masked weights as objects: contrib's core layers, written without Keras."""
 
 import contextlib
 import operator
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.graph import registry
+from model_pruning.util.types import DType
+from model_pruning.util.types import Initializer
+from model_pruning.util.types import Regularizer
+from model_pruning.util.types import Scope
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
+
+# A function of a layer's outputs, and a size for all spatial dimensions or one for each.
+Activation = Optional[Callable[[Tensor], Tensor]]
+Sizes = Union[int, Sequence[int]]
 
 # By the rank of the inputs: channels last, channels first.
 DATA_FORMATS = {3: ('NWC', 'NCW'), 4: ('NHWC', 'NCHW'), 5: ('NDHWC', 'NCDHW')}
@@ -20,29 +27,30 @@ _ZEROS = tf.zeros_initializer()
 
 
 class MaskedLayer:
-  """What the layers share: variables made at the first call and used again at the next.
+  """The base class of the layers: creates variables at the first call and reuses them later.
 
   Attributes:
-    kernel, bias: the weight and the bias; bias is None without one.
+    kernel, bias: the weight and the bias; bias is None if there is none.
     mask, threshold: the variables that prune the kernel.
     masked_kernel: the tensor kernel * mask.
     built: whether these exist.
   """
 
-  def __init__(self, default_name: str, outputs: int, activation: Any, use_bias: Any,
-               kernel_initializer: Any, bias_initializer: Any, kernel_regularizer: Any,
-               bias_regularizer: Any, activity_regularizer: Any, trainable: bool,
-               name: Optional[str], dtype: Any = None, _scope: Any = None,
+  def __init__(self, default_name: str, outputs: int, activation: Activation, use_bias: bool,
+               kernel_initializer: Initializer, bias_initializer: Initializer,
+               kernel_regularizer: Regularizer,
+               bias_regularizer: Regularizer, activity_regularizer: Regularizer, trainable: bool,
+               name: Optional[str], dtype: DType = None, _scope: Scope = None,
                _reuse: Optional[bool] = None) -> None:
-    """Keeps the arguments.
+    """Stores the arguments.
 
     Args:
-      default_name: of the variable scope, where no name is given.
+      default_name: the name of the variable scope if `name` is None.
       outputs: number of output channels.
-      dtype: of the variables; None for that of the first inputs.
-      _scope: the variable scope for the variables, in place of one called `name`.
-      _reuse: whether they exist already.
-      And those of the classes.
+      dtype: the dtype of the variables; None for the dtype of the first inputs.
+      _scope: the variable scope for the variables, instead of a scope with the name `name`.
+      _reuse: whether the variables exist already.
+      For the other arguments see the subclasses.
     """
     self._default_name = name or default_name
     self._outputs = _positive('number of outputs', outputs)
@@ -57,24 +65,27 @@ class MaskedLayer:
     self.dtype = tf.as_dtype(dtype).base_dtype if dtype is not None else None
     self._scope, self._reuse = _scope, _reuse
     self.built = False
-    self.kernel: Any = None
-    self.bias: Any = None
-    self.mask: Any = None
-    self.threshold: Any = None
-    self.masked_kernel: Any = None
+    self.kernel: Variable = None
+    self.bias: Variable = None
+    self.mask: Variable = None
+    self.threshold: Variable = None
+    self.masked_kernel: Tensor = None
 
   @property
   def name(self) -> str:
-    """The last part of the name of the variable scope; as it was asked for until that is made."""
+    """The last part of the scope's name; before the scope is opened, the requested name."""
     return getattr(self._scope, 'name', self._default_name).split('/')[-1]
 
   @property
-  def trainable_weights(self) -> List[Any]:
+  def trainable_weights(self) -> List[Variable]:
+    """The kernel and the bias if they are trained; [] before the first call."""
     found = [self.kernel] + ([self.bias] if self.bias is not None else [])
     return found if self.built and self.trainable else []
 
   @property
-  def non_trainable_weights(self) -> List[Any]:
+  def non_trainable_weights(self) -> List[Variable]:
+    """The variables that are not trained, including mask and threshold; [] before the first call.
+    """
     if not self.built:
       return []
     return ([] if self.trainable else
@@ -82,18 +93,19 @@ class MaskedLayer:
                 self.mask, self.threshold]
 
   @property
-  def weights(self) -> List[Any]:
+  def weights(self) -> List[Variable]:
+    """All variables; [] before the first call."""
     return self.trainable_weights + self.non_trainable_weights
 
   trainable_variables = trainable_weights
   non_trainable_variables = non_trainable_weights
   variables = weights
 
-  def __call__(self, inputs: Any) -> Any:
-    """Returns the outputs of the layer; makes its variables the first time.
+  def __call__(self, inputs: Tensor) -> Tensor:
+    """Returns the outputs of the layer; the first call creates its variables.
 
     Raises:
-      errors.LayerError: the rank or the channels of the inputs do not suit.
+      errors.LayerError: the rank or the channels of the inputs are not allowed.
       errors.WeightError: weights of the inputs' dtype cannot be masked.
     """
     inputs = tf.convert_to_tensor(inputs, self.dtype)
@@ -105,7 +117,7 @@ class MaskedLayer:
         outputs = self.activation(outputs)
       if self.activity_regularizer is not None:
         loss = self.activity_regularizer(outputs)
-        # Per example, as the layers of TensorFlow count it.
+        # Divided by the batch size, as in the layers of TensorFlow.
         tf.add_to_collection(tf.GraphKeys.REGULARIZATION_LOSSES,
                              loss / tf.cast(tf.shape(outputs)[0], loss.dtype))
     return outputs
@@ -115,7 +127,7 @@ class MaskedLayer:
   @contextlib.contextmanager
   def _open_scope(self) -> Iterator[None]:
     if not isinstance(self._scope, tf.VariableScope):
-      # Without reuse, a name that is taken gets a suffix.
+      # Without reuse, a name that is in use gets a suffix.
       name = self._scope or (self._default_name if self._reuse else None)
       with tf.variable_scope(name, self._default_name) as opened:
         self._scope = opened
@@ -123,17 +135,18 @@ class MaskedLayer:
       with tf.name_scope(scope.original_name_scope):
         yield
 
-  def _build(self, inputs: Any) -> None:
+  def _build(self, inputs: Tensor) -> None:
+    """Creates the variables."""
     self.dtype = self.dtype or inputs.dtype.base_dtype
     if not self.dtype.is_floating:
-      raise errors.WeightError('Layer %s: its inputs have dtype %s, and so would its weights; only '
-                               'floating ones can be masked' % (self.name, self.dtype.name))
+      raise errors.WeightError('Layer %s: its inputs, and therefore its weights, have dtype %s; '
+                               'only floating weights can be masked' % (self.name, self.dtype.name))
     kernel = tf.get_variable('kernel', self._kernel_shape(inputs), self.dtype,
                              initializer=self.kernel_initializer,
                              regularizer=self.kernel_regularizer, trainable=self.trainable)
     self.masked_kernel, self.mask = registry.apply_mask_and_return(
         kernel, tf.get_variable_scope())
-    # Not `kernel` itself: inside a masked_scope, that is the product.
+    # Not `kernel` itself, which is the product inside a masked_scope.
     record, = (known for known in registry.masked_weights() if known.mask.name == self.mask.name)
     self.kernel, self.threshold = record.weight, record.threshold
     if self.use_bias:
@@ -142,28 +155,29 @@ class MaskedLayer:
                                   regularizer=self.bias_regularizer, trainable=self.trainable)
     self.built = True
 
-  def _channels(self, inputs: Any, axis: int) -> int:
+  def _channels(self, inputs: Tensor, axis: int) -> int:
+    """Returns the number of input channels; raises errors.LayerError if it is unknown."""
     channels = inputs.shape.as_list()[axis]
     if channels is None:
       raise errors.LayerError(
           'Layer %s: inputs of shape %s; the size of dimension %d, the channels, must be known to '
-          'make a weight for it (set_shape tells it)' % (self.name, inputs.shape, axis))
+          'create a weight (set it with set_shape)' % (self.name, inputs.shape, axis))
     return channels
 
-  def _kernel_shape(self, inputs: Any) -> Tuple[int, ...]:
-    """Returns the shape of the kernel; raises errors.LayerError if the inputs do not suit."""
+  def _kernel_shape(self, inputs: Tensor) -> Tuple[int, ...]:
+    """Returns the shape of the kernel; raises errors.LayerError for inputs that do not fit."""
     raise NotImplementedError
 
-  def _compute(self, inputs: Any) -> Any:
-    """Returns what goes into the activation."""
+  def _compute(self, inputs: Tensor) -> Tensor:
+    """Returns the outputs before the activation."""
     raise NotImplementedError
 
 
 class MaskedConvolution(MaskedLayer):
   """Convolution over any number of spatial dimensions; see MaskedConv2D."""
 
-  def __init__(self, default_name: str, rank: int, filters: int, kernel_size: Any, strides: Any,
-               padding: str, data_format: str, dilation_rate: Any, *args: Any,
+  def __init__(self, default_name: str, rank: int, filters: int, kernel_size: Sizes, strides: Sizes,
+               padding: str, data_format: str, dilation_rate: Sizes, *args: Any,
                **kwargs: Any) -> None:
     super().__init__(default_name, filters, *args, **kwargs)
     self.rank = rank
@@ -172,7 +186,7 @@ class MaskedConvolution(MaskedLayer):
     self.strides = _sizes('stride', strides, rank)
     self.dilation_rate = _sizes('rate', dilation_rate, rank)
     if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-      raise errors.LayerError('stride=%r and rate=%r: one of them must be 1 throughout' % (
+      raise errors.LayerError('stride=%r and rate=%r: one of them must be 1 in all dimensions' % (
           strides, dilation_rate))
     self.padding = str(padding).upper()
     if self.padding not in ('SAME', 'VALID'):
@@ -186,15 +200,15 @@ class MaskedConvolution(MaskedLayer):
   def _channels_first(self) -> bool:
     return self.data_format == 'channels_first'
 
-  def _kernel_shape(self, inputs: Any) -> Tuple[int, ...]:
+  def _kernel_shape(self, inputs: Tensor) -> Tuple[int, ...]:
     if inputs.shape.rank != self.rank + 2:
       raise errors.LayerError(
           'Layer %s: inputs of shape %s; a convolution over %d dimensions takes inputs of rank %d, '
-          'batch and channels included' % (self.name, inputs.shape, self.rank, self.rank + 2))
+          'including batch and channels' % (self.name, inputs.shape, self.rank, self.rank + 2))
     return self.kernel_size + (self._channels(inputs, 1 if self._channels_first else -1),
                                self.filters)
 
-  def _compute(self, inputs: Any) -> Any:
+  def _compute(self, inputs: Tensor) -> Tensor:
     outputs = tf.nn.convolution(
         inputs, self.masked_kernel, self.padding, strides=self.strides,
         dilation_rate=self.dilation_rate,
@@ -205,51 +219,52 @@ class MaskedConvolution(MaskedLayer):
       return tf.nn.bias_add(outputs, self.bias)
     if self.rank == 2:
       return tf.nn.bias_add(outputs, self.bias, data_format='NCHW')
-    # Not every version's bias_add takes channels first in other ranks.
+    # Some versions of bias_add do not support channels first for other ranks.
     return outputs + tf.reshape(self.bias, [self.filters] + [1] * self.rank)
 
 
 class MaskedConv2D(MaskedConvolution):
-  """Convolution of images with a masked kernel, as contrib's core layer.
+  """Convolution of images with a masked kernel: contrib's core layer.
 
-  Its variables are kernel, bias, mask and threshold in a variable scope of its
-  own. They are made when an instance is first called, and shared by its calls.
+  Its variables kernel, bias, mask and threshold are in its own variable scope. The first call of an
+  instance creates them, and later calls reuse them.
 
       layer = MaskedConv2D(32, [3, 3], activation=tf.nn.relu)
       outputs = layer(images)
   """
 
-  def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = 'valid',
-               data_format: str = 'channels_last', dilation_rate: Any = (1, 1),
-               activation: Optional[Callable[[Any], Any]] = None, use_bias: bool = True,
-               kernel_initializer: Any = None, bias_initializer: Any = _ZEROS,
-               kernel_regularizer: Any = None, bias_regularizer: Any = None,
-               activity_regularizer: Any = None, trainable: bool = True,
+  def __init__(self, filters: int, kernel_size: Sizes, strides: Sizes = (1, 1),
+               padding: str = 'valid', data_format: str = 'channels_last',
+               dilation_rate: Sizes = (1, 1),
+               activation: Activation = None, use_bias: bool = True,
+               kernel_initializer: Initializer = None, bias_initializer: Initializer = _ZEROS,
+               kernel_regularizer: Regularizer = None, bias_regularizer: Regularizer = None,
+               activity_regularizer: Regularizer = None, trainable: bool = True,
                name: Optional[str] = None, **kwargs: Any) -> None:
-    """Checks the arguments, and makes nothing yet.
+    """Checks the arguments; the first call creates the variables.
 
     Args:
       filters: number of output channels.
-      kernel_size, strides, dilation_rate: an integer, or one each for height and
-        width. One of strides and dilation_rate must be 1 throughout.
-      padding: 'valid' or 'same', in any case.
+      kernel_size, strides, dilation_rate: an integer, or two, for height and width. strides or
+        dilation_rate must be 1 in both dimensions.
+      padding: 'valid' or 'same', in lower or upper case.
       data_format: 'channels_last' for inputs [batch, height, width, channels], or
         'channels_first' for [batch, channels, height, width].
       activation: function of the outputs; None for none.
       use_bias: whether to add a bias.
-      kernel_initializer, bias_initializer: None for that of the variable scope, or
-        the default of get_variable.
-      kernel_regularizer, bias_regularizer: functions of a variable whose results go
-        into the collection of regularization losses, once per variable.
-      activity_regularizer: the same of the outputs, at each call; the result is
-        divided by the size of the batch.
-      trainable: whether kernel and bias are to be trained.
-      name: of the variable scope; by default masked_conv2d, with a suffix where
-        that is taken.
-      **kwargs: dtype, that of the variables: by default, that of the first inputs.
+      kernel_initializer, bias_initializer: initializers; None for the initializer of the variable
+        scope or the default of get_variable.
+      kernel_regularizer, bias_regularizer: functions of a variable whose results are added to the
+        collection of regularization losses, once per variable.
+      activity_regularizer: function of the outputs whose result, divided by the batch size, is
+        added to the same collection at every call.
+      trainable: whether kernel and bias are trained.
+      name: the name of the variable scope; by default masked_conv2d, with a suffix if the name is
+        in use.
+      **kwargs: dtype: the dtype of the variables, by default the dtype of the first inputs.
 
     Raises:
-      errors.LayerError: one of them is not what it should be; the message says which.
+      errors.LayerError: an argument is invalid; the message says which.
     """
     super().__init__(
         'masked_conv2d', 2, filters, kernel_size, strides, padding, data_format, dilation_rate,
@@ -258,28 +273,28 @@ class MaskedConv2D(MaskedConvolution):
 
 
 class MaskedFullyConnected(MaskedLayer):
-  """Multiplication by a masked matrix, as contrib's core layer.
+  """Multiplication by a masked matrix: contrib's core layer.
 
-  Its variables are kernel, bias, mask and threshold in a variable scope of its
-  own. They are made when an instance is first called, and shared by its calls.
+  Its variables kernel, bias, mask and threshold are in its own variable scope. The first call of an
+  instance creates them, and later calls reuse them.
   """
 
-  def __init__(self, units: int, activation: Optional[Callable[[Any], Any]] = None,
-               use_bias: bool = True, kernel_initializer: Any = None,
-               bias_initializer: Any = _ZEROS, kernel_regularizer: Any = None,
-               bias_regularizer: Any = None, activity_regularizer: Any = None,
+  def __init__(self, units: int, activation: Activation = None,
+               use_bias: bool = True, kernel_initializer: Initializer = None,
+               bias_initializer: Initializer = _ZEROS, kernel_regularizer: Regularizer = None,
+               bias_regularizer: Regularizer = None, activity_regularizer: Regularizer = None,
                trainable: bool = True, name: Optional[str] = None, **kwargs: Any) -> None:
-    """Checks the arguments, and makes nothing yet.
+    """Checks the arguments; the first call creates the variables.
 
     Args:
-      units: size of the last dimension of the outputs. The others are those of the
-        inputs, which have two or more.
-      name: of the variable scope; by default masked_fully_connected, with a suffix
-        where that is taken.
+      units: size of the last dimension of the outputs. The other dimensions are the same as in the
+        inputs, which have rank 2 or more.
+      name: the name of the variable scope; by default masked_fully_connected, with a suffix if the
+        name is in use.
       For the other arguments see MaskedConv2D.
 
     Raises:
-      errors.LayerError: one of them is not what it should be; the message says which.
+      errors.LayerError: an argument is invalid; the message says which.
     """
     super().__init__(
         'masked_fully_connected', units, activation, use_bias, kernel_initializer,
@@ -287,13 +302,13 @@ class MaskedFullyConnected(MaskedLayer):
         name, **kwargs)
     self.units = self._outputs
 
-  def _kernel_shape(self, inputs: Any) -> Tuple[int, ...]:
+  def _kernel_shape(self, inputs: Tensor) -> Tuple[int, ...]:
     if inputs.shape.rank is None or inputs.shape.rank < 2:
       raise errors.LayerError('Layer %s: inputs of shape %s; they must have rank 2 or more' % (
           self.name, inputs.shape))
     return self._channels(inputs, -1), self.units
 
-  def _compute(self, inputs: Any) -> Any:
+  def _compute(self, inputs: Tensor) -> Tensor:
     if inputs.shape.rank == 2:
       outputs = tf.matmul(inputs, self.masked_kernel)
     else:
@@ -302,21 +317,22 @@ class MaskedFullyConnected(MaskedLayer):
     return outputs if self.bias is None else tf.nn.bias_add(outputs, self.bias)
 
 
-def _positive(what: str, value: Any) -> int:
+def _positive(argument: str, value: Tensor) -> int:
+  """Returns an argument as an int; raises errors.LayerError if it is not a positive integer."""
   try:
     number = operator.index(value)
   except TypeError:
     number = 0
   if number < 1:
-    raise errors.LayerError('%s: %r; it must be an integer, 1 or more' % (what, value))
+    raise errors.LayerError('%s: %r; it must be an integer, 1 or more' % (argument, value))
   return number
 
 
-def _sizes(what: str, value: Any, rank: int) -> Tuple[int, ...]:
-  """Returns a size per dimension, of one for all or one for each."""
+def _sizes(argument: str, value: Tensor, rank: int) -> Tuple[int, ...]:
+  """Returns one size per dimension, from one size for all dimensions or one for each."""
   if not isinstance(value, (list, tuple)):
-    return (_positive(what, value),) * rank
+    return (_positive(argument, value),) * rank
   if len(value) != rank:
     raise errors.LayerError('%s=%r: give one integer, or %d, one per spatial dimension' % (
-        what, value, rank))
-  return tuple(_positive(what, size) for size in value)
+        argument, value, rank))
+  return tuple(_positive(argument, size) for size in value)

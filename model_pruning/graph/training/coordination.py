@@ -1,8 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the tasks of a cluster must agree upon: who updates the masks, and by which spec.
+"""Checks that the tasks of a cluster agree on the spec and on the task that updates the masks.
 
-The task that updates says so in a variable beside the global step, where all see it.
+The task that updates the masks writes this to a variable on the device of the global step, which
+all tasks can read.
 """
 
 import inspect
@@ -18,17 +19,19 @@ from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import switches_and_merges
 from model_pruning.graph import variables
 from model_pruning.util.tf_config import Task
+from model_pruning.util.types import Session
+from model_pruning.util.types import Variable
 
 _NAME = 'model_pruning_claim'
 
-# For so long a claim that disagrees may be what a job left that used the servers before.
+# For this long, a different claim may come from an earlier job on the same servers.
 _PATIENCE_SECONDS = 30.0
 
 
 def own_task() -> Optional[Task]:
-  """Returns the task that the default graph was built for; None if there is no telling.
+  """Returns the task for which the default graph was built; None if that is unknown.
 
-  That is the one which its operations are placed on, such as are not placed with variables.
+  It is the task of all operations that are not placed with variables.
   """
   servers = {_task_of(variable.device) for variable in tf.global_variables()}
   devices = {op.device for op in tf.get_default_graph().get_operations()}
@@ -42,21 +45,21 @@ def _task_of(device: str) -> Optional[Task]:
 
 
 class Claim:
-  """Who updates the masks, and how, as told by the one who does to all who share the variables."""
+  """A message from the task that updates the masks, and its settings, to all other tasks."""
 
-  def __init__(self, step: Any, settings: Dict[str, Any]) -> None:
-    """Adds a variable to the default graph, beside the global step, and what reads and writes it.
+  def __init__(self, step: Variable, settings: Dict[str, Any]) -> None:
+    """Adds the variable of the message, and operations to read and write it, to the default graph.
 
     Args:
-      step: the global step, a variable on a server.
-      settings: how this task prunes, or would; what JSON can hold.
+      step: the global step, a variable on a server; the new variable is on the same device.
+      settings: the pruning hyperparameters of this task, as JSON values.
     """
     self._settings = settings
     self._disagrees: Tuple[bytes, float] = (b'', 0.0)
     self._owner = '%s, process %d on %s' % (own_task() or 'a task', os.getpid(),
                                             socket.gethostname())
-    # Not among the variables that are saved, or waited for. Absolute, as its name is what makes
-    # it the same one for all.
+    # Sessions neither save this variable nor wait for it. Its scope is absolute, because all tasks
+    # must use the same name.
     root = tf.VariableScope(reuse=False, name='', use_resource=True)
     with tf.init_scope(), tf.variable_scope(root, auxiliary_name_scope=False):
       with variables.beside(step):
@@ -66,43 +69,40 @@ class Claim:
     self._text = tf.placeholder(tf.string, [])
     with on_device_of(self._variable), switches_and_merges():
       self._write = tf.assign(self._variable, self._text).op
-      # Empty where nobody has claimed yet, or the server was started anew.
+      # Empty if no task has written it yet, or after a restart of the server.
       self.current = tf.cond(tf.is_variable_initialized(self._variable),
                              self._variable.read_value, lambda: tf.constant(''))
 
-  def make(self, session: Any) -> None:
-    """Says that this task updates the masks. The last one to say so is right."""
+  def make(self, session: Session) -> None:
+    """Writes that this task updates the masks. The latest message is valid."""
     session.run(self._write, {self._text: json.dumps(
         {'owner': self._owner, 'settings': self._settings})})
 
-  def withdraw(self, session: Any) -> None:
-    """Says that this task updates no longer."""
+  def withdraw(self, session: Session) -> None:
+    """Clears the message: this task no longer updates the masks."""
     session.run(self._write, {self._text: ''})
 
-  def check_own(self, session: Any) -> None:
-    """Raises errors.ChiefError if another task has claimed the updates since this one did."""
+  def check_own(self, session: Session) -> None:
+    """Raises errors.ChiefError if another task has written the message after this one."""
     text = session.run(self.current)
     if not text:
-      self.make(session)  # The server forgot.
+      self.make(session)  # The server was restarted.
       return
     owner = json.loads(text.decode())['owner']
     if owner != self._owner:
       raise errors.ChiefError(
-          'Two tasks update the masks: this one (%s) and %s. Only one may: give '
-          'PruningHook(is_chief=False) to all but the chief, or set TF_CONFIG' % (
+          'Two tasks update the masks: this one (%s) and %s. Only one may update them: use '
+          'PruningHook(is_chief=False) in all tasks except the chief, or set TF_CONFIG' % (
               self._owner, owner))
 
   def check_same(self, text: bytes) -> bool:
-    """Compares what the chief said with this task's settings.
+    """Whether the chief's message has the same settings as this task.
 
     Args:
       text: the value of `current`.
 
-    Returns:
-      Whether the chief has said what this task was given, too.
-
     Raises:
-      errors.SpecMismatchError: the settings have differed for a while; the message names the
+      errors.SpecMismatchError: the settings have differed for 30 seconds; the message lists the
         differences.
     """
     if not text:
@@ -118,28 +118,28 @@ class Claim:
       self._disagrees = text, now
     if now - self._disagrees[1] >= _PATIENCE_SECONDS:
       raise errors.SpecMismatchError(
-          'This task (%s) was given other pruning hyperparameters than the one that updates the '
-          'masks (%s): %s. Start all tasks with the same ones' % (
+          'This task (%s) has other pruning hyperparameters than the task that updates the masks '
+          '(%s): %s. Start all tasks with the same hyperparameters' % (
               self._owner, claim['owner'], '; '.join('%s is %s here and %s there' % (
                   name, _shown(self._settings, name), _shown(theirs, name)) for name in names)))
     return False
 
 
 def _shown(settings: Dict[str, Any], name: str) -> str:
-  return repr(settings[name]) if name in settings else 'not given'
+  return repr(settings[name]) if name in settings else 'not set'
 
 
 def _unused_name() -> str:
-  """Returns the name of the claim of the next hook of the graph: the same one in every task."""
+  """Returns the name of the variable for the graph's next hook, which is equal in all tasks."""
   number = len(tf.get_collection(_NAME))
   return '%s_%d' % (_NAME, number) if number else _NAME
 
 
 def session_around() -> Tuple[Any, Sequence[Any]]:
-  """Returns session creator and hooks of the MonitoredSession that is being made; or (None, []).
+  """Returns the session creator and hooks of the MonitoredSession being created; or (None, []).
 
-  Who the chief is, and who saves, is known to what calls begin(), and to no one whom a
-  hook could ask.
+  Only the caller of begin() knows the chief and the hooks that save checkpoints, and no API
+  returns them to a hook. So this reads the caller's frame.
   """
   frame = inspect.currentframe()
   while frame is not None:

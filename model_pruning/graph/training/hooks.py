@@ -25,12 +25,17 @@ from model_pruning.graph.training.waiting import Watch
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules.base import PruningSchedule
+from model_pruning.schedules.weight_sparsity import External
 from model_pruning.util.sparsity_table import sparsity_table
 from model_pruning.util.tf_config import TFConfig
+from model_pruning.util.types import Graph
+from model_pruning.util.types import Hook
+from model_pruning.util.types import Session
+from model_pruning.util.types import Variable
 
 
 class PruningHook(tf.train.SessionRunHook):
-  """Updates the masks as training goes, and says at the end what was achieved.
+  """Updates the masks during training, and logs the achieved sparsity at the end.
 
       with model_pruning.masked_scope(exclude='logits.*'):
         logits = build_model(images)
@@ -40,53 +45,52 @@ class PruningHook(tf.train.SessionRunHook):
         while not session.should_stop():
           session.run(train_op)
 
-  It serves Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...) as
-  well. What it needs is added to the graph in begin(), so a string is enough. It
-  works with a Scaffold whose init_op, saver or summary_op was made before that. A
-  saver made before does not save what begin() adds: last_mask_update_step, which a
-  resumed run then takes from the schedule, and what gradient saliency remembers,
-  which begins anew.
+  It also works with Estimator.train(hooks=...) and EstimatorSpec(training_hooks=...). begin() adds
+  the operations to the graph, so a string is enough. A Scaffold may have an init_op, saver or
+  summary_op from before begin(). Such a saver does not save the variables that begin() adds. A
+  resumed run then takes last_mask_update_step from the schedule, and the history for gradient
+  saliency starts again from zero.
 
-  Checkpoints that TensorFlow's CheckpointSaverHook writes hold the masks of their step: an
-  update that is due comes before. One that something else saves may hold those from before;
-  a run resumed from it makes up for that.
+  Checkpoints from TensorFlow's CheckpointSaverHook contain the masks of their step, because the
+  hook makes a due update before it saves. Checkpoints from other code may contain the masks from
+  before the update; a run resumed from them makes the update.
 
-  Only the chief updates: masks are shared, like weights. Give the hook to all tasks alike; on
-  parameter servers those that do not update compare their hyperparameters with the chief's.
+  Only the chief updates the masks, which all tasks share like the weights. Use the hook in all
+  tasks. With parameter servers, the other tasks compare their hyperparameters with the chief's.
   """
 
   def __init__(self, spec: Union[Pruning, HParams, PruningSpec, str, None] = None,
                is_chief: Optional[bool] = None, summaries: bool = True,
-               sparsity: Any = None, cluster: Any = None, report: Any = None,
+               sparsity: External = None, cluster: Any = None, report: Any = None,
                progress: bool = True) -> None:
-    """Validates the spec; touches no graph.
+    """Checks the spec, without a graph.
 
     Args:
-      spec: an HParams string, an HParams, a PruningSpec, None for the defaults;
-        or a Pruning object of the graph that is trained.
-      is_chief: whether this process updates the masks. By default what TF_CONFIG
-        says; where there is none, False in a session that waits for a chief
+      spec: an HParams string, an HParams, a PruningSpec, None for the defaults; or a Pruning
+        object of the graph that is trained.
+      is_chief: whether this process updates the masks. By default TF_CONFIG decides. Without
+        TF_CONFIG it is False in a session that waits for a chief
         (MonitoredTrainingSession(is_chief=False)), and True otherwise.
       summaries: whether to add pruning summaries to the graph.
-      sparsity: what replaces the spec's schedule, a PruningSchedule say, or a
-        function of the step; see Pruning.
-      cluster: what tf.train.ClusterSpec takes, by default the cluster of TF_CONFIG:
-        while the session waits, tasks of it that do not answer are logged.
-      report: the path of an HTML file, which the chief writes at the end of training: targets
-        met or missed, findings, each weight in numbers and pictures, sparsity over time. If that
-        fails then, a warning says so.
+      sparsity: replaces the spec's schedule, for example a PruningSchedule or a function of the
+        step; see Pruning.
+      cluster: an argument of tf.train.ClusterSpec, by default the cluster of TF_CONFIG. While the
+        session waits, the hook logs the tasks that do not answer.
+      report: the path of an HTML file, which the chief writes at the end of training: the targets
+        met or missed, findings, numbers and charts for each weight, and the sparsity over time. If
+        writing it fails, a warning is logged.
       progress: whether a run of more than ten seconds shows its step, its sparsity and its next
         update: as a bar on a terminal, and once a minute in a log.
 
     Raises:
-      errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
-      errors.WriteError: report is no path that a file can be written to.
+      errors.MissingPackageError: report is given, but jinja2 or matplotlib is not installed.
+      errors.WriteError: no file can be written to the path of the report.
       errors.PruningError: the spec is invalid.
       errors.ScheduleError: both a Pruning object and a sparsity are given.
     """
     if isinstance(spec, Pruning) and sparsity is not None:
-      raise errors.ScheduleError('sparsity=%r is given beside a Pruning object, which has its own; '
-                                 'give it to that: Pruning(spec, sparsity=...)' % (sparsity,))
+      raise errors.ScheduleError('sparsity=%r is given together with a Pruning object, which has '
+                                 'its own; use Pruning(spec, sparsity=...)' % (sparsity,))
     self._report = None if report is None else RunReport(report)
     self._sparsity = sparsity
     self._given = spec if isinstance(spec, Pruning) else PruningSpec.create(spec)
@@ -105,22 +109,22 @@ class PruningHook(tf.train.SessionRunHook):
     self._claim: Optional[Claim] = None
     self._compared = False
     self._watch: Optional[Watch] = None
-    self._graph: Any = None
+    self._graph: Graph = None
     self._servers: Set[Optional[str]] = set()
-    self._made: List[Tuple[Any, Any]] = []
+    self._made: List[Tuple[Variable, Variable]] = []
     self._listener = UpdateBeforeSaving(self._update_before_saving)
     self._is_running = False
     self._seen: Optional[int] = None
     self._stride = 1
-    self._next_update: Optional[int] = 0  # None: there is none.
+    self._next_update: Optional[int] = 0  # None if no more updates follow.
     self._last_update = 0
 
   def begin(self) -> None:
-    """Adds the pruning to the default graph, where it is not there yet.
+    """Adds the pruning to the default graph, unless the graph has it.
 
     Raises:
       errors.NoMaskedWeightsError, errors.MapError, errors.GlobalStepError,
-      errors.GraphMismatchError: the graph is not one that the spec can prune.
+      errors.GraphMismatchError: the spec does not fit the graph.
     """
     if self._watch is None and self._cluster:
       self._watch = Watch(self._cluster)
@@ -136,7 +140,7 @@ class PruningHook(tf.train.SessionRunHook):
       self._claim = Claim(step, self._settings())
     if not self._is_chief and (self._is_chief is not None or
                                isinstance(creator, tf.train.WorkerSessionCreator)):
-      logging.info('PruningHook: not the chief, which is the one that updates the masks')
+      logging.info('PruningHook: this task is not the chief; only the chief updates the masks')
       return
     self._listen(hooks)
     warn_of_savers_without_masks(creator)
@@ -144,17 +148,18 @@ class PruningHook(tf.train.SessionRunHook):
     if self._report is not None:
       self._report.begin(hooks)
 
-  def _listen(self, hooks: Sequence[Any]) -> None:
-    """Has every CheckpointSaverHook update the masks before it saves."""
+  def _listen(self, hooks: Sequence[Hook]) -> None:
+    """Makes every CheckpointSaverHook update the masks before it saves."""
     for hook in hooks:
-      # TensorFlow takes listeners where the hook is made, which MonitoredTrainingSession does.
+      # TensorFlow only takes listeners in the hook's constructor, which MonitoredTrainingSession
+      # calls.
       listeners = getattr(hook, '_listeners', None)
       if isinstance(hook, tf.train.CheckpointSaverHook) and isinstance(listeners, list) and (
           self._listener not in listeners):
         listeners.insert(0, self._listener)
 
   def _build(self) -> None:
-    """Adds the operations, and initializes their variables itself, which a checkpoint may lack."""
+    """Adds the operations, and exempts their variables, which this hook initializes itself."""
     known = {variable.name for variable in variables.saved_variables()}
     if isinstance(self._given, Pruning):
       self._pruning = self._given
@@ -172,8 +177,9 @@ class PruningHook(tf.train.SessionRunHook):
     if self._summaries:
       self._pruning.add_pruning_summaries()
 
-  def after_create_session(self, session: Any, coord: Any) -> None:
-    """Initializes what nothing else did, and makes up for a missed update."""
+  def after_create_session(self, session: Session, coord: Any) -> None:
+    """Initializes variables that neither an init_op nor a checkpoint did, and makes a due update.
+    """
     del coord
     self._wait_for(None)
     self._compared = False
@@ -187,7 +193,7 @@ class PruningHook(tf.train.SessionRunHook):
       self._initialize(session, missing)
       last, step = session.run([variables.copies_of(variable)[0] for variable in (
           self._pruning.last_mask_update_step, self._pruning.global_step)])
-      if last > step:  # Of a job that used the same servers before.
+      if last > step:  # The value is from an earlier job on the same servers.
         self._initialize(session, [variable for variable, _ in self._made])
       elif missing and step > 0:
         self._take_up_the_schedule(session, missing, int(step))
@@ -199,8 +205,7 @@ class PruningHook(tf.train.SessionRunHook):
     self._run_update(session)
 
   def before_run(self, run_context: Any) -> Any:
-    """Asks for the global step, before or after this run's increment; or for what the chief says.
-    """
+    """Requests the global step, before or after this run's increment; or the chief's message."""
     del run_context
     self._wait_for('a training step')
     if self._pruning is not None:
@@ -210,15 +215,15 @@ class PruningHook(tf.train.SessionRunHook):
     return None
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
-    """Updates the masks if the schedule says so for the step just trained.
+    """Updates the masks if an update is due at the current step.
 
-    The conditional operation decides. As every session.run costs, it is left
-    alone while the step, at the longest stride seen, is short of the next update;
-    a longer one makes the update late, but end() makes it up.
+    The conditional operation decides this. Every session.run has a cost, so the operation is not
+    run while the step plus the longest stride so far is before the next update. A longer stride
+    makes the update late, but end() still makes it.
 
     Raises:
-      errors.SpecMismatchError: the chief prunes by another spec than this task was given.
-      errors.ChiefError: another task has taken over the updates.
+      errors.SpecMismatchError: the chief prunes with another spec than this task.
+      errors.ChiefError: another task also updates the masks.
     """
     self._wait_for(None)
     if self._pruning is None:
@@ -230,19 +235,19 @@ class PruningHook(tf.train.SessionRunHook):
     if self._progress is not None:
       self._progress.at(seen, self._describe)
     if before is not None:
-      # Steps move by more than one where others train too, or many steps make one run.
+      # The step increases by more than 1 if other workers train or a run has several steps.
       self._stride = max(self._stride, seen - before)
       if self._next_update is None or seen + self._stride < self._next_update:
         return
     self._run_update(run_context.session)
 
-  def _initialize(self, session: Any, made: Sequence[Any]) -> None:
+  def _initialize(self, session: Session, made: Sequence[Variable]) -> None:
     session.run([copy.initializer for variable in made for copy in variables.copies_of(variable)])
 
-  def _take_up_the_schedule(self, session: Any, missing: Sequence[Any], step: int) -> None:
-    """Sets what a checkpoint lacked, as its Saver was made before begin(), by the schedule.
+  def _take_up_the_schedule(self, session: Session, missing: Sequence[Variable], step: int) -> None:
+    """Sets the last update step by the schedule if the checkpoint's Saver did not save it.
 
-    A run whose masks hide nothing yet is not one that was resumed: it starts from dense weights.
+    A run whose masks keep every element was not resumed: it starts from dense weights.
     """
     assert self._pruning is not None
     names = [variables.op_name(variable) for variable in missing]
@@ -253,47 +258,48 @@ class PruningHook(tf.train.SessionRunHook):
     value = self._pruning.last_update_until(step)
     for copy in variables.copies_of(last):
       session.run(copy.initializer, {copy.initializer.inputs[1]: value})
-    logging.info('%s: the checkpoint does not say when the masks were last updated, as its Saver '
-                 'was made before the hook began; by the schedule that was at step %d',
+    logging.info('%s: the checkpoint does not contain the step of the last mask update, because '
+                 'its Saver was created before the hook began; by the schedule this was step %d',
                  self._pruning.spec.name, value)
     history = [name for name in names if name.split('/')[-1] in names_lib.HISTORY]
     if history:
       logging.warning(
-          '%s: the checkpoint lacks the history that gradient saliency needs (%s), and it begins '
-          'anew; make the Saver after Pruning(...), or leave it to MonitoredTrainingSession',
+          '%s: the checkpoint lacks the history that gradient saliency needs (%s), which starts '
+          'again from zero; create the Saver after Pruning(...), or let MonitoredTrainingSession '
+          'create it',
           self._pruning.spec.name, ', '.join(history[:3] + ['...'] * (len(history) > 3)))
 
-  def _update_before_saving(self, session: Any) -> None:
+  def _update_before_saving(self, session: Session) -> None:
     if self._is_running:
       self._run_update(session)
 
   def _settings(self) -> Dict[str, Any]:
-    """Returns how this task prunes, or would, as JSON can hold it."""
+    """Returns the pruning hyperparameters of this task, as JSON values."""
     if isinstance(self._given, Pruning):
       spec, schedule = self._given.spec, self._given.schedule
     else:
-      spec, schedule = self._given, self._sparsity
+      spec, schedule = self._given, self._sparsity  # type: ignore[assignment]
     settings = json.loads(spec.to_json())
     if isinstance(schedule, PruningSchedule):
       config = schedule.get_config().get('config', {})
       settings['sparsity'] = '%s(%s)' % (type(schedule).__name__, ', '.join(
           '%s=%r' % item for item in sorted(config.items())
-          if isinstance(item[1], (bool, int, float, str))))  # Of others it may be where they lie.
+          if isinstance(item[1], (bool, int, float, str))))  # Other reprs may differ by task.
     return settings
 
-  def _wait_for(self, what: Optional[str]) -> None:
-    """Has the watch, if there is one, look whether the tasks answer while `what` takes long."""
+  def _wait_for(self, event: Optional[str]) -> None:
+    """Makes the watch, if there is one, wait for an event; None ends the waiting."""
     if self._watch is not None:
-      if what is None:
+      if event is None:
         self._watch.done()
       else:
-        self._watch.waiting(what, None if what == 'the session' else self._servers)
+        self._watch.waiting(event, None if event == 'the session' else self._servers)
 
   def _describe(self) -> str:
     assert self._seen is not None
     return self._plan.describe(self._seen, self._last_update, self._next_update)
 
-  def _run_update(self, session: Any) -> None:
+  def _run_update(self, session: Session) -> None:
     assert self._pruning is not None
     if self._claim is not None:
       self._claim.check_own(session)
@@ -305,8 +311,8 @@ class PruningHook(tf.train.SessionRunHook):
       self._report.record(session, self._pruning, self._last_update)
     self._next_update = self._pruning.next_update_step(self._last_update)
 
-  def end(self, session: Any) -> None:
-    """Logs asked and achieved sparsity, and warns of weights that ended short."""
+  def end(self, session: Session) -> None:
+    """Logs the target and achieved sparsity, and warns about weights that missed the target."""
     if self._watch is not None:
       self._watch.close()
       self._watch = None
@@ -327,7 +333,7 @@ class PruningHook(tf.train.SessionRunHook):
     for row in rows:
       if row.short:
         logging.warning(
-            '%s: %s ended at sparsity %.4f, short of the %.4f asked for, %s; train on to %s',
+            '%s: %s ended at sparsity %.4f, short of the target of %.4f, %s; train on to %s',
             spec.name, row.name, row.achieved, row.target,
             'after a last mask update at step %d' % self._last_update if self._last_update else
             'without a mask update after step 0',

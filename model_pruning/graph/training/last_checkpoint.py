@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints that hold the masks of their step, although others save them."""
+"""Makes checkpoints that other code saves contain the masks of their step."""
 
 import os
 import re
@@ -11,35 +11,38 @@ from absl import logging
 from model_pruning.compat import tf
 from model_pruning.graph import records
 from model_pruning.graph import variables
+from model_pruning.util.types import Session
+from model_pruning.util.types import Variable
 
-# A checkpoint's path: prefix, step, and what the oldest format adds for its shards.
+# A checkpoint's path: prefix, step, and the suffix for shards in the oldest format.
 _PATH = re.compile(r'(.*)-(\d+)(-\?{5}-of-\d{5})?$', re.DOTALL)
 
 
 class UpdateBeforeSaving(tf.train.CheckpointSaverListener):
-  """Has the masks updated, if that is due, before TensorFlow's hook saves a checkpoint."""
+  """Makes a due update of the masks before TensorFlow's hook saves a checkpoint."""
 
-  def __init__(self, update: Callable[[Any], None]) -> None:
-    """Takes what to call with the session."""
+  def __init__(self, update: Callable[[Session], None]) -> None:
+    """Stores the function that updates the masks in a session."""
     self._update = update
 
-  def before_save(self, session: Any, global_step_value: int) -> None:
+  def before_save(self, session: Session, global_step_value: int) -> None:
     del global_step_value
     self._update(session)
 
 
 def warn_of_savers_without_masks(session_creator: Any) -> None:
-  """Warns if a Saver of the graph was made before the model was masked: masks would be lost.
+  """Logs a warning if a Saver of the graph was created before the masks and does not save them.
 
   Args:
-    session_creator: of the MonitoredSession that is being made, for its Scaffold; None for none.
+    session_creator: the session creator of the MonitoredSession being created, which has the
+      Scaffold; None for none.
   """
   scaffold = getattr(session_creator, '_scaffold', None)
   savers = tf.get_collection(tf.GraphKeys.SAVERS) + [getattr(scaffold, '_saver', None)]
   masks = {variables.op_name(shard) for record in records.masked_weights()
            for shard in record.mask_shards}
   for saver in savers:
-    # Nothing public says what a Saver saves. One that is not yet built saves all there will be.
+    # No public API lists the variables of a Saver. A Saver that is not built yet will save all.
     saved = getattr(saver, '_var_list', None)
     if not saved:
       continue
@@ -49,15 +52,17 @@ def warn_of_savers_without_masks(session_creator: Any) -> None:
     missing = sorted(masks - names)
     if missing and len(missing) == len(masks):
       logging.warning(
-          'A Saver saves no masks (%s), so pruning would be lost with its checkpoints: it was made '
-          'before the model was masked, or its list of variables leaves them out. Make the Saver '
+          'A Saver saves no masks (%s), so its checkpoints would lose the pruning: it was created '
+          'before the model was masked, or its list of variables lacks the masks. Create the Saver '
           'after the model', ', '.join(missing[:3] + ['...'] * (len(missing) > 3)))
 
 
-def save_last_update(session: Any, last_mask_update_step: Any, global_step: Any) -> None:
-  """Saves once more where the last checkpoint is from before the last mask update.
+def save_last_update(session: Session, last_mask_update_step: Variable,
+                     global_step: Variable) -> None:
+  """Saves again if the last checkpoint is from before the last mask update.
 
-  As <prefix>-pruned-<step>, beside the one that is there: somebody may be reading that.
+  The name of the new checkpoint is <prefix>-pruned-<step>. The old one is not overwritten, because
+  another program may be reading it.
 
   Args:
     session: the session, of a graph with savers in its collection.
@@ -71,7 +76,7 @@ def save_last_update(session: Any, last_mask_update_step: Any, global_step: Any)
     if not found:
       continue
     reader = tf.train.load_checkpoint(path)
-    # A saver made before the hook began does not save the step; then there is no telling.
+    # A saver created before the hook began does not save the step of the update; then do nothing.
     name = variables.op_name(last)
     if reader.has_tensor(name) and reader.get_tensor(name) != update:
       folder, name = os.path.split(found.group(1))

@@ -4,7 +4,7 @@
 
 import sys
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TextIO
 
 from absl import logging
 import tqdm
@@ -24,7 +24,8 @@ class Progress:
   minute. Short runs show nothing.
   """
 
-  def __init__(self, name: str, end: Optional[int], stream: Any = None, long: float = _LONG,
+  def __init__(self, name: str, end: Optional[int], stream: Optional[TextIO] = None,
+               long: float = _LONG,
                between_lines: float = _BETWEEN_LINES) -> None:
     """Starts the clock.
 
@@ -82,7 +83,7 @@ class Plan:
     Args:
       spec: the spec.
       schedule: the schedule object that replaces the spec's schedule; None if none does.
-      follows_spec: whether the spec's own schedule is used.
+      follows_spec: whether the schedule of the spec is used.
     """
     self._spec = spec if follows_spec else None
     # Another schedule may work only with tensors.

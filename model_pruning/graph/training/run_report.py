@@ -16,23 +16,27 @@ from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import history
 from model_pruning.reporting import report
 from model_pruning.reporting.run import RunPage
+from model_pruning.util.types import Graph
+from model_pruning.util.types import Hook
+from model_pruning.util.types import Session
+from model_pruning.util.types import Variable
 
 
 class RunReport:
   """Records sparsities and thresholds during a run, and writes its page at the end."""
 
   def __init__(self, path: Any) -> None:
-    """Takes the path of the page. Raises: see RunPage."""
+    """Stores the path of the page; raises the same errors as RunPage."""
     self._page = RunPage(path)
     self._records: List[records.MaskedWeight] = []
-    self._dense: List[Any] = []
+    self._dense: List[Variable] = []
     self._folder: Optional[str] = None
 
-  def begin(self, hooks: Sequence[Any]) -> None:
+  def begin(self, hooks: Sequence[Hook]) -> None:
     """Collects the weights of the default graph.
 
     Args:
-      hooks: the session's hooks; the one that saves checkpoints gives the folder of event files.
+      hooks: the session's hooks; the hook that saves checkpoints has the folder of the event files.
     """
     self._records = records.masked_weights()
     masked = {variables.op_name(shard) for record in self._records
@@ -43,7 +47,7 @@ class RunReport:
     self._folder = next((folder for folder in (
         getattr(hook, '_checkpoint_dir', None) for hook in hooks) if folder), None)
 
-  def record(self, session: Any, pruning: Pruning, step: int) -> None:
+  def record(self, session: Session, pruning: Pruning, step: int) -> None:
     """Records a mask update at `step`."""
     kept = pruning.prepare_report()[0]
     thresholds = [variables.copies_of(record.threshold)[0] for record in self._records]
@@ -52,7 +56,7 @@ class RunReport:
         record.name: (1 - int(number) / max(record.size(), 1), float(threshold))
         for record, number, threshold in zip(self._records, *found)})
 
-  def write(self, session: Any, pruning: Pruning, last_update: int) -> None:
+  def write(self, session: Session, pruning: Pruning, last_update: int) -> None:
     """Writes the page; a failure is only a warning.
 
     Args:
@@ -73,7 +77,7 @@ class RunReport:
 
     self._page.write(pruning.spec.name, make)
 
-  def _weights(self, session: Any) -> Iterator[StoredWeight]:
+  def _weights(self, session: Session) -> Iterator[StoredWeight]:
     """Yields the weights, in the order of creation."""
     masked: Dict[str, records.MaskedWeight] = {}
     for record in self._records:
@@ -93,12 +97,13 @@ class RunReport:
         yield StoredWeight(name, _whole(session, [dense[name]], 0), nodes=(name,))
 
 
-def _whole(session: Any, shards: Sequence[Any], axis: int) -> np.ndarray:
+def _whole(session: Session, shards: Sequence[Variable], axis: int) -> np.ndarray:
+  """Returns the value of a variable from its shards."""
   parts = session.run([variables.copies_of(shard)[0] for shard in shards])
   return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
-def _nodes_of(graph: Any) -> Tuple[nodes.Nodes, Tuple[str, ...]]:
+def _nodes_of(graph: Graph) -> Tuple[nodes.Nodes, Tuple[str, ...]]:
   """Returns a graph's nodes, for FLOPs, or none and a note if the graph is too large."""
   try:
     return nodes.flatten(graph.as_graph_def()), ()

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`from model_pruning.python.layers import core_layers`, as code written for contrib has it."""
+"""`from model_pruning.python.layers import core_layers`, for code written for contrib."""
 
 from model_pruning.graph.layers.core_layers import MaskedConv2D as MaskedConv2D
 from model_pruning.graph.layers.core_layers import MaskedFullyConnected as MaskedFullyConnected
