@@ -16,8 +16,10 @@ MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 test-legacy-keras \
-  test-tpu programs bench soak lint typecheck build-check wheel-test bazel-test clean distclean
+.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
+  test-legacy-keras test-nightly \
+  test-tpu programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
+  clean distclean
 
 help:
 	@echo "make demo       train and prune the digits net, into out/digits"
@@ -25,6 +27,7 @@ help:
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
+	@echo "make test-nightly  the fast tests on the nightly builds of TensorFlow and Keras"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
 	@echo "make mutants    plants faults in the package and counts those that the fast tests notice"
@@ -32,6 +35,7 @@ help:
 	@echo "make soak       the random tests with SOAK=$(SOAK) times as many cases"
 	@echo "make lint       ruff, and whether the BUILD files match the imports"
 	@echo "make typecheck  mypy over the package"
+	@echo "make docs       the documentation and the API reference as a site, into out/site"
 	@echo "make wheel-test build the wheel, install and import it outside the checkout"
 	@echo "make bazel-test bazel build //... and a few tests, offline"
 	@echo "make clean      remove what was built; distclean: the environments too"
@@ -39,6 +43,9 @@ help:
 	@echo "Variables: DEMO_FLAGS, BENCH, BENCH_FLAGS, MUTANTS_FLAGS, SOAK,"
 	@echo "PYTEST_FLAGS (now: $(PYTEST_FLAGS)),"
 	@echo "MODEL_PRUNING_ENVS (where the environments live; now .envs in the checkout)."
+
+# The code in pages and docstrings.
+DOCS_TESTS = tests/repository/test_docs.py
 
 # The checkout itself is what runs: Python finds the package in the current folder.
 demo:
@@ -74,6 +81,11 @@ test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15 test-tf2.13 test-tf2.15:
 	@tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
+
+# The fast tests on the nightly builds of TensorFlow and Keras. Not in CI.
+test-nightly: PYTEST_FLAGS += -m "not slow"
+test-nightly:
+	@tools/test.sh nightly $(PYTEST_FLAGS)
 
 # Twice: with Keras 3, and those that bear the marker with the legacy Keras.
 test-tf2.21:
@@ -125,6 +137,15 @@ typecheck:
 
 build-check:
 	@tools/with_env.sh lint tools/check_build.py
+
+# Fails on a public name without a docstring, a broken link, and an example that does not run.
+docs:
+	@tools/with_env.sh auto -m pytest -q $(DOCS_TESTS)
+	@$(MAKE) --no-print-directory docs-site
+
+docs-site:
+	@NO_MKDOCS_2_WARNING=1 tools/with_env.sh docs -m mkdocs build --strict --quiet
+	@echo "out/site/index.html"
 
 wheel-test:
 	@tools/wheel_test.sh

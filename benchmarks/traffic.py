@@ -58,6 +58,11 @@ class Cluster:
     """Returns what sessions of a task connect to."""
     return self._servers[job, index].target
 
+  def free(self):
+    """Frees the variables of all tasks. The servers themselves live as long as the process."""
+    for server in self._servers.values():
+      tf.Session.reset(server.target)
+
   def session(self):
     return tf.Session(self.target())
 

@@ -32,12 +32,12 @@ FILES = {
     'hparams/test_hparam_fuzz.py': ('default',),
     'repository/test_imports.py': ('default',),
     'repository/test_legs.py': ('default',),
+    'repository/test_mutants.py': ('default',),
     'reporting/test_plots.py': ('default',),
     'util/test_quiet.py': ('default',),
     'util/test_tables.py': ('default',),
     'reporting/test_timeline.py': ('default',),
     'graph/training/test_waiting.py': ('default',),
-    'repository/test_mutants.py': ('default',),
     # Processes of contrib's time: servers, sessions and flags, which later versions left alone.
     'cluster/test_traffic.py': ('default',),
     'graph/training/test_coordination.py': ('default', 'oldest'),

@@ -5,7 +5,7 @@
 # Makes the virtual environment of a leg, or finds it made, and prints the path of
 # its Python. Everything else goes to stderr.
 #
-#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | tpu | litert | lint
+#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | tpu | litert | lint | docs | nightly
 #   tools/env.sh auto           the leg that fits the python3 on the PATH
 #   tools/env.sh --leg auto     only says which leg that is
 #
@@ -33,12 +33,12 @@ versions_of() {
     tf1.15) echo 3.7 ;;
     tf2.13) echo 3.8 ;;
     tf2.15) echo 3.11 3.10 3.9 ;;
-    tf2.21 | tfmot) echo 3.12 3.13 3.11 3.10 ;;
+    tf2.21 | tfmot | nightly) echo 3.12 3.13 3.11 3.10 ;;
     tpu) echo 3.12 3.13 3.11 ;;
     litert) echo 3.11 3.12 3.13 ;;
-    lint) echo 3.11 3.12 3.13 3.10 ;;
+    lint | docs) echo 3.11 3.12 3.13 3.10 ;;
     *)
-      echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tfmot tpu litert lint auto)" >&2
+      echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tfmot tpu litert lint docs nightly auto)" >&2
       return 2 ;;
   esac
 }
@@ -105,6 +105,8 @@ digest.update(('%s %s' % (sys.version, platform.machine())).encode())
 print(digest.hexdigest()[:12])
 EOF
 )
+# Nightly builds are looked for anew each day.
+[ "$leg" != nightly ] || hash=$(date +%Y%m%d)
 env=$envs/$leg-$hash
 stamp=$env/complete
 
@@ -138,8 +140,11 @@ if [ ! -f "$stamp" ]; then
     exit 1
   fi
   "$python" -m venv --clear "$env" >&2
-  # --no-deps: the files are complete, and tf-keras must not pull a second TensorFlow.
-  "$env/bin/python" -m pip install --quiet --no-deps -r "$requirements" >&2 || {
+  # The files are complete, and tf-keras must not pull a second TensorFlow.
+  deps=--no-deps
+  [ "$leg" != nightly ] || deps=
+  # shellcheck disable=SC2086
+  "$env/bin/python" -m pip install --quiet $deps -r "$requirements" >&2 || {
     echo "could not install $requirements into $env" >&2
     exit 1
   }

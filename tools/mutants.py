@@ -29,39 +29,42 @@ _FOLDERS = ('engine', 'hparams', 'schedules')
 
 # Tests of a file besides test_<file>.py: the names of test files, the quickest first.
 _FURTHER = {
-    'counting': ['test_selection', 'test_n_of_m', 'test_conformance'],
-    'ties': ['test_selection', 'test_conformance'],
-    'estimate': ['test_selection', 'test_conformance'],
-    'selection': ['test_conformance'],
-    'layout': ['test_contracts', 'test_n_of_m', 'test_patterns', 'test_conformance'],
-    'pattern': ['test_contracts', 'test_patterns', 'test_conformance', 'test_summaries'],
-    'patterns': ['test_contracts', 'test_n_of_m', 'test_conformance'],
-    'elementwise': ['test_contracts', 'test_conformance'],
-    'blocks': ['test_contracts', 'test_patterns', 'test_conformance'],
-    'n_of_m': ['test_contracts', 'test_conformance'],
-    'runs': ['test_n_of_m', 'test_conformance'],
-    'reads': ['test_contracts'],
-    'saliency': ['test_contracts', 'test_updates', 'test_conformance'],
-    'magnitude': ['test_saliency', 'test_contracts'],
-    'change': ['test_contracts', 'test_updates'],
-    'placement': ['test_updates', 'test_replicas'],
-    'plan': ['test_updates', 'test_conformance'],
+    # Engine.
+    'blocks': ['test_patterns', 'test_conformance'],
+    'change': ['test_saliency', 'test_updates'],
     'choose': ['test_updates', 'keras/test_conformance', 'test_conformance'],
+    'counting': ['test_selection', 'test_n_of_m', 'test_conformance'],
+    'elementwise': ['test_patterns', 'test_selection', 'test_conformance'],
+    'estimate': ['test_selection', 'test_conformance'],
+    'layout': ['test_patterns', 'test_n_of_m', 'test_conformance'],
+    'magnitude': ['test_saliency', 'test_conformance'],
+    'n_of_m': ['test_contracts', 'test_updates'],
+    'pattern': ['test_patterns', 'test_contracts', 'test_pruning'],
+    'patterns': ['test_contracts', 'test_n_of_m'],
+    'placement': ['test_updates', 'test_replicas'],
+    'plan': ['test_pruning', 'test_updates'],
+    'reads': ['test_updates'],
+    'runs': ['test_n_of_m'],
+    'saliency': ['test_contracts', 'test_updates'],
+    'selection': ['test_conformance'],
+    'ties': ['test_selection', 'test_conformance'],
+    # Hyperparameters.
+    'defaults': ['test_spec', 'test_hparam'],
     'grammar': ['test_spec', 'test_hparam'],
     'maps': ['test_spec', 'test_pruning'],
-    'defaults': ['test_spec', 'test_hparam'],
     'spec': ['test_pruning'],
-    'gradual': ['test_contracts', 'test_objects', 'test_conformance'],
-    'clock': ['test_contracts', 'test_gradual', 'test_objects'],
-    'base': ['test_contracts', 'test_weight_sparsity', 'test_objects', 'test_gradual'],
-    'schedule': ['test_contracts', 'test_gradual'],
-    'schedules': ['test_contracts', 'test_objects'],
-    'constant': ['test_contracts', 'test_objects'],
-    'polynomial': ['test_contracts', 'test_objects'],
-    'serialization': ['test_contracts', 'test_objects'],
-    'arguments': ['test_objects'],
-    'kinds': ['test_contracts', 'test_weight_sparsity', 'test_objects'],
+    # Schedules.
+    'arguments': ['test_objects', 'test_contracts'],
+    'base': ['test_weight_sparsity', 'test_objects', 'test_contracts'],
+    'clock': ['test_gradual', 'test_objects'],
+    'constant': ['test_objects'],
+    'gradual': ['test_objects'],
+    'kinds': ['test_weight_sparsity', 'test_objects', 'test_gradual'],
     'numeric': ['test_gradual', 'test_objects'],
+    'polynomial': ['test_objects'],
+    'schedule': ['test_objects', 'test_contracts', 'test_weight_sparsity'],
+    'schedules': ['test_objects'],
+    'serialization': ['test_objects'],
     'weight_sparsity': ['test_objects'],
 }
 
@@ -73,13 +76,13 @@ class Subject(NamedTuple):
 
 
 def subjects(root: str, paths: Sequence[str] = ()) -> List[Subject]:
-  """Returns the files below `paths` (by default those that choose masks), each with its tests.
+  """Returns the files below `paths` (by default in _FOLDERS), each with its tests.
 
   Raises:
     ValueError: a path is not there, or a file has no tests.
   """
   found = []
-  for path in paths or _default_paths(root):
+  for path in paths or [os.path.join(PACKAGE, folder) for folder in _FOLDERS]:
     whole = os.path.join(root, path)
     if not os.path.exists(whole):
       raise ValueError('%s: no such file or folder below %s' % (path, root))
@@ -100,11 +103,12 @@ def tests_of(root: str, path: str) -> Tuple[str, ...]:
   folder = os.path.basename(os.path.dirname(path))
   found: List[str] = []
   for test in ['test_' + name] + _FURTHER.get(name, []):
-    # Of a test in two folders, as test_conformance, the one that is the folder's or at the top.
-    for place in (folder, *_FOLDERS, 'graph', ''):
+    for place in (folder, '', *_FOLDERS, 'graph'):
       candidate = os.path.join('tests', place, test + '.py')
-      if os.path.isfile(os.path.join(root, candidate)) and candidate not in found:
-        found.append(candidate)
+      if os.path.isfile(os.path.join(root, candidate)):
+        if candidate not in found:
+          found.append(candidate)
+        break
   return tuple(found)
 
 
@@ -112,12 +116,6 @@ def module_name(path: str) -> str:
   """Returns the last part of a module's name: the folder's for an __init__.py."""
   name = os.path.basename(path)[:-len('.py')]
   return os.path.basename(os.path.dirname(path)) if name == '__init__' else name
-
-
-def _default_paths(root: str) -> Iterator[str]:
-  for name in _FOLDERS:
-    if os.path.isdir(os.path.join(root, PACKAGE, name)):
-      yield os.path.join(PACKAGE, name)
 
 
 def _python_files(path: str) -> Iterator[str]:

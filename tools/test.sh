@@ -20,7 +20,7 @@ shift
 if [ -z "${MODEL_PRUNING_LEGS+set}" ] && [ "${MODEL_PRUNING_SOAK:-1}" = 1 ]; then
   case $leg:${TF_USE_LEGACY_KERAS:-} in
     tf2.21:1 | tf2.21:[Tt]rue) MODEL_PRUNING_LEGS=tf_keras ;;
-    tf2.21:*) MODEL_PRUNING_LEGS=newest ;;
+    tf2.21:* | nightly:*) MODEL_PRUNING_LEGS=newest ;;
     tf1.15:*) MODEL_PRUNING_LEGS=oldest ;;
     *) MODEL_PRUNING_LEGS=other ;;
   esac

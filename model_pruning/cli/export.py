@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning export`: converts a model to TensorFlow Lite."""
 
+import argparse
 import dataclasses
 from typing import Any
 
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 from model_pruning.export import options
 from model_pruning.util import files
 from model_pruning.util import quiet
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'export', run, 'convert to TensorFlow Lite, sparse where it helps',
@@ -46,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
   shared.add_json(parser)
 
 
-def run(args: Any) -> None:
+def run(args: argparse.Namespace) -> None:
   """Converts a model, and writes it as a TFLite model."""
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
   kind = shared.kind_with_masks(args.model)

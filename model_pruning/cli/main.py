@@ -6,7 +6,7 @@ import argparse
 import logging as standard_logging
 import os
 import sys
-from typing import Any, Callable, List, NoReturn, Optional
+from typing import Any, Callable, Iterable, List, NoReturn, Optional
 
 from absl import app
 from absl import flags
@@ -47,7 +47,8 @@ def run(main: Optional[Callable[[Any], Optional[int]]] = None,
   app.run(lambda args: guarded(main or args.run, args, name), flags_parser=parsed)
 
 
-def guarded(main: Callable[[Any], Optional[int]], args: Any, name: str = quiet.COMMAND) -> int:
+def guarded(main: Callable[[Any], Optional[int]], args: argparse.Namespace,
+            name: str = quiet.COMMAND) -> int:
   """Calls main(args), and turns errors into one line on stderr and an exit code.
 
   With MODEL_PRUNING_TRACEBACK=1, unexpected errors are raised.
@@ -90,7 +91,7 @@ def _fail(name: str, message: str) -> int:
   return 1
 
 
-def parse_arguments(argv: List[str]) -> Any:
+def parse_arguments(argv: List[str]) -> argparse.Namespace:
   """Returns the parsed arguments of a command line, whose first word is the program.
 
   Their attribute `run` is the function to call with them. As usual with argparse, bad usage
@@ -116,7 +117,7 @@ def parse_arguments(argv: List[str]) -> Any:
   return args
 
 
-def _check_spelling(parser: Any, commands: Any, words: List[str]) -> None:
+def _check_spelling(parser: argparse.ArgumentParser, commands: Any, words: List[str]) -> None:
   """Ends the process with a suggestion if a command or an option does not exist."""
   if words[0].startswith('-'):
     return
@@ -133,7 +134,8 @@ def _check_spelling(parser: Any, commands: Any, words: List[str]) -> None:
                '`%s --help` lists them' % command.prog)
 
 
-def _unknown(parser: Any, noun: str, name: str, known: Any, instead: str) -> NoReturn:
+def _unknown(parser: argparse.ArgumentParser, noun: str, name: str, known: Iterable[str],
+             instead: str) -> NoReturn:
   near = errors.nearest(name, known)
   parser.error('there is no %s %s%s' % (noun, tables.printable(name), near or '; ' + instead))
   raise AssertionError  # parser.error() ends the process.

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning plot`: draws a run or a model."""
 
+import argparse
 from typing import Any, List, Optional
 
 from model_pruning import errors
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.maps import expression
 from model_pruning.reading import places
 from model_pruning.util import files
 from model_pruning.util import tables
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'plot', run, 'draw sparsity over time, magnitudes, or masks', 'as a PNG.',
@@ -30,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
   parser.add_argument('--output', required=True, metavar='FILE.png', help='the file to write')
 
 
-def run(args: Any) -> None:
+def run(args: argparse.Namespace) -> None:
   """Draws a run or a model, and writes the figure."""
   files.check_output(args.output, [args.model])
   if args.kind == 'sparsity':

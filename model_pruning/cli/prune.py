@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning prune`: adds masks to a dense checkpoint in one step."""
 
+import argparse
 import json
-from typing import Any
 
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import places
 from model_pruning.util import tables
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'prune', run, 'prune a dense checkpoint at once, without its code',
@@ -33,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
   shared.add_json(parser)
 
 
-def run(args: Any) -> None:
+def run(args: argparse.Namespace) -> None:
   """Writes a checkpoint with masks, and prints its sparsities."""
   spec = PruningSpec.create(args.hparams)
   places.checkpoint_path(args.model)

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning report`: sparsity, sizes and FLOPs of a model, or the history of a run."""
 
+import argparse
 import sys
 from typing import Any
 
 from model_pruning import errors
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 from model_pruning.reading import places
 from model_pruning.util import files
 from model_pruning.util import tables
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'report', run, 'show sparsity, sizes and FLOPs of each weight',
@@ -42,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
   formats.add_argument('--csv', action='store_true', help='print CSV instead of a table')
 
 
-def run(args: Any) -> None:
+def run(args: argparse.Namespace) -> None:
   """Prints a report on a model or a run, and writes it as a page if requested."""
   if args.html is not None:
     if args.history:

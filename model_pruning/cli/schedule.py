@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning schedule`: predicts the mask updates of a run. Needs no TensorFlow."""
 
-from typing import Any
+import argparse
 
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'schedule', run, 'show when masks will be updated, and to which sparsity',
@@ -26,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
   formats.add_argument('--csv', action='store_true', help='print CSV instead of a table')
 
 
-def run(args: Any) -> int:
+def run(args: argparse.Namespace) -> int:
   """Prints and draws the mask updates for an HParams string; returns 1 if --strict is missed."""
   from model_pruning.reporting import timeline
   result = timeline.of(args.hparams, args.num_steps)

@@ -19,16 +19,20 @@ from model_pruning.reading import places
 from model_pruning.util import files
 from model_pruning.util import quiet
 from model_pruning.util import tables
+from model_pruning.util.types import GraphDef
 
 MODEL = ('a folder of checkpoints (its latest is taken), one checkpoint, the folder of a '
          'SavedModel, a Keras model (.keras, .h5), or a file with a GraphDef')
+# Made by ArgumentParser.add_subparsers, whose class has no public name.
+Subparsers = Any
+
 _LARGEST_DIMENSION = 2**31 - 1
 
 
 # ---- Arguments. ----
 
 
-def command(subparsers: Any, name: str, run: Callable[[Any], Optional[int]], summary: str,
+def command(subparsers: Subparsers, name: str, run: Callable[[Any], Optional[int]], summary: str,
             description: str, *examples: str) -> Any:
   """Adds a command to the command line, and returns its parser.
 
@@ -77,7 +81,7 @@ def block(text: str) -> Tuple[int, int]:
     raise argparse.ArgumentTypeError('%r is not HEIGHTxWIDTH; write 16x1' % text) from None
 
 
-def add_graph(parser: Any) -> None:
+def add_graph(parser: argparse.ArgumentParser) -> None:
   """Adds the arguments for a model whose graph is needed."""
   parser.add_argument('model', metavar='MODEL', help=MODEL)
   parser.add_argument('--output_node_names', type=names, default=[], metavar='NAME,...',
@@ -87,7 +91,7 @@ def add_graph(parser: Any) -> None:
                       help="a checkpoint's graph, if it has no .meta file beside it")
 
 
-def add_json(parser: Any) -> None:
+def add_json(parser: argparse.ArgumentParser) -> None:
   """Adds --json."""
   parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
 
@@ -161,7 +165,7 @@ def check_outputs(kind: str, outputs: Sequence[str]) -> None:
         '--output_node_names is missing; name the operations to keep, for example softmax')
 
 
-def stripped(args: Any, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
+def stripped(args: argparse.Namespace, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
   """Returns a stripped GraphDef, its inputs and outputs, and the names of the folded weights."""
   from model_pruning.export import freeze
   from model_pruning.export import saved_model
@@ -190,7 +194,7 @@ def stripped(args: Any, kind: str) -> Tuple[Any, List[str], List[str], List[str]
   return graph_def, given or _placeholders(graph_def), outputs, folded
 
 
-def _placeholders(graph_def: Any) -> List[str]:
+def _placeholders(graph_def: GraphDef) -> List[str]:
   return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
 
 
@@ -206,7 +210,7 @@ def warnings(model: str) -> List[str]:
   return found
 
 
-def write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
+def write_graph(graph_def: GraphDef, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
   """Writes a GraphDef, whole or not at all."""
   with files.replacing(path, sources_of_it) as temporary, open(temporary, 'wb') as f:
     f.write(graph_def.SerializeToString(deterministic=True))
@@ -215,7 +219,7 @@ def write_graph(graph_def: Any, path: str, sources_of_it: Sequence[Optional[str]
 # ---- Printing. ----
 
 
-def show(result: Any, args: Any) -> None:
+def show(result: Any, args: argparse.Namespace) -> None:
   """Prints a result in the format that args request: JSON, CSV, or a table for the terminal."""
   if args.csv:
     lines = result.to_csv().rstrip('\n')

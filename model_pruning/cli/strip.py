@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`model-pruning strip`: removes everything that pruning added to a model."""
 
+import argparse
 import json
 import os
-from typing import Any, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
 from model_pruning import errors
 from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
 from model_pruning.reading import kinds
 from model_pruning.util import files
 from model_pruning.util import tables
@@ -15,7 +17,7 @@ from model_pruning.util import tables
 _DEFAULT_TO = {kinds.SAVED_MODEL: 'saved_model', kinds.KERAS: 'keras'}
 
 
-def add_parser(subparsers: Any) -> None:
+def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
       subparsers, 'strip', run, 'remove masks and everything else that pruning added',
@@ -35,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
   shared.add_json(parser)
 
 
-def run(args: Any) -> None:
+def run(args: argparse.Namespace) -> None:
   """Writes a model without masks: a GraphDef, a checkpoint, a SavedModel or a Keras model."""
   kind = shared.kind_with_masks(args.model)
   to = args.to or _DEFAULT_TO.get(kind, 'graph')
@@ -58,7 +60,7 @@ def run(args: Any) -> None:
         '{:,}'.format(_size(args.output))))
 
 
-def _write(args: Any, kind: str, to: str) -> List[str]:
+def _write(args: argparse.Namespace, kind: str, to: str) -> List[str]:
   """Writes a stripped model; returns the names of the weights that had masks."""
   from model_pruning.export import checkpoint
   from model_pruning.export import saved_model

@@ -19,12 +19,14 @@ from model_pruning.reading import places
 from model_pruning.reading import sources
 from model_pruning.reading.ownership import MaskedNames
 from model_pruning.util import files
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import MetaGraphDef
 
 
 class Checkpoint:
   """The variables in a checkpoint, each read when it is needed."""
 
-  def __init__(self, place: Any) -> None:
+  def __init__(self, place: AnyPath) -> None:
     """Opens a checkpoint.
 
     Args:
@@ -73,7 +75,7 @@ class Checkpoint:
                         tuple(keys[other] for other in each.others),
                         each.threshold and keys[each.threshold]) for each in found.owned]
 
-  def _meta_graph(self) -> Any:
+  def _meta_graph(self) -> MetaGraphDef:
     meta = tf.MetaGraphDef()
     if tf.gfile.Exists(self.path + '.meta'):
       try:
@@ -96,7 +98,7 @@ class Checkpoint:
         'keep its .meta file beside it, which lists the weights of masks'))
 
 
-def strip_checkpoint(place: Any, path: Any) -> List[MaskedNames]:
+def strip_checkpoint(place: AnyPath, path: AnyPath) -> List[MaskedNames]:
   """Writes a checkpoint with weights multiplied by their masks, for code without masks.
 
   Exponential moving averages of weights are multiplied as well. Everything else is copied:
@@ -146,7 +148,7 @@ def _is_gone(name: str, gone: Set[str]) -> bool:
   return name in gone or plain.rpartition('/')[0] in gone or leaf in names_lib.STEPS
 
 
-def check_elsewhere(source: Checkpoint, path: Any) -> str:
+def check_elsewhere(source: Checkpoint, path: AnyPath) -> str:
   """Returns the path to write as a string, after checking its folder.
 
   Raises:
@@ -162,7 +164,7 @@ def check_elsewhere(source: Checkpoint, path: Any) -> str:
   return path
 
 
-def write(path: Any, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = ()) -> None:
+def write(path: AnyPath, values: Mapping[str, np.ndarray], inputs: Sequence[Any] = ()) -> None:
   """Writes a checkpoint of variables by their names, and makes it the latest in its folder.
 
   Args:

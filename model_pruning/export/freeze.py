@@ -14,10 +14,14 @@ from model_pruning.reading import bundle
 from model_pruning.reading import inputs
 from model_pruning.reading import places
 from model_pruning.reading import sources
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import MetaGraphDef
+from model_pruning.util.types import Session
 
 
-def graph_def_from_checkpoint(checkpoint_dir: Any, output_node_names: Sequence[str],
-                              meta_graph: Optional[Any] = None) -> Any:
+def graph_def_from_checkpoint(checkpoint_dir: AnyPath, output_node_names: Sequence[str],
+                              meta_graph: Optional[MetaGraphDef] = None) -> GraphDef:
   """Returns the latest checkpoint, with its meta graph, as a GraphDef of constants.
 
   Args:
@@ -35,7 +39,7 @@ def graph_def_from_checkpoint(checkpoint_dir: Any, output_node_names: Sequence[s
     return graph_def_from_session(session, output_node_names)
 
 
-def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> Any:
+def graph_def_from_session(session: Session, output_node_names: Sequence[str]) -> GraphDef:
   """Returns the graph of a session as a GraphDef whose variables are constants.
 
   Args:
@@ -57,7 +61,7 @@ def graph_def_from_session(session: Any, output_node_names: Sequence[str]) -> An
 class _ArraySession:
   """A session that always returns arrays: TensorFlow's fails to freeze a string variable."""
 
-  def __init__(self, session: Any) -> None:
+  def __init__(self, session: Session) -> None:
     self._session = session
 
   def __getattr__(self, name: str) -> Any:
@@ -69,7 +73,7 @@ class _ArraySession:
             for value in values] if isinstance(values, list) else values
 
 
-def restore(session: Any, path: str, meta_graph: Optional[Any] = None) -> None:
+def restore(session: Session, path: str, meta_graph: Optional[MetaGraphDef] = None) -> None:
   """Builds the graph of a checkpoint in the default graph, and restores its variables.
 
   Args:

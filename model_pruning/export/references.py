@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replaces operations on references, in graphs whose variables have become constants."""
 
-from typing import Any
+
+from model_pruning.util.types import GraphDef
 
 _VALUES = {'RefSwitch': 'Switch', 'RefMerge': 'Merge', 'RefEnter': 'Enter', 'RefExit': 'Exit',
            'RefNextIteration': 'NextIteration', 'RefIdentity': 'Identity'}
 _VARIABLES = ('VariableV2', 'Variable', 'TemporaryVariable')
 
 
-def use_values(graph_def: Any) -> None:
+def use_values(graph_def: GraphDef) -> None:
   """Replaces operations on references by operations on values, in place.
 
   A branch or a loop that reads a TensorFlow 1 variable takes a reference to it. Freezing turns

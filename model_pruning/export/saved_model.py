@@ -15,13 +15,17 @@ from model_pruning.reading import inputs as inputs_lib
 from model_pruning.reading import sources
 from model_pruning.reading import validation
 from model_pruning.util import files
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import Graph
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import MetaGraphDef
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature of the initialization, since TensorFlow 1.14.
 _NOT_CALLED = (_INIT, '__saved_model_train_op')
 
 
-def strip_saved_model(saved_model_dir: Any, export_dir: Any,
+def strip_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
                       tags: Optional[Sequence[str]] = None) -> List[str]:
   """Writes a SavedModel without masks and variables, with the same signatures.
 
@@ -50,7 +54,7 @@ def strip_saved_model(saved_model_dir: Any, export_dir: Any,
   return folded
 
 
-def to_saved_model(graph_def: Any, export_dir: Any, inputs: Mapping[str, str],
+def to_saved_model(graph_def: GraphDef, export_dir: AnyPath, inputs: Mapping[str, str],
                    outputs: Mapping[str, str], signature: str = SERVING) -> None:
   """Writes a graph of constants as a SavedModel with one signature.
 
@@ -88,7 +92,7 @@ class _Kept:
     self.folder = folder
 
 
-def read_stripped(saved_model_dir: Any, tags: Optional[Sequence[str]] = None
+def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
                   ) -> Tuple[Any, Dict[str, Any], _Kept, List[str]]:
   """Reads a SavedModel as a stripped GraphDef.
 
@@ -156,7 +160,7 @@ def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
       saved_model_dir, ' and '.join(map(repr, known)), tags or "['serve'] alone"))
 
 
-def _asset_files(meta: Any) -> List[Any]:
+def _asset_files(meta: MetaGraphDef) -> List[Any]:
   """Returns the AssetFileDefs of a meta graph, which TensorFlow 1 keeps in a collection."""
   found = list(meta.asset_file_def)
   key = tf.saved_model.constants.ASSETS_KEY
@@ -168,7 +172,7 @@ def _asset_files(meta: Any) -> List[Any]:
   return found
 
 
-def _paths_in_constants(graph_def: Any, folder: str,
+def _paths_in_constants(graph_def: GraphDef, folder: str,
                         assets: List[Tuple[str, str]]) -> List[Tuple[str, str]]:
   """Returns constants with paths of assets, which the loader stored in variables before."""
   by_path = {os.path.abspath(os.path.join(folder, tf.saved_model.constants.ASSETS_DIRECTORY, file)):
@@ -185,7 +189,7 @@ def _paths_in_constants(graph_def: Any, folder: str,
   return found
 
 
-def _init_op(meta: Any) -> Optional[str]:
+def _init_op(meta: MetaGraphDef) -> Optional[str]:
   """Returns the name of the operation that initializes tables; None if there is none."""
   if _INIT in meta.signature_def:
     return str(meta.signature_def[_INIT].outputs[_INIT].name)
@@ -196,7 +200,7 @@ def _init_op(meta: Any) -> Optional[str]:
   return None
 
 
-def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
+def _table_initializers(graph: Graph, init_op: Optional[str]) -> List[str]:
   """Returns the names of the operations that fill tables, among all that initialize a SavedModel.
 
   The initialization of variables is dropped, as they are constants now.
@@ -215,7 +219,7 @@ def _table_initializers(graph: Any, init_op: Optional[str]) -> List[str]:
           if graph.get_operation_by_name(name).type.startswith(fills)]
 
 
-def _write(export_dir: str, graph_def: Any, signatures: Dict[str, Any], kept: _Kept) -> None:
+def _write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept: _Kept) -> None:
   for name, filename in kept.assets:
     # The builder copies the file whose path the tensor holds. That path was valid where the model
     # was exported; here the asset is the copy in the SavedModel.

@@ -11,9 +11,10 @@ from model_pruning.export.folding import dead
 from model_pruning.export.folding import fold
 from model_pruning.reading import sources
 from model_pruning.reading import validation
+from model_pruning.util.types import GraphDef
 
 
-def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]) -> Any:
+def strip_pruning_vars_fn(input_graph_def: GraphDef, output_node_names: Sequence[str]) -> GraphDef:
   """Folds masks into weights, and removes everything that the outputs do not need.
 
   A masked product is found by its structure, whatever its name: a Mul of a constant of zeros
@@ -37,7 +38,7 @@ def strip_pruning_vars_fn(input_graph_def: Any, output_node_names: Sequence[str]
   return strip(input_graph_def, output_node_names)[0]
 
 
-def strip(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
+def strip(graph_def: GraphDef, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
   """Strips a graph like strip_pruning_vars_fn, and returns the names of masked products, too.
 
   Args:

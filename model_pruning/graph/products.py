@@ -48,8 +48,8 @@ def _multiply_on(mask: Variable, weight: Variable, device: str, name: str) -> Te
     return _multiply(mask, weight, name)
 
 
-@tf.RegisterGradient(_GRADIENT)
-def _gradient(op: Operation, gradient: Variable) -> List[Tensor]:
+@tf.RegisterGradient(_GRADIENT)  # type: ignore[untyped-decorator]
+def _gradient(op: Operation, gradient: Tensor) -> List[Tensor]:
   """Returns the gradients with respect to mask and weight, computed on the product's device."""
   mask, weight = op.inputs
   with tf.device(None), tf.device(op.device):

@@ -14,6 +14,7 @@ from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import Layer
 
 _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 
@@ -24,7 +25,7 @@ _OF_TRAINING = frozenset(('build', 'history', 'predict_function', 'pruning', 'te
                           'train_function'))
 
 
-def names(layer: Any, other: Any) -> List[str]:
+def names(layer: Layer, other: Any) -> List[str]:
   """Returns the attributes in which two layers of one class may differ in what they compute.
 
   These are the attributes that Keras's own code does not set and, for Keras's own layers, the
@@ -38,7 +39,7 @@ def names(layer: Any, other: Any) -> List[str]:
   return sorted(of_users)
 
 
-def carry_over(layer: Any, other: Any) -> None:
+def carry_over(layer: Layer, other: Any) -> None:
   """Copies to a layer's copy the attributes that the config does not cover.
 
   Numbers, strings, arrays and collections of them are copied. Other objects are shared, if the
@@ -98,14 +99,14 @@ class Comparison:
   def __init__(self) -> None:
     self._seen: Dict[Tuple[int, int], Any] = {}
 
-  def same(self, ours: Any, theirs: Any) -> bool:
+  def same(self, ours: Layer, theirs: Layer) -> bool:
     """Whether a model would treat two values alike; False if that is uncertain."""
     try:
       return self._same(ours, theirs)
     except Exception:  # For example of a user's __eq__; pandas tables have no truth value.
       return False
 
-  def _same(self, ours: Any, theirs: Any) -> bool:
+  def _same(self, ours: Layer, theirs: Layer) -> bool:
     if ours is theirs or (id(ours), id(theirs)) in self._seen:
       return True
     self._seen[id(ours), id(theirs)] = ours, theirs  # Kept alive, so that no id is reused.
@@ -156,7 +157,7 @@ def _is_users(value: Any) -> bool:
       value) and not backend.is_keras_own(type(value))
 
 
-def _equal(ours: Any, theirs: Any) -> bool:
+def _equal(ours: Layer, theirs: Layer) -> bool:
   ours, theirs = np.asarray(ours), np.asarray(theirs)
   if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
     return False

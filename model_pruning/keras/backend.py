@@ -16,6 +16,10 @@ from typing import Any, Dict, Iterator, List, Optional
 from model_pruning import errors
 from model_pruning.compat import could_possibly_record
 from model_pruning.compat import tensorflow
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+from model_pruning.util.types import Optimizer
+from model_pruning.util.types import Tensor
 
 if int(tensorflow.__version__.split('.')[0]) < 2:
   raise ImportError(
@@ -47,7 +51,7 @@ def is_layer(value: Any) -> bool:
   return isinstance(value, keras.layers.Layer)
 
 
-def is_functional(model: Any) -> bool:
+def is_functional(model: Model) -> bool:
   """Whether a model is Sequential or functional (made of inputs and outputs)."""
   if isinstance(model, keras.Sequential):
     return True
@@ -62,7 +66,7 @@ def is_keras_own(item: Any) -> bool:
   return item.__module__.split('.')[0] in ('keras', 'tf_keras', 'tensorflow')
 
 
-def functions_of(layer: Any) -> Dict[str, Any]:
+def functions_of(layer: Layer) -> Dict[str, Any]:
   """Returns the functions, for example activations, in a layer and its sublayers, by name.
 
   Keras finds functions of users only by these names, unless they are registered.
@@ -71,13 +75,13 @@ def functions_of(layer: Any) -> Dict[str, Any]:
           if isinstance(value, types.FunctionType) and not is_keras_own(value)}
 
 
-def layers_in(layer: Any) -> List[Any]:
+def layers_in(layer: Layer) -> List[Layer]:
   """Returns a layer and all its sublayers, at any depth, each once."""
   found = {id(each): each for each in layer._flatten_layers()}
   return list(found.values())
 
 
-def rename(layer: Any, name: str) -> None:
+def rename(layer: Layer, name: str) -> None:
   """Renames a layer; weights it already has keep their names."""
   if IS_KERAS_3:
     layer.name = name
@@ -85,18 +89,18 @@ def rename(layer: Any, name: str) -> None:
     layer._name = name
 
 
-def layers_of(model: Any) -> List[Any]:
+def layers_of(model: Model) -> List[Layer]:
   """Returns the direct sublayers of a layer or model."""
   return list(model._flatten_layers(include_self=False, recursive=False))
 
 
-def plain_class(layer: Any) -> type:
+def plain_class(layer: Layer) -> type:
   """Returns the class of a layer before it was pruned."""
   return getattr(layer, 'plain_class', type(layer))
 
 
 @contextlib.contextmanager
-def uncompiled(model: Any) -> Iterator[None]:
+def uncompiled(model: Model) -> Iterator[None]:
   """Makes a model appear uncompiled within, as Keras 3 compiles copies of compiled models."""
   was_compiled = IS_KERAS_3 and model.compiled
   if was_compiled:
@@ -108,13 +112,13 @@ def uncompiled(model: Any) -> Iterator[None]:
       model.compiled = True
 
 
-def note_build_config(layer: Any, config: Any) -> None:
+def note_build_config(layer: Layer, config: Any) -> None:
   """Makes get_build_config() return the config a layer was built with, which Keras 2 may lose."""
   if not IS_KERAS_3 and config and layer.get_build_config() is None:
     layer._build_input_shape = config.get('input_shape')
 
 
-def inputs_of(model: Any) -> Any:
+def inputs_of(model: Model) -> Any:
   """Returns a model's inputs, in the structure in which it takes them; None for a subclass."""
   for name in ('input', 'inputs'):  # Keras 3 has `input` only for functional models.
     try:
@@ -126,7 +130,7 @@ def inputs_of(model: Any) -> Any:
   return None
 
 
-def inputs_like(model: Any) -> Any:
+def inputs_like(model: Model) -> Any:
   """Returns new inputs with the same names, as input_tensors for clone_model.
 
   Returns None if clone_model makes such inputs itself.
@@ -134,14 +138,14 @@ def inputs_like(model: Any) -> Any:
   if not IS_KERAS_3 or isinstance(model, keras.Sequential):
     return None
 
-  def like(tensor: Any) -> Any:
+  def like(tensor: Tensor) -> Any:
     layer = tensor._keras_history.operation
     return type(layer).from_config(layer.get_config()).output
 
   return keras.tree.map_structure(like, model.input)
 
 
-def refuses_constraints(optimizer: Any, layer: Any) -> bool:
+def refuses_constraints(optimizer: Optimizer, layer: Layer) -> bool:
   """Whether an optimizer cannot apply a constraint to a layer, whose gradients are sparse.
 
   Keras 2's legacy optimizers cannot, and the gradients of embeddings are sparse.
@@ -152,21 +156,21 @@ def refuses_constraints(optimizer: Any, layer: Any) -> bool:
   return legacy is not None and isinstance(optimizer, legacy.Optimizer)
 
 
-def forget_functions(layer: Any) -> None:
+def forget_functions(layer: Layer) -> None:
   """Makes the models in a layer trace their training steps again."""
   for each in layers_in(layer):
     if isinstance(each, keras.Model) and getattr(each, 'train_function', None) is not None:
       each.train_function = None
 
 
-def steps_per_execution(model: Any) -> int:
+def steps_per_execution(model: Model) -> int:
   """Returns the number of batches on which fit() trains between two callbacks."""
   # Keras 2 keeps the number in a variable, which exists once a model is compiled.
   steps = getattr(model, 'steps_per_execution' if IS_KERAS_3 else '_steps_per_execution', None)
   return 1 if steps is None else int(steps.numpy() if hasattr(steps, 'numpy') else steps)
 
 
-def iterations(model: Any) -> Optional[int]:
+def iterations(model: Model) -> Optional[int]:
   """Returns the number of batches a model's optimizer has seen; None if it does not count them."""
   optimizer = getattr(model, 'optimizer', None)
   if not IS_KERAS_3 or optimizer is None or hasattr(optimizer, 'inner_optimizer'):
@@ -175,7 +179,7 @@ def iterations(model: Any) -> Optional[int]:
   return int(optimizer._iterations.numpy())
 
 
-def is_trained(layer: Any, training: Optional[bool]) -> bool:
+def is_trained(layer: Layer, training: Optional[bool]) -> bool:
   """Whether a call of a layer is the forward pass of a training step.
 
   Args:

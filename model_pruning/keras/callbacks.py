@@ -16,6 +16,7 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
 from model_pruning.util.tf_config import TFConfig
+from model_pruning.util.types import Layer
 
 
 class UpdatePruningStep(keras.callbacks.Callback):
@@ -246,6 +247,6 @@ def _is_chief() -> bool:
     return True
 
 
-def _is_trained(layer: Any) -> bool:
+def _is_trained(layer: Layer) -> bool:
   """Whether a pruned layer is trained, not frozen."""
   return layer.pruning.trainable if layer.pruning.made else layer.trainable

@@ -8,13 +8,16 @@ attention layers, which consist of it, an equation determines the axes.
 """
 
 import dataclasses
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.keras import backend
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +58,18 @@ class View:
     """The layout of the viewed weight."""
     return Layout.whole(self.viewed)
 
-  def see(self, weight: Any) -> Any:
+  def see(self, weight: Variable) -> Tensor:
     """Returns a tensor of the weight's shape, reshaped to `viewed`."""
     if self.order != tuple(range(len(self.order))):
       weight = tf.transpose(weight, self.order)
     return tf.reshape(weight, self.viewed)
 
-  def restore(self, mask: Any) -> Any:
+  def restore(self, mask: Variable) -> Tensor:
     """Returns a tensor of shape `viewed` in the weight's shape; inverts see()."""
     return tf.transpose(tf.reshape(mask, self.shape), np.argsort(self.order))
 
 
-def view_of(layer: Any, weight: Any) -> Optional[View]:
+def view_of(layer: Layer, weight: Variable) -> Optional[View]:
   """Returns the view of a weight by its input channels; None if these are unknown.
 
   For layers that are not Keras's own, weights of rank 2 and 4 count as kernels of dense
@@ -102,13 +105,13 @@ _LAYERS = frozenset((
     'SeparableConv2D'))
 
 
-def _kind(layer: Any) -> Optional[str]:
+def _kind(layer: Layer) -> Optional[str]:
   """Returns the name of the Keras class in _LAYERS from which a layer is derived; or None."""
   return next((base.__name__ for base in type(layer).__mro__
                if base.__name__ in _LAYERS and backend.is_keras_own(base)), None)
 
 
-def _of_equation(layer: Any, shape: Tuple[int, ...]) -> Optional[View]:
+def _of_equation(layer: Layer, shape: Tuple[int, ...]) -> Optional[View]:
   """Returns the view of an EinsumDense kernel, for an equation like 'abc,cde->abde'.
 
   Letters of the kernel that the result lacks are summed over: they are the inputs. Letters that

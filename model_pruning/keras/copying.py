@@ -18,6 +18,9 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.pruned import PruneLowMagnitude
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+from model_pruning.util.types import Variable
 
 
 class Copy:
@@ -32,7 +35,7 @@ class Copy:
     pairs: (original, copy) of all layers and models that were copied.
   """
 
-  def __init__(self, layer: Any, arguments: Optional[Dict[str, Any]] = None) -> None:
+  def __init__(self, layer: Layer, arguments: Optional[Dict[str, Any]] = None) -> None:
     """Copies a layer or model, with its weights if it is built.
 
     Args:
@@ -66,7 +69,7 @@ class Copy:
   def pairs(self) -> List[Tuple[Any, Any]]:
     return list(self._made.values())
 
-  def _copy(self, layer: Any) -> Any:
+  def _copy(self, layer: Layer) -> Any:
     if not backend.is_layer(layer):
       return layer  # An operation of Keras 3, for example a slice of a tensor; it has no state.
     if id(layer) not in self._made:
@@ -78,7 +81,7 @@ class Copy:
       self._made[id(layer)] = (layer, copy)
     return self._made[id(layer)][1]
 
-  def _copy_layer(self, layer: Any) -> Any:
+  def _copy_layer(self, layer: Layer) -> Any:
     if hasattr(layer, 'adapt'):
       return layer  # Its config does not contain all of its state.
     if not layer.built and any(map(variables.own_trainable_variables, backend.layers_in(layer))):
@@ -107,7 +110,7 @@ class Copy:
         _copy_state(source, target)  # Before building, as the names of weights derive from it.
     return prune_here(copy, layer.pruning.settings) if is_pruned else copy
 
-  def _copy_functional(self, model: Any) -> Any:
+  def _copy_functional(self, model: Model) -> Any:
     """Returns a copy of a functional model; None if its class must be recreated by its config."""
     try:
       with backend.uncompiled(model):
@@ -140,7 +143,7 @@ def _with_arguments(config: Dict[str, Any], arguments: Dict[str, Any]) -> Dict[s
 _FUNCTIONAL_ARGUMENTS = ('self', 'inputs', 'outputs', 'name', 'trainable', 'dtype')
 
 
-def _own_arguments(model: Any) -> Optional[Dict[str, Any]]:
+def _own_arguments(model: Model) -> Optional[Dict[str, Any]]:
   """Returns a model's other constructor arguments, beside inputs and outputs; None if unknown.
 
   They are taken from its config, or from attributes of the same names.
@@ -161,7 +164,7 @@ def _own_arguments(model: Any) -> Optional[Dict[str, Any]]:
   return found
 
 
-def _build_like(layer: Any, copy: Any) -> None:
+def _build_like(layer: Layer, copy: Layer) -> None:
   """Builds a copy with the shapes that the layer was built with."""
   config = layer.get_build_config()
   if config:
@@ -178,7 +181,7 @@ def _build_like(layer: Any, copy: Any) -> None:
             len(plain_weights(copy))))
 
 
-def plain_weights(layer: Any) -> List[Any]:
+def plain_weights(layer: Layer) -> List[Variable]:
   """Returns the weights of a layer without those that pruning added, in their order."""
   added = {id(variable) for pruned in pruned_layers(layer)
            for variable in pruned.pruning.variables().values()}

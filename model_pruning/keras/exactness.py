@@ -13,6 +13,8 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
 from model_pruning.keras.copying import plain_weights
+from model_pruning.util.types import DType
+from model_pruning.util.types import Layer
 
 _LENGTHS = (8, 32, 224)  # Tried for dimensions of inputs that are not fixed.
 
@@ -28,7 +30,7 @@ class Difference(NamedTuple):
   shown: bool
 
 
-def difference(layer: Any, copy: Copy) -> Optional[Difference]:
+def difference(layer: Layer, copy: Copy) -> Optional[Difference]:
   """Returns why a copy of a layer or model may not be exact; None if it is shown to be exact.
 
   It is exact if it has as many layers, of the same classes and names, with as many distinct
@@ -42,7 +44,7 @@ def difference(layer: Any, copy: Copy) -> Optional[Difference]:
   return _outputs(layer, copy.layer) if layer.built and layer.weights else None
 
 
-def _structure(layer: Any, copy: Copy) -> Optional[str]:
+def _structure(layer: Layer, copy: Copy) -> Optional[str]:
   for source, target in copy.all_pairs():
     if type(source) is not type(target):
       if backend.plain_class(source) is backend.plain_class(target):
@@ -79,7 +81,7 @@ def _attributes(copy: Copy) -> Optional[str]:
 # Outputs.
 
 
-def _outputs(layer: Any, copy: Any) -> Optional[Difference]:
+def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
   state = [(weight, np.asarray(weight)) for each in (layer, copy)
            for weight in variables.state_of(each) if weight.dtype != 'string']
   problem = 'its inputs are not known'
@@ -119,7 +121,7 @@ def _alike(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> bool:
   return len(ours) == len(theirs) and all(map(_close, ours, theirs))
 
 
-def _call(layer: Any, inputs: Any) -> List[np.ndarray]:
+def _call(layer: Layer, inputs: Any) -> List[np.ndarray]:
   """Returns the outputs and the losses of a layer."""
   kwargs: Dict[str, Any] = {'training': False} if isinstance(layer, keras.Model) else {}
   args: Sequence[Any] = (inputs,)
@@ -135,7 +137,7 @@ class _Arguments(NamedTuple):
   values: Dict[str, Any]
 
 
-def _inputs(layer: Any, length: int) -> Any:
+def _inputs(layer: Layer, length: int) -> Any:
   """Returns a batch of random inputs for a layer that is built; None if its inputs are unknown.
   """
   rng = np.random.RandomState(0)
@@ -172,7 +174,7 @@ def _is_shape(shape: Any) -> bool:
       dim is None or isinstance(dim, int) for dim in shape)
 
 
-def _random(rng: Any, shape: Any, dtype: Any, length: int) -> Any:
+def _random(rng: Any, shape: Any, dtype: DType, length: int) -> Any:
   """Returns random values of a dtype; if it is None zeros and ones, which are valid indices too."""
   sizes = [2 if dim is None and place == 0 else length if dim is None else int(dim)
            for place, dim in enumerate(shape)]

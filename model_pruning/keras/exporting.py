@@ -20,6 +20,7 @@ from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
 from model_pruning.util import files
+from model_pruning.util.types import Model
 
 
 class FrozenModel(NamedTuple):
@@ -34,7 +35,7 @@ class FrozenModel(NamedTuple):
   outputs: List[str]
 
 
-def to_tflite(model: Any, path: str, **options: Any) -> tflite.TFLiteExport:
+def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
   """Strips a Keras model, converts it to TFLite, compares the two, and writes the file.
 
       written = sparsity.to_tflite(model, 'small.tflite', quantization='dynamic')
@@ -52,13 +53,13 @@ def to_tflite(model: Any, path: str, **options: Any) -> tflite.TFLiteExport:
 
   Raises:
     errors.LayerError: it is not a model, or not built.
-    See model_pruning.export.to_tflite for other errors.
+    errors.PruningError: see model_pruning.export.to_tflite.
   """
   frozen = freeze(model, options.get('input_shapes'), batch_size=1)
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
 
 
-def to_saved_model(model: Any, export_dir: str) -> None:
+def to_saved_model(model: Model, export_dir: str) -> None:
   """Writes a Keras model without masks as a SavedModel, with the signature serving_default.
 
   Args:
@@ -74,7 +75,7 @@ def to_saved_model(model: Any, export_dir: str) -> None:
     _export(model, temporary)
 
 
-def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
+def freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
            batch_size: Optional[int] = None) -> FrozenModel:
   """Returns a Keras model without masks as a graph of constants.
 
@@ -93,7 +94,7 @@ def freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]] = Non
     return _freeze(model, input_shapes, batch_size)
 
 
-def _freeze(model: Any, input_shapes: Optional[Mapping[str, Sequence[int]]],
+def _freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]],
             batch_size: Optional[int]) -> FrozenModel:
   structure = backend.inputs_of(model)
   if structure is not None:
@@ -183,7 +184,7 @@ def _op_name(name: str) -> str:
   return re.sub(r'[^\w./-]', '_', name).lstrip('_/-') or 'unnamed'
 
 
-def _freeze_exported(model: Any) -> FrozenModel:
+def _freeze_exported(model: Model) -> FrozenModel:
   """Returns the graph that Keras exports; for models with lookup tables or unknown inputs."""
   with tempfile.TemporaryDirectory() as folder:
     _export(model, os.path.join(folder, 'model'))
@@ -193,13 +194,13 @@ def _freeze_exported(model: Any) -> FrozenModel:
                      [info.name for _, info in sorted(signature.outputs.items())])
 
 
-def _check_built(model: Any) -> None:
+def _check_built(model: Model) -> None:
   if not isinstance(model, backend.keras.Model) or not model.built:
     raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
                             'first' % (model,))
 
 
-def _export(model: Any, folder: str) -> None:
+def _export(model: Model, folder: str) -> None:
   options = {'verbose': False} if backend.IS_KERAS_3 else {}
   with quietly():
     try:

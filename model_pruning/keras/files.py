@@ -28,6 +28,8 @@ from model_pruning.reading import kinds
 from model_pruning.reading import tensors
 from model_pruning.reading.models import StoredModel
 from model_pruning.util import files
+from model_pruning.util.types import DType
+from model_pruning.util.types import Model
 
 _SPARE = 2**26  # Bytes of weights that a model may have beyond those in its file.
 _IN_PYTHON = (
@@ -75,12 +77,12 @@ def stored_model(path: str) -> StoredModel:
       goals=goals(model))
 
 
-def weight_names(model: Any) -> List[str]:
+def weight_names(model: Model) -> List[str]:
   """Returns the names of the pruned weights of a model."""
   return [record.name for layer in pruned_layers(model) for record in layer.pruning.weights]
 
 
-def save(model: Any, path: str) -> None:
+def save(model: Model, path: str) -> None:
   """Writes a model to a .keras or .h5 file, whole or not at all.
 
   Raises:
@@ -154,7 +156,7 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
   total = 0
   refused: List[errors.ModelFileError] = []
 
-  def check(layer: str, shape: Sequence[int], dtype: Any) -> None:
+  def check(layer: str, shape: Sequence[int], dtype: DType) -> None:
     nonlocal total
     try:
       itemsize = tensorflow.as_dtype(dtype).size or 1

@@ -9,9 +9,10 @@ from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.util.types import Model
 
 
-def model_of(callback: Any) -> Any:
+def model_of(callback: Any) -> Model:
   """Returns the model that was set on a callback.
 
   Raises:
@@ -28,7 +29,7 @@ def model_of(callback: Any) -> Any:
   return model
 
 
-def fit_of(model: Any) -> Callable[[], bool]:
+def fit_of(model: Model) -> Callable[[], bool]:
   """Returns a predicate: is this fit() still the model's latest one?
 
   Every fit() sets a new History on the model. In Keras 2 evaluate() and predict() do so too, but
@@ -49,7 +50,7 @@ def fit_of(model: Any) -> Callable[[], bool]:
 _ENDS = (StopIteration, tensorflow.errors.OutOfRangeError)
 
 
-def watch(model: Any, expects: Callable[[], bool], interrupted: Callable[[], None]) -> None:
+def watch(model: Model, expects: Callable[[], bool], interrupted: Callable[[], None]) -> None:
   """Makes the model raise if a later fit() trains without the callback.
 
   A fit() that is interrupted, by Ctrl-C or by an error in the data, a layer or a callback,
@@ -83,14 +84,14 @@ def watch(model: Any, expects: Callable[[], bool], interrupted: Callable[[], Non
   model.train_function = watched
 
 
-def unwatch(model: Any) -> None:
+def unwatch(model: Model) -> None:
   """Undoes watch()."""
   function = getattr(getattr(model, 'train_function', None), 'unwatched', None)
   if function is not None:
     model.train_function = function
 
 
-def _check_attended(model: Any) -> None:
+def _check_attended(model: Model) -> None:
   """Raises errors.MissingCallbackError if the model has pruned layers that are not frozen."""
   for layer in pruned_layers(model):
     pruning = layer.pruning

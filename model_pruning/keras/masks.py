@@ -20,6 +20,11 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
+from model_pruning.util.types import DType
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Optimizer
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 class PrunedWeight(NamedTuple):
@@ -31,10 +36,10 @@ class PrunedWeight(NamedTuple):
     mask: variable of the weight's shape and dtype; ones and zeros.
     threshold: scalar variable of the weight's dtype.
   """
-  layer: Any
-  weight: Any
-  mask: Any
-  threshold: Any
+  layer: Layer
+  weight: Variable
+  mask: Variable
+  threshold: Variable
 
   @property
   def name(self) -> str:
@@ -79,19 +84,19 @@ class Pruning:
     plain: an object that represents the unpruned layer while it is saved (see pruned.py).
   """
 
-  def __init__(self, layer: Any, settings: Settings) -> None:
+  def __init__(self, layer: Layer, settings: Settings) -> None:
     self._layer = weakref.ref(layer)
     self.settings = settings
     self.weights: List[PrunedWeight] = []
-    self.step: Any = None
-    self.last_update_step: Any = None
+    self.step: Variable = None
+    self.last_update_step: Variable = None
     self.added: Dict[str, Any] = {}
     self.constraints: Dict[int, 'MaskConstraint'] = {}
-    self._late: List[Any] = []  # Sublayers that were not built with this layer.
-    self.optimizer: Any = None
+    self._late: List[Layer] = []  # Sublayers that were not built with this layer.
+    self.optimizer: Optimizer = None
     self.stale = True
     self._busy = 0
-    self.hooked: List[Any] = []
+    self.hooked: List[Layer] = []
     self.plain: Any = None
     self._attended = False
     self._during: Optional[Callable[[], bool]] = None
@@ -172,7 +177,7 @@ class Pruning:
   def _note_late(self) -> None:
     self._late = [inner for inner in backend.layers_in(self.layer)[1:] if not inner.built]
 
-  def _add(self, name: str, shape: Any, dtype: Any, initializer: Any) -> Any:
+  def _add(self, name: str, shape: Any, dtype: DType, initializer: Any) -> Any:
     self.added[name] = variables.make_weight(self.layer, name, shape, dtype, initializer)
     return self.added[name]
 
@@ -200,7 +205,7 @@ class Pruning:
       return None
     return self.settings.shortfall(int(self.step.numpy()), self.last_update)
 
-  def attend(self, attended: bool, optimizer: Any = None,
+  def attend(self, attended: bool, optimizer: Optimizer = None,
              during: Optional[Callable[[], bool]] = None) -> None:
     """Records whether an UpdatePruningStep updates the layer's masks.
 
@@ -253,17 +258,17 @@ class MaskConstraint(keras.constraints.Constraint):
     return masked(w if self.first is None else self.first(w), self._pruned.mask)
 
 
-def may_be_masked(layer: Any) -> bool:
+def may_be_masked(layer: Layer) -> bool:
   """Whether a layer has weights to prune without a mask, or may have some once it is built."""
   return bool(_unmasked(layer)) if layer.built else prunable.may_be_pruned(layer)
 
 
-def _unmasked(layer: Any) -> List[prunable.Found]:
+def _unmasked(layer: Layer) -> List[prunable.Found]:
   """Returns the weights to prune that have no mask; a weight shared by two layers has one mask."""
   return [each for each in prunable.prunable_weights(layer) if not isinstance(
       variables.constraint_of(each.variable), MaskConstraint)]
 
 
-def masked(weight: Any, mask: Any) -> Any:
+def masked(weight: Variable, mask: Variable) -> Tensor:
   """Returns the weight where the mask is 1, and +0.0 where it is 0, even for NaN."""
   return tf.math.multiply_no_nan(tf.convert_to_tensor(weight), tf.convert_to_tensor(mask))

@@ -18,6 +18,9 @@ from model_pruning.keras.channels import View
 from model_pruning.keras.channels import view_of
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.settings import Settings
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +50,16 @@ class Planned:
   def layout(self) -> Layout:
     return self.pruned.layout if self.view is None else self.view.layout
 
-  def see(self, weight: Any) -> Any:
+  def see(self, weight: Variable) -> Tensor:
     """Returns a tensor of the weight's shape in the shape of the engine's view."""
     return weight if self.view is None else self.view.see(weight)
 
-  def restore(self, mask: Any) -> Any:
+  def restore(self, mask: Variable) -> Tensor:
     """Returns a mask from the engine in the weight's shape."""
     return mask if self.view is None else self.view.restore(mask)
 
 
-def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
+def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
   """Returns what is pruned together, with its settings; the members' records are Planned.
 
   Args:
@@ -77,7 +80,7 @@ def plans_of(layers: Sequence[Any]) -> List[Tuple[Settings, PrunedTogether]]:
 _checked: 'weakref.WeakSet[Any]' = weakref.WeakSet()
 
 
-def check_maps(layers: Sequence[Any]) -> None:
+def check_maps(layers: Sequence[Layer]) -> None:
   """Checks the settings of pruned layers against their weights, once all are built.
 
   Logs one line, once, with the weights that m of n leaves dense.
@@ -98,7 +101,7 @@ def check_maps(layers: Sequence[Any]) -> None:
                     'along their input channels: %s', '; '.join(reasons))
 
 
-def _by_settings(layers: Sequence[Any]) -> Dict[Settings, List[PrunedWeight]]:
+def _by_settings(layers: Sequence[Layer]) -> Dict[Settings, List[PrunedWeight]]:
   records: Dict[Settings, List[PrunedWeight]] = collections.OrderedDict()
   for layer in layers:
     records.setdefault(layer.pruning.settings, []).extend(layer.pruning.weights)

@@ -13,6 +13,8 @@ from model_pruning.keras import backend
 from model_pruning.keras import prunable
 from model_pruning.keras import topology
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
 
 layers = keras.layers
 
@@ -29,11 +31,11 @@ class PruningPolicy(abc.ABC):
   """
 
   @abc.abstractmethod
-  def allow_pruning(self, layer: Any) -> bool:
+  def allow_pruning(self, layer: Layer) -> bool:
     """Whether a layer is to be pruned; the others stay as they are."""
 
   @abc.abstractmethod
-  def ensure_model_supports_pruning(self, model: Any) -> None:
+  def ensure_model_supports_pruning(self, model: Model) -> None:
     """Checks a model before anything is pruned.
 
     Raises:
@@ -47,11 +49,11 @@ class SkipUnknown(PruningPolicy):
   Without it, an unknown layer is an error. This module has an instance, `skip_unknown`.
   """
 
-  def allow_pruning(self, layer: Any) -> bool:
+  def allow_pruning(self, layer: Layer) -> bool:
     """Whether the layer and all its sublayers are known."""
     return prunable.is_known(layer)
 
-  def ensure_model_supports_pruning(self, model: Any) -> None:
+  def ensure_model_supports_pruning(self, model: Model) -> None:
     """Accepts every model."""
 
 
@@ -93,17 +95,17 @@ class PruneForLatencyOnXNNPack(PruningPolicy):
     README of TFLite's XNNPACK delegate, section on sparse inference.
   """
 
-  def allow_pruning(self, layer: Any) -> bool:
+  def allow_pruning(self, layer: Layer) -> bool:
     """Whether the layer is a Conv2D with a 1x1 kernel."""
     return _is_convolution(layer) and tuple(layer.kernel_size) == (1, 1)
 
-  def ensure_model_supports_pruning(self, model: Any) -> None:
+  def ensure_model_supports_pruning(self, model: Model) -> None:
     """Checks that XNNPACK can make use of the zeros.
 
     Raises:
       errors.PolicyError: it cannot; the message names the layers that prevent it, and why.
     """
-    name = getattr(model, 'name', model)
+    name = str(getattr(model, 'name', model))
     if not backend.is_functional(model):
       raise errors.PolicyError(
           'model %s is a %s, whose layers cannot be followed from its inputs to its outputs; %s '
@@ -179,7 +181,7 @@ def _between(calls: List[topology.Call], starts: List[topology.Call],
   return sorted(dict.fromkeys(reached), key=calls.index)
 
 
-def _is_convolution(layer: Any) -> bool:
+def _is_convolution(layer: Layer) -> bool:
   # In Keras 2, transposed and depthwise convolutions are, or were, subclasses of Conv2D.
   return isinstance(layer, layers.Conv2D) and not isinstance(
       layer, (layers.Conv2DTranspose, layers.DepthwiseConv2D))

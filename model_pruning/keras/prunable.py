@@ -15,6 +15,8 @@ from model_pruning import errors
 from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Variable
 
 _KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
 
@@ -50,7 +52,7 @@ class PrunableLayer(abc.ABC):
   """
 
   @abc.abstractmethod
-  def get_prunable_weights(self) -> List[Any]:
+  def get_prunable_weights(self) -> List[Variable]:
     """Returns the variables to prune; called once the layer is built."""
 
 
@@ -80,21 +82,21 @@ class Pruned:
 
 class Found(NamedTuple):
   """A variable to prune, and the layer that owns it directly."""
-  layer: Any
-  variable: Any
+  layer: Layer
+  variable: Variable
 
 
-def is_prunable_layer(layer: Any) -> bool:
+def is_prunable_layer(layer: Layer) -> bool:
   """Whether a layer declares itself which weights to prune."""
   return callable(getattr(layer, 'get_prunable_weights', None))
 
 
-def is_known(layer: Any) -> bool:
+def is_known(layer: Layer) -> bool:
   """Whether the weights to prune of a layer and all its sublayers are known."""
   return not unknown_in(layer)
 
 
-def unknown_in(layer: Any) -> List[Any]:
+def unknown_in(layer: Layer) -> List[Layer]:
   """Returns the layers, among a layer and its sublayers, whose weights to prune are unknown.
 
   These are custom layers that own weights of rank 2 or more or, before they are built, have a
@@ -105,7 +107,7 @@ def unknown_in(layer: Any) -> List[Any]:
           and not backend.is_keras_own(_foreign(type(each))) and _may_have_matrices(each)]
 
 
-def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
+def unknown_layer(unknown: Any, whole: Layer) -> errors.LayerError:
   """Returns the error for a layer whose weights to prune are unknown; `whole` contains it."""
   return errors.LayerError(
       'Layer %s (%s)%s has weights, but it is unknown which of them to prune. Either give the '
@@ -116,13 +118,13 @@ def unknown_layer(unknown: Any, whole: Any) -> errors.LayerError:
           '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
 
 
-def may_be_pruned(layer: Any) -> bool:
+def may_be_pruned(layer: Layer) -> bool:
   """Whether a layer has weights to prune, or may have some once it is built."""
   return any(is_prunable_layer(each) or _names(type(each)) or (
       not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT)) for each in _deciding(layer))
 
 
-def prunable_weights(layer: Any) -> List[Found]:
+def prunable_weights(layer: Layer) -> List[Found]:
   """Returns the variables to prune of a layer that is built, including its sublayers.
 
   Raises:
@@ -135,7 +137,7 @@ def prunable_weights(layer: Any) -> List[Found]:
   return list(found.values())
 
 
-def _deciding(layer: Any) -> List[Any]:
+def _deciding(layer: Layer) -> List[Any]:
   """Returns the layers, among a layer and its sublayers, that decide which weights to prune.
 
   Excludes sublayers of a layer that decides for them, and sublayers that are pruned already.
@@ -151,7 +153,7 @@ def _deciding(layer: Any) -> List[Any]:
   return [each for each in backend.layers_in(layer) if id(each) not in answered]
 
 
-def _of(layer: Any) -> List[Any]:
+def _of(layer: Layer) -> List[Any]:
   if is_prunable_layer(layer):
     weights = layer.get_prunable_weights()
     for weight in weights:
@@ -187,7 +189,7 @@ def _foreign(layer_class: type) -> type:
               if not base.__module__.startswith('model_pruning.'))
 
 
-def _may_have_matrices(layer: Any) -> bool:
+def _may_have_matrices(layer: Layer) -> bool:
   if layer.built:
     return any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer))
   if isinstance(layer, keras.Model):

@@ -18,6 +18,7 @@ from model_pruning.keras import masks
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
+from model_pruning.keras.plans import check_maps
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
@@ -26,9 +27,10 @@ from model_pruning.keras.pruned import strip_here
 from model_pruning.keras.pruned import take_off
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
-from model_pruning.keras.updates import check_maps
 from model_pruning.schedules import ConstantSparsity
 from model_pruning.schedules import PruningSchedule
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
 
 _HALF = ConstantSparsity(0.5, begin_step=0)  # tfmot's default.
 
@@ -105,8 +107,8 @@ def prune_low_magnitude(
   return pruned[0] if pruned_layers(pruned[0]) or kwargs else to_prune
 
 
-def _check_arguments(to_prune: Any, pruning_policy: Any, in_place: Optional[bool],
-                     kwargs: Mapping[str, Any]) -> None:
+def _check_arguments(to_prune: Any, pruning_policy: Optional[PruningPolicy],
+                     in_place: Optional[bool], kwargs: Mapping[str, Any]) -> None:
   """Raises the errors of prune_low_magnitude about arguments that contradict one another."""
   unknown = sorted(set(kwargs) - set(_LAYER_ARGUMENTS))
   if unknown:
@@ -127,7 +129,7 @@ def _check_arguments(to_prune: Any, pruning_policy: Any, in_place: Optional[bool
                     'it is; leave out one of them' % ', '.join(sorted(kwargs)))
 
 
-def strip_pruning(model: Any, in_place: Optional[bool] = None) -> Any:
+def strip_pruning(model: Model, in_place: Optional[bool] = None) -> Layer:
   """Returns a pruned model or layer without masks, with zeros where its masks have them.
 
   The result consists only of Keras's and your own classes, under the same names. It is a
@@ -165,7 +167,7 @@ def prune_scope() -> Any:
   return keras.utils.custom_object_scope({'PruneLowMagnitude': PruneLowMagnitude})
 
 
-def _check_type(layer: Any) -> None:
+def _check_type(layer: Layer) -> None:
   if backend.is_layer(layer):
     return
   kind = type(layer)
@@ -191,7 +193,7 @@ def _shown(value: Any) -> str:
   return errors.shortened(' '.join(repr(value).split()), 80)
 
 
-def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
+def _copy_or_same(layer: Layer, done: str, in_place: Optional[bool],
                   arguments: Optional[Dict[str, Any]] = None) -> Any:
   """Returns an exact copy of a layer or model, or the original if there is none.
 
@@ -230,13 +232,14 @@ def _copy_or_same(layer: Any, done: str, in_place: Optional[bool],
   return layer
 
 
-def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[PruningPolicy]) -> None:
+def _prune_here(layers: Sequence[Layer], settings: Settings,
+                policy: Optional[PruningPolicy]) -> None:
   """Prunes layers and models in place; on an error they are restored."""
   before = [pruned for layer in layers for pruned in pruned_layers(layer)]
   # Inner layers come first, so that a layer around them does not take their weights.
   units = sorted((unit for layer in layers for unit in _units(layer) if _allowed(unit, policy)),
                  key=lambda unit: len(backend.layers_in(unit)))
-  made: List[Any] = []
+  made: List[Layer] = []
   try:
     for unit in units:
       if not isinstance(unit, PruneLowMagnitude) and masks.may_be_masked(unit):
@@ -257,11 +260,11 @@ def _prune_here(layers: Sequence[Any], settings: Settings, policy: Optional[Prun
   _warn_of_frozen(made)
 
 
-def _units(layer: Any) -> Iterator[Any]:
+def _units(layer: Layer) -> Iterator[Layer]:
   """Yields the units of pruning: each layer of models made of layers, otherwise the whole."""
   seen = set()
 
-  def units(layer: Any) -> Iterator[Any]:
+  def units(layer: Layer) -> Iterator[Layer]:
     if id(layer) in seen:
       return
     seen.add(id(layer))
@@ -274,11 +277,11 @@ def _units(layer: Any) -> Iterator[Any]:
   return units(layer)
 
 
-def _allowed(unit: Any, policy: Optional[PruningPolicy]) -> bool:
+def _allowed(unit: Layer, policy: Optional[PruningPolicy]) -> bool:
   return policy is None or isinstance(unit, PruneLowMagnitude) or policy.allow_pruning(unit)
 
 
-def _warn_of_frozen(layers: Sequence[Any]) -> None:
+def _warn_of_frozen(layers: Sequence[Layer]) -> None:
   frozen = [layer for layer in layers if layer.pruning.weights and not layer.pruning.trainable]
   if not frozen:
     return
@@ -289,7 +292,7 @@ def _warn_of_frozen(layers: Sequence[Any]) -> None:
       '%d of %d layers that could be pruned are' % (len(frozen), len(layers)), names)
 
 
-def _warn_of_shortfalls(model: Any) -> None:
+def _warn_of_shortfalls(model: Model) -> None:
   layers = pruned_layers(model)
   shortfalls = [layer.pruning.shortfall() for layer in layers]
   for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):

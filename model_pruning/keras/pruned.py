@@ -23,6 +23,9 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.masks import masked
 from model_pruning.keras.masks import Pruning
 from model_pruning.keras.settings import Settings
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+from model_pruning.util.types import Variable
 
 
 class PruneLowMagnitude(prunable.Pruned):
@@ -51,20 +54,20 @@ class PruneLowMagnitude(prunable.Pruned):
     return prune_here(plain, Settings.from_config(config))
 
   @property
-  def weights(self) -> List[Any]:
+  def weights(self) -> List[Variable]:
     """The weights of the unpruned layer, then those of pruning."""
     return self._plain_first(super().weights)  # type: ignore[misc]
 
   @property
-  def variables(self) -> List[Any]:
+  def variables(self) -> List[Variable]:
     return self._plain_first(super().variables)  # type: ignore[misc]
 
   @property
-  def non_trainable_weights(self) -> List[Any]:
+  def non_trainable_weights(self) -> List[Variable]:
     return self._plain_first(super().non_trainable_weights)  # type: ignore[misc]
 
   @property
-  def non_trainable_variables(self) -> List[Any]:
+  def non_trainable_variables(self) -> List[Variable]:
     return self._plain_first(super().non_trainable_variables)  # type: ignore[misc]
 
   def _assert_weights_created(self) -> None:
@@ -72,7 +75,7 @@ class PruneLowMagnitude(prunable.Pruned):
     if 'build' in vars(self.plain_class):
       super()._assert_weights_created()  # type: ignore[misc]
 
-  def _plain_first(self, variables: List[Any]) -> List[Any]:
+  def _plain_first(self, variables: List[Variable]) -> List[Any]:
     if self.pruning is None or not self.pruning.made:
       return variables
     added = {id(variable) for variable in self.pruning.variables().values()}
@@ -146,7 +149,7 @@ def _as_shape(shape: Any) -> Any:
   return [_as_shape(each) for each in shape]
 
 
-def _as_plain(layer: Any) -> Any:
+def _as_plain(layer: Layer) -> Any:
   """Returns an object of the layer's unpruned class, with the same attributes.
 
   It lives as long as the layer. While Keras 3 writes a file, it takes objects with one id() for
@@ -192,7 +195,7 @@ def pruned_class(plain_class: type) -> type:
   return _classes[plain_class]
 
 
-def prune_here(layer: Any, settings: Settings) -> Any:
+def prune_here(layer: Layer, settings: Settings) -> Layer:
   """Turns a layer into a pruned one in place, and returns it.
 
   Its masks are made now if it is built, otherwise when it is built. A model is pruned as one layer.
@@ -211,14 +214,14 @@ def prune_here(layer: Any, settings: Settings) -> Any:
   return layer
 
 
-def strip_here(layer: Any) -> None:
+def strip_here(layer: Layer) -> None:
   """Turns a pruned layer back into a plain one, with zeros where its masks have them."""
   for pruned in layer.pruning.weights:
     pruned.weight.assign(masked(pruned.weight, pruned.mask))
   take_off(layer)
 
 
-def take_off(layer: Any) -> None:
+def take_off(layer: Layer) -> None:
   """Removes masks and everything else of pruning from a layer; its weights do not change."""
   pruning = layer.pruning
   _unhook_builds(pruning)
@@ -229,7 +232,7 @@ def take_off(layer: Any) -> None:
   object.__delattr__(layer, 'pruning')
 
 
-def _put_on(layer: Any, pruning: Pruning) -> None:
+def _put_on(layer: Layer, pruning: Pruning) -> None:
   object.__setattr__(layer, 'pruning', pruning)
   object.__setattr__(layer, '__class__', pruned_class(type(layer)))
   _hook_builds(layer)
@@ -238,7 +241,7 @@ def _put_on(layer: Any, pruning: Pruning) -> None:
     variables.set_constraint(pruned.weight, pruning.constraints[id(pruned.weight)])
 
 
-def _hook_builds(layer: Any) -> None:
+def _hook_builds(layer: Layer) -> None:
   """Makes a layer create masks when it is built; a model also when any of its sublayers is built.
   """
   # Keras 3 gives each layer its own build(), which refers to the plain class.
@@ -250,7 +253,7 @@ def _hook_builds(layer: Any) -> None:
     each.build = _making_masks(each.build, layer)
 
 
-def _making_masks(plain_build: Callable[..., None], layer: Any) -> Callable[..., None]:
+def _making_masks(plain_build: Callable[..., None], layer: Layer) -> Callable[..., None]:
   @functools.wraps(plain_build)
   def build(*args: Any, **kwargs: Any) -> None:
     with layer.pruning.busy():
@@ -270,7 +273,7 @@ def _unhook_builds(pruning: Pruning) -> None:
 
 
 @contextlib.contextmanager
-def stripped(model: Any) -> Iterator[Any]:
+def stripped(model: Model) -> Iterator[Layer]:
   """Strips a model within, for writing it, and restores its pruning and weights afterwards."""
   taken: List[Tuple[Any, Pruning]] = []
   hidden: List[Tuple[Any, np.ndarray]] = []
@@ -290,6 +293,6 @@ def stripped(model: Any) -> Iterator[Any]:
       weight.assign(value)
 
 
-def pruned_layers(layer: Any) -> List[Any]:
+def pruned_layers(layer: Layer) -> List[Layer]:
   """Returns the pruned layers in a layer or model, itself included."""
   return [each for each in backend.layers_in(layer) if isinstance(each, PruneLowMagnitude)]

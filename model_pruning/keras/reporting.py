@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports on the pruning of a Keras model in memory."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from model_pruning.reporting.events import History
 from model_pruning.reporting.report import of_weights
 from model_pruning.reporting.report import Report
 from model_pruning.schedules import weight_sparsity
+from model_pruning.util.types import Model
 
 
-def report(model: Any, block: Optional[BlockDims] = None,
+def report(model: Model, block: Optional[BlockDims] = None,
            hparams: Union[HParams, str, None] = None, history: Optional[History] = None) -> Report:
   """Returns a report on the sparsity and sizes of a model's weights, pruned or stripped.
 
@@ -56,7 +57,7 @@ def report(model: Any, block: Optional[BlockDims] = None,
                     _frozen(model), goals(model), hparams, history)
 
 
-def goals(model: Any) -> StoredGoals:
+def goals(model: Model) -> StoredGoals:
   """Returns the targets that a model's pruned layers store, as far as they are known."""
   known: Dict[str, Goal] = {}
   try:
@@ -72,7 +73,7 @@ def goals(model: Any) -> StoredGoals:
   return StoredGoals(known=known)
 
 
-def _frozen(model: Any) -> Tuple[str, ...]:
+def _frozen(model: Model) -> Tuple[str, ...]:
   """Returns a sentence about weights frozen short of their target, or nothing."""
   names: List[str] = []
   for layer in pruned_layers(model):
@@ -84,13 +85,13 @@ def _frozen(model: Any) -> Tuple[str, ...]:
           ', '.join(names),) if names else ()
 
 
-def last_update(model: Any) -> Optional[int]:
+def last_update(model: Model) -> Optional[int]:
   """Returns the step of the last mask update of a model; None if no layer is pruned."""
   steps = [layer.pruning.last_update for layer in pruned_layers(model) if layer.pruning.made]
   return max(steps) if steps else None
 
 
-def stored_weights(model: Any) -> Iterator[StoredWeight]:
+def stored_weights(model: Model) -> Iterator[StoredWeight]:
   """Yields the weights of a model or layer: those with masks, and other floats of rank 2 or more.
   """
   pruned = {id(record.weight): record

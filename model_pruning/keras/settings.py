@@ -20,6 +20,8 @@ from model_pruning.schedules import PruningSchedule
 from model_pruning.schedules.schedule import Schedule
 from model_pruning.schedules.schedule import SpecSchedule
 from model_pruning.schedules.weight_sparsity import sparsities_at
+from model_pruning.util.types import DType
+from model_pruning.util.types import Tensor
 
 # The step of the last mask update before the first one.
 NEVER = -1
@@ -135,7 +137,7 @@ class Settings:
     return any(schedule.is_due(each, last_update_step)
                for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
-  def sparsity(self, step: int, own_target: Optional[float], dtype: Any) -> Any:
+  def sparsity(self, step: int, own_target: Optional[float], dtype: DType) -> Tensor:
     """Returns the sparsity of a weight at `step` as a scalar tensor, as the graph API computes it.
 
     Args:

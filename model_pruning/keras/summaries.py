@@ -15,6 +15,7 @@ from model_pruning.keras import loops
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.util import files
+from model_pruning.util.types import Model
 
 # Marks scalars like tf.summary.scalar, which needs TensorBoard from TensorFlow 2.21 on.
 _SCALAR = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name='scalars'))
@@ -52,11 +53,13 @@ class PruningSummaries(keras.callbacks.Callback):
           self._log_dir, update_freq=update_freq, **kwargs))
 
   def set_params(self, params: Optional[Dict[str, Any]]) -> None:
+    """Hands the parameters of fit() on to TensorBoard's callback."""
     super().set_params(params)
     for other in self._others:
       other.set_params(params)
 
-  def set_model(self, model: Any) -> None:
+  def set_model(self, model: Model) -> None:
+    """Takes the model, whose layers are summarized."""
     super().set_model(model)
     for other in self._others:
       other.set_model(model)
@@ -76,21 +79,27 @@ class PruningSummaries(keras.callbacks.Callback):
     self._writer = None
 
   def on_train_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_begin', logs)
 
   def on_epoch_end(self, epoch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_epoch_end', epoch, logs)
 
   def on_train_batch_begin(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_batch_begin', batch, logs)
 
   def on_train_batch_end(self, batch: int, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_train_batch_end', batch, logs)
 
   def on_test_begin(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_test_begin', logs)
 
   def on_test_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
+    """Calls TensorBoard's callback."""
     self._forward('on_test_end', logs)
 
   def _forward(self, method: str, *args: Any) -> None:

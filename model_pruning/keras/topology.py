@@ -9,6 +9,8 @@ a model are expanded: their layers appear as if they were layers of the outer mo
 from typing import Any, Dict, List, Optional
 
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
 
 
 class Call:
@@ -21,14 +23,14 @@ class Call:
     is_output: whether one of its outputs is an output of the model.
   """
 
-  def __init__(self, layer: Any) -> None:
+  def __init__(self, layer: Layer) -> None:
     self.layer = layer
     self.producers: List['Call'] = []
     self.consumers: List['Call'] = []
     self.is_output = False
 
 
-def calls_of(model: Any) -> Optional[List[Call]]:
+def calls_of(model: Model) -> Optional[List[Call]]:
   """Returns the calls of a model, producers before consumers; None if the model has no graph.
 
   The calls of its InputLayers come first.
@@ -44,7 +46,7 @@ def calls_of(model: Any) -> Optional[List[Call]]:
   return calls
 
 
-def _network(model: Any) -> Any:
+def _network(model: Model) -> Any:
   """Returns the object with a model's nodes: the model itself, or a Sequential's inner model.
 
   Returns None for a model without nodes: a subclass, or a model that is not built.

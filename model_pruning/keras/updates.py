@@ -20,6 +20,10 @@ from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 class MaskUpdater:
@@ -32,7 +36,7 @@ class MaskUpdater:
     on_update: called with the step after each update of masks, if not None.
   """
 
-  def __init__(self, model: Any) -> None:
+  def __init__(self, model: Model) -> None:
     """Finds the pruned layers of a model or layer.
 
     Raises:
@@ -56,11 +60,11 @@ class MaskUpdater:
     self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
     self._counts = {layer: len(layer.pruning.weights) for layer in self.layers}
 
-  def _made(self) -> List[Any]:
+  def _made(self) -> List[Layer]:
     """Returns the layers that have masks, as they are built."""
     return [layer for layer in self.layers if layer.pruning.made]
 
-  def step_of(self, layer: Any) -> int:
+  def step_of(self, layer: Layer) -> int:
     """Returns the number of batches on which a layer was trained."""
     return self._steps.get(layer, 0)
 
@@ -122,7 +126,7 @@ class MaskUpdater:
         for record in layer.pruning.weights:
           record.weight.assign(masked(record.weight, record.mask))
 
-  def _update(self, steps: Dict[Any, int]) -> None:
+  def _update(self, steps: Dict[Layer, int]) -> None:
     """Updates the masks of layers, each to the sparsity of its step."""
     if not steps:
       return
@@ -174,7 +178,7 @@ def _traced(function: Callable[..., None], *specs: Any) -> Callable[..., None]:
   return tensorflow.function(function, autograph=False).get_concrete_function(*specs)
 
 
-def _update_masks(settings: Settings, together: PrunedTogether, sparsity: Any,
+def _update_masks(settings: Settings, together: PrunedTogether, sparsity: Tensor,
                   averages: Dict[int, Any]) -> None:
   planned: List[Planned] = [record for record, _ in together.members]
   weights = [tf.convert_to_tensor(record.pruned.weight) for record in planned]
@@ -192,7 +196,7 @@ def _update_masks(settings: Settings, together: PrunedTogether, sparsity: Any,
       average.assign(masked(average, tf.cast(mask, average.dtype)))
 
 
-def _averages(layers: Sequence[Any]) -> Dict[int, Any]:
+def _averages(layers: Sequence[Layer]) -> Dict[int, Variable]:
   """Returns the moving averages that optimizers keep of weights, by the id of the weight."""
   found = {}
   for layer in layers:

@@ -11,6 +11,11 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import DType
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Optimizer
+from model_pruning.util.types import Strategy
+from model_pruning.util.types import Variable
 
 
 def is_variable(value: Any) -> bool:
@@ -18,30 +23,30 @@ def is_variable(value: Any) -> bool:
   return isinstance(value, keras.Variable if backend.IS_KERAS_3 else tensorflow.Variable)
 
 
-def state_of(layer: Any) -> List[Any]:
+def state_of(layer: Layer) -> List[Variable]:
   """Returns the variables that calling a layer may change."""
   # Keras 2 also lists the vocabulary of a TextVectorization, which is not a variable.
   return list(filter(is_variable, layer.non_trainable_variables)) + recurrent_states(layer)
 
 
-def recurrent_states(layer: Any) -> List[Any]:
+def recurrent_states(layer: Layer) -> List[Variable]:
   """Returns the states of stateful recurrent layers, which are in no list of weights."""
   states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
             if getattr(each, 'stateful', False)]
   return [state for state in tensorflow.nest.flatten(states) if is_variable(state)]
 
 
-def own_trainable_variables(layer: Any) -> List[Any]:
+def own_trainable_variables(layer: Layer) -> List[Variable]:
   """Returns the trainable variables that a layer owns directly, not through its sublayers."""
   return list(layer._trainable_variables if backend.IS_KERAS_3 else layer._trainable_weights)
 
 
-def variable_name(variable: Any) -> str:
+def variable_name(variable: Variable) -> str:
   """Returns the name that the keys of maps match, for example dense/kernel."""
   return variable.path if backend.IS_KERAS_3 else variable.name.split(':')[0]
 
 
-def rename_like(variable: Any, other: Any) -> None:
+def rename_like(variable: Variable, other: Any) -> None:
   """Gives a variable the name of another.
 
   The names of layers that a build() makes get new numbers in a copy.
@@ -54,13 +59,13 @@ def rename_like(variable: Any, other: Any) -> None:
     variable._handle_name = name
 
 
-def dtype_of(variable: Any) -> str:
+def dtype_of(variable: Variable) -> str:
   """Returns the dtype in which a variable is stored, which may differ from its compute dtype."""
   dtype = variable._dtype if backend.IS_KERAS_3 else getattr(variable, 'true_dtype', variable.dtype)
   return tensorflow.as_dtype(dtype).base_dtype.name
 
 
-def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str) -> Any:
+def make_weight(layer: Layer, name: str, shape: Any, dtype: DType, initializer: str) -> Variable:
   """Adds a weight to a layer that is neither trained nor cast to the compute dtype."""
   once_only = {'autocast': False} if backend.IS_KERAS_3 else {'experimental_autocast': False}
   with unlocked(layer):
@@ -72,7 +77,7 @@ def make_weight(layer: Any, name: str, shape: Any, dtype: Any, initializer: str)
 
 
 @contextlib.contextmanager
-def named_by(layer: Any) -> Iterator[None]:
+def named_by(layer: Layer) -> Iterator[None]:
   """Makes Keras 2 name weights as if the layer made them, hidden/mask. Keras 3 always does.
   """
   if backend.IS_KERAS_3:
@@ -83,7 +88,7 @@ def named_by(layer: Any) -> Iterator[None]:
     yield
 
 
-def remove_weights(layer: Any, added: Dict[str, Any]) -> None:
+def remove_weights(layer: Layer, added: Dict[str, Any]) -> None:
   """Removes weights that make_weight added from a layer. Args: see add_weights."""
   own = layer._non_trainable_variables if backend.IS_KERAS_3 else layer._non_trainable_weights
   ids = set(map(id, added.values()))
@@ -98,7 +103,7 @@ def remove_weights(layer: Any, added: Dict[str, Any]) -> None:
     own[:] = [weight for weight in own if id(weight) not in ids]
 
 
-def add_weights(layer: Any, added: Dict[str, Any]) -> None:
+def add_weights(layer: Layer, added: Dict[str, Any]) -> None:
   """Adds weights back to a layer after remove_weights.
 
   Args:
@@ -138,7 +143,7 @@ def weights_watched(check: Callable[[str, Sequence[int], Any], None]) -> Iterato
 
 
 @contextlib.contextmanager
-def without(layer: Any, hidden: Sequence[Any]) -> Iterator[None]:
+def without(layer: Layer, hidden: Sequence[Any]) -> Iterator[None]:
   """Hides some of a layer's own non-trainable variables from its methods."""
   own = layer._non_trainable_variables if backend.IS_KERAS_3 else layer._non_trainable_weights
   everything, ids = list(own), set(map(id, hidden))
@@ -150,7 +155,7 @@ def without(layer: Any, hidden: Sequence[Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def unlocked(layer: Any) -> Iterator[None]:
+def unlocked(layer: Layer) -> Iterator[None]:
   """Allows adding weights to a layer that is built, which Keras 3 forbids."""
   tracker = getattr(layer, '_tracker', None) if backend.IS_KERAS_3 else None
   if tracker is None or not tracker.locked:
@@ -163,12 +168,12 @@ def unlocked(layer: Any) -> Iterator[None]:
     tracker.lock()
 
 
-def constraint_of(variable: Any) -> Optional[Callable[[Any], Any]]:
+def constraint_of(variable: Variable) -> Optional[Callable[[Any], Any]]:
   """Returns the constraint that optimizers apply to a variable after each step, or None."""
   return variable.constraint
 
 
-def set_constraint(variable: Any, constraint: Callable[[Any], Any]) -> None:
+def set_constraint(variable: Variable, constraint: Callable[[Any], Any]) -> None:
   """Makes optimizers apply a constraint to a variable after each step."""
   if backend.IS_KERAS_3:
     variable.constraint = constraint
@@ -179,7 +184,7 @@ def set_constraint(variable: Any, constraint: Callable[[Any], Any]) -> None:
     replica._constraint = constraint
 
 
-def average_of(optimizer: Any, variable: Any) -> Any:
+def average_of(optimizer: Optimizer, variable: Variable) -> Variable:
   """Returns the moving average that an optimizer keeps of a variable; None if it keeps none."""
   optimizer = getattr(optimizer, 'inner_optimizer', optimizer)  # A loss-scaling one wraps another.
   if not getattr(optimizer, 'use_ema', False):
@@ -195,7 +200,7 @@ def average_of(optimizer: Any, variable: Any) -> Any:
 
 
 @contextlib.contextmanager
-def scope_of(layer: Any) -> Iterator[None]:
+def scope_of(layer: Layer) -> Iterator[None]:
   """Enters the scope of the distribution strategy under which a layer was built."""
   current = tensorflow.distribute.get_strategy()
   # By single layers: Keras 2 does not list the weights of a layer that contains an unbuilt model.
@@ -209,13 +214,13 @@ def scope_of(layer: Any) -> Iterator[None]:
     yield
 
 
-def strategy_of(variable: Any) -> Any:
+def strategy_of(variable: Variable) -> Strategy:
   """Returns the distribution strategy under which a variable was made."""
   return (getattr(tf_variable(variable), 'distribute_strategy', None) or
           tensorflow.distribute.get_strategy())
 
 
-def tf_variable(variable: Any) -> Any:
+def tf_variable(variable: Variable) -> Variable:
   """Returns the TensorFlow variable that holds the value of a Keras variable."""
   value = variable.value if backend.IS_KERAS_3 else variable
   return getattr(value, '_variable', value)  # A casting variable wraps another one.

@@ -70,20 +70,24 @@ class ModelPruningHook(tf.train.SessionRunHook):
     self._stop = False
 
   def begin(self) -> None:
+    """Finds the global step, and begins the listeners."""
     self._global_step = tf.train.get_or_create_global_step()
     self._stop = False
     for listener in self._listeners:
       listener.begin()
 
   def after_create_session(self, session: Session, coord: Any) -> None:
+    """Calls the listeners with the restored step."""
     del coord
     self._call_listeners(session, session.run(self._global_step))
 
   def before_run(self, run_context: Any) -> Any:
+    """Requests the global step with every run."""
     del run_context
     return tf.train.SessionRunArgs(self._global_step)
 
   def after_run(self, run_context: Any, run_values: Any) -> None:
+    """Calls the listeners every so many steps."""
     next_step = self._last_step + self._every_steps
     # The step from the run may be the step before it. Reading it again costs another run.
     if run_values.results + self._STEPS_PER_RUN >= next_step:
@@ -94,6 +98,7 @@ class ModelPruningHook(tf.train.SessionRunHook):
       run_context.request_stop()
 
   def end(self, session: Session) -> None:
+    """Calls the listeners with the last step, and ends them."""
     step = session.run(self._global_step)
     if step != self._last_step:
       self._call_listeners(session, step)

@@ -16,6 +16,7 @@ from model_pruning.compat import tensor_bundle
 from model_pruning.compat import tf
 from model_pruning.reading import inputs
 from model_pruning.reading import tensors
+from model_pruning.util.types import DType
 
 _MAGIC = 0xdb4775248b80fb57
 _FOOTER = 48
@@ -131,7 +132,7 @@ def _check_entry(key: str, entry: Any, shards: Dict[int, int]) -> None:
         key, 'x'.join(map(str, dims)) or 'scalar', least, entry.size))
 
 
-def _is_plain(dtype: Any) -> bool:
+def _is_plain(dtype: DType) -> bool:
   return dtype not in (tf.string, tf.variant, tf.resource)
 
 

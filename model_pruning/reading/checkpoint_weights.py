@@ -19,6 +19,7 @@ from model_pruning.reading.ownership import Variables
 from model_pruning.reading.stored import nonzero
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
+from model_pruning.util.types import MetaGraphDef
 
 
 # Variables of Keras's optimizers. Keras 3 may also list a model's weights there, as
@@ -65,7 +66,7 @@ class CheckpointWeights(NamedTuple):
   last_update: Optional[int]
 
 
-def weights_of(variables: Variables, meta: Any, nodes: graphs.Nodes) -> CheckpointWeights:
+def weights_of(variables: Variables, meta: MetaGraphDef, nodes: graphs.Nodes) -> CheckpointWeights:
   """Returns the weights of a checkpoint.
 
   Args:

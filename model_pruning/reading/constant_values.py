@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluates tensors that a graph computes from constants: casts, products and joined parts."""
 
-from typing import Any, Dict, List
+from typing import Dict, List
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import tensors
+from model_pruning.util.types import NodeDef
 
 _DEEPEST = 32  # The most operations between a constant and the weight it is part of.
 _NEVER = _DEEPEST + 1
@@ -88,7 +89,7 @@ class ConstantValues:
             node, [values[other.node] for other in self._inputs(node)], allowance)
     return values[ref.node]
 
-  def _inputs(self, node: Any) -> List[graphs.Ref]:
+  def _inputs(self, node: NodeDef) -> List[graphs.Ref]:
     if node is None or node.op == 'Const':
       return []
     if graphs.is_same(node) or node.op == 'Cast':

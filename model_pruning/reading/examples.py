@@ -11,9 +11,10 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.reading import inputs
 from model_pruning.reading import tensors
+from model_pruning.util.files import AnyPath
 
 
-def read(path: Any) -> Any:
+def read(path: AnyPath) -> Any:
   """Returns the inputs in a file as a list with one example per row.
 
   Args:

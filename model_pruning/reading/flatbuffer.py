@@ -15,6 +15,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.reading import inputs
 from model_pruning.reading import tensors as tensors_lib
+from model_pruning.util.types import DType
 
 _IDENTIFIER = b'TFL3'
 _DTYPES = {0: np.float32, 1: np.float16, 3: np.uint8, 7: np.int16, 9: np.int8, 10: np.float64}
@@ -185,7 +186,7 @@ class _Table:
   def tables(self, field: int) -> List['_Table']:
     return [_Table(self._content, self._follow(place)) for place in self._items(field, 4)]
 
-  def array(self, field: int, dtype: Any) -> np.ndarray:
+  def array(self, field: int, dtype: DType) -> np.ndarray:
     """Returns a vector of numbers; an empty one if the field is missing."""
     itemsize = np.dtype(dtype).itemsize
     items = self._items(field, itemsize)

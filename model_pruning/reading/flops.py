@@ -10,6 +10,9 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import tensors
+from model_pruning.util.types import Operation
+from model_pruning.util.types import Tensor
+from model_pruning.util.types import TensorProto
 
 # The operands of each operation that may be the kernel.
 _LAYERS = {
@@ -210,7 +213,7 @@ class _Shapes:
       self.disagreeing = ', '.join(leading.values())
     return next(iter(leading), 1)
 
-  def _tensor(self, ref: graphs.Ref) -> Any:
+  def _tensor(self, ref: graphs.Ref) -> TensorProto:
     """Returns the tensor that represents an output, importing the nodes it depends on."""
     pending, waiting = [ref.node], set()
     while pending:
@@ -312,7 +315,7 @@ class _Shapes:
     return [_unevaluated(tensor) for tensor in op.outputs]
 
 
-def _unevaluated(tensor: Any) -> Any:
+def _unevaluated(tensor: Tensor) -> Any:
   """Replaces a large tensor by a placeholder, so that shape inference does not evaluate it."""
   if not tensor.shape.is_fully_defined() or tensor.dtype in (tf.resource, tf.variant) or \
       tensors.elements(tensor.shape.as_list()) <= _MOST_COMPUTED:
@@ -320,7 +323,7 @@ def _unevaluated(tensor: Any) -> Any:
   return tf.placeholder(tensor.dtype, tensor.shape)
 
 
-def _number(arg: Any, op: Any) -> int:
+def _number(arg: Any, op: Operation) -> int:
   """Returns the number of tensors in an output argument of an operation."""
   if arg.number_attr:
     return int(op.get_attr(arg.number_attr))

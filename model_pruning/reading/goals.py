@@ -19,6 +19,7 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading.stored import without_part
 from model_pruning.reading.stored_spec import among
 from model_pruning.reading.stored_spec import StoredSpec
+from model_pruning.util.types import MetaGraphDef
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ class StoredGoals:
   known: Dict[str, Goal] = dataclasses.field(default_factory=dict)
 
 
-def stored_goals(meta: Any) -> StoredGoals:
+def stored_goals(meta: MetaGraphDef) -> StoredGoals:
   """Returns the targets stored in a MetaGraphDef."""
   collections = meta.collection_def
   texts = (collections[names.COLLECTION_OF_HPARAMS].bytes_list.value

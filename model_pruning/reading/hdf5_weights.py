@@ -12,6 +12,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.reading import hdf5
 from model_pruning.reading.ownership import Variables
+from model_pruning.util.types import DType
 
 # Top-level groups of optimizers and metrics.
 _ASIDE = re.compile(r'^(optimizer|_?optimizer_weights|metrics|compile_metrics)(/|$)')
@@ -65,7 +66,7 @@ def _damaged(path: str, error: BaseException) -> errors.ModelFileError:
                                'again' % (path, errors.first_line(error)))
 
 
-def _dtype(dtype: Any) -> Any:
+def _dtype(dtype: DType) -> DType:
   try:
     return tf.as_dtype(dtype).base_dtype
   except TypeError:

@@ -5,14 +5,17 @@
 import contextlib
 import os
 import stat
-from typing import Any, ContextManager, Optional
+from typing import Any, ContextManager, Optional, TypeVar
 
 from model_pruning import errors
 from model_pruning.util import files
 from model_pruning.util import quiet
+from model_pruning.util.files import AnyPath
+
+_Message = TypeVar('_Message', bound=Any)  # A class of protocol buffers.
 
 
-def check(path: Any) -> str:
+def check(path: AnyPath) -> str:
   """Returns a path to read from as a string.
 
   A URL is accepted if TensorFlow has a file system for its scheme. A path at which nothing
@@ -72,7 +75,7 @@ def _gfile() -> Any:
   return tf.gfile
 
 
-def parse(message: Any, content: bytes) -> Any:
+def parse(message: _Message, content: bytes) -> _Message:
   """Parses bytes into a protocol buffer, and returns it; failures raise, and print nothing.
 
   Raises:

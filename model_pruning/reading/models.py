@@ -23,6 +23,7 @@ from model_pruning.reading import sources
 from model_pruning.reading import updated
 from model_pruning.reading.checkpoint_weights import open_checkpoint
 from model_pruning.reading.stored import StoredWeight
+from model_pruning.util.files import AnyPath
 
 CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL = kinds.CHECKPOINT, kinds.GRAPH, kinds.SAVED_MODEL
 
@@ -73,7 +74,7 @@ class StoredModel:
             else [])
 
 
-def load(path: Any, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
+def load(path: AnyPath, output_node_names: Optional[Sequence[str]] = None) -> StoredModel:
   """Opens a checkpoint, a frozen graph, a SavedModel, or a Keras file.
 
   Args:

@@ -11,6 +11,9 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 from model_pruning.reading import validation
 from model_pruning.reading.validation import BRANCHES, CALLS, LOOPS
+from model_pruning.util.types import FunctionDef
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Node:
   name: str
   op: str
   inputs: Tuple[Ref, ...]
-  definition: Any
+  definition: NodeDef
   in_loop: bool = False
 
 
@@ -58,7 +61,7 @@ def is_same(node: Node) -> bool:
   return node.op in _SAME and bool(node.inputs)
 
 
-def flatten(graph_def: Any) -> Nodes:
+def flatten(graph_def: GraphDef) -> Nodes:
   """Returns the nodes of a graph, and of the functions that it calls, by name.
 
   A reference to a result of a call becomes a reference to the node in the function. The
@@ -80,7 +83,7 @@ def flatten(graph_def: Any) -> Nodes:
   return nodes
 
 
-def _add(definitions: Sequence[Any], prefix: str, arguments: Optional[Dict[str, Ref]],
+def _add(definitions: Sequence[NodeDef], prefix: str, arguments: Optional[Dict[str, Ref]],
          functions: Dict[str, Any], nodes: Nodes, in_loop: bool, stack: Tuple[str, ...],
          budget: validation.Budget, returns: Sequence[str] = ()) -> List[Ref]:
   """Adds nodes, and the nodes of functions they call; returns the references in `returns`."""
@@ -117,7 +120,8 @@ def _add(definitions: Sequence[Any], prefix: str, arguments: Optional[Dict[str, 
   return [resolve(text) for text in returns]
 
 
-def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> List[Any]:
+def _callees_first(definitions: Iterable[NodeDef],
+                   functions: Dict[str, FunctionDef]) -> List[NodeDef]:
   """Orders definitions so that a call comes before the nodes that use its results."""
   definitions = list(definitions)
   calls = {definition.name for definition in definitions if any(_called(definition, functions))}
@@ -144,7 +148,7 @@ def _callees_first(definitions: Iterable[Any], functions: Dict[str, Any]) -> Lis
   return order
 
 
-def _called(definition: Any, functions: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
+def _called(definition: NodeDef, functions: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
   """Yields (role, function) for each of the graph's functions that a node calls."""
   if definition.op in functions:
     yield '', definition.op

@@ -17,6 +17,7 @@ from model_pruning.reading import nodes as graphs
 from model_pruning.reading.constant_values import ConstantValues
 from model_pruning.reading.stored import is_mask
 from model_pruning.reading.stored import without_part
+from model_pruning.util.types import MetaGraphDef
 
 OBJECT_SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'  # Ends the keys in TensorFlow 2's checkpoints.
 OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
@@ -83,7 +84,7 @@ class Ownership:
     return found
 
 
-def ownership(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Ownership:
+def ownership(variables: Variables, meta: MetaGraphDef, nodes: graphs.Nodes) -> Ownership:
   """Finds the weight of each mask in a checkpoint.
 
   The graph's collections decide, if the checkpoint has all masks in them. Otherwise names do:
@@ -132,7 +133,8 @@ def name_of(key: str) -> str:
   return key[:-len(OBJECT_SUFFIX)] if key.endswith(OBJECT_SUFFIX) else key
 
 
-def _by_collections(variables: Variables, meta: Any, nodes: graphs.Nodes) -> Optional[Ownership]:
+def _by_collections(variables: Variables, meta: MetaGraphDef,
+                    nodes: graphs.Nodes) -> Optional[Ownership]:
   """Returns the owners by the graph's collections; None if these are missing or incomplete."""
   weights, masks = (list(meta.collection_def[key].node_list.value)
                     if key in meta.collection_def else []

@@ -5,15 +5,16 @@
 import glob
 import os
 import re
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.util import files
+from model_pruning.util.files import AnyPath
 
 
-def kind_at(place: Any) -> str:
+def kind_at(place: AnyPath) -> str:
   """Returns the kind of the model at a path, after checking that something is there.
 
   Args:
@@ -35,7 +36,7 @@ def kind_at(place: Any) -> str:
   return kind
 
 
-def checkpoint_path(place: Any) -> str:
+def checkpoint_path(place: AnyPath) -> str:
   """Returns the prefix of a checkpoint.
 
   Args:
@@ -81,7 +82,7 @@ def _listed(noun: str, paths: Set[str]) -> str:
   return '; there are %s %s' % (noun, ', '.join(shown)) if paths else ''
 
 
-def _natural(path: str) -> List[Any]:
+def _natural(path: str) -> List[Union[int, str]]:
   """Returns a sort key that compares numbers by value: ckpt-9 comes before ckpt-10."""
   return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path)]
 
@@ -97,7 +98,7 @@ def checkpoint_state(folder: str) -> Any:
     return None
 
 
-def event_files(place: Any, depth: Optional[int] = None) -> Dict[str, List[str]]:
+def event_files(place: AnyPath, depth: Optional[int] = None) -> Dict[str, List[str]]:
   """Returns the event files of a run, oldest first, by their folder relative to `place`.
 
   Args:

@@ -5,13 +5,16 @@
 import contextlib
 import difflib
 import os
-from typing import Any, Iterator, List, Sequence
+from typing import Iterator, List, Sequence
 
 from model_pruning import errors
 from model_pruning.compat import SavedModel
 from model_pruning.compat import tf
 from model_pruning.reading import inputs
 from model_pruning.reading import validation
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import MetaGraphDef
 
 _EXPECTED = ('expected a frozen graph, a checkpoint or the folder of checkpoints, the folder of a '
              'SavedModel, a Keras model (.keras, .h5), or, for a report, a .tflite file')
@@ -24,7 +27,7 @@ def unreadable(path: str, error: BaseException) -> errors.CheckpointError:
       'again' % (path, errors.first_line(error)))
 
 
-def graph_def(path: Any) -> Any:
+def graph_def(path: AnyPath) -> GraphDef:
   """Returns the GraphDef in a file, binary or text (.pbtxt).
 
   Raises:
@@ -50,7 +53,7 @@ def graph_def(path: Any) -> Any:
   return result
 
 
-def meta_graphs(folder: Any) -> List[Any]:
+def meta_graphs(folder: AnyPath) -> List[MetaGraphDef]:
   """Returns the MetaGraphDefs of a SavedModel, at least one.
 
   Raises:
@@ -75,7 +78,7 @@ def meta_graphs(folder: Any) -> List[Any]:
   return list(model.meta_graphs)
 
 
-def meta_graph(path: str) -> Any:
+def meta_graph(path: str) -> MetaGraphDef:
   """Returns the MetaGraphDef in the .meta file of a checkpoint.
 
   Raises:

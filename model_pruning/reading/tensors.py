@@ -13,6 +13,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.util.types import TensorProto
 
 LARGEST = 2**30  # Bytes.
 _MOST_DIMENSIONS = 32  # NumPy's, before 2.0.
@@ -21,7 +22,7 @@ _FIELDS = ('half_val', 'float_val', 'double_val', 'int_val', 'string_val', 'int6
            'uint32_val', 'uint64_val') + _COMPLEX
 
 
-def to_array(proto: Any, name: str) -> np.ndarray:
+def to_array(proto: TensorProto, name: str) -> np.ndarray:
   """Returns the array in a TensorProto; if one value stands for all, a view that repeats it.
 
   Args:
@@ -54,7 +55,7 @@ def to_array(proto: Any, name: str) -> np.ndarray:
   return np.broadcast_to(value, shape) if value.shape != shape else value
 
 
-def check(proto: Any, name: str) -> Tuple[Tuple[int, ...], Any, int]:
+def check(proto: TensorProto, name: str) -> Tuple[Tuple[int, ...], Any, int]:
   """Returns (shape, dtype, number of values that are present) of a TensorProto.
 
   Raises:
@@ -139,7 +140,7 @@ def elementwise(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray
   return np.asarray(function(*arrays))
 
 
-def to_proto(values: np.ndarray) -> Any:
+def to_proto(values: np.ndarray) -> TensorProto:
   """Returns the TensorProto of an array, which is small if one value is repeated."""
   if not is_repeated(values):
     return tf.make_tensor_proto(values)

@@ -11,6 +11,10 @@ from typing import Any, Dict, List, NoReturn, Sequence, Set
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.reading import tensors
+from model_pruning.util.types import AttrValue
+from model_pruning.util.types import FunctionDef
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 # Operations that call functions, grouped by the meaning of their inputs.
 CALLS = ('PartitionedCall', 'StatefulPartitionedCall', 'TPUPartitionedCall')
@@ -23,7 +27,7 @@ _BACK = ('NextIteration', 'RefNextIteration')  # They close the loops of TensorF
 _MOST_REPEATED = 4 * tensors.LARGEST  # Bytes in all arrays of a graph together.
 
 
-def check(graph_def: Any, source: str) -> None:
+def check(graph_def: GraphDef, source: str) -> None:
   """Raises errors.ModelFileError unless a GraphDef is consistent.
 
   Names must be unique; inputs must exist and form no circle; functions that are called must
@@ -40,7 +44,7 @@ def check(graph_def: Any, source: str) -> None:
     raise errors.ModelFileError('%s: the graph is damaged: %s' % (source, error)) from error
 
 
-def _check(graph_def: Any) -> None:
+def _check(graph_def: GraphDef) -> None:
   functions: Dict[str, Any] = {}
   for function in graph_def.library.function:
     name = function.signature.name
@@ -57,7 +61,7 @@ def _check(graph_def: Any) -> None:
           '{:,}'.format(repeated[0]))
 
 
-def _check_function(name: str, function: Any, functions: Dict[str, Any],
+def _check_function(name: str, function: FunctionDef, functions: Dict[str, Any],
                     repeated: List[int]) -> None:
   where = ' in function %s' % name
   arguments = [arg.name for arg in function.signature.input_arg]
@@ -80,7 +84,7 @@ def _check_function(name: str, function: Any, functions: Dict[str, Any],
       _fail('argument %s of function %s has the dtype %d' % (arg.name, name, arg.type))
 
 
-def _check_nodes(nodes: Sequence[Any], arguments: Sequence[str], functions: Dict[str, Any],
+def _check_nodes(nodes: Sequence[NodeDef], arguments: Sequence[str], functions: Dict[str, Any],
                  where: str, repeated: List[int]) -> None:
   names: Set[str] = set(arguments)
   for node in nodes:
@@ -107,7 +111,7 @@ def _check_nodes(nodes: Sequence[Any], arguments: Sequence[str], functions: Dict
   _check_order(nodes, where)
 
 
-def _check_attr(node: Any, key: str, attr: Any, where: str, repeated: List[int]) -> None:
+def _check_attr(node: NodeDef, key: str, attr: AttrValue, where: str, repeated: List[int]) -> None:
   """Checks an attribute; adds to repeated[0] the bytes of arrays that the file does not hold."""
   kind = attr.WhichOneof('value')
   subject = 'attribute %s of node %s%s' % (key, node.name, where)
@@ -129,7 +133,7 @@ def _check_attr(node: Any, key: str, attr: Any, where: str, repeated: List[int])
     repeated[0] += (size - present) * (dtype.size or 1) if present < size else 0
 
 
-def _check_calls(node: Any, functions: Dict[str, Any], where: str) -> None:
+def _check_calls(node: NodeDef, functions: Dict[str, Any], where: str) -> None:
   """Checks that the functions that a node calls exist and take the number of its arguments."""
   called = _called_by(node, functions)
   passed = sum(not ref.startswith('^') for ref in node.input) - (node.op in BRANCHES)
@@ -154,7 +158,7 @@ def _check_calls(node: Any, functions: Dict[str, Any], where: str) -> None:
     _fail('the branches of %s%s return different numbers of values' % (node.name, where))
 
 
-def _called_by(node: Any, functions: Dict[str, Any]) -> List[str]:
+def _called_by(node: NodeDef, functions: Dict[str, Any]) -> List[str]:
   if node.op in functions:
     return [node.op]
   names = []
@@ -164,7 +168,7 @@ def _called_by(node: Any, functions: Dict[str, Any]) -> List[str]:
   return names
 
 
-def _check_order(nodes: Sequence[Any], where: str) -> None:
+def _check_order(nodes: Sequence[NodeDef], where: str) -> None:
   """Checks that inputs form no circles except through loops."""
   by_name = {node.name: node for node in nodes}
   readers: Dict[str, List[str]] = {}
@@ -212,7 +216,7 @@ def _fail(message: str) -> NoReturn:
 # ---- Functions, inlined. ----
 
 
-def _check_inlined(nodes: Sequence[Any], functions: Dict[str, Any]) -> None:
+def _check_inlined(nodes: Sequence[NodeDef], functions: Dict[str, Any]) -> None:
   """Limits the number of nodes after inlining functions, without inlining them.
 
   A function that calls itself is counted once; a Budget limits its inlining later.

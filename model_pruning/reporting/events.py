@@ -20,6 +20,8 @@ from model_pruning.reading import tensors
 from model_pruning.reading.nodes import VARIABLE_OPS
 from model_pruning.reading.stored import without_part
 from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import Event
 
 # The tags of summaries.py and contrib: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
 _TAG = re.compile(r'(?P<spec>.*?_summaries(?:_\d+)?/)?(?P<variable>(?:.*[/_])?)'
@@ -131,7 +133,7 @@ def _text(step: Optional[int]) -> str:
   return '-' if step is None else '%d' % step
 
 
-def read(path: Any, depth: Optional[int] = None) -> History:
+def read(path: AnyPath, depth: Optional[int] = None) -> History:
   """Reads the summaries of a run, which may still be training.
 
   Args:
@@ -186,7 +188,7 @@ def _weights(values: Dict[str, Dict[int, float]], variables: Set[str]) -> List[W
   return weights
 
 
-def _variables_of(event: Any) -> Set[str]:
+def _variables_of(event: Event) -> Set[str]:
   """Returns the names of the variables in an event's graph; empty if it has none."""
   try:
     meta = inputs.parse(tf.MetaGraphDef(), event.meta_graph_def)
@@ -237,7 +239,7 @@ def _scalar(value: Any) -> Optional[float]:
   return None
 
 
-def _events(path: str) -> Iterator[Any]:
+def _events(path: str) -> Iterator[Event]:
   """Yields the events of a file, up to its end or the first incomplete or damaged one."""
   with open(path, 'rb') as f:
     while True:

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The top of a page: the result of pruning in one line, and the totals."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+import typing
+from typing import Dict, List, NamedTuple, Optional
 
 from model_pruning.reporting.weight import WeightReport
 from model_pruning.util import tables
+
+if typing.TYPE_CHECKING:
+  from model_pruning.reporting.report import Report
 
 _NAMED = 2
 
@@ -23,7 +27,7 @@ class Headline(NamedTuple):
   more: str
 
 
-def headline(report: Any) -> Headline:
+def headline(report: 'Report') -> Headline:
   """Returns the first line for a model_pruning.report.Report."""
   masked = [weight for weight in report.weights if weight.masked]
   known = [weight for weight in report.weights if weight.met is not None]
@@ -31,7 +35,7 @@ def headline(report: Any) -> Headline:
   if report.never_updated:
     return Headline('missed', 'No mask was ever updated', 'The model is masked, but still dense.')
   if known:
-    missed.sort(key=lambda weight: weight.sparsity - weight.target)
+    missed.sort(key=lambda weight: weight.sparsity - (weight.target or 0.0))
     more = '; '.join(_shortfall(weight) for weight in missed[:_NAMED])
     if len(missed) > _NAMED:
       more += '; and %d more' % (len(missed) - _NAMED)
@@ -58,7 +62,7 @@ def _shortfall(weight: WeightReport) -> str:
   return found + ', which cannot be met in %s' % goal.unit if goal and weight.is_coarse else found
 
 
-def tiles(report: Any) -> List[Dict[str, Optional[str]]]:
+def tiles(report: 'Report') -> List[Dict[str, Optional[str]]]:
   """Returns the totals as dicts of 'label', 'value', 'note' and 'bar'."""
   totals, weights = report.totals(), report.weights
   masked = [weight for weight in weights if weight.masked]

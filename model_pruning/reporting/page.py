@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import typing
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
@@ -16,11 +17,18 @@ from model_pruning.reporting import events
 from model_pruning.reporting import history as history_lib
 from model_pruning.reporting import outlook
 from model_pruning.reporting import rows as rows_lib
+from model_pruning.reporting.finding import Finding
 from model_pruning.reporting.headline import headline
 from model_pruning.reporting.headline import tiles
+from model_pruning.reporting.sketch import BINS
+from model_pruning.reporting.weight import WeightReport
 from model_pruning.util import files
 from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
 from model_pruning.version import __version__
+
+if typing.TYPE_CHECKING:
+  from model_pruning.reporting.report import Report
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # Hyperparameters, calls and operations in a sentence, to be shown as code; not parts of names.
@@ -41,7 +49,7 @@ def require() -> None:
               package, errors.first_line(error))) from error
 
 
-def write(report: Any, history: Optional[events.History], path: Any) -> str:
+def write(report: 'Report', history: Optional[events.History], path: AnyPath) -> str:
   """Writes a report's page, whole or not at all, and returns the path.
 
   Args:
@@ -62,7 +70,7 @@ def write(report: Any, history: Optional[events.History], path: Any) -> str:
   return given
 
 
-def render(report: Any, history: Optional[events.History]) -> str:
+def render(report: 'Report', history: Optional[events.History]) -> str:
   """Returns a report's page as HTML. Args and errors: see write."""
   require()
   import jinja2
@@ -87,10 +95,10 @@ def render(report: Any, history: Optional[events.History]) -> str:
 
 def drawings_size() -> Tuple[int, int]:
   """Returns (width, height) of the coordinates of the small histograms."""
-  return drawings.BINS, drawings.HEIGHT
+  return BINS, drawings.HEIGHT
 
 
-def _counts(weights: Sequence[Any]) -> Dict[str, int]:
+def _counts(weights: Sequence[WeightReport]) -> Dict[str, int]:
   return {'all': len(weights), 'pruned': sum(weight.masked for weight in weights),
           'dense': sum(not weight.masked for weight in weights),
           'missed': sum(weight.met is False for weight in weights),
@@ -98,7 +106,7 @@ def _counts(weights: Sequence[Any]) -> Dict[str, int]:
           'pictures': sum(weight.details.sketch is not None for weight in weights)}
 
 
-def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, Any]]:
+def _charts(report: 'Report', history: Optional[events.History]) -> List[Dict[str, Any]]:
   """Returns the charts over the run; none if its history is unknown."""
   if history is None:
     return []
@@ -109,7 +117,7 @@ def _charts(report: Any, history: Optional[events.History]) -> List[Dict[str, An
           for title, unit, chart in made if chart.lines]
 
 
-def _data(report: Any, findings: Sequence[Any]) -> Dict[str, Any]:
+def _data(report: 'Report', findings: Sequence[Finding]) -> Dict[str, Any]:
   """Returns the data for the page's script: the report's JSON, with details for each weight."""
   content = json.loads(report.to_json())
   for values, weight in zip(content['weights'], report.weights):

@@ -21,6 +21,9 @@ from model_pruning.reporting import timeline as timeline_lib
 from model_pruning.util import figures
 from model_pruning.util import files
 from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import Axes
+from model_pruning.util.types import Figure
 
 MOST_WEIGHTS = 40  # Panels in one figure.
 MOST_LINES = 16
@@ -30,7 +33,7 @@ _CELLS = 128  # The most cells of a mask's picture, in each direction.
 _BINS = 60
 
 
-def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
+def save(figure: Figure, path: AnyPath, inputs: Sequence[Any] = ()) -> None:
   """Writes a figure as a PNG, whole or not at all.
 
   Args:
@@ -50,7 +53,7 @@ def save(figure: Any, path: Any, inputs: Sequence[Any] = ()) -> None:
     figure.savefig(temporary, dpi=figures.DPI, format='png')
 
 
-def sparsity(history: events.History, thresholds: bool = False) -> Any:
+def sparsity(history: events.History, thresholds: bool = False) -> Figure:
   """Draws the sparsity of each weight by global step and, if requested, the thresholds below.
 
   With more than seven weights, those whose curves differ by at most 0.01 share a line.
@@ -116,7 +119,7 @@ def _alike(weights: Sequence[events.WeightHistory]) -> List[List[events.WeightHi
   return groups
 
 
-def magnitudes(weights: Iterable[StoredWeight]) -> Any:
+def magnitudes(weights: Iterable[StoredWeight]) -> Figure:
   """Draws histograms of the magnitudes of pruned and of kept elements, one panel per weight.
 
   A stored threshold is drawn as a line. Of more than MOST_WEIGHTS weights, only the
@@ -162,7 +165,7 @@ def magnitudes(weights: Iterable[StoredWeight]) -> Any:
   return figure
 
 
-def masks(weights: Iterable[StoredWeight]) -> Any:
+def masks(weights: Iterable[StoredWeight]) -> Figure:
   """Draws the masks of weights as matrices [inputs, outputs], one panel per weight.
 
   All axes but the last are inputs. If an axis has more than 128 elements, a dot stands
@@ -213,7 +216,7 @@ def _fractions(matrix: np.ndarray) -> np.ndarray:
   return measure.kept_by_cell(matrix, _CELLS)
 
 
-def schedule(timeline: timeline_lib.Timeline) -> Any:
+def schedule(timeline: timeline_lib.Timeline) -> Figure:
   """Draws a predicted run: the sparsity requested at each mask update, and the targets."""
   spec, steps = timeline.spec, timeline.steps
   courses = timeline.courses[:MOST_LINES]
@@ -274,7 +277,7 @@ def _marks(timeline: timeline_lib.Timeline) -> Dict[int, List[str]]:
   return marks
 
 
-def _largest(panels: List[Any]) -> Tuple[List[Any], str]:
+def _largest(panels: List[Axes]) -> Tuple[List[Any], str]:
   """Returns the panels of the largest weights, in order, and a note if some were left out."""
   if not panels:
     raise errors.WeightError('There are no weights to draw: nothing is masked, and no float has '

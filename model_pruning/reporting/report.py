@@ -25,11 +25,13 @@ from model_pruning.reporting import findings as findings_lib
 from model_pruning.reporting import history as history_lib
 from model_pruning.reporting import page
 from model_pruning.reporting.events import History
+from model_pruning.reporting.finding import Finding
 from model_pruning.reporting.measured import measured
 from model_pruning.reporting.measured import tflite_weights
 from model_pruning.reporting.operations import with_operation
 from model_pruning.reporting.weight import WeightReport
 from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
 
 TFLITE = kinds.TFLITE
 Hparams = Union[PruningSpec, HParams, str, None]
@@ -60,11 +62,11 @@ class Report:
   history: Optional[History] = dataclasses.field(default=None, compare=False, repr=False)
 
   @property
-  def findings(self) -> Tuple[findings_lib.Finding, ...]:
+  def findings(self) -> Tuple[Finding, ...]:
     """Problems and how to fix them, the most important first; at most five."""
     return findings_lib.findings_of(self.weights, self.never_updated)
 
-  def html(self, path: Any) -> str:
+  def html(self, path: AnyPath) -> str:
     """Writes the report as a page for browsers, a single file that loads nothing.
 
     The page charts sparsity and thresholds over time if there are event files in the model's
@@ -175,7 +177,7 @@ def _finite(values: Dict[str, Any]) -> Dict[str, Any]:
           for name, value in values.items()}
 
 
-def of(path: Any, block: Optional[BlockDims] = None,
+def of(path: AnyPath, block: Optional[BlockDims] = None,
        input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
        output_node_names: Optional[Sequence[str]] = None, hparams: Hparams = None) -> Report:
   """Reports on a checkpoint, a frozen graph, a SavedModel, a TFLite model or a Keras file.

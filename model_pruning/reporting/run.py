@@ -13,6 +13,7 @@ from model_pruning.reporting import page
 from model_pruning.reporting.history import Recorder
 from model_pruning.util import files
 from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
 
 
 class RunPage:
@@ -23,7 +24,7 @@ class RunPage:
     recorder: the sparsities and thresholds so far.
   """
 
-  def __init__(self, path: Any) -> None:
+  def __init__(self, path: AnyPath) -> None:
     """Checks that the page can be written, before hours of training.
 
     Args:

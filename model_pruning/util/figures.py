@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.util import tables
+from model_pruning.util.types import Axes
+from model_pruning.util.types import Figure
 
 DPI = 130
 
@@ -69,13 +71,13 @@ def _new(width: float, height: float) -> Any:
   return figure
 
 
-def rows(width: float, height: float, number: int) -> Tuple[Any, Sequence[Any]]:
+def rows(width: float, height: float, number: int) -> Tuple[Figure, Sequence[Axes]]:
   """Returns a figure of `width` x `height` inches, and its axes, one below the other."""
   figure = _new(width, height)
   return figure, list(figure.subplots(number, 1, sharex=True, squeeze=False)[:, 0])
 
 
-def grid(number: int, width: float, height: float) -> Tuple[Any, List[Any]]:
+def grid(number: int, width: float, height: float) -> Tuple[Figure, List[Axes]]:
   """Returns a figure of `number` panels, each of `width` x `height` inches, and their axes."""
   columns = 5 if number > 16 else 4 if number > 6 else min(number, 2 if number == 4 else 3)
   rows = max(1, -(-number // columns))
@@ -98,7 +100,7 @@ def line(index: int, number: int = 1) -> Dict[str, Any]:
           'solid_capstyle': 'butt', 'solid_joinstyle': 'round'}
 
 
-def legend(axis: Any, title: str) -> None:
+def legend(axis: Axes, title: str) -> None:
   """Adds a legend to the right of an axis, if the axis has labelled lines."""
   if axis.get_legend_handles_labels()[0]:
     made = axis.legend(loc='upper left', bbox_to_anchor=(1.01, 1.02), borderaxespad=0,
@@ -107,7 +109,7 @@ def legend(axis: Any, title: str) -> None:
     made._legend_box.align = 'left'  # The setter exists only from matplotlib 3.6 on.
 
 
-def few_ticks(axis: Any, integer: bool = False) -> None:
+def few_ticks(axis: Axes, integer: bool = False) -> None:
   """Sets few ticks on the x axis of a small panel; on both axes if they are integers."""
   from matplotlib import ticker
   axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=integer))
@@ -115,7 +117,7 @@ def few_ticks(axis: Any, integer: bool = False) -> None:
     axis.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
 
 
-def label_outer(figure: Any, axes: Sequence[Any], number: int, x: str, y: str) -> None:
+def label_outer(figure: Figure, axes: Sequence[Axes], number: int, x: str, y: str) -> None:
   """Labels only the leftmost and the lowest axes, as labels are alike in all panels."""
   columns = axes[0].get_subplotspec().get_gridspec().ncols
   for index in range(number):
@@ -125,7 +127,7 @@ def label_outer(figure: Any, axes: Sequence[Any], number: int, x: str, y: str) -
       axes[index].set_xlabel(x)
 
 
-def title(figure: Any, text: str, axes: Any) -> None:
+def title(figure: Figure, text: str, axes: Axes) -> None:
   """Sets a figure's title and, on its right, one legend for `axes` unless they are None."""
   figure.suptitle(text, fontsize=12, x=0.01, ha='left')
   handles: Dict[str, Any] = {}

@@ -118,7 +118,7 @@ def elided(names: Sequence[str], width: int) -> List[str]:
   control terminals are escaped.
 
   >>> elided(['encoder/layer_1/kernel', 'encoder/layer_2/kernel'], 14)
-  ['enc..._1/kernel', 'enc..._2/kernel']
+  ['en..._1/kernel', 'en..._2/kernel']
   """
   names = [printable(name) for name in names]
   shortened: List[str] = []

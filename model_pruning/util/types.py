@@ -22,11 +22,20 @@ Shape = Any  # A tf.TensorShape, or a sequence of int and None.
 GraphDef = Any
 NodeDef = Any
 TensorProto = Any
+MetaGraphDef = Any
+AttrValue = Any
+FunctionDef = Any
+Event = Any  # Of an event file.
+Strategy = Any  # Of tf.distribute.
 
 # Of Keras.
 Layer = Any
 Model = Any
 Optimizer = Any
+
+# Of matplotlib.
+Figure = Any
+Axes = Any
 
 # Of NumPy, whose arrays take type arguments in some versions only.
 Array = Any

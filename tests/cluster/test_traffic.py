@@ -11,6 +11,7 @@ import pytest
 from benchmarks import traffic
 import model_pruning
 from model_pruning.compat import tf
+from tests import clusters
 from tests import legs
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'),
@@ -30,7 +31,7 @@ def _partitioned(cluster, shape, axis, masked=True, name='layer', dtype=tf.float
 
 
 def _received_by_update(spec, shape, axis, layers=1):
-  cluster = traffic.Cluster(2)
+  cluster = clusters.cluster(2)
   with tf.Graph().as_default():
     with tf.device(cluster.setter()):
       tf.train.get_or_create_global_step()
@@ -73,7 +74,7 @@ def test_of_64_million_weights_no_more_is_moved_than_of_one_million():
 def test_a_training_step_moves_as_much_as_without_masks(axis, use_resource):
   received = []
   for masked in (False, True):
-    cluster = traffic.Cluster(2)
+    cluster = clusters.cluster(2)
     with tf.Graph().as_default():
       with tf.device(cluster.setter()):
         step = tf.train.get_or_create_global_step()

@@ -16,6 +16,7 @@ from model_pruning.engine.layout import Layout
 from model_pruning.engine.magnitude import magnitude
 from model_pruning.engine.patterns import pattern_for
 from model_pruning.hparams.spec import PruningSpec
+from tests import drawn
 from tests import legs
 from tests import oracle
 
@@ -147,50 +148,42 @@ PROPERTY = hypothesis.settings(max_examples=oracle.soak(100), deadline=None,
                                suppress_health_check=list(hypothesis.HealthCheck))
 
 
-def drawn(values):
-  return np.array(values, np.float32).reshape(SHAPE)
-
-
-LISTS = st.lists(VALUES, min_size=72, max_size=72)
+WEIGHTS = drawn.numbers(VALUES, 72).map(lambda values: values.reshape(SHAPE))
 SHARES = st.floats(0, 0.9990234375, width=32)
 
 
 @PROPERTY
-@hypothesis.given(LISTS, SHARES)
-def test_exactly_k_are_kept_whatever_the_ties(values, sparsity):
-  mask, _ = whole(SHAPE, 'elementwise')(drawn(values), sparsity)
+@hypothesis.given(WEIGHTS, SHARES)
+def test_exactly_k_are_kept_whatever_the_ties(weight, sparsity):
+  mask, _ = whole(SHAPE, 'elementwise')(weight, sparsity)
   assert mask.sum() == oracle.keep_count(72, sparsity)
 
 
 @PROPERTY
-@hypothesis.given(LISTS, SHARES, SHARES, st.sampled_from(sorted(PATTERNS)))
-def test_what_is_pruned_grows_with_the_sparsity(values, one, other, name):
+@hypothesis.given(WEIGHTS, SHARES, SHARES, st.sampled_from(sorted(PATTERNS)))
+def test_what_is_pruned_grows_with_the_sparsity(weight, one, other, name):
   low, high = sorted([one, other])
-  weight = drawn(values)
   less, _ = whole(SHAPE, name)(weight, low)
   more, _ = whole(SHAPE, name)(weight, high)
   assert not (more & ~less).any()
 
 
 @PROPERTY
-@hypothesis.given(LISTS, SHARES, st.sampled_from(sorted(PATTERNS)))
-def test_histograms_and_bisection_agree_to_the_bit(values, sparsity, name):
-  weight = drawn(values)
+@hypothesis.given(WEIGHTS, SHARES, st.sampled_from(sorted(PATTERNS)))
+def test_histograms_and_bisection_agree_to_the_bit(weight, sparsity, name):
   same(whole(SHAPE, name, True)(weight, sparsity), whole(SHAPE, name, False)(weight, sparsity))
 
 
 @PROPERTY
-@hypothesis.given(LISTS, SHARES, st.sampled_from([(0, (4, 5)), (0, (1, 1, 7)), (1, (3, 5)),
+@hypothesis.given(WEIGHTS, SHARES, st.sampled_from([(0, (4, 5)), (0, (1, 1, 7)), (1, (3, 5)),
                                                   (1, (2, 2, 2, 2))]))
-def test_any_sharding_keeps_the_same_elements(values, sparsity, cut):
-  weight = drawn(values)
+def test_any_sharding_keeps_the_same_elements(weight, sparsity, cut):
   same(selector(SHAPE, cut[0], cut[1], 'elementwise', False)(weight, sparsity),
        oracle.mask(weight, sparsity))
 
 
 @PROPERTY
-@hypothesis.given(LISTS, SHARES)
-def test_the_drawn_masks_are_those_of_the_oracle(values, sparsity):
-  weight = drawn(values)
+@hypothesis.given(WEIGHTS, SHARES)
+def test_the_drawn_masks_are_those_of_the_oracle(weight, sparsity):
   same(whole(SHAPE, 'elementwise')(weight, sparsity), oracle.mask(weight, sparsity))
   same(whole(SHAPE, '4x1 MAX')(weight, sparsity), oracle.mask(weight, sparsity, (4, 1), 'MAX'))

@@ -115,8 +115,8 @@ def test_blocks_by_rows_alone_have_the_same_bits(shape, block, pooling):
   weight = np.abs(np.random.RandomState(4).standard_normal(shape)).astype(np.float32)
   layout, found = Layout.whole(shape), []
   for use_tpu in (False, True):
-    pattern = pattern_for(shape, block,
-                          PruningSpec(block_pooling_function=pooling, use_tpu=use_tpu))
+    pattern = pattern_for(shape, block, PruningSpec(block_pooling_function=pooling,
+                                                    use_tpu=use_tpu))
     with tf.Graph().as_default(), tf.Session() as session:
       units = pattern.pool([tf.constant(weight)], layout)
       found.append(session.run([*units, *pattern.expand(units, layout)]))

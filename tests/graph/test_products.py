@@ -8,12 +8,12 @@ import threading
 import numpy as np
 import pytest
 
-from benchmarks import traffic
 import model_pruning
 from model_pruning.compat import tf
 from model_pruning.export import strip
 from model_pruning.graph import registry
 from model_pruning.graph import variables
+from tests import clusters
 
 both_kinds = pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 
@@ -23,7 +23,7 @@ def test_gradients_through_a_mask_on_a_server_are_those_of_the_product(use_resou
   values = np.linspace(-1, 1, 12).reshape(4, 3).astype(np.float32)
   for axis in (None, 0, 1):
     partitioner = None if axis is None else tf.fixed_size_partitioner(2, axis)
-    cluster = traffic.Cluster(2)
+    cluster = clusters.cluster(2)
     with tf.Graph().as_default(), cluster.session() as session:
       with tf.device(cluster.setter()), tf.variable_scope('fc', partitioner=partitioner,
                                                   use_resource=use_resource) as scope:
@@ -51,7 +51,7 @@ def test_gradients_through_a_mask_on_a_server_are_those_of_the_product(use_resou
 @pytest.mark.parametrize('axis', [None, 0])
 def test_slices_and_second_gradients_go_through_a_product_on_a_server(axis, use_resource):
   partitioner = None if axis is None else tf.fixed_size_partitioner(2, axis)
-  cluster = traffic.Cluster(2)
+  cluster = clusters.cluster(2)
   with tf.Graph().as_default(), cluster.session() as session:
     with tf.device(cluster.setter()), tf.variable_scope('embedding', partitioner=partitioner,
                                                 use_resource=use_resource) as scope:
@@ -117,7 +117,7 @@ def test_weights_are_dealt_out_to_servers_as_without_masks():
 
 
 def test_a_partitioned_product_on_servers_is_stripped_as_one(tmp_path):
-  cluster = traffic.Cluster(2)
+  cluster = clusters.cluster(2)
   with tf.Graph().as_default() as graph, cluster.session() as session:
     with tf.device(cluster.setter()), tf.variable_scope(
         'fc', partitioner=tf.fixed_size_partitioner(2)) as scope:
@@ -142,7 +142,7 @@ def test_a_partitioned_product_on_servers_is_stripped_as_one(tmp_path):
 @both_kinds
 def test_who_reads_a_mask_on_a_server_while_it_is_written_sees_one_of_the_two(use_resource):
   """Of a ref variable, which TensorFlow copies into, every sixth reader here sees some of both."""
-  cluster = traffic.Cluster(1)
+  cluster = clusters.cluster(1)
   with tf.Graph().as_default(), cluster.session() as session:
     with tf.device(cluster.setter()), tf.variable_scope('fc', use_resource=use_resource) as scope:
       weights = tf.get_variable('weights', [2000, 2000], initializer=tf.ones_initializer())

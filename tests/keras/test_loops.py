@@ -314,8 +314,8 @@ def test_one_callback_serves_fits_of_many_models():
     assert shares(model) == [0.5, 0.5]
 
 
-@pytest.mark.parametrize('executions', [1, 3])
-@pytest.mark.parametrize('sized', [True, False])
+@pytest.mark.parametrize('executions, sized', legs.few(
+    legs.product([1, 3], [True, False]), 2, 'newest'))
 def test_a_callback_that_is_in_no_list_counts_every_batch_once(executions, sized):
   """Keras 3 then tells of the end of a batch in another thread, while it trains on."""
   class Late(sparsity.UpdatePruningStep):

@@ -570,6 +570,7 @@ except ValueError as error:
 @pytest.mark.skipif(tuple(map(int, tensorflow.__version__.split('.')[:2])) < (2, 16),
                     reason='TensorFlow has one Keras alone')
 def test_a_model_of_the_other_keras():
+  pytest.importorskip('tf_keras')  # Not in nightly environments.
   done = subprocess.run([sys.executable, '-c', _OTHER_KERAS], text=True, timeout=300,
                         env={**os.environ, 'PYTHONPATH': os.getcwd()},
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)

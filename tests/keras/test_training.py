@@ -267,8 +267,9 @@ def dataset(kind, batches):
           tensorflow.TensorSpec((None, 8)), tensorflow.TensorSpec((None,), tensorflow.int64)))
 
 
-@pytest.mark.parametrize('kind', ['known', 'unknown'])
-@pytest.mark.parametrize('per_execution, batches, epochs', [(1, 4, 2), (3, 8, 1), (3, 8, 2)])
+@pytest.mark.parametrize('per_execution, batches, epochs, kind', legs.few([
+    case + (kind,) for case, kind in legs.product(
+        [(1, 4, 2), (3, 8, 1), (3, 8, 2)], ['known', 'unknown'])], 3, 'newest'))
 def test_the_step_counts_batches_of_datasets(kind, per_execution, batches, epochs):
   model = pruned(compiling={'steps_per_execution': per_execution, 'run_eagerly': False})
   if kind == 'unknown' and per_execution > 1 and not backend.IS_KERAS_3:
@@ -407,9 +408,9 @@ def policy(request):
   set_policy('float32')
 
 
-@pytest.mark.parametrize('policy, run_eagerly', [
+@pytest.mark.parametrize('policy, run_eagerly', legs.few([
     ('mixed_float16', True), ('mixed_float16', False), ('mixed_bfloat16', True), ('float16', True),
-    ('float16', False), ('bfloat16', True), ('float64', True)], indirect=['policy'])
+    ('float16', False), ('bfloat16', True), ('float64', True)], 5, 'newest'), indirect=['policy'])
 def test_policies(policy, run_eagerly):
   optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
   model, looks = pruned(optimizer=optimizer, compiling={'run_eagerly': run_eagerly}), Looks()
@@ -631,9 +632,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize('other, optimizer', [
+@pytest.mark.parametrize('other, optimizer', legs.few([
     ('EarlyStopping', 'SGD'), ('LearningRateScheduler', 'SGD'), ('ModelCheckpoint', 'SGD'),
-    ('ModelCheckpoint', 'averages'), ('SavesEveryBatch', 'averages')])
+    ('ModelCheckpoint', 'averages'), ('SavesEveryBatch', 'averages')], 4, 'newest'))
 def test_the_place_among_callbacks_makes_no_difference(other, optimizer, tmp_path):
   ends = []
   for name in ('first', 'last'):

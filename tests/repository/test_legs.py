@@ -4,6 +4,9 @@
 """Every test runs somewhere in CI, or says that it does not."""
 
 import os
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -89,3 +92,25 @@ def test_the_rest_is_marked_in_its_place_and_keeps_its_marks():
 def test_more_than_there_are_is_an_error(number):
   with pytest.raises(ValueError, match='number=%d of 3' % number):
     legs.few('abc', number)
+
+
+def test_pytest_runs_without_xdist():
+  done = subprocess.run(
+      [sys.executable, '-m', 'pytest', '-p', 'no:xdist', '-q', __file__, '-k', 'by_default'],
+      cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+  assert done.returncode == 0, done.stdout
+  assert '1 passed' in done.stdout and re.search(r'peak memory: tests \d+ MiB', done.stdout)
+
+
+def test_marks_are_registered_with_or_without_plugins():
+  with open(os.path.join(ROOT, 'pyproject.toml')) as file:
+    registered = set(re.findall(r'^  "(\w+)[(:]', file.read(), re.MULTILINE))
+  own = {'filterwarnings', 'parametrize', 'skip', 'skipif', 'usefixtures', 'xfail'}
+  used = set()
+  for folder, _, names in os.walk(HERE):
+    for name in names:
+      if name.endswith('.py'):
+        with open(os.path.join(folder, name), encoding='utf-8') as file:
+          used |= set(re.findall(r'pytest\.mark\.(\w+)', file.read()))
+  assert {'legs', 'slow', 'xdist_group'} <= used
+  assert used - own <= registered

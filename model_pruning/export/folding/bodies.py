@@ -11,6 +11,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set,
 
 from model_pruning.compat import tf
 from model_pruning.reading import validation
+from model_pruning.util.types import FunctionDef
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 _BRANCHES = ('If', 'StatelessIf', 'Case', 'StatelessCase')
 _LOOPS = ('While', 'StatelessWhile')
@@ -20,7 +23,7 @@ _CALLS = ('PartitionedCall', 'StatefulPartitionedCall')
 @dataclasses.dataclass
 class Call:
   """A node that calls functions, and the body of each: branches, or condition and body."""
-  node: Any
+  node: NodeDef
   keys: List[Tuple[str, Optional[int]]]  # (attribute that names the function, index if a list).
   bodies: List['Body']
 
@@ -49,7 +52,7 @@ class Call:
 class Body:
   """The nodes of a graph (function is None), or of a function for one of its calls."""
   nodes: Dict[str, Any]
-  function: Any
+  function: FunctionDef
   calls: List[Call]
 
   @property
@@ -135,12 +138,12 @@ def port(ref: str) -> int:
   return int(last) if ':' in ref and last.isdigit() else 0
 
 
-def data_inputs(node: Any) -> List[str]:
+def data_inputs(node: NodeDef) -> List[str]:
   """Returns the inputs from which a node takes data, without control inputs."""
   return [ref for ref in node.input if not ref.startswith('^')]
 
 
-def read(graph_def: Any) -> Body:
+def read(graph_def: GraphDef) -> Body:
   """Returns the body of a graph, and the bodies of all its calls; nodes that may change are copies.
 
   Args:
@@ -154,7 +157,7 @@ def read(graph_def: Any) -> Body:
   return _body(graph_def.node, None, library, sizes, validation.Budget(), 0)
 
 
-def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
+def write(body: Body, graph_def: GraphDef, changed: Set[int]) -> Any:
   """Returns a copy of `graph_def` with the nodes of `body`.
 
   Args:
@@ -175,7 +178,8 @@ def write(body: Body, graph_def: Any, changed: Set[int]) -> Any:
   return result
 
 
-def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any], sizes: Dict[str, int],
+def _body(nodes: Sequence[NodeDef], function: FunctionDef, library: Dict[str, Any],
+          sizes: Dict[str, int],
           budget: validation.Budget, depth: int) -> Body:
   copies = {}
   for node in nodes:
@@ -192,7 +196,7 @@ def _body(nodes: Sequence[Any], function: Any, library: Dict[str, Any], sizes: D
   return body
 
 
-def _call(node: Any, library: Dict[str, Any], sizes: Dict[str, int], budget: validation.Budget,
+def _call(node: NodeDef, library: Dict[str, Any], sizes: Dict[str, int], budget: validation.Budget,
           depth: int) -> Optional[Call]:
   """Returns the call that a node makes; None for other nodes, including those of tf.data."""
   keys: List[Tuple[str, Optional[int]]]
@@ -218,7 +222,7 @@ def _call(node: Any, library: Dict[str, Any], sizes: Dict[str, int], budget: val
   return Call(node, keys, bodies)
 
 
-def _name_attr(node: Any, key: Tuple[str, Optional[int]]) -> Any:
+def _name_attr(node: NodeDef, key: Tuple[str, Optional[int]]) -> Any:
   attr = node.attr[key[0]]
   return attr.func if key[1] is None else attr.list.func[key[1]]
 
@@ -246,7 +250,7 @@ def _write_calls(body: Body, changed: Set[int], library: Dict[str, Any]) -> None
         call.node.op = name
 
 
-def _reachable(nodes: Sequence[Any], library: Dict[str, Any]) -> Set[str]:
+def _reachable(nodes: Sequence[NodeDef], library: Dict[str, Any]) -> Set[str]:
   """Returns the names of all functions that the nodes call, directly or indirectly."""
   found: Set[str] = set()
   pending = list(nodes)
@@ -258,7 +262,7 @@ def _reachable(nodes: Sequence[Any], library: Dict[str, Any]) -> Set[str]:
   return found
 
 
-def _function_names(node: Any) -> Iterator[str]:
+def _function_names(node: NodeDef) -> Iterator[str]:
   yield node.op
   for attr in node.attr.values():
     yield attr.func.name

@@ -16,6 +16,8 @@ from model_pruning.reading import sources
 from model_pruning.reading import tensors
 from model_pruning.reading.constant_values import Allowance
 from model_pruning.reading.constant_values import combined
+from model_pruning.util.types import Graph
+from model_pruning.util.types import NodeDef
 
 # Operations that return a constant unchanged, also into loops and branches. Freezing with
 # TensorFlow 1 leaves reads of constants in functions.
@@ -106,7 +108,7 @@ class Constants:
           self._make(made, node, inputs)
     return name in self._values
 
-  def _make(self, name: str, node: Any, inputs: List[str]) -> None:
+  def _make(self, name: str, node: NodeDef, inputs: List[str]) -> None:
     if node.op == 'Const':
       self._values[name] = tensors.to_array(node.attr['value'].tensor, node.name)
       self._allowance.stored(self._values[name])
@@ -148,7 +150,7 @@ class Constants:
         return list(session.run([name if ':' in name else name + ':0' for name in names]))
 
 
-def _check_sizes(graph: Any, fetched: Sequence[str], present: int) -> None:
+def _check_sizes(graph: Graph, fetched: Sequence[str], present: int) -> None:
   """Raises errors.ModelFileError if computing a graph of constants would need too much memory."""
   wanted, total = {name.split(':')[0] for name in fetched}, 0
   for op in graph.get_operations():
@@ -165,13 +167,13 @@ def _check_sizes(graph: Any, fetched: Sequence[str], present: int) -> None:
   tensors.check_size([total], 1, 'of all masked weights', 4 * max(present, tensors.LARGEST))
 
 
-def port_of(node: Any, ref: str) -> str:
+def port_of(node: NodeDef, ref: str) -> str:
   """Returns the output of `node` that an input refers to, as ':1'; '' for the first."""
   port = ref.split(':')[-1]
   return ':' + port if node is not None and node.op in _SEVERAL and port.isdigit() else ''
 
 
-def _in_order(body: Body) -> List[Any]:
+def _in_order(body: Body) -> List[NodeDef]:
   """Returns the nodes that may be constant, each after its inputs."""
   order: List[Any] = []
   done: Set[str] = set()

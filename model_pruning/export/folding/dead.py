@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes unused results of functions, for example what loops accumulate for gradients."""
 
-from typing import Any, List, Sequence, Set
+from typing import List, Sequence, Set
 
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
@@ -11,11 +11,12 @@ from model_pruning.export.folding import signatures
 from model_pruning.export.folding.bodies import Body
 from model_pruning.export.folding.bodies import Call
 from model_pruning.export.folding.bodies import producer
+from model_pruning.util.types import GraphDef
 
 _CONTROL = ('While', 'StatelessWhile', 'If', 'StatelessIf', 'Case', 'StatelessCase')
 
 
-def drop_dead_results(graph_def: Any, output_node_names: Sequence[str]) -> Any:
+def drop_dead_results(graph_def: GraphDef, output_node_names: Sequence[str]) -> GraphDef:
   """Returns a graph whose loops and branches compute only results that are used.
 
   Loops and branches with side effects stay unchanged, as they run in any case.

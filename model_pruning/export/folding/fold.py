@@ -19,9 +19,11 @@ from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading import tensors
 from model_pruning.reading.stored import is_mask
 from model_pruning.reading.stored import without_part
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 
-def fold_masks(graph_def: Any, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
+def fold_masks(graph_def: GraphDef, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
   """Replaces each product of a mask and a weight by a constant.
 
   A mask is a constant of zeros and ones with the shape of the other factor. A constant of
@@ -85,7 +87,7 @@ def zeros_alike(values: np.ndarray) -> np.ndarray:
   return bits.view(values.dtype)
 
 
-def fold_reads(graph_def: Any, output_node_names: Sequence[str]) -> Any:
+def fold_reads(graph_def: GraphDef, output_node_names: Sequence[str]) -> GraphDef:
   """Replaces each ReadVariableOp whose variable has become a constant by a constant."""
   if not any(node.op == 'ReadVariableOp' for function in graph_def.library.function
              for node in function.node_def):
@@ -134,7 +136,7 @@ def _mask_among(factors: List[np.ndarray], stored: List[bool]) -> Optional[int]:
 # ---- Constants that replace folded nodes. ----
 
 
-def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]],
+def _replace(body: Body, graph_def: GraphDef, folded: Dict[int, Dict[str, np.ndarray]],
              output_node_names: Sequence[str], weights: Dict[int, Dict[str, str]]) -> Any:
   """Returns `graph_def` with constants for the folded nodes, by the id of their body and name.
 
@@ -169,7 +171,7 @@ def _replace(body: Body, graph_def: Any, folded: Dict[int, Dict[str, np.ndarray]
   return tf.graph_util.extract_sub_graph(result, list(output_node_names))
 
 
-def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]:
+def _constant_in_place_of(node: NodeDef, value: np.ndarray, body: Body) -> List[NodeDef]:
   """Returns the nodes that provide `value` in place of `node`."""
   constant = tf.NodeDef(name=node.name, op='Const')
   constant.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
@@ -195,7 +197,7 @@ def _constant_in_place_of(node: Any, value: np.ndarray, body: Body) -> List[Any]
   return result + [inside]
 
 
-def _pivots(node: Any, body: Body) -> List[str]:
+def _pivots(node: NodeDef, body: Body) -> List[str]:
   """Returns the control inputs that tie a constant to the branch or loop of the node.
 
   Without them, a branch that is not taken would produce the constant.
@@ -215,7 +217,7 @@ def _pivots(node: Any, body: Body) -> List[str]:
   return sorted(found)
 
 
-def _gates_before(node: Any, body: Body) -> List[Tuple[Any, str]]:
+def _gates_before(node: NodeDef, body: Body) -> List[Tuple[Any, str]]:
   """Returns the Enter and Switch nodes on the way to a factor, outermost first, with ports."""
   best: List[Tuple[Any, str]] = []
   for ref in data_inputs(node):

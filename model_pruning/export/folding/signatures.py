@@ -8,6 +8,7 @@ from model_pruning.export.folding.bodies import Body
 from model_pruning.export.folding.bodies import Call
 from model_pruning.export.folding.bodies import port
 from model_pruning.export.folding.bodies import producer
+from model_pruning.util.types import FunctionDef
 
 
 def drop_arguments(body: Body, call: Call, kept: Sequence[str],
@@ -60,7 +61,7 @@ def drop_result(body: Body, call: Call, index: int) -> None:
   body.redirect(moved)
 
 
-def _drop_argument(function: Any, index: int) -> None:
+def _drop_argument(function: FunctionDef, index: int) -> None:
   del function.signature.input_arg[index]
   # TensorFlow 1 has only the first of these.
   for attrs in (function.arg_attr, getattr(function, 'resource_arg_unique_id', {})):

@@ -12,6 +12,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.util.types import DType
 
 LITERT = 'litert'
 _MANY, _FEW = 100, 10
@@ -36,7 +37,7 @@ def check_runtime(runtime: str) -> None:
 
 
 def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequence[int]],
-          dtypes: Sequence[Any]) -> List[List[np.ndarray]]:
+          dtypes: Sequence[DType]) -> List[List[np.ndarray]]:
   """Returns the given examples as lists of arrays, one for each input.
 
   Raises:
@@ -64,7 +65,7 @@ def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequen
   return result
 
 
-def _array(number: int, name: str, value: Any, shape: Sequence[int], dtype: Any) -> np.ndarray:
+def _array(number: int, name: str, value: Any, shape: Sequence[int], dtype: DType) -> np.ndarray:
   array = np.asarray(value)
   if np.dtype(dtype).kind != array.dtype.kind and not np.can_cast(array.dtype, dtype, 'same_kind'):
     raise errors.ConversionError('Example %d for input %r is of %s; expected %s' %
@@ -77,7 +78,7 @@ def _array(number: int, name: str, value: Any, shape: Sequence[int], dtype: Any)
   return array.astype(dtype)
 
 
-def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtypes: Sequence[Any],
+def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtypes: Sequence[DType],
               seed: int) -> List[List[np.ndarray]]:
   """Returns examples generated from a seed: many, or few if `run` is slow."""
   for dtype in dtypes:

@@ -20,6 +20,8 @@ from model_pruning.export.tflite import result as tflite_result
 from model_pruning.export.tflite import sparse as tflite_sparse
 from model_pruning.reading import flatbuffer
 from model_pruning.util import files
+from model_pruning.util.files import AnyPath
+from model_pruning.util.types import GraphDef
 
 weights_of = flatbuffer.weights_of
 interpreter = tflite_check.interpreter
@@ -28,7 +30,7 @@ ExportedWeight = tflite_result.ExportedWeight
 TFLiteExport = tflite_result.TFLiteExport
 
 
-def to_tflite(graph_def: Any, path: Any, inputs: Union[str, Sequence[str]],
+def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[str]],
               outputs: Union[str, Sequence[str]], quantization: str = 'none',
               sparse: Union[str, bool] = 'auto', examples: Optional[Sequence[Any]] = None,
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None,

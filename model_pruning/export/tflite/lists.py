@@ -6,18 +6,20 @@ A list is created empty, for elements whose batch size the graph leaves unknown.
 known size.
 """
 
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.export.folding.bodies import producer
 from model_pruning.reading import tensors
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 _LOOPS = ('While', 'StatelessWhile')
 
 
-def open_lists(graph_def: Any) -> Dict[str, str]:
+def open_lists(graph_def: GraphDef) -> Dict[str, str]:
   """Returns the lists whose elements have an unknown shape, and the nodes that stack them.
 
   Args:
@@ -41,7 +43,7 @@ def open_lists(graph_def: Any) -> Dict[str, str]:
   return found
 
 
-def close_lists(graph_def: Any, run: Callable[[Sequence[str]], List[np.ndarray]]) -> Any:
+def close_lists(graph_def: GraphDef, run: Callable[[Sequence[str]], List[np.ndarray]]) -> GraphDef:
   """Returns a graph whose lists have elements of known shape.
 
   Args:
@@ -70,7 +72,7 @@ def close_lists(graph_def: Any, run: Callable[[Sequence[str]], List[np.ndarray]]
   return result
 
 
-def _stack_of(name: str, nodes: Sequence[Any]) -> str:
+def _stack_of(name: str, nodes: Sequence[NodeDef]) -> str:
   """Returns the node that stacks the list which a loop makes from list `name`; '' for none."""
   followed = {name}
   for _ in range(8):  # Follow loops and identities.

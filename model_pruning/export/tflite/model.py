@@ -19,6 +19,10 @@ from model_pruning.export.tflite import lists as tflite_lists
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
 from model_pruning.reading import validation
+from model_pruning.util.types import DType
+from model_pruning.util.types import Graph
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import Tensor
 
 _VARIABLE_OPS = ('VariableV2', 'Variable', 'VarHandleOp')
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
@@ -31,7 +35,7 @@ _MADE = ('Fill', 'Tile', 'BroadcastTo', 'Range', 'LinSpace', 'OneHot')
 class Model:
   """A graph with inputs of fixed shapes, reduced to what its outputs need."""
 
-  def __init__(self, graph_def: Any, inputs: Union[str, Sequence[str]],
+  def __init__(self, graph_def: GraphDef, inputs: Union[str, Sequence[str]],
                outputs: Union[str, Sequence[str]], input_shapes: Mapping[str, Sequence[int]],
                select_tf_ops: bool = False) -> None:
     """Checks that the arguments fit together; see to_tflite for the arguments and errors."""
@@ -174,7 +178,7 @@ def _names(argument: str, names: Union[str, Sequence[str]]) -> List[str]:
   return names
 
 
-def _import(graph_def: Any, names: Sequence[str]) -> List[Any]:
+def _import(graph_def: GraphDef, names: Sequence[str]) -> List[Tensor]:
   with tf.Graph().as_default():
     try:
       return tf.import_graph_def(graph_def, name='',
@@ -186,7 +190,7 @@ def _import(graph_def: Any, names: Sequence[str]) -> List[Any]:
                                    errors.first_line(error)) from error
 
 
-def _check_sizes(graph: Any, present: int) -> None:
+def _check_sizes(graph: Graph, present: int) -> None:
   """Raises errors.ConversionError if the graph has tensors that are too large for TFLite."""
   for op in graph.get_operations():
     # Tensors computed from constants are evaluated during conversion, and stored.
@@ -204,7 +208,7 @@ def _placeholders(nodes: Any) -> List[str]:
   return [node.name for node in nodes if node.op in _PLACEHOLDERS]
 
 
-def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: Any) -> List[int]:
+def _shape(name: str, known: Any, given: Optional[Sequence[int]], dtype: DType) -> List[int]:
   """Returns the fixed shape of an input, from its shape in the graph and the given one."""
   if given is not None:
     dims = _whole(given)

@@ -9,13 +9,15 @@ and a factor per output (folded batch normalization), so weights are identified 
 
 import dataclasses
 import re
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning import names as names_lib
 from model_pruning.reading import flatbuffer
 from model_pruning.reading import tensors
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import NodeDef
 
 # Names of operations that return a weight unchanged.
 _ENDINGS = re.compile(r'(/masked_weight|/outside|/read|/ReadVariableOp|/Read|/resource)+$')
@@ -39,7 +41,7 @@ class Origin:
   transposed: bool
 
 
-def origins(graph_def: Any,
+def origins(graph_def: GraphDef,
             weights: Sequence[flatbuffer.Constant]) -> Dict[Tuple[int, int], Origin]:
   """Returns {(subgraph, tensor): Origin} for all weights whose origin can be found."""
   of_keras = names_lib.of_keras(_ENDINGS.sub('', node.name) for node in graph_def.node
@@ -94,7 +96,7 @@ def _expression(name: str) -> str:
                  char if char == '-' else re.escape(char) for char in name)
 
 
-def _size(node: Any) -> int:
+def _size(node: NodeDef) -> int:
   size = 1
   for dim in node.attr['value'].tensor.tensor_shape.dim:
     size *= dim.size

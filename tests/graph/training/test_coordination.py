@@ -10,13 +10,13 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import traffic
 import model_pruning
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.graph import registry
 from model_pruning.graph import variables
 from model_pruning.graph.training import coordination
+from tests import clusters
 
 HALF = 'initial_sparsity=0.5,target_sparsity=0.5,pruning_frequency=1'
 
@@ -58,7 +58,7 @@ class _Task:
 
 
 def test_all_tasks_read_the_masks_that_the_chief_updates():
-  cluster = traffic.Cluster(2, workers=2)
+  cluster = clusters.cluster(2, workers=2)
   chief, first, second = (_Task(cluster), _Task(cluster, 'worker', 0, is_chief=False),
                           _Task(cluster, 'worker', 1))
   with chief.training() as session, first.training() as one, second.training() as two:
@@ -83,7 +83,7 @@ def no_patience(monkeypatch):
 
 @pytest.mark.parametrize('job,index', [('worker', 0), ('worker', 1), ('chief', 0)])
 def test_who_initializes_the_model_is_the_chief_wherever_it_runs(job, index):
-  cluster = traffic.Cluster(2, workers=2)
+  cluster = clusters.cluster(2, workers=2)
   lone = _Task(cluster, job, index, session_of_chief=True)
   with lone.training() as session:
     lone.step(session)
@@ -91,7 +91,7 @@ def test_who_initializes_the_model_is_the_chief_wherever_it_runs(job, index):
 
 
 def test_a_job_on_servers_that_another_one_has_used_prunes_from_its_start():
-  cluster = traffic.Cluster(2)
+  cluster = clusters.cluster(2)
   for steps, spec, kept in ((20, HALF, 12), (3, HALF.replace('0.5', '0.75'), 6)):
     task = _Task(cluster, spec=spec)
     with task.training() as session:
@@ -101,7 +101,7 @@ def test_a_job_on_servers_that_another_one_has_used_prunes_from_its_start():
 
 
 def test_what_another_job_said_on_the_same_servers_stops_nobody(no_patience):
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   before = _Task(cluster, spec=HALF + ',nbins=7')
   with before.training() as session:
     before.step(session)
@@ -114,7 +114,7 @@ def test_what_another_job_said_on_the_same_servers_stops_nobody(no_patience):
 
 
 def test_what_a_dead_job_said_stops_nobody_at_once():
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   before = _Task(cluster, spec=HALF + ',nbins=7')
   with pytest.raises(RuntimeError):
     with before.training() as session:
@@ -130,7 +130,7 @@ def test_schedules_with_functions_in_them_are_not_told_apart_by_where_they_lie(n
     def get_config(self):
       return {'class_name': 'Mine', 'config': {'sparsity': 0.5, 'of': lambda step: step}}
 
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   chief, worker = (_Task(cluster, sparsity=Mine(0.5, 0, frequency=1)),
                    _Task(cluster, 'worker', 0, sparsity=Mine(0.5, 0, frequency=1)))
   with chief.training() as session:
@@ -141,7 +141,7 @@ def test_schedules_with_functions_in_them_are_not_told_apart_by_where_they_lie(n
 
 @pytest.mark.parametrize('index', [0, 1])
 def test_a_worker_with_another_spec_stops_and_names_the_difference(index, no_patience):
-  cluster = traffic.Cluster(2, workers=2)
+  cluster = clusters.cluster(2, workers=2)
   chief = _Task(cluster)
   other = _Task(cluster, 'worker', index, is_chief=False,
                 spec='initial_sparsity=0.5,target_sparsity=0.75,pruning_frequency=1,nbins=7')
@@ -159,7 +159,7 @@ def test_a_worker_with_another_spec_stops_and_names_the_difference(index, no_pat
 
 
 def test_a_worker_with_another_schedule_stops_and_names_it(no_patience):
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   chief = _Task(cluster, sparsity=model_pruning.ConstantSparsity(0.5, 0))
   other = _Task(cluster, 'worker', 0, is_chief=False)
   with chief.training() as session:
@@ -170,7 +170,7 @@ def test_a_worker_with_another_schedule_stops_and_names_it(no_patience):
 
 
 def test_a_worker_that_comes_before_the_chief_has_updated_compares_later():
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   with tf.Graph().as_default():
     with tf.device(cluster.setter()):
       step = tf.train.get_or_create_global_step()
@@ -186,7 +186,7 @@ def test_a_worker_that_comes_before_the_chief_has_updated_compares_later():
 
 
 def test_two_tasks_that_update_are_told_of_each_other():
-  cluster = traffic.Cluster(2, workers=1)
+  cluster = clusters.cluster(2, workers=1)
   chief, second = _Task(cluster), _Task(cluster, 'worker', 0, is_chief=True)
   with pytest.raises(errors.ChiefError) as caught:
     with chief.training() as session:
