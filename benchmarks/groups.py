@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The update of a group of weights, against that of one weight as large as all of them.
+"""Compares the update of a group of weights with the update of one weight of the same total size.
 
     python -m benchmarks.groups
 
@@ -25,7 +25,7 @@ from model_pruning.compat import tf
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('members', 50, 'Number of weights of the group.', lower_bound=1)
 flags.DEFINE_integer('size', 1 << 18, 'Number of elements of each.', lower_bound=1)
-flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.')
+flags.DEFINE_float('sparsity', 0.9, 'Target sparsity.')
 flags.DEFINE_integer('rounds', 15, 'Interleaved rounds.', lower_bound=1)
 flags.DEFINE_string('output', 'out/benchmarks/groups.json', 'Where to write the numbers.')
 
@@ -39,7 +39,7 @@ WAYS = {
 
 
 def _update(way, use_resource):
-  """Builds one way in a graph of its own; returns (session, operation)."""
+  """Builds one variant in a new graph; returns (session, operation)."""
   split, options = WAYS[way]
   spec = 'initial_sparsity={0},target_sparsity={0}'.format(FLAGS.sparsity) + options
   sizes = [FLAGS.size] * FLAGS.members if split else [FLAGS.size * FLAGS.members]

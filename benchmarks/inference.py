@@ -34,7 +34,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_integer('size', 1024, 'Inputs and outputs of a layer.', lower_bound=1)
 flags.DEFINE_integer('layers', 4, 'Number of layers.', lower_bound=1)
 flags.DEFINE_integer('batch', 1, 'Number of examples in one call.', lower_bound=1)
-flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.')
+flags.DEFINE_float('sparsity', 0.9, 'Target sparsity.')
 flags.DEFINE_list('patterns', ['1x1', '4x1', '16x1'], 'Sizes of blocks; 1x1 is unstructured.')
 flags.DEFINE_list('quantizations', list(tflite.QUANTIZATIONS), 'What to export with.')
 flags.DEFINE_enum('sparse', 'auto', ['auto', 'yes', 'no'], 'How to store weights; see to_tflite.')
@@ -96,12 +96,12 @@ def _export(folder):
       rows.append({'pattern': 'unstructured' if pattern == '1x1' else pattern,
                    'quantization': quantization, 'stored': storage, 'path': path,
                    'max_error': written.max_error})
-  # By quantization: what one compares lies together.
+  # Sorted by quantization, so that comparable rows are adjacent.
   return sorted(rows, key=lambda row: FLAGS.quantizations.index(row['quantization']))
 
 
 def _seconds_of(path):
-  """Returns the median time of a call of a model that is loaded anew.
+  """Returns the median time of a call of a model that is reloaded.
 
   Where a model comes to lie in memory makes up to a half of its latency, and lasts as
   long as the model: each round draws that again.

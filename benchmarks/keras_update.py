@@ -46,7 +46,7 @@ flags.DEFINE_list('mlp', ['784', '4096', '4096', '1280', '10'], 'Sizes of the la
 flags.DEFINE_integer('mlp_batch', 128, 'Batch size of the MLP.', lower_bound=1)
 flags.DEFINE_integer('rounds', 5, 'Rounds of updates of each side.', lower_bound=0)
 flags.DEFINE_integer('step_rounds', 11, 'Pairs of steps of each side.', lower_bound=0)
-flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.', lower_bound=0, upper_bound=0.99)
+flags.DEFINE_float('sparsity', 0.9, 'Target sparsity.', lower_bound=0, upper_bound=0.99)
 flags.DEFINE_bool('peer', True, 'Whether to measure tfmot; its environment is made if need be.')
 flags.DEFINE_string('output', 'out/benchmarks/keras_update.json', 'Where to write the numbers.')
 flags.DEFINE_enum('serve', None, ['model_pruning', 'tfmot'],
@@ -70,7 +70,7 @@ class _Library:
 
 
 class _Tfmot(_Library):
-  """How tfmot prunes, and what it does at an update."""
+  """Pruning and mask updates with tfmot."""
 
   keeps_zeros = False  # From one step to the next.
 
@@ -82,7 +82,7 @@ class _Tfmot(_Library):
     self.keras = tensorflow.keras
 
   def updater(self, model):
-    """Returns (a function that updates and gives the seconds, what the forward pass then does)."""
+    """Returns (a function that updates and returns the seconds, the work of the forward pass)."""
     layers = self._wrapper.collect_prunable_layers(model)
 
     def at_an_update(function):
@@ -235,7 +235,7 @@ class _Steps:
 
 
 def _serve(library):
-  """Answers lines of JSON, each a list of what to do, until there are no more."""
+  """Answers lines of JSON, each a list of tasks, until the input ends."""
   answers = os.fdopen(os.dup(1), 'w')
   os.dup2(2, 1)  # What else is printed is not an answer.
   library = _Tfmot() if library == PEER else _Ours()
@@ -278,7 +278,7 @@ class _Side:
     self._process.stdin.flush()
     line = self._process.stdout.readline()
     if not line:
-      raise SystemExit('%s ended, asked for %s: see above' % (self.name, ' '.join(command)))
+      raise SystemExit('%s ended during the request %s: see above' % (self.name, ' '.join(command)))
     return json.loads(line)
 
   def close(self):
@@ -306,7 +306,7 @@ def _sides():
 
 
 def _rounds(sides, task, model, rounds):
-  """Returns {name of a side: [what a round answers]} and {name: result}."""
+  """Returns {name of a side: [result of each round]} and {name: result}."""
   for side in sides:  # Each warms up while no other works.
     side.ask(task, model)
   times = measure.interleaved({side.name: lambda side=side: side.ask('round') for side in sides},

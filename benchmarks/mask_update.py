@@ -31,7 +31,7 @@ flags.DEFINE_list('sizes', ['1e6', '1.6e7'], 'Numbers of weights to measure.')
 flags.DEFINE_integer('rounds', 15, 'Interleaved rounds per variant.', lower_bound=1)
 flags.DEFINE_integer('sort_rounds', 3, 'Rounds of the sorting variants, which are slow.')
 flags.DEFINE_integer('idle_rounds', 1000, 'Pairs of steps without and with an idle update.')
-flags.DEFINE_float('sparsity', 0.9, 'Sparsity asked for.')
+flags.DEFINE_float('sparsity', 0.9, 'Target sparsity.')
 flags.DEFINE_string('output', 'out/benchmarks/mask_update.json', 'Where to write the numbers.')
 flags.DEFINE_integer('memory_of', 0, 'Only print the peak memory of an update of so many weights.')
 flags.DEFINE_bool('resource', False, 'Whether memory_of takes a resource variable.')
@@ -56,7 +56,7 @@ def _graph(size, use_resource):
     spec = 'initial_sparsity={0},target_sparsity={0}'.format(FLAGS.sparsity)
     operations = {OURS: model_pruning.Pruning(spec).mask_update_op()}
 
-    known = tf.placeholder_with_default(1.6448536, [])  # Of a standard normal at 0.9.
+    known = tf.placeholder_with_default(1.6448536, [])  # For standard normal weights at 0.9.
     kept = tf.greater_equal(tf.abs(weight.read_value()), known)
     operations[FLOOR] = _assign(mask, tf.cast(kept, tf.float32))
 
@@ -136,7 +136,7 @@ def measure_update(size, use_resource):
 
 
 def measure_idle(rounds, step_ms=5.0, layers=8):
-  """Returns what the conditional update adds to a step on which it does nothing."""
+  """Returns the time that the conditional update adds to a step without an update."""
   graph = tf.Graph()
   with graph.as_default():
     step = tf.train.get_or_create_global_step()

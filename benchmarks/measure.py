@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks share: interleaved rounds, and the file of the numbers."""
+"""Functions of all benchmarks: interleaved rounds, and the file with the numbers."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def seconds(session, operation):
 
 
 def write(path, **tables):
-  """Writes tables of numbers as JSON, with what they were measured on."""
+  """Writes tables of numbers as JSON, with a description of the machine and software."""
   os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
   with open(path, 'w') as handle:
     json.dump(dict(tensorflow=tf.__version__, python=sys.version.split()[0], **tables), handle,

@@ -37,7 +37,7 @@ CONTRIB, LEAN = 'as contrib 1.15', 'top_k of the blocks'
 
 
 def _scatter_of_runs(scores, m, keep):
-  """Scatters ones to where top_k of every run says, as tfmot does."""
+  """Scatters ones to the indices of top_k of every run, as tfmot does."""
   rows, columns = scores.shape.as_list()
   runs = tf.reshape(tf.transpose(scores), [-1, m])
   _, best = tf.nn.top_k(runs, k=keep, sorted=False)

@@ -104,7 +104,7 @@ def _build(case, use_resource):
 
 
 def _sorted_update():
-  """Does what contrib 1.15 does, as its documentation and its graph show it."""
+  """Updates masks as contrib 1.15 does, according to its documentation and its graph."""
   weight, mask = model_pruning.get_weights()[0], model_pruning.get_masks()[0]
   scores = tf.abs(weight.read_value())
   size = scores.shape.num_elements()
@@ -192,7 +192,7 @@ def draw(rows, path):
 
 
 def measure_parts(parts, rounds=5):
-  """Returns what an update of a weight in so many parts costs whoever builds it and adds up."""
+  """Returns the cost of building an update of a weight in parts, and of adding up its counts."""
   with tf.Graph().as_default() as graph, tf.device(tf.train.replica_device_setter(ps_tasks=parts)):
     tf.train.get_or_create_global_step()
     with model_pruning.masked_scope():
@@ -205,7 +205,7 @@ def measure_parts(parts, rounds=5):
     nodes = len(graph.get_operations()) - before
   with tf.Graph().as_default(), tf.Session() as session:
     received = [tf.Variable(tf.ones([1 << 16], tf.int32)) for _ in range(parts)]
-    # The graph optimizer knows what constants add up to.
+    # The graph optimizer would add up constants in advance.
     total = counting.total_of([each.read_value() for each in received], tf.int32)
     found = counting._walk_down(total, tf.constant(parts))
     session.run(tf.global_variables_initializer())
@@ -218,7 +218,7 @@ def measure_parts(parts, rounds=5):
 
 
 def measure_memory(name, use_resource):
-  """Returns a row with the memory of a case, measured in processes of its own.
+  """Returns a row with the memory of a case, measured in separate processes.
 
   What an update needs shows where all that is freed goes back to the system at once. What a
   process takes may be more: with oneDNN, TensorFlow 2 has a pool of memory that only ever grows.

@@ -55,7 +55,7 @@ class Cluster:
                      for job in self.spec.jobs for index in range(len(jobs[job]))}
 
   def target(self, job='chief', index=0):
-    """Returns what sessions of a task connect to."""
+    """Returns the target of sessions of a task."""
     return self._servers[job, index].target
 
   def free(self):
@@ -116,7 +116,7 @@ def model(cluster, shape, masked):
 
 
 def measure_size(size):
-  """Returns a row: bytes received by name of what was run."""
+  """Returns a row: the bytes received, by the name of the operation."""
   shape = [max(size // _COLUMNS, 1), _COLUMNS]
   row = {'weights': shape[0] * shape[1]}
   # A cluster for each, as servers remember variables of the same name.
@@ -132,7 +132,7 @@ def measure_size(size):
 
 
 def measured(cluster, operations):
-  """Initializes the variables of the default graph; returns what each operation receives."""
+  """Initializes the variables of the default graph; returns the bytes each operation receives."""
   with cluster.session() as session:
     session.run(tf.global_variables_initializer())
     for operation in operations:  # The first run also hands out the graph.

@@ -5,7 +5,7 @@
 # Builds everything with Bazel, offline, and runs a few tests, with the Python of the environment
 # that `make test` uses: a string parser without TensorFlow, the engine, and a program that needs
 # data files. The other tests would only repeat what pytest has run; `tools/bazel_test.sh //...`
-# runs them all. Without Bazel: installed in CI, otherwise a skip that says what to install.
+# runs them all. Without Bazel: installed in CI, otherwise a skip with advice.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that the BUILD files say what the Python files really import.
+"""Checks that the BUILD files match the imports of the Python files.
 
   python tools/check_build.py          fails, with a diff, when a BUILD file is off
   python tools/check_build.py --fix    rewrites it

@@ -7,7 +7,7 @@
 #
 #   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tfmot | tpu | litert | lint | docs | nightly
 #   tools/env.sh auto           the leg that fits the python3 on the PATH
-#   tools/env.sh --leg auto     only says which leg that is
+#   tools/env.sh --leg auto     only prints the name of the leg
 #
 # Environments live in .envs (or $MODEL_PRUNING_ENVS) under a name that holds a hash
 # of the requirement file and of the Python version: change either and a new one is
@@ -105,7 +105,7 @@ digest.update(('%s %s' % (sys.version, platform.machine())).encode())
 print(digest.hexdigest()[:12])
 EOF
 )
-# Nightly builds are looked for anew each day.
+# Nightly builds are installed again each day.
 [ "$leg" != nightly ] || hash=$(date +%Y%m%d)
 env=$envs/$leg-$hash
 stamp=$env/complete
@@ -148,7 +148,7 @@ if [ ! -f "$stamp" ]; then
     echo "could not install $requirements into $env" >&2
     exit 1
   }
-  # The stamp comes last: without it the environment is made anew.
+  # The stamp is written last: without it the environment is created again.
   echo "$leg" >"$stamp"
   echo "made $env" >&2
 fi

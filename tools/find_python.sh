@@ -5,7 +5,7 @@
 # Prints the path of a Python that really runs.
 #
 #   tools/find_python.sh 3.7            that minor version
-#   tools/find_python.sh 3.13 3.12      the first of these that there is
+#   tools/find_python.sh 3.13 3.12      the first of these that is installed
 #   tools/find_python.sh default        python3 as the PATH has it, any version
 #
 # Every candidate is executed before it is believed: a version manager's shim may

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Small faults to plant in a Python file, one edit each: what tools/mutants.py tries on the tests.
+"""Small faults for a Python file, one edit each, which tools/mutants.py tries on the tests.
 
 The edits are found in the syntax tree, so that text in docstrings and comments stays as it is.
 Places where an edit could not change any result are left out: type hints, messages of errors and
@@ -172,7 +172,7 @@ class _Finder(ast.NodeVisitor):
   def visit_UnaryOp(self, node) -> None:
     if isinstance(node.op, ast.Not):
       start, end = self._span(node)
-      # In parentheses: what was bound by `not` must not fall to a neighbour.
+      # In parentheses, so that the operand of `not` does not bind to its neighbour.
       self._add(start, end, 'dropped_not', '(%s)' % self._text(node.operand))
     self.generic_visit(node)
 

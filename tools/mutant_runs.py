@@ -58,7 +58,7 @@ class Copies:
     self._free.append(copy)
 
   def _write(self, copy: str, path: str, text: bytes) -> None:
-    """Each time at a time of its own, by which Python sees that bytecode is out of date."""
+    """Gives every write a different time, so that Python sees that its bytecode is out of date."""
     whole = os.path.join(copy, path)
     with open(whole, 'wb') as file:
       file.write(text)
@@ -76,7 +76,7 @@ class Running(NamedTuple):
 
 def run_all(tasks: Sequence[Task], root: str, jobs: int, timeout: float, selection: str,
             show=lambda task, result: None) -> Dict[Task, Result]:
-  """Runs the tasks, `jobs` at a time, and returns what came of each.
+  """Runs the tasks, `jobs` at a time, and returns the result of each.
 
   Args:
     tasks: what to run, in this order.
@@ -149,6 +149,6 @@ def _result(run: Running, status: Optional[int]) -> Result:
     return Result('timed out', seconds, first)
   if os.WIFSIGNALED(status):
     return Result('killed', seconds, 'the process ended by signal %d' % os.WTERMSIG(status))
-  # Of pytest: a test failed; collecting was interrupted, as by an error in an import.
+  # Exit codes of pytest: a test failed; collection failed, for example in an import.
   outcome = {0: 'survived', 1: 'killed', 2: 'killed'}.get(os.WEXITSTATUS(status), 'error')
   return Result(outcome, seconds, first)

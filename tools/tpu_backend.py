@@ -15,10 +15,10 @@ import sys
 import time
 from typing import Any, Dict
 
-# Read when jax is imported: no device is looked for, and no metadata server asked.
+# Read when jax is imported: search no devices, and contact no metadata server.
 os.environ.update(JAX_PLATFORMS='cpu', TPU_SKIP_MDS_QUERY='1')
 
-# The least of each kind that there is; of its devices one is compiled for.
+# The smallest topology of each kind; the program is compiled for one of its devices.
 TARGETS = {'v2': '2x2', 'v3': '2x2', 'v4': '2x2x1', 'v5e': '2x2', 'v5p': '2x2x1', 'v6e': '2x2',
            'tpu7x': '2x2x1'}
 
@@ -36,7 +36,7 @@ def module_of(hlo_proto: bytes) -> bytes:
 
 
 def stablehlo_of(hlo_proto: bytes) -> Any:
-  """Returns an HLO as what jax hands to compilers: a StableHLO module."""
+  """Returns an HLO as a StableHLO module, the form that jax passes to compilers."""
   from jax._src.interpreters import mlir
   from jaxlib import _jax
   from jaxlib.mlir import ir
@@ -50,7 +50,7 @@ def stablehlo_of(hlo_proto: bytes) -> Any:
       return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
-    for copy in copies:  # StableHLO has none; what is never written to needs no copy.
+    for copy in copies:  # StableHLO has no copies, and values that are never written need none.
       copy.results[0].replace_all_uses_with(copy.operands[0])
       copy.erase()
     return module

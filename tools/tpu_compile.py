@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles conditional pruning steps for TPUs, without one, and says what they cost there.
+"""Compiles conditional pruning steps for TPUs, without a TPU, and prints their cost.
 
     tools/with_env.sh auto -m tools.tpu_compile --targets=v4,v5e --sizes=1024
 

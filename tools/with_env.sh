@@ -6,7 +6,7 @@
 #
 #   tools/with_env.sh tf2.15 -m pytest
 #
-# A missing interpreter is a skip that says so, and in CI (CI=true) a failure.
+# A missing interpreter is a skip with a message, and in CI (CI=true) a failure.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -132,7 +132,7 @@ class Cluster:
     return True
 
   def stop(self, grace: float = 0) -> None:
-    """Ends what still runs.
+    """Ends the running processes.
 
     Args:
       grace: seconds that the chief has for its last step and a checkpoint. It goes
@@ -167,7 +167,7 @@ class Cluster:
                      for line in text.split('\n'))
 
   def progress(self, task: str) -> Optional[Progress]:
-    """Returns what a task said last, in this life or an earlier one; None if nothing."""
+    """Returns the last message of a task, also from before a restart; None if there is none."""
     found = _PROGRESS.findall(self.tail(task))
     if not found:
       return None

@@ -33,7 +33,7 @@ _FLAGS = flags.FLAGS
 
 
 class Task(NamedTuple):
-  """What TF_CONFIG says: who else there is, and who this is."""
+  """The contents of TF_CONFIG: the cluster, and the task of this process."""
   cluster: Any  # A ClusterSpec.
   job: str
   index: int
@@ -53,7 +53,7 @@ class Task(NamedTuple):
 
 
 def task_from_environment() -> Task:
-  """Returns what TF_CONFIG says."""
+  """Returns the contents of TF_CONFIG."""
   config = json.loads(os.environ['TF_CONFIG'])
   return Task(tf.train.ClusterSpec(config['cluster']), config['task']['type'],
               int(config['task']['index']))
@@ -132,7 +132,7 @@ def _server(task: Task) -> Any:
 
 
 def _config(task: Task) -> Any:
-  # A parameter server is asked by all, and asks nobody.
+  # All tasks send requests to a parameter server, which sends none.
   filters = [] if task.job == 'ps' else task.device_filters
   return tf.ConfigProto(device_filters=filters, allow_soft_placement=True)
 
@@ -217,9 +217,9 @@ class _Progress(tf.train.SessionRunHook):
 
 
 def main(hooks: Any = lambda task: ((), ())) -> None:
-  """Runs the task of TF_CONFIG; `hooks` gives what train() is given, for a task."""
+  """Runs the task of TF_CONFIG; `hooks` returns the hooks of train() for a task."""
   logging.set_verbosity(logging.INFO)
-  tf.logging.set_verbosity(tf.logging.INFO)  # Which says what a session waits for.
+  tf.logging.set_verbosity(tf.logging.INFO)  # This level logs why a session waits.
   tf.get_logger().propagate = False  # To absl's, which would say it again.
   if _FLAGS.end_with_stdin:
     cluster_lib.end_with_stdin()

@@ -4,7 +4,7 @@
 
   python -m examples.cluster.train
   python -m examples.cluster.train --sync --ps=3 --workers=4
-  python -m examples.cluster.train --restarts=20 --steps=10000    # and kill -9 what you like
+  python -m examples.cluster.train --restarts=20 --steps=10000    # and kill -9 any process
 
 Starts examples/cluster/task.py once for each task, as processes that talk over gRPC.
 """
@@ -57,7 +57,7 @@ def train(flags_of_tasks: list, log_dir: str) -> None:
     except KeyboardInterrupt:
       cluster.stop(_GRACE)
       raise
-    # A worker has seen the last step as well, or waits for what nobody does any more.
+    # A worker has also seen the last step, or waits for steps that no task will make.
     cluster.wait([task for task in cluster.tasks if not task.startswith('ps/')], _GRACE)
     display.update()
 
@@ -98,7 +98,7 @@ class _Display:
     sys.stdout.flush()
 
   def update(self) -> None:
-    """Shows what the tasks said last."""
+    """Shows the last message of each task."""
     for task, bar in self._bars.items():
       progress = self._cluster.progress(task)
       if progress is None or progress == self._said.get(task):
@@ -115,7 +115,7 @@ class _Display:
 
 
 def report(data: data_lib.Data, output_dir: str, pruning_hparams: str) -> None:
-  """Prints what the last checkpoint is worth."""
+  """Prints the sparsity and the accuracy of the last checkpoint."""
   with tf.Graph().as_default():
     logits = model.build(tf.constant(data.test_images), _FLAGS.ps)
     right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), data.test_labels)
@@ -132,7 +132,7 @@ def main() -> None:
   if hparams is None:
     hparams = runs.default_hparams(_FLAGS.steps, 'target_sparsity=0.9')
   out, data = _FLAGS.output_dir, data_lib.load('digits')
-  with tf.Graph().as_default():  # So that what is wrong with hparams shows before any training.
+  with tf.Graph().as_default():  # Reports mistakes in hparams before any training.
     tf.train.get_or_create_global_step()
     model.build(tf.constant(data.test_images), _FLAGS.ps)
     model_pruning.Pruning(hparams).conditional_mask_update_op()

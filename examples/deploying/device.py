@@ -33,7 +33,7 @@ def scores_of(path: str, images: np.ndarray) -> np.ndarray:
 
 
 def accuracy(path: str, images: np.ndarray, labels: np.ndarray) -> float:
-  """Returns the share of images that a file gives the right label."""
+  """Returns the fraction of images for which a file gives the right label."""
   return float(np.mean(np.argmax(scores_of(path, images), axis=1) == labels))
 
 

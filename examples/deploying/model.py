@@ -26,7 +26,7 @@ def logits(images: Any, units: int, layers: int) -> Any:
 
 
 def build(images: Any, units: int, layers: int, pruned: bool) -> Any:
-  """Returns the logits, named OUTPUT; where `pruned`, all kernels are masked."""
+  """Returns the logits, named OUTPUT; if `pruned`, all kernels are masked."""
   if pruned:
     with model_pruning.masked_scope(include='.*kernel$'):
       scores = logits(images, units, layers)

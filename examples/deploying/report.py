@@ -34,12 +34,12 @@ class File:
 
   @property
   def model(self) -> str:
-    """What all seeds have in common, such as '16x1, int8'."""
+    """The name without the seed, for example '16x1, int8'."""
     return name_of(self.net, self.written.quantization)
 
 
 def name_of(net: str, quantization: str, separator: str = ', ') -> str:
-  """Returns the name of a net in a quantization, such as '16x1, int8'."""
+  """Returns the name of a net in a quantization, for example '16x1, int8'."""
   return net + separator + _QUANTIZATIONS[quantization]
 
 
@@ -74,7 +74,7 @@ def _stored(written: TFLiteExport) -> str:
 
 
 def table(rows: Sequence[dict], seeds: int) -> str:
-  """Returns the table, and what its words mean."""
+  """Returns the table and an explanation of its words."""
   shown = []
   for row in rows:
     accuracies = [row['accuracy'], row['worst_accuracy']][:1 if seeds == 1 else 2]
@@ -98,7 +98,7 @@ def table(rows: Sequence[dict], seeds: int) -> str:
 
 
 def differences(files: Sequence[File]) -> str:
-  """Says, of the pruned models, how their accuracy differs from that of the first one."""
+  """Returns the difference in accuracy between each pruned model and the first model, as text."""
   base = {file.seed: file.accuracy for file in files if file.model == files[0].model}
   lines = []
   pruned = {file.model: None for file in files if file.net != files[0].net}

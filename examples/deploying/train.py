@@ -118,7 +118,7 @@ def deploy(data: data_lib.Data, model_dir: str, paths: Dict[str, str],
   graph_def = model_pruning.graph_def_from_checkpoint(model_dir, [model.OUTPUT])
   stripped = model_pruning.strip_pruning_vars_fn(graph_def, [model.OUTPUT])
   for quantization, path in paths.items():
-    # Small files of int8 have to be asked for: LiteRT does not load them, so it is left out.
+    # Small files of int8 need sparse=True. LiteRT does not load them, so it is turned off.
     packed = quantization == 'int8' and pruned and not tf.__version__.startswith('1.')
     yield tflite.to_tflite(stripped, path, [model.INPUT], [model.OUTPUT], quantization,
                            sparse=packed or 'auto', examples=data.train_images[:_EXAMPLES],
@@ -126,7 +126,7 @@ def deploy(data: data_lib.Data, model_dir: str, paths: Dict[str, str],
 
 
 def deploy_all(data: data_lib.Data, nets: Dict[int, Dict[str, Net]]) -> List[report.File]:
-  """Writes and tries the files of all nets, those of the first seed into --output_dir itself."""
+  """Writes and runs the files of all nets; files of the first seed go into --output_dir itself."""
   files = []
   total = len(nets) * sum(map(len, QUANTIZATIONS.values()))
   with tqdm.tqdm(desc='exporting', total=total, unit=' files', file=sys.stderr, disable=None,
@@ -187,7 +187,7 @@ def main() -> None:
 
 
 def hparams_by_net(hparams: str) -> Dict[str, Optional[str]]:
-  """Returns the HParams of each net, given what they have in common; None for the dense one."""
+  """Returns the HParams of each net, given their common part; None for the dense net."""
   if model_pruning.PruningSpec.create(hparams).block_dims_map:
     raise terminal.UserError('--pruning_hparams has a block_dims_map; leave it out, as the nets '
                              'differ in it: %s' % ', '.join(BLOCKS))

@@ -28,7 +28,7 @@ class Data:
 
   def batches(self, batch_size: int, seed: int,
               first: int = 0) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Yields shuffled batches for ever, beginning with that of step `first`.
+    """Yields shuffled batches forever, starting with the batch of step `first`.
 
     What is in a batch depends on the seed and the step alone, so a run that is
     resumed sees what it would have seen.
@@ -75,7 +75,7 @@ def _load_digits() -> Data:
 
 
 def _load_mnist() -> tuple:
-  import tensorflow  # Keras is slow to load, and only its loader is wanted.
+  import tensorflow  # Imported here, because Keras is slow to load.
   try:
     return tensorflow.keras.datasets.mnist.load_data()
   except Exception as error:  # Keras raises a plain Exception where the network is missing.
@@ -89,7 +89,7 @@ def _load_mnist_file(path: str) -> tuple:
   try:
     with np.load(os.path.expanduser(path), allow_pickle=False) as arrays:
       x_train, y_train, x_test, y_test = (arrays[name] for name in _MNIST_ARRAYS)
-  except Exception as error:  # Besides OSError, NumPy lets those of zipfile and pickle through.
+  except Exception as error:  # NumPy raises OSError, and also errors of zipfile and pickle.
     raise terminal.UserError(
         '--data_path=%s cannot be read as an mnist.npz with the arrays %s (%s)' %
         (path, ', '.join(_MNIST_ARRAYS), error)) from error

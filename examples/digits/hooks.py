@@ -84,7 +84,7 @@ def watching(label: str, steps: int, loss: Any, shown: Dict[str, Any],
 class TestAccuracy(tf.train.SessionRunHook):
   """Writes the accuracy on (some of) the test images as a summary, every so many steps."""
 
-  __test__ = False  # No test, whatever pytest makes of the name.
+  __test__ = False  # Not a test, although pytest would collect the name.
 
   def __init__(self, model_dir: str, accuracy: Any, feed: dict, every: int) -> None:
     self._model_dir, self._accuracy, self._feed, self._every = model_dir, accuracy, feed, every

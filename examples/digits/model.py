@@ -18,7 +18,7 @@ OUTPUT = 'scores'  # Operation with the logits, float32 of shape [n, 10].
 def logits(images: Any) -> Any:
   """Returns logits of shape [n, 10] for images of shape [n, height, width, 1]."""
   # A seed per layer: dense and pruned net start from the same weights, although their graphs
-  # differ in what lies between the layers.
+  # differ in the operations between the layers.
   x = _conv(images, 32, 'conv1', seed=1)
   if x.shape[1] > 16:  # MNIST. Of 8 x 8 pixels none can be spared so early.
     x = _pool(x)
@@ -43,7 +43,7 @@ def build(images: Any, pruned: bool) -> Any:
 
 
 def loss_and_accuracy(scores: Any, labels: Any) -> Tuple[Any, Any]:
-  """Returns the mean cross entropy and the share of right answers, float32 scalars."""
+  """Returns the mean cross entropy and the accuracy, float32 scalars."""
   loss = tf.reduce_mean(
       tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores))
   right = tf.equal(tf.argmax(scores, axis=1, output_type=tf.int32), labels)

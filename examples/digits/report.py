@@ -83,7 +83,7 @@ def plot(pair: Pair, title: str, path: str) -> None:
       top.plot(steps, values, color=color, linewidth=width, solid_capstyle='round',
                label='%s, %.2f %% at the end' % (name, 100 * result.accuracy))
     low = min([dense.accuracy, pruned.accuracy])
-    # The first steps are far below; what matters is whether pruning costs anything.
+    # The first steps are far below; the chart should show whether pruning reduces accuracy.
     top.set_ylim(max(0.0, min(0.9, low - 0.05)), 1.002)
     top.set_ylabel('test accuracy')
     top.legend(loc='lower right')

@@ -65,7 +65,7 @@ def default_hparams(steps: int, target: str) -> str:
 
 
 def chosen_hparams(target: str) -> str:
-  """Returns the HParams string of the flags, after a look at what flags cannot check."""
+  """Returns the HParams string of the flags, after checks that flags cannot make."""
   if not _FLAGS.learning_rate > 0:
     raise terminal.UserError('--learning_rate=%g is not above 0' % _FLAGS.learning_rate)
   if _FLAGS.pruning_hparams is not None:
@@ -74,7 +74,7 @@ def chosen_hparams(target: str) -> str:
 
 
 def masked_weights(build: Callable[[], Any], hparams: str) -> List[str]:
-  """Returns the names of the weights that are masked in the graph that `build` makes.
+  """Returns the names of the masked weights in the graph that `build` creates.
 
   So what is wrong with hparams shows before any training.
   """
@@ -110,7 +110,7 @@ def prepare(hparams: str, **settings: Any) -> None:
 
 
 def announce(title: str, hparams: str, masked: Sequence[str]) -> None:
-  """Says what is about to be trained."""
+  """Prints the net that is trained next."""
   print('%s; TensorFlow %s' % (title, tf.version.VERSION))
   print('pruning: %s' % (hparams or 'defaults'))
   print('masked:  %s' % ', '.join(masked))
@@ -177,7 +177,7 @@ def _train(train_and_eval: Callable[..., Any], name: str, hparams: Any, seed: in
 
 
 def trained_steps(model_dir: str) -> int:
-  """Returns the global step of the last checkpoint, 0 where there is none."""
+  """Returns the global step of the last checkpoint; 0 if there is none."""
   path = tf.train.latest_checkpoint(model_dir)
   return int(tf.train.load_variable(path, 'global_step')) if path else 0
 
@@ -241,7 +241,7 @@ def write_metrics(pairs: Dict[int, Tuple[Any, Any]], measure: str, hparams: str,
 
 
 def weights_as_json(rows: Sequence[Any]) -> List[dict]:
-  """Returns what sparsity_table shows, for a JSON file."""
+  """Returns the contents of sparsity_table for a JSON file."""
   return [{'name': row.name, 'shape': list(row.shape), 'target': row.target,
            'achieved': row.achieved, 'zeros': row.zeros, 'size': row.size, 'short': row.short}
           for row in rows]

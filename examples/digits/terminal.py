@@ -21,7 +21,7 @@ from absl import logging
 
 @contextlib.contextmanager
 def _stderr_muted() -> Iterator[None]:
-  """Drops what any code, C++ included, writes to stderr."""
+  """Discards everything written to stderr, also by C++ code."""
   sys.stderr.flush()
   stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(null, 2)
@@ -33,11 +33,11 @@ def _stderr_muted() -> Iterator[None]:
     os.close(null)
 
 
-_VERBOSE = 'TF_CPP_MIN_LOG_LEVEL' in os.environ  # Who sets it wants to see something.
+_VERBOSE = 'TF_CPP_MIN_LOG_LEVEL' in os.environ  # If it is set, show all messages.
 if _VERBOSE:
   import tensorflow.compat.v1 as tf
 else:
-  # Not 2, which shows errors: a build for GPUs logs some where there is none.
+  # Not 2, which shows errors: a build for GPUs logs some on machines without a GPU.
   os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
   warnings.filterwarnings('ignore', category=FutureWarning)  # TensorFlow 1.15 has many.
   with _stderr_muted():  # While it is loaded, TensorFlow 2.21 does not heed its log level.
@@ -48,7 +48,7 @@ from model_pruning import errors  # noqa: E402  (it loads TensorFlow)
 
 @contextlib.contextmanager
 def tensorflow_muted() -> Iterator[None]:
-  """Keeps back what TFLite and its converter write to stderr, whatever the log level is."""
+  """Discards the messages of TFLite and its converter on stderr, at every log level."""
   with contextlib.ExitStack() as stack:
     if not _VERBOSE:
       stack.enter_context(_stderr_muted())
@@ -56,7 +56,7 @@ def tensorflow_muted() -> Iterator[None]:
 
 
 class UserError(Exception):
-  """Something only the user can mend; the message is one line that says how."""
+  """An error that only the user can fix; the message is one line that describes how."""
 
 
 class Interrupt:

@@ -77,12 +77,12 @@ def train_and_eval(data: Data, model_dir: str, pruning_hparams: Optional[str] = 
     estimator = tf.estimator.Estimator(
         model_fn,
         config=tf.estimator.RunConfig(
-            # Each checkpoint is evaluated, for which Estimator builds the graph anew.
+            # Each checkpoint is evaluated; for this, Estimator builds the graph again.
             model_dir, tf_random_seed=seed, save_checkpoints_steps=max(50, steps // 8),
             save_summary_steps=max(5, steps // 120)),
         params={'pruned': pruning_hparams is not None, 'learning_rate': learning_rate,
                 'steps': steps, 'label': label},
-        # Trainable variables only, so of masks nothing is asked of the dense checkpoint.
+        # Only trainable variables, because the dense checkpoint has no masks.
         warm_start_from=warm_start_from)
     with interrupt.listening():
       tf.estimator.train_and_evaluate(

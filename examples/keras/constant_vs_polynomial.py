@@ -72,7 +72,7 @@ def train_and_eval(data: data_lib.Data, schedule: Optional[Any] = None, epochs: 
                    batch_size: int = 32, seed: int = 0, label: str = 'training',
                    path: Optional[str] = None,
                    interrupt: Optional[terminal.Interrupt] = None) -> report.Result:
-  """Trains a net, pruned by a schedule, and measures what is left without its masks.
+  """Trains a net, pruned by a schedule, and measures the stripped net.
 
   Args:
     data: images to train and to test on.
@@ -101,7 +101,7 @@ def train_and_eval(data: data_lib.Data, schedule: Optional[Any] = None, epochs: 
       validation_data=(data.test_images, data.test_labels), callbacks=callbacks + [watch])
   model = model_pruning.keras.strip_pruning(model)
   if path is not None:
-    model.save(path)  # Without what the optimizer remembers: the copy has none yet.
+    model.save(path)  # Without slots of an optimizer: the copy has none yet.
   _compile(model)
   loss, accuracy = model.evaluate(data.test_images, data.test_labels, verbose=0)
   return report.Result.of(model, float(accuracy), float(loss), history.history['val_accuracy'],

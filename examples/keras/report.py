@@ -83,7 +83,7 @@ def prepare(output_dir: str) -> None:
 
 
 def text(results: Results, data_name: str) -> str:
-  """Returns the table, and what it says of the two schedules."""
+  """Returns the table and a comparison of the two schedules."""
   names = list(next(iter(results.values())))
   rows = [[name] for name in names]
   for measure, (_, number) in _MEASURES.items():
@@ -112,7 +112,7 @@ def _values(results: Results, name: str, measure: str) -> List[float]:
 
 
 def _deviation(values: Sequence[float]) -> float:
-  """Returns the standard deviation of what the values are a sample of; 0 for a single one."""
+  """Returns the sample standard deviation of the values; 0 for a single value."""
   return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
@@ -178,7 +178,7 @@ def draw(results: Results, steps: int, title: str, path: str) -> None:
 
 
 def as_json(results: Results, schedules: Dict[str, Any], **settings: Any) -> Dict[str, Any]:
-  """Returns what results.json holds: all the numbers, by seed and over all of them."""
+  """Returns the contents of results.json: all numbers, by seed and over all seeds."""
   nets: Dict[str, Any] = {}
   for name, schedule in schedules.items():
     nets[name] = {'schedule': schedule and schedule.get_config(),

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""English that is on every computer with Python: what help() says of the language."""
+"""English text that comes with every Python: the topics of help()."""
 
 import dataclasses
 from typing import Iterator, Set, Tuple
@@ -21,7 +21,7 @@ class Text:
 
   def batches(self, batch_size: int, unroll: int, seed: int,
               first: int = 0) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Yields (inputs, targets) for ever, [batch_size, unroll] each, from that of step `first` on.
+    """Yields (inputs, targets) forever, [batch_size, unroll] each, starting at step `first`.
 
     What is in a batch depends on the seed and the step alone, so a run that is
     resumed sees what it would have seen.

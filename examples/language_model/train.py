@@ -55,7 +55,7 @@ class Result:
 
 
 def build(text: data.Text, units: int, pruned: bool) -> model.LanguageModel:
-  """Returns the model, with its three kernels masked where `pruned`."""
+  """Returns the model; if `pruned`, its three kernels are masked."""
   if not pruned:
     return model.LanguageModel(len(text.vocabulary), units)
   with model_pruning.masked_scope():
@@ -114,7 +114,7 @@ def evaluate(text: data.Text, units: int, model_dir: str, pruning_hparams: Optio
 
 
 def check_legacy_keras() -> None:
-  """Raises UserError where TensorFlow lacks what the model is made of."""
+  """Raises UserError if TensorFlow lacks the cells of the model."""
   try:
     _ = tf.layers.dense, tf.nn.rnn_cell.BasicLSTMCell
   except (AttributeError, ImportError) as error:
