@@ -95,7 +95,7 @@ def test_penalties_are_those_of_the_model_without_masks(model, towers):
   np.testing.assert_allclose(masked, dense, rtol=1e-6)
 
 
-def test_layers_outside_of_any_masked_scope_are_left_alone():
+def test_layers_outside_any_masked_scope_do_not_change():
   with tf.Graph().as_default():
     with model_pruning.masked_scope():
       _dense(False)

@@ -26,7 +26,7 @@ CONV = RNG.standard_normal((3, 3, 2, 4)).astype(np.float32)
 
 
 class Model:
-  """Two masked weights and a global step, in a graph of their own."""
+  """Two masked weights and a global step, in a new graph."""
 
   def __init__(self, spec='', use_resource=False, dtype=tf.float32, partitions=None, **options):
     self.graph = tf.Graph()
@@ -221,7 +221,7 @@ def test_an_update_whose_step_is_passed_over_comes_at_the_next_one():
       (0.0, 0), (0.06, 5), (0.06, 5), (0.42, 11), (0.42, 11), (0.6, 17), (0.6, 17))]
 
 
-def test_a_schedule_object_is_asked_twice_at_a_step_and_updates_once():
+def test_a_schedule_object_is_called_twice_at_a_step_and_updates_once():
   model = Model('threshold_decay=0.5', sparsity=Twice())
   model.at(3)
   thresholds = model.session.run(model.thresholds)
@@ -293,7 +293,7 @@ def test_a_conditional_update_under_control_dependencies_sees_the_new_step(use_r
       assert session.run(pruning.last_mask_update_step) == expected
 
 
-def test_summaries_hold_asked_and_achieved_sparsity():
+def test_summaries_contain_target_and_achieved_sparsity():
   model = Model(FINAL)
   with model.graph.as_default():
     merged = model.pruning.add_pruning_summaries()
@@ -506,7 +506,7 @@ def _model(name='fc'):
     return tf.get_variable('kernel', [10, 10])
 
 
-def test_a_step_that_was_set_back_begins_anew():
+def test_pruning_starts_again_after_the_step_is_set_back():
   """A run restored to be tuned further, whose step is assigned."""
   with tf.Graph().as_default(), tf.Session() as session:
     _model()

@@ -60,7 +60,7 @@ def test_weights_of_reused_layers_stay_when_the_collections_are_cut_by_hand(towe
 
 
 @pytest.mark.parametrize('scoped', [False, True])
-def test_reuse_in_a_masked_scope_counts_as_well(scoped):
+def test_reuse_in_a_masked_scope_also_counts(scoped):
   for reuse in (False, True):
     with model_pruning.masked_scope(), tf.variable_scope('fc', reuse=reuse):
       tf.get_variable('kernel', [10, 10])

@@ -48,7 +48,7 @@ def test_variables_have_contribs_names_and_the_form_of_the_weight(use_resource):
     assert mask.op.type == threshold.op.type == weights.op.type
 
 
-def test_variables_are_of_the_weights_kind_whatever_the_scope_asks_for():
+def test_variables_have_the_weights_kind_and_not_the_scopes():
   with tf.Graph().as_default():
     for use_resource in (False, True):
       with tf.variable_scope('of_weight', use_resource=use_resource):
@@ -113,7 +113,7 @@ def test_getters_read_the_collections_of_the_default_graph():
       assert model_pruning.get_weight_sparsity() == registry.masked_weights() == []
 
 
-def test_weight_sparsity_is_the_share_of_zeros_in_each_mask():
+def test_weight_sparsity_is_the_fraction_of_zeros_in_each_mask():
   with tf.Graph().as_default(), tf.Session() as session:
     _weights('dense')
     _weights('pruned', shape=(2, 4), partitioner=tf.fixed_size_partitioner(2, axis=1))
@@ -228,7 +228,7 @@ def test_a_weight_of_masked_scope_is_not_masked_again():
 
 
 def test_a_second_weight_in_one_scope_is_refused_by_tensorflow():
-  """One mask cannot serve two weights: they need scopes of their own."""
+  """Two weights cannot share one mask: they need different scopes."""
   with tf.Graph().as_default():
     with tf.variable_scope('layer'):
       model_pruning.apply_mask(tf.get_variable('a', [2]), tf.get_variable_scope())

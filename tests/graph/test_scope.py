@@ -615,7 +615,7 @@ def test_other_variables_are_no_reason_for_a_warning(model, caplog):
   assert 'does not mask' not in caplog.text
 
 
-def test_parts_of_a_masked_weight_are_not_said_to_be_dense(caplog):
+def test_parts_of_a_masked_weight_are_not_reported_as_dense(caplog):
   with tf.Graph().as_default(), model_pruning.masked_scope(include='p/w'):
     with tf.variable_scope('p', partitioner=tf.fixed_size_partitioner(2)):
       tf.get_variable('w', [10, 20])

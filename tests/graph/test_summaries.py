@@ -144,7 +144,7 @@ def _report(spec, updates=True, **weights):
     return pruning.sparsity_report(session)
 
 
-def test_report_says_of_each_weight_what_was_asked_and_what_came_of_it():
+def test_report_has_the_target_and_achieved_sparsity_of_each_weight():
   rows = _report('initial_sparsity=0.75,target_sparsity=0.75,weight_sparsity_map=[b/:0.1],'
                  'block_dims_map=[c/:2x2]', a=np.arange(8), b=np.arange(10).reshape(2, 5) + 1,
                  c=np.arange(16).reshape(4, 4))

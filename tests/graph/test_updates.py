@@ -514,7 +514,7 @@ def test_an_initializer_made_after_the_pruning_object_knows_the_history():
 
 
 @pytest.mark.parametrize('cut', [False, True], ids=['whole', 'partitioned'])
-def test_the_history_lies_beside_the_mask_whatever_the_scope_is_called(cut):
+def test_the_history_is_in_the_scope_of_the_mask_for_every_name(cut):
   with tf.Graph().as_default():
     tf.train.get_or_create_global_step()
     setter = tf.train.replica_device_setter(ps_tasks=2)

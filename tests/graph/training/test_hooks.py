@@ -216,7 +216,7 @@ def test_asks_about_updates_only_where_the_schedule_object_may_have_one(schedule
   assert updates <= len(asked) <= 3 * updates + 4
 
 
-def test_a_run_that_ends_before_its_schedule_object_does_is_warned_of(log):
+def test_warns_of_a_run_that_ends_before_its_schedule_object(log):
   schedule = model_pruning.PolynomialDecay(0.0, 0.75, 2, 8, power=1, frequency=3)
   _train(7, model_pruning.PruningHook(sparsity=schedule))
   warning, = [text for level, text in log if level == 'WARNING']
@@ -224,7 +224,7 @@ def test_a_run_that_ends_before_its_schedule_object_does_is_warned_of(log):
     assert part in warning
 
 
-def test_a_run_that_ends_before_any_update_is_warned_of(log):
+def test_warns_of_a_run_that_ends_before_any_update(log):
   _train(3, model_pruning.PruningHook(sparsity=model_pruning.ConstantSparsity(0.5, 9)))
   warning, = [text for level, text in log if level == 'WARNING']
   assert 'without a mask update' in warning and 'begin_step=9' in warning
