@@ -55,4 +55,12 @@ def test_modules_that_the_guide_names_are_there_after_one_import(name):
           'assert %r in dir(model_pruning)' % (name, name))
   done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, cwd=ROOT,
                         universal_newlines=True, check=True)
-  assert done.stdout.split() == ['model_pruning.' + name]
+  assert done.stdout.strip().rpartition('.')[2] == name
+
+
+@pytest.mark.parametrize('name', ['events', 'plots', 'report', 'timeline'])
+def test_modules_in_folders_have_their_public_names_too(name):
+  code = ('import model_pruning.%s as module, model_pruning, sys; '
+          'assert module is model_pruning.%s is sys.modules["model_pruning.%s"]; '
+          'assert module.__spec__.name == module.__name__' % (name, name, name))
+  subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)

@@ -78,7 +78,7 @@ def apply_mask_with_group(x: Variable, scope: Scope = '', prune_option: str = 'w
 
   Raises:
     errors.GroupError: the name is invalid, or the weight is in another group.
-    See apply_mask for the other errors.
+    errors.PruningError: see apply_mask.
   """
   return _apply(x, scope, prune_option, group_name)[0]
 

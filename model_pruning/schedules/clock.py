@@ -43,8 +43,9 @@ def polynomial(step: Numeric, begin: int, end: int, initial: float, target: floa
 class Clock:
   """Updates at `begin`, every `frequency` steps from there, and a last one at `end`.
 
-  >>> [step for step in range(30) if Clock(begin=3, end=20, frequency=7).is_update(step)]
-  [3, 10, 17, 20]
+  Examples:
+    >>> [step for step in range(30) if Clock(begin=3, end=20, frequency=7).is_update(step)]
+    [3, 10, 17, 20]
 
   Attributes:
     begin: the step of the first update.

@@ -18,8 +18,9 @@ from model_pruning.util.types import Numeric
 class ConstantSparsity(ClockedSchedule):
   """The same sparsity at every update.
 
-  >>> ConstantSparsity(0.5, begin_step=200)(300)
-  (True, 0.5)
+  Examples:
+    >>> ConstantSparsity(0.5, begin_step=200)(300)
+    (True, 0.5)
 
   Attributes:
     target_sparsity, begin_step, end_step, frequency: the arguments.

@@ -30,8 +30,9 @@ def gradual_sparsity(step: Numeric, spec: PruningSpec, target: Optional[float] =
 
   (Zhu and Gupta, "To prune, or not to prune", 2017, with exponent 3.)
 
-  >>> gradual_sparsity(50, PruningSpec(target_sparsity=0.8, sparsity_function_end_step=100))
-  0.7000000000000001
+  Examples:
+    >>> gradual_sparsity(50, PruningSpec(target_sparsity=0.8, sparsity_function_end_step=100))
+    0.7000000000000001
 
   Args:
     step: global step; an int, an integer array, or an integer tensor.
@@ -63,8 +64,9 @@ def is_update_step(step: Numeric, last_update_step: Numeric, spec: PruningSpec) 
   True if begin_pruning_step <= step, last_update_step + pruning_frequency <= step and, unless
   end_pruning_step is negative, step <= end_pruning_step.
 
-  >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
-  True
+  Examples:
+    >>> is_update_step(10, 0, PruningSpec(pruning_frequency=10))
+    True
 
   Args:
     step, last_update_step: global steps; ints, arrays or tensors.
@@ -85,8 +87,9 @@ def is_update_due(step: Numeric, last_update_step: Numeric, spec: PruningSpec) -
   later step. If last_update_step is after `step`, the step was set back, and last_update_step is
   ignored.
 
-  >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
-  True
+  Examples:
+    >>> is_update_due(23, 17, PruningSpec(pruning_frequency=10, end_pruning_step=20))
+    True
 
   The arguments and the result have the same types as in is_update_step.
   """
@@ -108,8 +111,9 @@ def first_update_step(spec: PruningSpec) -> int:
 def last_update_step(step: int, spec: PruningSpec) -> int:
   """Returns the last of update_steps up to `step`; 0 if there is none.
 
-  >>> last_update_step(37, PruningSpec(pruning_frequency=10))
-  30
+  Examples:
+    >>> last_update_step(37, PruningSpec(pruning_frequency=10))
+    30
   """
   number = int(update_at(step, spec))
   return first_update_step(spec) + number * spec.pruning_frequency if number >= 0 else 0
@@ -125,8 +129,9 @@ def next_update_step(step: int, spec: PruningSpec) -> Optional[int]:
 def update_steps(spec: PruningSpec, until: int) -> List[int]:
   """Returns the steps up to `until` at which a run that visits every step updates the masks.
 
-  >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
-  [15, 25, 35]
+  Examples:
+    >>> update_steps(PruningSpec(begin_pruning_step=15, pruning_frequency=10), 40)
+    [15, 25, 35]
   """
   first = first_update_step(spec)
   last = until if spec.end_pruning_step < 0 else min(until, spec.end_pruning_step)
@@ -145,8 +150,9 @@ def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
 
   If nothing ends the updates, this is the update at which the target is reached.
 
-  >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
-  Reach(step=90, sparsity=0.4995)
+  Examples:
+    >>> reach(PruningSpec(end_pruning_step=95, sparsity_function_end_step=100))
+    Reach(step=90, sparsity=0.4995)
 
   Args:
     spec: the hyperparameters.

@@ -29,8 +29,9 @@ class PolynomialDecay(ClockedSchedule):
 
   (Zhu and Gupta, "To prune, or not to prune", 2017, with power 3.)
 
-  >>> PolynomialDecay(0.0, 0.8, begin_step=0, end_step=1000)(500)
-  (True, 0.7000000000000001)
+  Examples:
+    >>> PolynomialDecay(0.0, 0.8, begin_step=0, end_step=1000)(500)
+    (True, 0.7000000000000001)
 
   Attributes:
     initial_sparsity, final_sparsity, begin_step, end_step, power, frequency: the arguments.
@@ -95,9 +96,10 @@ class PolynomialDecaySchedule(ClockedSchedule):
   A last update at begin_step + total_iters applies the target. The target of a weight comes from
   the spec or the settings that the schedule is used with.
 
-  >>> schedule = PolynomialDecaySchedule(begin_step=10, total_iters=20, update_frequency=5)
-  >>> ['%.6f' % schedule.compute_sparsity(step, 0.8) for step in (10, 15, 20, 25, 30)]
-  ['0.000000', '0.562963', '0.770370', '0.800000', '0.800000']
+  Examples:
+    >>> schedule = PolynomialDecaySchedule(begin_step=10, total_iters=20, update_frequency=5)
+    >>> ['%.6f' % schedule.compute_sparsity(step, 0.8) for step in (10, 15, 20, 25, 30)]
+    ['0.000000', '0.562963', '0.770370', '0.800000', '0.800000']
 
   Attributes:
     begin_step: step of the first update, 0 or more.

@@ -28,9 +28,10 @@ def deserialize(config: Mapping[str, Any],
                 ) -> PruningSchedule:
   """Returns the schedule of a config from serialize or get_config.
 
-  >>> from model_pruning.schedules import ConstantSparsity
-  >>> deserialize(ConstantSparsity(0.5, begin_step=200).get_config())
-  ConstantSparsity(target_sparsity=0.5, begin_step=200, end_step=-1, frequency=100)
+  Examples:
+    >>> from model_pruning.schedules import ConstantSparsity
+    >>> deserialize(ConstantSparsity(0.5, begin_step=200).get_config())
+    ConstantSparsity(target_sparsity=0.5, begin_step=200, end_step=-1, frequency=100)
 
   Args:
     config: {'class_name': ..., 'config': ...}.

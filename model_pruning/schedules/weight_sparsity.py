@@ -22,9 +22,10 @@ def sparsities_at(step: Numeric, spec: PruningSpec, external: External = None
                   ) -> Callable[..., Numeric]:
   """Returns a function that returns the sparsity of each weight at `step`.
 
-  >>> sparsity = sparsities_at(200, PruningSpec(target_sparsity=0.8))
-  >>> sparsity(), sparsity(own_target=0.4)
-  (0.8, 0.4)
+  Examples:
+    >>> sparsity = sparsities_at(200, PruningSpec(target_sparsity=0.8))
+    >>> sparsity(), sparsity(own_target=0.4)
+    (0.8, 0.4)
 
   Args:
     step: global step; an int, or an integer tensor.

@@ -116,13 +116,14 @@ def masked_fully_connected(inputs: Tensor, num_outputs: int,
     num_outputs: number of output channels.
     scope: a variable scope, or its name; by default fully_connected, with a suffix if the name is
       in use.
-    For the other arguments, and the variables, see masked_convolution.
+
+  For the other arguments, and the variables, see masked_convolution.
 
   Returns:
     The outputs, a tensor of the inputs' shape except for the last dimension.
 
   Raises:
-    The same errors as masked_convolution.
+    errors.PruningError: see masked_convolution.
   """
   def make(opened: Scope, inputs: Tensor, use_bias: bool) -> core_layers.MaskedLayer:
     del inputs

@@ -123,8 +123,8 @@ class PruningHook(tf.train.SessionRunHook):
     """Adds the pruning to the default graph, unless the graph has it.
 
     Raises:
-      errors.NoMaskedWeightsError, errors.MapError, errors.GlobalStepError,
-      errors.GraphMismatchError: the spec does not fit the graph.
+      errors.NoMaskedWeightsError: there is nothing to prune in the graph.
+      errors.PruningError: the spec does not fit the graph; see Pruning.
     """
     if self._watch is None and self._cluster:
       self._watch = Watch(self._cluster)
