@@ -22,7 +22,7 @@ fi
 
 python=$(tools/env.sh auto)
 status=0
-[ $# -gt 0 ] || set -- //tests:hparams/test_hparam //tests:engine/test_selection //tests:test_imports
+[ $# -gt 0 ] || set -- //tests:hparams/test_hparam //tests:engine/test_selection //tests:repository/test_imports
 bazel build //... --python_path="$python" || status=$?
 bazel test --python_path="$python" --test_env=MODEL_PRUNING_LEGS=default "$@" || status=$?
 bazel shutdown  # Its server would hold on to memory that the next stage needs.

@@ -14,7 +14,7 @@ from unittest import mock
 
 import model_pruning
 from model_pruning.compat import tf
-from model_pruning.engine import n_of_m
+from model_pruning.engine import runs
 from model_pruning.engine import selection
 
 # What a step prunes. Weights are squares: (regular expressions of block_dims_map or none,
@@ -55,7 +55,7 @@ def write_modules(folder: str, sizes: Sequence[int], patterns: Sequence[str],
           run_step(size, pattern, sparsity)
         else:
           with mock.patch.object(selection, 'select', _select_by_sorting), \
-              mock.patch.object(n_of_m, 'select', _select_runs_by_sorting):
+              mock.patch.object(runs, 'select', _select_runs_by_sorting):
             run_step(size, pattern, sparsity)
         path, = set(_dumped(dumps)) - before
         steps.append({'size': size, 'pattern': pattern, 'selector': selector, 'hlo': path})
@@ -98,13 +98,13 @@ def _select_by_sorting(weights: Sequence[Sequence[Any]], sparsity: Any, *_: Any)
       threshold, [[shard >= threshold for shard in shards] for shards in weights])
 
 
-def _select_runs_by_sorting(shards: Sequence[Any], m: int, sparsity: Any, *_: Any) -> Any:
-  """Selects by the sorted scores of each run, as n_of_m.select does; for inputs that m divides."""
+def _select_runs_by_sorting(shards: Sequence[Any], m: int, sparsity: Any, *_: Any) -> List[Any]:
+  """Selects by the sorted scores of each run, as runs.select does; for inputs that m divides."""
   keep = m - tf.cast(tf.floor(m * (tf.cast(sparsity, tf.float32) + 1e-6)), tf.int32)
   masks = []
   for shard in shards:
     before, inputs, after = shard.shape.as_list()
-    runs = tf.reshape(shard, [before, inputs // m, m, after])
-    ordered = tf.sort(runs, axis=2, direction='DESCENDING')
-    masks.append(tf.reshape(runs >= tf.gather(ordered, [keep - 1], axis=2), shard.shape))
-  return selection.Selection(tf.constant(0.0), [masks])
+    in_runs = tf.reshape(shard, [before, inputs // m, m, after])
+    ordered = tf.sort(in_runs, axis=2, direction='DESCENDING')
+    masks.append(tf.reshape(in_runs >= tf.gather(ordered, [keep - 1], axis=2), shard.shape))
+  return masks
