@@ -11,6 +11,8 @@ BENCH_FLAGS =
 # keras_update makes an environment with tfmot, to compare with it: no test needs that one.
 BENCH = mask_update groups patterns build_time inference keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
+# A whole suite runs in so many processes, one after the other, for none to have more than 2 GiB.
+SHARDS = 2
 # Of mutants; --help says more.
 MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
@@ -61,11 +63,11 @@ check:
 # Without those that take long, unless PYTEST_FLAGS say which tests to run.
 test: PYTEST_FLAGS += -m "not slow"
 test:
-	@tools/test.sh auto $(PYTEST_FLAGS)
+	@SHARDS=$(SHARDS) tools/test.sh auto $(PYTEST_FLAGS)
 
 # Of any leg, on this one.
 test-slow:
-	@MODEL_PRUNING_LEGS="default oldest newest tf_keras" NAME=slow tools/test.sh auto $(PYTEST_FLAGS) -m slow
+	@MODEL_PRUNING_LEGS="default oldest newest tf_keras" NAME=slow SHARDS=$(SHARDS) tools/test.sh auto $(PYTEST_FLAGS) -m slow
 
 # Those that run on one TensorFlow only.
 test-long:
@@ -80,7 +82,7 @@ test-all: test-tf1.15 test-tf2.15 test-tf2.21
 test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15 test-tf2.13 test-tf2.15:
-	@tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
+	@SHARDS=$(SHARDS) tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
 
 # The fast tests on the nightly builds of TensorFlow and Keras. Not in CI.
 test-nightly: PYTEST_FLAGS += -m "not slow"
@@ -89,7 +91,7 @@ test-nightly:
 
 # Twice: with Keras 3, and those that bear the marker with the legacy Keras.
 test-tf2.21:
-	@tools/test.sh tf2.21 $(PYTEST_FLAGS)
+	@SHARDS=$(SHARDS) tools/test.sh tf2.21 $(PYTEST_FLAGS)
 	@$(MAKE) --no-print-directory test-legacy-keras
 
 test-legacy-keras:

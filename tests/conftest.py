@@ -137,5 +137,19 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=others)
     others = set(others)
     items[:] = [item for item in items if item not in others]
+  _keep_shard(config, items)
   # A group stays on one worker: begun last, it would be waited for by the other one.
   items.sort(key=lambda item: item.get_closest_marker('xdist_group') is None)
+
+
+def _keep_shard(config, items):
+  """Leaves out the files of other shards; MODEL_PRUNING_SHARD is 1/2 or 2/2, say."""
+  # Taken out, as processes that tests start are to run all of their own.
+  shard, _, number = os.environ.pop('MODEL_PRUNING_SHARD', '').partition('/')
+  if not shard:
+    return
+  files = sorted({str(item.fspath) for item in items})
+  here = set(files[int(shard) - 1::int(number)])
+  others = [item for item in items if str(item.fspath) not in here]
+  config.hook.pytest_deselected(items=others)
+  items[:] = [item for item in items if str(item.fspath) in here]

@@ -4,6 +4,7 @@
 """Every test runs somewhere in CI, or says that it does not."""
 
 import os
+import types
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests import legs
 from tests.paths import ROOT
+from tools import count_tests
 
 HERE = os.path.join(ROOT, 'tests')
 PAIRS = legs.product('abc', '12345')
@@ -114,3 +116,30 @@ def test_marks_are_registered_with_or_without_plugins():
           used |= set(re.findall(r'pytest\.mark\.(\w+)', file.read()))
   assert {'legs', 'slow', 'xdist_group'} <= used
   assert used - own <= registered
+
+
+def test_each_test_is_in_one_shard_with_all_others_of_its_file(monkeypatch):
+  from tests import conftest
+  dropped, kept = [], []
+  config = types.SimpleNamespace(hook=types.SimpleNamespace(
+      pytest_deselected=lambda items: dropped.extend(items)))
+  for shard in ('1/3', '2/3', '3/3'):
+    items = [types.SimpleNamespace(fspath='test_%s.py' % name, number=number)
+             for name in 'abcde' for number in range(2)]
+    monkeypatch.setenv('MODEL_PRUNING_SHARD', shard)
+    conftest._keep_shard(config, items)
+    assert 'MODEL_PRUNING_SHARD' not in os.environ  # For processes that tests start.
+    kept.append({item.fspath for item in items})
+    assert len(items) == 2 * len(kept[-1]) and len(items) + len(dropped) == 10
+    dropped.clear()
+  assert sorted(sum(map(sorted, kept), [])) == ['test_%s.py' % name for name in 'abcde']
+
+
+@pytest.mark.parametrize('counts, status', [(['3', '0'], 0), (['0', '0'], 1)])
+def test_the_shards_of_a_run_are_counted_together(tmp_path, counts, status):
+  paths = []
+  for shard, count in enumerate(counts, 1):
+    paths.append(str(tmp_path / ('test-tf2.15-shard%d.xml' % shard)))
+    with open(paths[-1], 'w') as file:
+      file.write('<testsuites><testsuite tests="%s" skipped="0"/></testsuites>' % count)
+  assert count_tests.main(paths) == status
