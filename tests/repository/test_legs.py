@@ -4,10 +4,10 @@
 """Every test runs somewhere in CI, or says that it does not."""
 
 import os
-import types
 import re
 import subprocess
 import sys
+import types
 
 import pytest
 
