@@ -26,10 +26,10 @@ def importing(**environment):
 
 
 @pytest.mark.skipif(not IS_TF1, reason='TensorFlow 2 has a Keras that can be pruned')
-def test_tensorflow_1_is_told_of_the_graph_door():
+def test_tensorflow_1_gets_the_advice_to_use_the_graph_api():
   status, line = importing()
   assert status == 1
-  assert line.startswith('ImportError: model_pruning.keras needs TensorFlow 2, and this is 1.15')
+  assert line.startswith('ImportError: model_pruning.keras needs TensorFlow 2, but this is 1.15')
   assert 'masked_scope' in line
 
 

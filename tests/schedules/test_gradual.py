@@ -155,3 +155,11 @@ def test_no_update_is_due_again_at_the_step_of_the_last_one(text):
 @pytest.mark.parametrize('end, expected', [(-1, [0, 5, 10]), (0, [0]), (5, [0, 5]), (9, [0, 5])])
 def test_turns_end_at_their_end_be_it_step_0(end, expected):
   assert [step for step in range(12) if clocks.is_in_turn(step, 0, end, 5)] == expected
+
+
+def test_begin_and_end_are_inclusive():
+  made = PruningSpec(begin_pruning_step=5, end_pruning_step=20, pruning_frequency=5)
+  inside = [step for step in range(30) if gradual.is_inside(step, made)]
+  assert (inside[0], inside[-1], len(inside)) == (5, 20, 16)
+  assert gradual.is_update_step(20, 15, made) and not gradual.is_update_step(21, 15, made)
+  assert gradual.is_inside(10**6, PruningSpec(end_pruning_step=-1))
