@@ -59,7 +59,7 @@ def test_expressions_that_backtrack_for_ever_are_bounded(pattern):
 
 @pytest.mark.parametrize('pattern', [
     'conv[0-9]', 'net/(conv1|fc).*', '.*/kernel$', '^(?!logits).*kernel', '(block[0-9]+/)+kernel',
-    r'(conv)/\1', '(?i)CONV', 'a{2,5}'])
+    r'(conv)/\1', '(?i)CONV', 'a{2,5}', r'(conv).*/.*/.*\1'])
 def test_expressions_that_users_write_are_taken(pattern):
   expressions.Expression(pattern)
 
