@@ -30,7 +30,7 @@ def prune_checkpoint(place: Any, path: Any, hparams: Union[HParams, PruningSpec,
                      include: str = INCLUDE, exclude: Optional[str] = None) -> List[WeightSparsity]:
   """Adds masks to a checkpoint that has none, and writes the result as a new checkpoint.
 
-  The masks are those of a single update at the target sparsity, computed by the same engine
+  The masks are the result of a single update at the target sparsity, computed by the same engine
   and stored under the names that masked_scope uses. Training code that masks the same
   weights can therefore continue from the result. strip_checkpoint turns it into a checkpoint
   for code without masks. Weights keep their values, and everything else is copied.

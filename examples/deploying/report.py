@@ -25,7 +25,7 @@ class File:
     net: name of the net that it was exported from.
     seed: of the net's training.
     written: what to_tflite said of it.
-    accuracy: share of right answers that the file gives on the test images.
+    accuracy: fraction of correct answers that the file gives on the test images.
   """
   net: str
   seed: int

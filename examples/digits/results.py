@@ -28,7 +28,7 @@ class Result:
 
   Attributes:
     steps: global steps it was trained for.
-    accuracy: share of right answers on all test images.
+    accuracy: fraction of correct answers on all test images.
     scores: its logits on all test images, [n, 10].
     graph_def: GraphDef from the placeholder `images` to model.OUTPUT, variables
       as constants; masks included.

@@ -56,7 +56,7 @@ def schedules_of(sparsity: float, steps: int) -> Dict[str, Any]:
   """Returns the schedules to compare, by name; None for the net that is not pruned.
 
   Args:
-    sparsity: the share of zeros to end with.
+    sparsity: the fraction of zeros to end with.
     steps: batches in a whole training.
   """
   import model_pruning.keras

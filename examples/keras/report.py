@@ -35,7 +35,7 @@ class Result:
     accuracy, loss: on all test images.
     bytes, gzipped_bytes: of its weights.
     accuracies: test accuracy after each epoch.
-    curve: (batches done, share of zeros in all kernels).
+    curve: (batches done, fraction of zeros in all kernels).
     kernels: name, number of elements and of zeros of each kernel.
   """
   accuracy: float

@@ -17,7 +17,7 @@ class Watch(tf.keras.callbacks.Callback):
   """A bar with loss, accuracy and sparsity; a line in their place where stderr is no terminal.
 
   Attributes:
-    curve: share of zeros in all kernels by batches done, wherever it changed, and at the end.
+    curve: fraction of zeros in all kernels by batches done, wherever it changed, and at the end.
   """
 
   def __init__(self, label: str, steps: int, interrupt: terminal.Interrupt) -> None:

@@ -3,7 +3,7 @@
 """The input channels of kernels, along which m of n forms its runs.
 
 Their axis depends on the layer. Kernels of dense layers and of convolutions end in
-[inputs, outputs], those of transposed convolutions in [outputs, inputs]. For EinsumDense, and
+[inputs, outputs], kernels of transposed convolutions in [outputs, inputs]. For EinsumDense, and
 attention layers, which consist of it, an equation determines the axes.
 """
 

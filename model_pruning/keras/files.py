@@ -175,7 +175,7 @@ def _within(path: str, array_bytes: int) -> Iterator[None]:
     with variables.weights_watched(check):
       yield
   except Exception:
-    if refused:  # Keras wraps it in an error of its own.
+    if refused:  # Keras wraps it in another error.
       raise refused[0] from None
     raise
   if refused:

@@ -55,7 +55,7 @@ class PruneLowMagnitude(prunable.Pruned):
 
   @property
   def weights(self) -> List[Variable]:
-    """The weights of the unpruned layer, then those of pruning."""
+    """The weights of the unpruned layer, then the weights that pruning added."""
     return self._plain_first(super().weights)  # type: ignore[misc]
 
   @property
@@ -82,7 +82,7 @@ class PruneLowMagnitude(prunable.Pruned):
     return sorted(variables, key=lambda variable: id(variable) in added)
 
   def save_own_variables(self, store: Any) -> None:
-    """Saves the variables of the unpruned layer and, beside them, those of pruning."""
+    """Saves the variables of the unpruned layer and the variables that pruning added."""
     added = self.pruning.variables()
     with variables.without(self, list(added.values())):
       super().save_own_variables(store)  # type: ignore[misc]

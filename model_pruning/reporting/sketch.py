@@ -77,7 +77,7 @@ def _chunks(values: np.ndarray, kept: np.ndarray) -> Iterator[Tuple[np.ndarray, 
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
-  """Flattens an array; an array that repeats one value stays without memory of its own."""
+  """Flattens an array; an array that repeats one value still takes no memory."""
   if tensors.is_repeated(array):
     return np.broadcast_to(tensors.distinct(array).reshape(1), (array.size,))
   return array.reshape(-1)

@@ -361,7 +361,7 @@ def test_summaries_are_the_same(job, weight):
       found.append([(value.tag, value.simple_value) for value in summary.value])
   for theirs, ours in zip(found[:2], found[2:]):
     assert [tag for tag, _ in ours] == [tag for tag, _ in theirs]
-    # The share of zeros in a mask is rounded once here, and twice there.
+    # The fraction of zeros in a mask is rounded once here, and twice there.
     assert dict(ours) == pytest.approx(dict(theirs), rel=2**-23, abs=0)
   assert dict(found[3])['spec_summaries/last_mask_update_step'] == 40
 

@@ -72,7 +72,7 @@ def test_files_are_sparse_and_as_right_as_reported(tmp_path):
   running = _start(tmp_path, *_FLAGS)
   stdout, stderr = running.communicate(timeout=120)
   assert running.returncode == 0, stderr
-  assert stderr == ''  # Least of all TensorFlow's and TFLite's remarks.
+  assert stderr == ''  # No log lines of TensorFlow and TFLite.
   assert ('dense, seed 0: resuming from the checkpoint of step ' in stdout) == _TF2
   table = [line for line in stdout.splitlines() if not line.startswith(('pruning:', 'Written'))]
   assert max(map(len, table)) <= 100

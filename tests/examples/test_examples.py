@@ -64,7 +64,7 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
              'pruning_frequency=5,weight_sparsity_map=[logits:0.5]')
   done = _run(example, tmp_path, '--steps=40', hparams)
   assert done.returncode == 0, done.stderr
-  assert done.stderr == ''  # Least of all TensorFlow's remarks.
+  assert done.stderr == ''  # No log lines of TensorFlow either.
   assert 'trained from step 0 to 40' in done.stdout
 
   metrics = _metrics(tmp_path)

@@ -42,7 +42,7 @@ def test_three_nets_are_trained_measured_and_drawn(tmp_path):
                    '--sparsity=0.75')
   stdout, stderr = running.communicate(timeout=300)
   assert running.returncode == 0, stderr
-  assert stderr == ''  # Least of all TensorFlow's remarks.
+  assert stderr == ''  # No log lines of TensorFlow either.
   for net, sparsity in zip(_NETS, (0, 0.75, 0.75)):
     (line,) = [line for line in stdout.splitlines() if line.startswith('%-10s seed 3  loss ' % net)]
     assert line.endswith('sparsity %.3f' % sparsity)

@@ -397,7 +397,7 @@ def test_a_scope_in_another_may_mask_what_that_one_does_with_a_getter_in_between
 
 @pytest.mark.parametrize('inside', [False, True])
 def test_a_custom_getter_of_the_users_stays_in_force(inside):
-  """One that doubles what it is asked for, outside of ours or in it."""
+  """A getter that doubles its result, outside of ours or in it."""
   def doubling(getter, name, *args, **kwargs):
     variable = getter(name, *args, **kwargs)
     return 2 * variable if name.endswith('weights') and not inside else variable

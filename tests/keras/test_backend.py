@@ -1,7 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: deps = //model_pruning:keras/__init__
-"""Which Keras the Keras door goes by, and what it says where there is none for it."""
+"""The Keras API follows the Keras that TensorFlow uses, and its error if there is none."""
 
 import os
 import subprocess

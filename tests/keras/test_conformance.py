@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The graph door and the Keras door choose the same masks, to the bit."""
+"""The graph API and the Keras API choose the same masks, to the bit."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def masks_of_the_keras_door(spec, dtype, steps):
   updater = MaskUpdater(layer)
   for step in steps:
     for variable, value in zip(layer.tables, values_of(dtype)):
-      variable.assign(value)  # Which the graph door keeps.
+      variable.assign(value)  # The graph API keeps it.
     updater.update(step)
   return [(np.asarray(record.mask), np.asarray(record.threshold))
           for record in pruned_layers(layer)[0].pruning.weights]

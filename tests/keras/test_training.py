@@ -78,7 +78,7 @@ def step_of(model):
 
 
 def shares(model):
-  """Returns the share of zeros in each pruned weight, having looked at the masks."""
+  """Returns the fraction of zeros in each pruned weight, having looked at the masks."""
   found = []
   for record in records(model):
     weight, mask = np.asarray(record.weight), np.asarray(record.mask)

@@ -67,5 +67,6 @@ def test_files_and_folders(tmp_path):
 @pytest.mark.skipif(not tf.__version__.startswith('1.'), reason='TensorFlow 1')
 def test_keras_models_need_tensorflow_2(tmp_path):
   _zip(tmp_path / 'model.keras', 'config.json', 'model.weights.h5')
-  with pytest.raises(errors.ModelFileError, match='needs TensorFlow 2.13 or newer to read; this is 1.15'):
+  with pytest.raises(errors.ModelFileError,
+                     match='needs TensorFlow 2.13 or newer to read; this is 1.15'):
     report.of(str(tmp_path / 'model.keras'))

@@ -15,7 +15,7 @@ STEPS = np.arange(0, 1010, 10)
 
 
 def weight(name, shape, sparsity=None, height=1, seed=0):
-  """Returns a weight without a mask, or with one that hides that share of blocks of height x 1."""
+  """Returns a weight, with a mask that hides a fraction of its blocks of height x 1, or without."""
   values = np.random.RandomState(seed + len(name)).standard_t(5, shape).astype(np.float32) * 0.08
   if sparsity is None:
     return StoredWeight(name, values)

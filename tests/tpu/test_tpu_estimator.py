@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""TPUEstimator, where TensorFlow has it, trains to the sparsity asked for, without a TPU too."""
+"""TPUEstimator, where TensorFlow has it, trains to the target sparsity, without a TPU too."""
 
 import numpy as np
 import pytest

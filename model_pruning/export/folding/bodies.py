@@ -198,7 +198,7 @@ def _body(nodes: Sequence[NodeDef], function: FunctionDef, library: Dict[str, An
 
 def _call(node: NodeDef, library: Dict[str, Any], sizes: Dict[str, int], budget: validation.Budget,
           depth: int) -> Optional[Call]:
-  """Returns the call that a node makes; None for other nodes, including those of tf.data."""
+  """Returns the call that a node makes; None for other nodes, including nodes of tf.data."""
   keys: List[Tuple[str, Optional[int]]]
   if node.op in library:
     keys = [('', None)]

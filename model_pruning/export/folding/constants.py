@@ -35,7 +35,7 @@ _SEVERAL = ('Split', 'SplitV', 'Unpack', 'Unique')  # Operations with several ou
 
 
 class Constants:
-  """The constant expressions of many bodies, each under a name of its own."""
+  """The constant expressions of many bodies, each under a unique name."""
 
   def __init__(self) -> None:
     self._nodes: Dict[str, Tuple[Any, List[str]]] = {}  # The node, and the names of its inputs.

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the outputs of a TFLite model with those of its graph."""
+"""Compares a TFLite model with its graph, by their outputs."""
 
 import functools
 import inspect

@@ -14,7 +14,7 @@ from model_pruning.compat import tf
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 
-# The names of collections; by the kind of variable, for those of variables.
+# The names of collections, or a dict of them by the kind of variable.
 Collections = Union[str, Sequence[str], Mapping[str, Union[str, Sequence[str]]], None]
 
 TF_SLIM = 'tf_slim'

@@ -28,7 +28,7 @@ random = np.random.RandomState(0)
 
 
 def weight(shape, block=(1, 1), sparsity=0.0):
-  """A kernel with exactly this share of its blocks zero, evenly in every output."""
+  """A kernel with exactly this fraction of its blocks zero, evenly in every output."""
   height, width = block
   rows, columns = int(np.prod(shape[:-1])) // height, shape[-1] // width
   zero = int(round(rows * sparsity))

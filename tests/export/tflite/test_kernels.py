@@ -20,7 +20,7 @@ def _zeros(kept):
 
 
 def _blocks(inputs, outputs, height, width, sparsity, seed=0):
-  """Returns a mask [inputs, outputs] with that share of its blocks hidden."""
+  """Returns a mask [inputs, outputs] with that fraction of its blocks hidden."""
   shape = (-(-inputs // height), -(-outputs // width))
   order = np.random.RandomState(seed).permutation(shape[0] * shape[1]).reshape(shape)
   kept = order >= round(sparsity * order.size)

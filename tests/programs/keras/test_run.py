@@ -18,7 +18,7 @@ said = {'sparsity': {'fc': 0.5}, 'unpruned': [[10], [2]], 'stripped': [[10], [2]
 %s
 np.savez(folder + '/weights.npz', fc=kernel)
 np.savez(folder + '/outputs.npz', pruned=outputs, stripped=stripped)
-print('some remark')
+print('some message')
 print(json.dumps(said))
 '''
 
