@@ -22,7 +22,7 @@ Result = TypeVar('Result')
 
 
 def on_device_of(value: Union[Tensor, Variable]) -> ContextManager[None]:
-  """Returns a context that places operations on the device of `value` and nothing else.
+  """Returns a context that places operations on the device of `value`, whatever surrounds it.
 
   Args:
     value: a tensor or a variable.

@@ -5,7 +5,7 @@
 The method depends on the length of the runs. The members of the shortest runs are ranked by
 comparing all pairs, for all runs at once. Longer runs are sorted by a network of maxima and minima,
 a few runs at a time. For long runs, bisection finds the threshold of each run bit by bit, as
-counting.py does with whole weights on TPUs.
+counting.py does for whole weights on TPUs.
 
 Ranking and bisection have static shapes and compile on every device; TPUs use only them. All
 methods give the same masks to the bit.
