@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds and reads the global step that drives the schedule of pruning."""
 
-
 from typing import Optional
 
 from model_pruning import errors

@@ -1,10 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Applies regularizers of layers with a masked kernel once, to the weight.
+"""Applies the regularizer of a layer with a masked kernel once, to the weight.
 
-A tf.layers layer adds a penalty for each result of get_variable that was not a variable before. A
-product never was, so a reused layer would add a penalty on the product at every use. get_variable
-itself adds the penalty once, on the weight.
+A tf.layers layer adds a penalty for each result of get_variable that is not among the variables
+known before the call. A masked product never is, so a reused layer would add a penalty on the
+product at every use. get_variable itself adds the penalty once, on the weight.
 """
 
 import functools

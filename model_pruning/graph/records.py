@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the masked weights of a graph, as records, from its collections.
 
-The collections hold all state. So graphs imported from a meta graph, built by contrib, or with
-collections filled by hand work the same as graphs built here.
+The collections hold all state, so graphs that were imported from a meta graph, built by contrib, or
+whose collections were filled by hand work like graphs built here.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ class MaskedWeight:
 
   @property
   def identity(self) -> Hashable:
-    """A key that no other record has; a weight that is masked twice has two records."""
+    """A key that no other record has: a weight that is masked twice has two records."""
     return self.mask.name
 
   @property

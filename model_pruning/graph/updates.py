@@ -148,7 +148,7 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tens
 
 
 def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Operation]:
-  """Builds the assignments of only the running average."""
+  """Builds the assignments of the running average alone."""
   saliency = saliency_for(spec)
   averages = _call(functools.partial(_average_of_one, saliency), [_read(record, saliency)], [],
                    spec)
@@ -156,7 +156,7 @@ def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Operation]
 
 
 def copy(record: MaskedWeight, target: str, source: str) -> List[Operation]:
-  """Builds the assignments of one variable of a weight to another."""
+  """Builds the assignments of the value of one variable of a weight (`source`) to another."""
   return variables.assign_shards(getattr(record, target),
                                  variables.read_shards(getattr(record, source)))
 
@@ -180,7 +180,7 @@ def _remember(record: MaskedWeight, reads: Reads, averages: List[Tensor],
 
 
 def report_if_late(step: Tensor, spec: PruningSpec) -> Operation:
-  """Builds an operation that reports an update after end_pruning_step on stderr."""
+  """Builds an operation that reports on stderr an update that is made after end_pruning_step."""
   if spec.end_pruning_step < 0 or spec.use_tpu:  # TPUs have no stderr.
     return tf.no_op()
 

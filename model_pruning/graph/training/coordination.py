@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that the tasks of a cluster agree on the spec and on the task that updates the masks.
 
-The task that updates the masks writes this to a variable on the device of the global step, which
-all tasks can read.
+The task that updates the masks writes its name and its spec to a variable on the device of the
+global step, which all tasks can read.
 """
 
 import inspect
@@ -45,7 +45,7 @@ def _task_of(device: str) -> Optional[Task]:
 
 
 class Claim:
-  """A message from the task that updates the masks, and its settings, to all other tasks."""
+  """A message to all tasks from the one that updates the masks: who it is, and its settings."""
 
   def __init__(self, step: Variable, settings: Dict[str, Any]) -> None:
     """Adds the variable of the message, and operations to read and write it, to the default graph.
@@ -74,7 +74,7 @@ class Claim:
                              self._variable.read_value, lambda: tf.constant(''))
 
   def make(self, session: Session) -> None:
-    """Writes that this task updates the masks. The latest message is valid."""
+    """Writes that this task updates the masks; this replaces an earlier message."""
     session.run(self._write, {self._text: json.dumps(
         {'owner': self._owner, 'settings': self._settings})})
 

@@ -205,7 +205,7 @@ class PruningHook(tf.train.SessionRunHook):
     self._run_update(session)
 
   def before_run(self, run_context: Any) -> Any:
-    """Requests the global step, before or after this run's increment; or the chief's message."""
+    """Requests the global step (before or after the run increments it), or the chief's message."""
     del run_context
     self._wait_for('a training step')
     if self._pruning is not None:
@@ -312,7 +312,7 @@ class PruningHook(tf.train.SessionRunHook):
     self._next_update = self._pruning.next_update_step(self._last_update)
 
   def end(self, session: Session) -> None:
-    """Logs the target and achieved sparsity, and warns about weights that missed the target."""
+    """Makes a last update if one is due, logs the sparsities, and writes the report."""
     if self._watch is not None:
       self._watch.close()
       self._watch = None

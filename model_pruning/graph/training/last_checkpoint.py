@@ -31,7 +31,7 @@ class UpdateBeforeSaving(tf.train.CheckpointSaverListener):
 
 
 def warn_of_savers_without_masks(session_creator: Any) -> None:
-  """Logs a warning if a Saver of the graph was created before the masks and does not save them.
+  """Logs a warning if a Saver of the graph, for example an older one, does not save the masks.
 
   Args:
     session_creator: the session creator of the MonitoredSession being created, which has the

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Shows how far the pruning of a training run is: a bar on a terminal, lines in a log."""
+"""Shows the progress of pruning in a training run: as a bar on a terminal, or as lines in a log."""
 
 import sys
 import time
@@ -74,7 +74,7 @@ class Progress:
 
 
 class Plan:
-  """The sparsity that a run intends by step, and its last update, as far as they are known."""
+  """The intended sparsity of a run at each step, and its last update, as far as they are known."""
 
   def __init__(self, spec: PruningSpec, schedule: Optional[PruningSchedule],
                follows_spec: bool) -> None:
