@@ -199,7 +199,7 @@ def is_trained(layer: Layer, training: Optional[bool]) -> bool:
 def in_function(error: ValueError) -> ValueError:
   """Returns the error to raise where AutoGraph may be converting the caller.
 
-  AutoGraph keeps the types of TensorFlow's and Python's own errors. It replaces ours by a
+  AutoGraph keeps the types of TensorFlow's and Python's own errors. It replaces ours with a
   class that is not a ValueError.
   """
   return error if tensorflow.executing_eagerly() else ValueError(str(error))

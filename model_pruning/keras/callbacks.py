@@ -24,10 +24,10 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
       model.fit(..., callbacks=[UpdatePruningStep()])
 
-  The update for step t happens after t batches, before the next one begins, wherever the
-  callback stands in the list. With steps_per_execution=N, masks are updated between
-  executions. The count is a weight of the model: another fit(), also of the model after
-  saving and loading it, continues from the last count.
+  The update for step t happens after t batches, before the next one begins, regardless of
+  the position of the callback in the list. With steps_per_execution=N, masks are updated between
+  executions. The count is a weight of the model: another fit(), even after the model was
+  saved and loaded, continues from the last count.
 
   In a custom training loop, call the same methods:
 
@@ -43,7 +43,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
   """
 
   def __init__(self, report: Any = None) -> None:
-    """Makes the callback.
+    """Creates the callback.
 
     Args:
       report: path of an HTML file to write when training ends: targets met or missed,
@@ -128,7 +128,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.update_if_due()
 
   def on_train_batch_begin(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Makes the update that is due, then counts the batches that begin here."""
+    """Makes an update if one is due, then counts the batches that begin here."""
     del logs
     self._check_begun()
     if self._begun is not None:  # Only fit() is sure to call on_train_batch_end.
@@ -142,7 +142,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
       self._seen = backend.iterations(self.model)
 
   def on_train_batch_end(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Makes the update that is due now."""
+    """Makes an update if one is due now."""
     del logs
     self._check_begun()
     if self._in_fit and threading.get_ident() != self._thread:
@@ -160,13 +160,13 @@ class UpdatePruningStep(keras.callbacks.Callback):
   on_batch_end = on_train_batch_end
 
   def on_epoch_end(self, batch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Makes the update that is due now. (`batch` is tfmot's name for the epoch.)"""
+    """Makes an update if one is due now. (`batch` is tfmot's name for the epoch.)"""
     del batch, logs
     self._check_begun()
     self._settle()
 
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
-    """Warns if the run ends short of its target sparsity."""
+    """Ends the pruning: warns if the run is short of its target sparsity, and writes the report."""
     del logs
     self._check_begun()
     self._settle()

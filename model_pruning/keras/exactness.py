@@ -33,10 +33,10 @@ class Difference(NamedTuple):
 def difference(layer: Layer, copy: Copy) -> Optional[Difference]:
   """Returns why a copy of a layer or model may not be exact; None if it is shown to be exact.
 
-  It is exact if it has as many layers, of the same classes and names, with as many distinct
-  weights of the same values; the same attributes that Keras does not set; and, if built, the
-  same outputs and losses for a batch of random inputs. The layer is called for this, and its
-  state is restored.
+  It is exact if it has the same number of layers, of the same classes and names, and the same
+  number of distinct weights (whose values were copied); equal attributes, except those that Keras
+  sets; and, if built, the same outputs and losses for a batch of random inputs. The layer
+  is called for this, and its state is restored.
   """
   reason = _structure(layer, copy) or _attributes(copy)
   if reason:
@@ -175,7 +175,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _random(rng: Any, shape: Any, dtype: DType, length: int) -> Any:
-  """Returns random values of a dtype; if it is None zeros and ones, which are valid indices too."""
+  """Returns random values of a dtype; for None, zeros and ones, which are also valid indices."""
   sizes = [2 if dim is None and place == 0 else length if dim is None else int(dim)
            for place, dim in enumerate(shape)]
   dtype = None if dtype is None else tensorflow.as_dtype(dtype)

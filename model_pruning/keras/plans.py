@@ -60,7 +60,9 @@ class Planned:
 
 
 def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
-  """Returns what is pruned together, with its settings; the members' records are Planned.
+  """Returns the weights that are pruned together, with their settings.
+
+  The records of the members are Planned.
 
   Args:
     layers: pruned layers that are built.

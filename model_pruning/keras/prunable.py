@@ -35,7 +35,7 @@ _registered: Dict[type, Tuple[str, ...]] = {
     if hasattr(keras.layers, name)}
 
 
-# Only their build() makes sublayers; before that nothing shows that there will be any.
+# Only their build() creates sublayers; before that, nothing shows that there will be any.
 _MAKE_LAYERS_WHEN_BUILT = (keras.Model, *(
     getattr(keras.layers, name) for name in ('GroupQueryAttention', 'MultiHeadAttention')
     if hasattr(keras.layers, name)))
@@ -87,7 +87,7 @@ class Found(NamedTuple):
 
 
 def is_prunable_layer(layer: Layer) -> bool:
-  """Whether a layer declares itself which weights to prune."""
+  """Whether a layer itself declares which of its weights to prune."""
   return callable(getattr(layer, 'get_prunable_weights', None))
 
 

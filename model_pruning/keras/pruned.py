@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pruned layers: turns any layer into a pruned one in place, and back.
 
-Pruning replaces a layer's class by a class derived from it and PruneLowMagnitude. The layer is
+Pruning replaces a layer's class with a class derived from it and PruneLowMagnitude. The layer is
 called, named, frozen and compiled as before, has the same attributes and weights, and the weights
 of pruning after its own. Nothing else changes, so a layer can be pruned wherever it is: in a
 list, in a cell, or shared by two models.
