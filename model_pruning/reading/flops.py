@@ -316,7 +316,7 @@ class _Shapes:
 
 
 def _unevaluated(tensor: Tensor) -> Any:
-  """Replaces a large tensor by a placeholder, so that shape inference does not evaluate it."""
+  """Replaces a large tensor with a placeholder, so that shape inference does not evaluate it."""
   if not tensor.shape.is_fully_defined() or tensor.dtype in (tf.resource, tf.variant) or \
       tensors.elements(tensor.shape.as_list()) <= _MOST_COMPUTED:
     return tensor

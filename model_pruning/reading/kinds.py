@@ -16,7 +16,7 @@ TFLITE = 'TFLite model'
 KERAS = 'Keras model'
 KERAS_WEIGHTS = 'weights of a Keras model'
 
-# Functions that read kinds of models that need a higher layer of the package.
+# The functions that read models, by kind, for kinds that need a higher folder of the package.
 # model_pruning/__init__.py registers the reader of Keras models, which loads Keras only if used.
 READERS: Dict[str, Callable[[str], Any]] = {}
 

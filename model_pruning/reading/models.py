@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the weights, masks and graphs in checkpoints, frozen graphs, SavedModels and Keras files.
 
-Reading needs no session, and builds no graph.
+Reading needs no session and builds no graph; Keras files are loaded by Keras.
 """
 
 import dataclasses

@@ -74,7 +74,7 @@ class Ownership:
   unowned: Tuple[Unowned, ...] = ()
 
   def aside(self) -> Set[str]:
-    """Returns the names of all variables that pruning added, which are not weights themselves.
+    """Returns the names of all variables that pruning added; none of them is a weight.
     """
     found: Set[str] = set()
     for each in self.owned:

@@ -95,7 +95,7 @@ def _ending(spec: PruningSpec, sparsity: Union[PruningSchedule, float],
 
 
 def _end_of(schedule: PruningSchedule) -> Optional[int]:
-  """Returns the first step with no later update; None if there is none, or it is unknown."""
+  """Returns the first step after which no update comes; None if there is none, or it is unknown."""
   if not schedule.is_over(LARGEST_STEP):
     return None
   low, high = 0, LARGEST_STEP
@@ -111,7 +111,10 @@ def _end_of(schedule: PruningSchedule) -> Optional[int]:
 def remember(spec: PruningSpec, sparsity: Any = None) -> None:
   """Stores a spec in the default graph, replacing an earlier one of the same name.
 
-  Args: see StoredSpec.create. If the final sparsity is unknown, nothing is stored.
+  If the final sparsity is unknown, nothing is stored.
+
+  Args:
+    spec, sparsity: see StoredSpec.create.
   """
   graph = tf.get_default_graph()
   kept = [entry for entry in graph.get_collection(names.COLLECTION_OF_HPARAMS)
