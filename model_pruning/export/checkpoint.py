@@ -101,8 +101,9 @@ class Checkpoint:
 def strip_checkpoint(place: AnyPath, path: AnyPath) -> List[MaskedNames]:
   """Writes a checkpoint with weights multiplied by their masks, for code without masks.
 
-  Exponential moving averages of weights are multiplied as well. Everything else is copied:
-  biases, the global step, the state of optimizers.
+  Exponential moving averages of weights are multiplied as well. Masks, thresholds and the other
+  variables of pruning are left out. Everything else is copied: biases, the global step, the
+  state of optimizers.
 
   Args:
     place: a checkpoint with masks, or a directory, of which the latest one is taken.
@@ -112,7 +113,8 @@ def strip_checkpoint(place: AnyPath, path: AnyPath) -> List[MaskedNames]:
     The names of the masked weights and their masks in the checkpoint.
 
   Raises:
-    errors.CheckpointError: there is no checkpoint, or it cannot be read.
+    errors.CheckpointError: there is no checkpoint, it cannot be read, or it is unknown which weight
+      a mask belongs to.
     errors.NoMaskedWeightsError: it has no masks.
     errors.WriteError: nothing can be written to `path`.
   """

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replaces operations on references, in graphs whose variables have become constants."""
 
-
 from model_pruning.util.types import GraphDef
 
 _VALUES = {'RefSwitch': 'Switch', 'RefMerge': 'Merge', 'RefEnter': 'Enter', 'RefExit': 'Exit',
@@ -11,7 +10,7 @@ _VARIABLES = ('VariableV2', 'Variable', 'TemporaryVariable')
 
 
 def use_values(graph_def: GraphDef) -> None:
-  """Replaces operations on references by operations on values, in place.
+  """Replaces operations on references with operations on values, in place.
 
   A branch or a loop that reads a TensorFlow 1 variable takes a reference to it. Freezing turns
   the variable into a constant but leaves the reference, and no session accepts such a graph.

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Replaces masked products, and reads of constants, by constants, in a graph and its functions."""
+"""Replaces masked products and reads of constants with constants, in a graph and its functions."""
 
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
@@ -24,7 +24,7 @@ from model_pruning.util.types import NodeDef
 
 
 def fold_masks(graph_def: GraphDef, output_node_names: Sequence[str]) -> Tuple[Any, List[str]]:
-  """Replaces each product of a mask and a weight by a constant.
+  """Replaces each product of a mask and a weight with a constant.
 
   A mask is a constant of zeros and ones with the shape of the other factor. A constant of
   ones alone counts as a mask only if the other factor is stored, not computed: the scale of
@@ -88,7 +88,7 @@ def zeros_alike(values: np.ndarray) -> np.ndarray:
 
 
 def fold_reads(graph_def: GraphDef, output_node_names: Sequence[str]) -> GraphDef:
-  """Replaces each ReadVariableOp whose variable has become a constant by a constant."""
+  """Replaces each ReadVariableOp with a constant if its variable has become one."""
   if not any(node.op == 'ReadVariableOp' for function in graph_def.library.function
              for node in function.node_def):
     return graph_def

@@ -1,8 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which zeros TFLite's kernels skip, determined by a few numbers of a weight.
+"""Which zeros TFLite's kernels skip, determined from a few numbers about a weight.
 
-The exporter applies the rule to the constants of a model that it writes (see tflite_sparse.py).
+The exporter applies the rule to the constants of a model that it writes (see sparse.py).
 Reports apply it to the masks of a model that is not exported yet.
 """
 
