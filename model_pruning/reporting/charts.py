@@ -15,7 +15,7 @@ from model_pruning.util import tables
 MOST_LINES = 14
 COLORS = 7  # The page defines this many: --line-0 to --line-6.
 _STYLES = ('-', '--', ':')
-# Placeholder colours in the figure; _themed replaces them by var(--name).
+# Placeholder colours in the figure; _themed replaces them with var(--name).
 _INK, _GRID = '#010203', '#010204'
 _LINE = '#0102%02x'
 _FIRST = 16
@@ -49,7 +49,7 @@ class Chart(NamedTuple):
 
 
 def sparsity(weights: Sequence[events.WeightHistory]) -> Chart:
-  """Draws the sparsity of weights by global step; weights with equal curves share a line.
+  """Draws the sparsity of weights by global step; weights with nearly equal curves share a line.
 
   Raises:
     errors.MissingPackageError: matplotlib is not installed.

@@ -18,8 +18,9 @@ _Row = Dict[str, Tuple[float, float]]  # (sparsity, threshold) by weight name.
 def beside(path: str, weights: Sequence[str]) -> Optional[events.History]:
   """Returns the history of the run that produced a model; None if no event files belong to it.
 
-  Looks for event files in the model's folder, two levels deep, and in the parent folder. A history
-  counts only if more than half of its weights belong to the model, as other runs may be there too.
+  Looks for event files in the model's folder, two levels deep, and in the parent folder. Other
+  runs may have written there, so a history counts only if more than half of its weights belong to
+  the model.
 
   Args:
     path: the file or folder of a model, or the prefix of a checkpoint.

@@ -21,8 +21,8 @@ from model_pruning.reporting.sketch import sketch_of
 from model_pruning.reporting.weight import Details
 from model_pruning.reporting.weight import WeightReport
 
-# Sample size in elements (whole outputs) to decide whether a weight is smaller stored sparse;
-# deciding by all elements would mean compressing the weight twice more.
+# The elements (of whole outputs) by which to decide whether a weight takes less space if stored
+# sparse. To decide by all elements, the weight would have to be compressed two more times.
 _SAMPLE = 1 << 16
 
 

@@ -124,7 +124,7 @@ class WeightReport:
         goal.spec is None or goal.spec.global_pruning) else goal.group)
 
   def values(self) -> Dict[str, Any]:
-    """Returns all attributes by name, for JSON and CSV."""
+    """Returns the attributes except `details`, and values derived from them, for JSON and CSV."""
     return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype,
             'masked': self.masked, 'size': self.size, 'zeros': self.zeros,
             'sparsity': self.sparsity, 'block': list(self.block),
