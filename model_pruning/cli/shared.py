@@ -60,7 +60,7 @@ def names(text: str) -> List[str]:
 
 
 def shape(text: str) -> Tuple[str, List[int]]:
-  """Parses a name and a shape: 'images=28x28x1'."""
+  """Parses a name and a shape: 'images=1x28x28x1'."""
   name, _, dims = text.rpartition('=')
   try:
     sizes = [int(dim) for dim in dims.split('x')] if dims else []
@@ -101,7 +101,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[None]:
-  """Shows on a terminal which stage is running, and its time, once it takes over a second.
+  """Shows on a terminal which stage is running, and for how long, once it takes over a second.
 
   First loads TensorFlow if necessary, which takes seconds.
   """
@@ -166,14 +166,14 @@ def check_outputs(kind: str, outputs: Sequence[str]) -> None:
 
 
 def stripped(args: argparse.Namespace, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
-  """Returns a stripped GraphDef, its inputs and outputs, and the names of the folded weights."""
+  """Returns a stripped GraphDef, its inputs, its outputs, and the names of the folded weights."""
   from model_pruning.export import freeze
   from model_pruning.export import saved_model
   from model_pruning.export import strip
   from model_pruning.reading import sources
   given, outputs = list(args.inputs), list(args.output_node_names)
   if kind == kinds.KERAS:
-    from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+    from model_pruning.keras import exporting  # Keras is loaded only for its own files.
     from model_pruning.keras import files as keras_files
     model = keras_files.load(args.model)
     frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)

@@ -83,7 +83,7 @@ def _write(args: argparse.Namespace, kind: str, to: str) -> List[str]:
 
 def _write_keras(path: str, to: str, output: str) -> List[str]:
   """Writes a stripped Keras model; returns the names of the weights that had masks."""
-  from model_pruning.keras import exporting  # Keras is loaded for its own files only.
+  from model_pruning.keras import exporting  # Keras is loaded only for its own files.
   from model_pruning.keras import files as keras_files
   from model_pruning.keras.prune import strip_pruning
   if to == 'checkpoint':
@@ -106,7 +106,7 @@ def _write_keras(path: str, to: str, output: str) -> List[str]:
 def _by_op(names: Sequence[str]) -> Dict[str, str]:
   """Returns tensors by the names of their operations, for the callers of a signature.
 
-  Scopes are left out of the names if these stay different without them.
+  Scopes are left out if the names are still unique without them.
   """
   short = [name.split(':')[0].split('/')[-1] for name in names]
   unique = len(set(short)) == len(short)
