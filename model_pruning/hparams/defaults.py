@@ -28,17 +28,18 @@ def get_pruning_hparams() -> HParams:
 
   Hyperparameters:
     name: scope of the library's variables, operations and summaries.
-    begin_pruning_step: global step at which mask updates begin.
-    end_pruning_step: last global step with a mask update; -1 for no end.
+    begin_pruning_step: first global step at which masks may be updated.
+    end_pruning_step: last global step at which masks may be updated; -1 for no end.
     weight_sparsity_map: list of regex:sparsity. A weight whose op name contains a match of the
       regex gets this target instead of target_sparsity.
-    block_dims_map: list of regex:HEIGHTxWIDTH: the same for block dimensions.
+    block_dims_map: list of regex:HEIGHTxWIDTH, the same for block dimensions.
     threshold_decay: fraction of the previous threshold kept at an update, [0, 1).
     pruning_frequency: global steps between two mask updates.
     nbins: number of bins of threshold_method=histogram.
     block_height, block_width: size, in elements, of the blocks that are pruned together; -1 for
       the whole dimension of a weight.
-    block_pooling_function: AVG or MAX of the magnitudes in a block.
+    block_pooling_function: AVG or MAX of the scores in a block: of the magnitudes, unless
+      prune_option says otherwise.
     initial_sparsity, target_sparsity: fraction of zeros before and after pruning, [0, 1).
     sparsity_function_begin_step, sparsity_function_end_step: global steps between which the
       sparsity changes.
@@ -54,7 +55,7 @@ def get_pruning_hparams() -> HParams:
     group_sparsity_map: list of group:sparsity, by the group's name or a regex that matches in it;
       groups without an entry get target_sparsity. 'ungrouped' applies to weights without a group
       that weight_sparsity_map does not match.
-    group_block_dims_map: list of group:HEIGHTxWIDTH: the same for block dimensions.
+    group_block_dims_map: list of group:HEIGHTxWIDTH, the same for block dimensions.
     global_pruning: prune the whole model by one threshold.
     intra_block_sparsity: N of M: of every block_width consecutive input channels of a weight of
       rank 2 or 4, drop floor(block_width * sparsity).

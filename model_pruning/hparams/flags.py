@@ -19,7 +19,7 @@ flags.disclaim_key_flags()
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-  """Suppresses log lines, because the program logs them when it uses the value of the flag."""
+  """Suppresses log lines: the program will log them when it uses the value of the flag."""
   logger = logging.get_absl_logger()
 
   class Nothing(standard_logging.Filter):

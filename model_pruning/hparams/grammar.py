@@ -9,7 +9,7 @@ The grammar is the same as in job scripts for tf.contrib:
     name[index]=value       one value of a list
 
 Commas separate the clauses. Blanks around a comma are ignored, and a comma may follow the last
-clause. Parsing reads each character a bounded number of times, for every string.
+clause. For every string, parsing reads each character only a bounded number of times.
 """
 
 import numbers

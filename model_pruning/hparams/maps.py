@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Parses the maps of the hyperparameters, regular expression -> value, and looks up weights."""
+"""Parses hyperparameters that map regular expressions to values, and looks up weights in them."""
 
 import functools
 from typing import Callable, Iterable, Optional, Sequence, Tuple, TypeVar
