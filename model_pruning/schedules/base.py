@@ -41,7 +41,7 @@ class PruningSchedule(abc.ABC):
     """Returns the schedule of a config: the result of get_config, or its inner dict.
 
     Raises:
-      errors.ScheduleError: the config belongs to another class, misses an argument, has an
+      errors.ScheduleError: the config belongs to another class, lacks an argument, has an
         unknown argument, or has a value that the class rejects.
     """
     if not isinstance(config, Mapping):
@@ -79,7 +79,7 @@ class PruningSchedule(abc.ABC):
     return in_kind(self(step)[0], step, bool)
 
   def next_update(self, step: int) -> Optional[int]:
-    """Returns a step after `step` before which no update comes; None if the schedule is over."""
+    """Returns the earliest step after `step` that may have an update; None if it is over."""
     return None if self.is_over(step) else step + 1
 
   def last_update(self, step: int) -> int:

@@ -23,7 +23,7 @@ def polynomial(step: Numeric, begin: int, end: int, initial: float, target: floa
   p is the fraction of the steps between begin and end that have passed.
 
   Args:
-    step, dtype: see gradual_sparsity, which also describes the result.
+    step, dtype: see gradual.gradual_sparsity, which also describes the result.
     begin, end: the steps at which p = 0 and p = 1; end > begin.
     initial, target: the sparsity at begin and at end.
     exponent: positive.

@@ -3,8 +3,8 @@
 """The schedule of a spec: when to update the masks, and how sparse they should be.
 
 A schedule is a pure function of the global step. The functions here take a Python number, a NumPy
-array or a tensor and return the same kind. So the graph, the tests and a chart that is drawn before
-a run all use one formula.
+array or a tensor and return the same kind. So the graph, the tests, and a chart that is drawn
+before a run all use the same formula.
 """
 
 import dataclasses

@@ -29,12 +29,12 @@ def equal(a: Numeric, b: Numeric) -> Truth:
 
 
 def minimum(a: Numeric, b: Numeric) -> Numeric:
-  """Returns the smaller of `a`, a number, an array or a tensor, and `b`, element by element."""
+  """Returns the smaller of `a` (a number, an array or a tensor) and `b`, element by element."""
   return tensorflow().minimum(a, b) if is_tensor(a) else np.minimum(a, b)
 
 
 def maximum(a: Numeric, b: Numeric) -> Numeric:
-  """Returns the larger of `a`, a number, an array or a tensor, and `b`, element by element."""
+  """Returns the larger of `a` (a number, an array or a tensor) and `b`, element by element."""
   return tensorflow().maximum(a, b) if is_tensor(a) else np.maximum(a, b)
 
 

@@ -35,10 +35,10 @@ class Schedule(Protocol):
     """Whether no update comes after `step`; False if that is unknown."""
 
   def next_update(self, step: int) -> Optional[int]:
-    """Returns a step after `step` before which no update comes; None if no update is left."""
+    """Returns the earliest step after `step` that may have an update; None if no update is left."""
 
   def last_update(self, step: int) -> int:
-    """Returns the step of the latest update up to `step`; 0 for none."""
+    """Returns the step of the latest update up to `step`; 0 for none, `step` if unknown."""
 
   def sparsity_at(self, step: Numeric, target_sparsity: Optional[float] = None,
                   own_target: Optional[float] = None, dtype: Optional[DType] = None) -> Numeric:
