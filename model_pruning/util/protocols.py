@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""typing.Protocol for every Python; 3.7 lacks it, and contracts then serve readers only."""
+"""typing.Protocol for every Python. 3.7 lacks it; there, a protocol is only documentation."""
 
 import sys
 

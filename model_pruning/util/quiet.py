@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps TensorFlow's own log lines out of the output of commands.
 
-TensorFlow reads its log level when it is loaded, and TensorFlow 2.21 writes to stderr even
-before, so importing the package must already recognize a command.
+TensorFlow reads its log level when it is loaded, and TensorFlow 2.21 writes to stderr even before
+that, so the package must recognize a command as soon as it is imported.
 """
 
 import contextlib
@@ -75,7 +75,7 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading_tensorflow() -> Iterator[None]:
-  """Mutes stderr within if this process is a command, unless the log level is 0 or 1.
+  """Mutes stderr within the context if this process is a command and the log level is not 0 or 1.
 
   TensorFlow 2.21 prints a greeting even at log level 2 and above, hence the muting.
   """

@@ -21,8 +21,7 @@ class Task(NamedTuple):
 
   @property
   def is_chief(self) -> bool:
-    """Whether the task is the chief by TensorFlow's conventions, if no other job is named chief.
-    """
+    """Whether the task is the chief by TensorFlow's conventions, if no other job is the chief's."""
     return self.job in _CHIEFS or self.job == 'worker' and self.number == 0
 
 
@@ -38,6 +37,11 @@ class TFConfig(NamedTuple):
 
   @classmethod
   def read(cls) -> 'TFConfig':
+    """Returns the contents of the environment variable TF_CONFIG.
+
+    Raises:
+      errors.SpecError: it is not the JSON object that TensorFlow expects.
+    """
     text = os.environ.get('TF_CONFIG') or '{}'
     try:
       config = json.loads(text)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names for the types of TensorFlow and Keras, which differ between versions and are not checked.
 
-A type checker takes each for Any. To a reader they say what is expected.
+A type checker treats each as Any; they tell a reader what is expected.
 """
 
 from typing import Any
