@@ -119,7 +119,7 @@ class Pruning:
     return stored_spec.StoredSpec.create(self.spec, self._given_sparsity)
 
   def next_update_step(self, last_update_step: int) -> Optional[int]:
-    """Returns a step before which no update is due; None if no more updates follow.
+    """Returns the earliest step at which an update may be due; None if no more updates follow.
 
     Args:
       last_update_step: the value of last_mask_update_step.

@@ -23,7 +23,8 @@ from model_pruning.util import tables
 from model_pruning.util.files import AnyPath
 from model_pruning.util.types import Event
 
-# The tags of summaries.py and contrib: <name>_summaries/<mask>/sparsity, .../<threshold>/threshold.
+# The tags of graph/summaries.py and contrib: <name>_summaries/<mask>/sparsity, and
+# .../<threshold>/threshold. keras/summaries.py writes the same without <name>_summaries.
 _TAG = re.compile(r'(?P<spec>.*?_summaries(?:_\d+)?/)?(?P<variable>(?:.*[/_])?)'
                   r'(?P<kind>mask(?:_\d+)?/sparsity|threshold(?:_\d+)?/threshold)')
 _TARGET = re.compile(r'(.*_summaries(_\d+)?/)?sparsity')
