@@ -39,7 +39,7 @@ def test_another_backend_is_refused_at_import(name):
   status, line = importing(KERAS_BACKEND=name)
   assert status == 1
   assert line.startswith('ImportError: model_pruning.keras prunes Keras models that run on '
-                         'TensorFlow, and Keras is set to run on %r' % name)
+                         'TensorFlow, but Keras is set to run on %r' % name)
 
 
 @pytest.mark.skipif(not HAS_KERAS_3, reason='there is one Keras only')
