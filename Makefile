@@ -12,7 +12,7 @@ BENCH_FLAGS =
 BENCH = mask_update groups patterns build_time inference keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # A whole suite runs in so many processes, one after the other, for none to have more than 2 GiB.
-SHARDS = 2
+SHARDS = 3
 # Of mutants; --help says more.
 MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
@@ -96,7 +96,7 @@ test-tf2.21:
 
 test-legacy-keras:
 	@if grep -rqs --include='*.py' 'mark[.]legacy_keras' tests; then \
-	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras \
+	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras SHARDS=$(SHARDS) \
 	    tools/test.sh tf2.21 $(PYTEST_FLAGS) -m legacy_keras; \
 	else \
 	  echo "no test bears the marker legacy_keras"; \
