@@ -11,7 +11,7 @@ BENCH_FLAGS =
 # keras_update makes an environment with tfmot, to compare with it: no test needs that one.
 BENCH = mask_update groups patterns build_time inference keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
-# A whole suite runs in so many processes, one after the other, for none to have more than 2 GiB.
+# A whole suite runs in so many processes, one after the other, to bound the memory of each.
 SHARDS = 3
 # Of mutants; --help says more.
 MUTANTS_FLAGS =
