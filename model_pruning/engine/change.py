@@ -12,7 +12,7 @@ with change = |w - old_w| (first order) or |w + old_old_w - 2 old_w| (second ord
 """
 
 import dataclasses
-from typing import List, Sequence, Tuple
+from typing import List, Sequence, Tuple, Type, TypeVar
 
 import numpy as np
 
@@ -27,70 +27,7 @@ from model_pruning.names import OLD_WEIGHT
 from model_pruning.names import WEIGHT
 from model_pruning.util.types import Tensor
 
-
-@dataclasses.dataclass(frozen=True)
-class FirstOrder:
-  """Saliency by the first difference of a weight between updates.
-
-  Attributes:
-    decay: fraction of the running average kept at an update, in [0, 1).
-  """
-  decay: float
-  history: Tuple[str, ...] = (GRADIENT, OLD_WEIGHT)
-  remembers: Tuple[Tuple[str, str], ...] = ((OLD_WEIGHT, WEIGHT),)
-
-  @classmethod
-  def create(cls, spec: PruningSpec) -> 'FirstOrder':
-    """Returns the saliency with the gradient_decay_rate of a spec."""
-    return cls(spec.gradient_decay_rate)
-
-  def average(self, reads: Reads) -> List[Tensor]:
-    """Returns the running average of the changes, including the latest one, per shard."""
-    gradient, old_weight = reads.history
-    return _average(gradient, [in_place(first_order_change, *shards)
-                               for shards in zip(reads.weight, old_weight)], self.decay)
-
-  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
-    """Returns |weight| * gradient, per shard."""
-    return _scores(reads, average)
-
-
-@dataclasses.dataclass(frozen=True)
-class SecondOrder:
-  """Saliency by the second difference of a weight between updates.
-
-  Attributes:
-    decay: fraction of the running average kept at an update, in [0, 1).
-  """
-  decay: float
-  history: Tuple[str, ...] = (GRADIENT, OLD_WEIGHT, OLD_OLD_WEIGHT)
-  remembers: Tuple[Tuple[str, str], ...] = ((OLD_OLD_WEIGHT, OLD_WEIGHT), (OLD_WEIGHT, WEIGHT))
-
-  @classmethod
-  def create(cls, spec: PruningSpec) -> 'SecondOrder':
-    """Returns the saliency with the gradient_decay_rate of a spec."""
-    return cls(spec.gradient_decay_rate)
-
-  def average(self, reads: Reads) -> List[Tensor]:
-    """Returns the running average of the changes, including the latest one, per shard."""
-    gradient, old_weight, old_old_weight = reads.history
-    return _average(gradient, [
-        in_place(second_order_change, *shards)
-        for shards in zip(reads.weight, old_weight, old_old_weight)], self.decay)
-
-  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
-    """Returns |weight| * gradient, per shard."""
-    return _scores(reads, average)
-
-
-def _average(gradient: Sequence[Tensor], changes: Sequence[Tensor], decay: float) -> List[Tensor]:
-  inverse = inverse_norm([in_place(sum_of_squares, change) for change in changes])
-  return [in_place(average_change, shard, change, inverse, decay)
-          for shard, change in zip(gradient, changes)]
-
-
-def _scores(reads: Reads, average: Sequence[Tensor]) -> List[Tensor]:
-  return [in_place(gradient_magnitude, *shards) for shards in zip(reads.weight, average)]
+_Self = TypeVar('_Self', bound='_Change')
 
 
 def gradient_magnitude(weight: Tensor, gradient: Tensor) -> Tensor:
@@ -136,3 +73,51 @@ def average_change(gradient: Tensor, change: Tensor, inverse_norm_of_change: Ten
                    decay: float) -> Tensor:
   """Returns decay * gradient + (1 - decay) * change / (l2 norm of the whole weight's change)."""
   return gradient * np.float32(decay) + change * inverse_norm_of_change * np.float32(1 - decay)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Change:
+  """The part that both saliencies share.
+
+  Attributes:
+    decay: fraction of the running average kept at an update, in [0, 1).
+  """
+  decay: float
+
+  @classmethod
+  def create(cls: Type[_Self], spec: PruningSpec) -> _Self:
+    """Returns the saliency with the gradient_decay_rate of a spec."""
+    return cls(spec.gradient_decay_rate)
+
+  @staticmethod
+  def _change(*weights: Tensor) -> Tensor:
+    """Returns the change of one shard, for the weight and its earlier values."""
+    raise NotImplementedError
+
+  def average(self, reads: Reads) -> List[Tensor]:
+    """Returns the running average of the changes, including the latest one, per shard."""
+    gradient, *earlier = reads.history
+    changes = [in_place(self._change, *shards) for shards in zip(reads.weight, *earlier)]
+    inverse = inverse_norm([in_place(sum_of_squares, change) for change in changes])
+    return [in_place(average_change, shard, change, inverse, self.decay)
+            for shard, change in zip(gradient, changes)]
+
+  def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
+    """Returns |weight| * gradient, per shard."""
+    return [in_place(gradient_magnitude, *shards) for shards in zip(reads.weight, average)]
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstOrder(_Change):
+  """Saliency by the first difference of a weight between updates."""
+  history: Tuple[str, ...] = (GRADIENT, OLD_WEIGHT)
+  remembers: Tuple[Tuple[str, str], ...] = ((OLD_WEIGHT, WEIGHT),)
+  _change = staticmethod(first_order_change)
+
+
+@dataclasses.dataclass(frozen=True)
+class SecondOrder(_Change):
+  """Saliency by the second difference of a weight between updates."""
+  history: Tuple[str, ...] = (GRADIENT, OLD_WEIGHT, OLD_OLD_WEIGHT)
+  remembers: Tuple[Tuple[str, str], ...] = ((OLD_OLD_WEIGHT, OLD_WEIGHT), (OLD_WEIGHT, WEIGHT))
+  _change = staticmethod(second_order_change)

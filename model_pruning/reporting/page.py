@@ -87,15 +87,10 @@ def render(report: 'Report', history: Optional[events.History]) -> str:
       kind=report.kind, path=tables.printable(report.path), version=__version__,
       headline=headline(report), tiles=tiles(report), findings=findings,
       notes=[tables.printable(note) for note in report.notes],
-      columns=rows_lib.columns_of(report.weights), rows=shown, bins=drawings_size(),
+      columns=rows_lib.columns_of(report.weights), rows=shown, bins=(BINS, drawings.HEIGHT),
       counts=_counts(report.weights), charts=_charts(report, history),
       outlook=outlook.groups_of(report.weights),
       data=_script(_data(report, findings)), css=_raw('page.css'), js=_raw('page.js'))
-
-
-def drawings_size() -> Tuple[int, int]:
-  """Returns (width, height) of the coordinates of the small histograms."""
-  return BINS, drawings.HEIGHT
 
 
 def _counts(weights: Sequence[WeightReport]) -> Dict[str, int]:

@@ -159,7 +159,7 @@ def test_prune(run_folder, tmp_path, capsys):
 
 
 def test_a_weight_has_one_name(run_folder, tmp_path, capsys):
-  """That of its variable: in a checkpoint, its events, and the graph that it is stripped to."""
+  """Checkpoint, events and stripped graph all name it by its variable."""
   stripped = str(tmp_path / 'stripped.pb')
   assert not _run(run_folder, 'strip', 'RUN/pruned', '--output_node_names=scores',
                   '--output=' + stripped)

@@ -212,7 +212,7 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
 
 
 def _encode(schema: Any, model: Any, choice: Choice) -> None:
-  """Replaces the elements of a constant with those of its nonzero blocks."""
+  """Keeps only the elements of a constant that are in its nonzero blocks."""
   constant, block = choice.constant, choice.block
   assert block is not None
   kept, segments, indices = _compress(constant.values, block)
