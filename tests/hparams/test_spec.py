@@ -23,7 +23,7 @@ CONTRIB_DEFAULTS = {
 LATER_DEFAULTS = {
     'gradient_decay_rate': 0.99, 'prune_option': 'weight', 'group_pruning': False,
     'group_sparsity_map': [''], 'group_block_dims_map': [''], 'intra_block_sparsity': False,
-    'global_pruning': False, 'threshold_method': 'exact'}
+    'global_pruning': False, 'threshold_method': 'exact', 'sparsity_distribution': 'uniform'}
 
 
 def test_defaults_are_those_of_the_predecessors():
