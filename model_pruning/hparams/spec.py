@@ -257,6 +257,16 @@ class PruningSpec:
       return registered
     return None
 
+  def pool_for(self, registered: Optional[str]) -> Optional[str]:
+    """Returns the group that shares a target with a weight, which can have none of its own.
+
+    Beside a sparsity_distribution weight_sparsity_map can give it one.
+
+    Args:
+      registered: see group_for.
+    """
+    return self.group_for(registered) if self.sparsity_distribution == 'uniform' else None
+
   def mapped_sparsity(self, weight_name: str, group: Optional[str] = None) -> Optional[float]:
     """Returns the target of a weight or its group in a map; None if no map matches."""
     if group is not None:
