@@ -108,6 +108,7 @@ def counts_by_high_bits(shards: Shards, bits: int, dtype: DType) -> Tensor:
     dtype: an integer dtype wide enough for all keys.
   """
   count = functools.partial(count_digits, functools.partial(high_bits, bits), 1 << bits)
+  shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   return total_of([in_place(over_chunks, on_any_size(count, shard)) for shard in shards], dtype)
 
 

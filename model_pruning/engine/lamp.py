@@ -29,6 +29,7 @@ from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import settled
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.ties import first_come
 from model_pruning.hparams.spec import PruningSpec
@@ -94,9 +95,14 @@ def lamp_scores(shards: Shards) -> List[Tensor]:
   """
   keys = [in_place(selection.as_keys, shard) for shard in shards]
   dtype = count_dtype(sum(map(size_of, shards)))
-  counts = counts_by_high_bits(keys, _BITS, dtype)
-  counts, above = outlined(_squares_above, counts)
-  return [_scored(shard, counts, above) for shard in keys]
+  counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
+  for shard in keys:
+    # Each device gets the counts, once, and computes the sums itself: they are twice as large.
+    if shard.device not in tables:
+      with on_device_of(shard):
+        tables[shard.device] = outlined(_squares_above, tf.identity(counts))
+    scores.append(_scored(shard, *tables[shard.device]))
+  return scores
 
 
 def _scored(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
@@ -108,7 +114,7 @@ def _scored(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
 
 
 def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
-  """Returns the counts, and the sum of the squares in all higher bins of each bin; float64."""
+  """Returns the counts, and the sum of the squares in all bins above each bin; float64."""
   bins = tf.range(1 << _BITS)
   middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(bins, _LOW_BITS), 1 << (_LOW_BITS - 1))
   values = tf.cast(tf.bitcast(middle, tf.float32), tf.float64)
