@@ -47,16 +47,20 @@ except ImportError:
     return True
 
 __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
-           'could_possibly_record', 'is_stateful', 'not_inlined', 'tensor_bundle', 'tensorflow',
-           'tf', 'tflite_schema']
+           'could_possibly_record', 'is_stateful', 'not_inlined', 'op_def_of', 'tensor_bundle',
+           'tensorflow', 'tf', 'tflite_schema']
+
+
+def op_def_of(op: str) -> Any:
+  """Returns the OpDef of a type of operation; None for an unknown type."""
+  if hasattr(op_def_registry, 'get'):
+    return op_def_registry.get(op)
+  return op_def_registry.get_registered_ops().get(op)  # TensorFlow 1.
 
 
 def is_stateful(op: str) -> bool:
   """Whether operations of a type may have side effects; True for unknown types."""
-  if hasattr(op_def_registry, 'get'):
-    found = op_def_registry.get(op)
-  else:  # TensorFlow 1.
-    found = op_def_registry.get_registered_ops().get(op)
+  found = op_def_of(op)
   return found is None or bool(found.is_stateful)
 
 

@@ -116,6 +116,10 @@ class ConversionError(PruningError):
   """A model cannot be converted, or the converted model computes something else."""
 
 
+class ExamplesError(PruningError):
+  """Examples of a model's inputs do not fit it, are unusable, or are too few."""
+
+
 class MissingPackageError(PruningError, ImportError):
   """An optional package that a feature needs is not installed."""
 

@@ -182,7 +182,7 @@ def stripped(args: argparse.Namespace, kind: str) -> Tuple[Any, List[str], List[
   if kind == kinds.SAVED_MODEL:
     graph_def, signatures, _, folded = saved_model.read_stripped(
         kinds.saved_model_folder(args.model))
-    signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
+    signature = saved_model.default_signature(signatures)
     given = given or [info.name for _, info in sorted(signature.inputs.items())]
     outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
     return graph_def, given, outputs, folded

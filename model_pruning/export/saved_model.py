@@ -50,7 +50,7 @@ def strip_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   if not folded:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights; is it stripped already?' % saved_model_dir)
-  _write(export_dir, graph_def, signatures, kept)
+  write(export_dir, graph_def, signatures, kept)
   return folded
 
 
@@ -80,7 +80,7 @@ def to_saved_model(graph_def: GraphDef, export_dir: AnyPath, inputs: Mapping[str
     found = [{key: graph.get_tensor_by_name(name if ':' in name else name + ':0')
               for key, name in tensors.items()} for tensors in (inputs, outputs)]
     definition = tf.saved_model.signature_def_utils.predict_signature_def(*found)
-  _write(export_dir, graph_def, {signature: definition}, _Kept([], [], ''))
+  write(export_dir, graph_def, {signature: definition}, _Kept([], [], ''))
 
 
 class _Kept:
@@ -219,7 +219,23 @@ def _table_initializers(graph: Graph, init_op: Optional[str]) -> List[str]:
           if graph.get_operation_by_name(name).type.startswith(fills)]
 
 
-def _write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept: _Kept) -> None:
+def default_signature(signatures: Mapping[str, Any]) -> Any:
+  """Returns the SignatureDef that serving uses by default: serving_default, or else the first."""
+  return signatures.get(SERVING, sorted(signatures.items())[0][1])
+
+
+def write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept: _Kept) -> None:
+  """Writes a SavedModel.
+
+  Args:
+    export_dir: the folder to write; new or empty.
+    graph_def: a GraphDef of constants.
+    signatures: its SignatureDefs by their keys.
+    kept: the other parts, from read_stripped.
+
+  Raises:
+    errors.WriteError: the folder is not empty, or cannot be written.
+  """
   for name, filename in kept.assets:
     # The builder copies the file whose path the tensor holds. That path was valid where the model
     # was exported; here the asset is the copy in the SavedModel.

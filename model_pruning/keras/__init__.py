@@ -22,6 +22,7 @@ from model_pruning.keras.prune import prune_scope
 from model_pruning.keras.prune import strip_pruning
 from model_pruning.keras.reporting import report
 from model_pruning.keras.summaries import PruningSummaries
+from model_pruning.keras.trained import prune_trained
 from model_pruning.schedules import ConstantSparsity
 from model_pruning.schedules import PolynomialDecay
 from model_pruning.schedules import PolynomialDecaySchedule
@@ -31,5 +32,5 @@ __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
     'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
     'SkipUnknown', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope',
-    'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning',
+    'prune_trained', 'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning',
     'to_saved_model', 'to_tflite']

@@ -5,7 +5,7 @@
 import os
 import re
 import tempfile
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
 from model_pruning.util import files
 from model_pruning.util.types import Model
+from model_pruning.util.types import Variable
 
 
 class FrozenModel(NamedTuple):
@@ -29,10 +30,13 @@ class FrozenModel(NamedTuple):
   Attributes:
     graph_def: the GraphDef; its placeholders have the names of the model's inputs.
     inputs, outputs: names of the input and output tensors.
+    variables: the model's variables by the names of their constants; empty if Keras's own export
+      was needed, which loses track of them.
   """
   graph_def: Any
   inputs: List[str]
   outputs: List[str]
+  variables: Mapping[str, Variable] = {}
 
 
 def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
@@ -90,12 +94,6 @@ def freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]] = N
     errors.ConversionError: input_shapes has a name that is no input; or tracing fails.
   """
   _check_built(model)
-  with stripped(model):
-    return _freeze(model, input_shapes, batch_size)
-
-
-def _freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]],
-            batch_size: Optional[int]) -> FrozenModel:
   structure = backend.inputs_of(model)
   if structure is not None:
     specs = _specs(structure, input_shapes or {}, batch_size)
@@ -103,9 +101,40 @@ def _freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]],
     specs = [tensorflow.TensorSpec(shape, tf.float32, _op_name(name))
              for name, shape in input_shapes.items()]
     structure = specs if len(specs) > 1 else specs[0]
-  else:
-    return _freeze_exported(model)
+  with stripped(model):
+    return _freeze_exported(model) if structure is None else _freeze(model, structure, specs)
 
+
+def freeze_like(model: Model, inputs: Any) -> FrozenModel:
+  """Returns a Keras model as `freeze` does; `inputs` are some for a model that declares none.
+
+  Args:
+    model: a built Keras model, pruned or not. It does not change.
+    inputs: arrays in the structure in which the model takes them, one example per row.
+
+  Raises:
+    errors.LayerError, errors.ConversionError: see `freeze`.
+  """
+  if backend.inputs_of(model) is not None:
+    return freeze(model)
+  _check_built(model)
+  arrays = [np.asarray(each) for each in tensorflow.nest.flatten(inputs)]
+  specs = [tensorflow.TensorSpec(
+      [None, *array.shape[1:]], tf.float32 if array.dtype.kind == 'f' else array.dtype,
+      'inputs' if len(arrays) == 1 else 'inputs_%d' % index)
+           for index, array in enumerate(arrays)]
+  with stripped(model):
+    return _freeze(model, inputs, specs)
+
+
+def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
+  """Returns a model as a graph of constants.
+
+  Args:
+    model: a built model without masks.
+    structure: its inputs, in the structure in which it takes them.
+    specs: a TensorSpec for each input, in the order of the structure.
+  """
   def call(*inputs: Any) -> Any:
     return model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
 
@@ -123,12 +152,13 @@ def _freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]],
   values = [np.asarray(known.get(id(each), each)) for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session() as session:
-    bound, loads, taken = {}, [], set()  # type: ignore[var-annotated]
+    bound, loads, found = {}, [], {}  # type: ignore[var-annotated]
     inner = function.inputs[len(function.inputs) - len(captured):]
     for placeholder, each, value in zip(inner, captured, values):
       if id(each) in known:
         # In Keras 2 the weights of two layers with cells may have the same name.
-        name = _free(_op_name(variables.variable_name(known[id(each)])), taken)
+        name = _free(_op_name(variables.variable_name(known[id(each)])), found)
+        found[name] = known[id(each)]
         made = tf.get_variable(name, value.shape, tf.as_dtype(value.dtype), use_resource=True)
         bound[placeholder.name] = made.handle
         loads.append((made, value))
@@ -146,7 +176,7 @@ def _freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]],
     graph_def = freeze_lib.graph_def_from_session(session, outputs)
   placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
   inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]
-  return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs)
+  return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found)
 
 
 def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
@@ -170,13 +200,12 @@ def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
   return specs
 
 
-def _free(name: str, taken: Set[str]) -> str:
-  """Returns a name that is not taken, 'a/kernel' or 'a/kernel_1', and adds it to `taken`."""
+def _free(name: str, taken: Container[str]) -> str:
+  """Returns a name that is not taken, 'a/kernel' or 'a/kernel_1'."""
   free, number = name, 0
   while free in taken:
     number += 1
     free = '%s_%d' % (name, number)
-  taken.add(free)
   return free
 
 
@@ -189,7 +218,7 @@ def _freeze_exported(model: Model) -> FrozenModel:
   with tempfile.TemporaryDirectory() as folder:
     _export(model, os.path.join(folder, 'model'))
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
-  signature = signatures.get(saved_model.SERVING, sorted(signatures.items())[0][1])
+  signature = saved_model.default_signature(signatures)
   return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
                      [info.name for _, info in sorted(signature.outputs.items())])
 

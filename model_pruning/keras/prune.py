@@ -12,6 +12,7 @@ from absl import logging
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
 from model_pruning.keras import exactness
 from model_pruning.keras import masks
@@ -40,7 +41,7 @@ _LAYER_ARGUMENTS = ('batch_input_shape', 'dtype', 'input_shape', 'name', 'traina
 
 def prune_low_magnitude(
     to_prune: Any,
-    pruning_schedule: Union[PruningSchedule, HParams, str] = _HALF,
+    pruning_schedule: Union[PruningSchedule, HParams, PruningSpec, str] = _HALF,
     block_size: Sequence[int] = (1, 1), block_pooling_type: str = 'AVG',
     pruning_policy: Optional[PruningPolicy] = None,
     sparsity_m_by_n: Optional[Tuple[int, int]] = None, in_place: Optional[bool] = None,

@@ -39,7 +39,8 @@ class Settings:
   schedule: Optional[PruningSchedule] = None
 
   @classmethod
-  def create(cls, schedule: Union[PruningSchedule, HParams, str], block_size: Sequence[int],
+  def create(cls, schedule: Union[PruningSchedule, HParams, PruningSpec, str],
+             block_size: Sequence[int],
              block_pooling_type: str, sparsity_m_by_n: Optional[Tuple[int, int]],
              hparams: Union[HParams, str, None]) -> 'Settings':
     """Returns the settings for these arguments of prune_low_magnitude.

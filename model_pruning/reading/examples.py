@@ -27,6 +27,18 @@ def read(path: AnyPath) -> Any:
     errors.ModelFileError: the file cannot be read, holds something else, or declares
       larger arrays than it contains.
   """
+  found = columns(path)
+  if not isinstance(found, dict):
+    return list(found)
+  return [{name: column[i] for name, column in found.items()}
+          for i in range(len(next(iter(found.values()))))]
+
+
+def columns(path: AnyPath) -> Any:
+  """Returns the inputs in a file as an array; for a .npz file, as a dict of arrays by input.
+
+  Args, Raises: see `read`.
+  """
   path = inputs.check(path)
   try:
     _check_size(path)
@@ -34,20 +46,19 @@ def read(path: AnyPath) -> Any:
     if not hasattr(arrays, 'files'):
       if not arrays.ndim:
         raise ValueError('it holds a single number')
-      return list(arrays)
+      return arrays
     with arrays:
-      columns = {name: arrays[name] for name in arrays.files}
-    if not columns or any(not column.ndim for column in columns.values()):
-      raise ValueError('it holds %s' % ('single numbers' if columns else 'nothing'))
+      found = {name: arrays[name] for name in arrays.files}
+    if not found or any(not column.ndim for column in found.values()):
+      raise ValueError('it holds %s' % ('single numbers' if found else 'nothing'))
   except Exception as error:  # NumPy raises OSError, and errors of zipfile and pickle.
     raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
         path, errors.first_line(error))) from error
-  lengths = {name: len(column) for name, column in columns.items()}
+  lengths = {name: len(column) for name, column in found.items()}
   if len(set(lengths.values())) != 1:
     raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
         path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
-  return [{name: column[i] for name, column in columns.items()}
-          for i in range(next(iter(lengths.values())))]
+  return found
 
 
 def _check_size(path: str) -> None:

@@ -20,7 +20,7 @@ PACKAGE = 'model_pruning'
 ORDER = (
     'version', 'errors', 'names',  # These three import nothing of the package.
     'util', 'compat', 'hparams', 'schedules', 'engine', 'reading', 'export', 'reporting',
-    'graph', 'keras',  # The two APIs; neither imports the other.
+    'calibration', 'graph', 'keras',  # The two APIs; neither imports the other.
     'one_shot', 'cli', 'strip_pruning_vars', '__main__', '__init__',
     'python',  # Re-exports for legacy code, which nothing else imports.
 )

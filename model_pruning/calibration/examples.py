@@ -1,0 +1,232 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Examples of a model's inputs: checks them, and yields them in batches, as often as needed."""
+
+import os
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.reading import examples as files_of_examples
+from model_pruning.util.types import Array
+from model_pruning.util.types import DType
+from model_pruning.util.types import Shape
+
+FEWEST = 8
+ENOUGH = 256
+
+Batch = Dict[str, Array]
+
+
+class Input(NamedTuple):
+  """An input of a model.
+
+  Attributes:
+    name: name of its placeholder, or of the input of the Keras model.
+    dtype: its TensorFlow dtype.
+    shape: its static shape; the first dimension counts examples.
+  """
+  name: str
+  dtype: DType
+  shape: Shape
+
+
+class Examples:
+  """Examples of the inputs of a model.
+
+  Attributes:
+    count: number of examples.
+    fixed: the number of examples that the model takes at a time; None for any number.
+  """
+
+  def __init__(self, examples: Any, inputs: List[Input]) -> None:
+    """Reads all examples once, to check them.
+
+    Args:
+      examples: an array with an example per row; a dict of arrays by the names of the inputs; a
+        list with the array of each input; the path of a .npy or .npz file; or batches of any of
+        these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A pair
+        (inputs, labels), as Keras trains on, counts as its inputs.
+      inputs: the inputs of the model.
+
+    Raises:
+      errors.ExamplesError: the examples do not fit the inputs, have values that are not finite, or
+        are too few.
+    """
+    self._inputs = inputs
+    if not inputs:
+      raise errors.ExamplesError('The model has no inputs for examples; name them (inputs=, '
+                                 '--inputs)')
+    sizes = {size for size in (_batch_size(each.shape) for each in inputs) if size}
+    self.fixed: Optional[int] = min(sizes) if sizes else None
+    self._source = self._source_of(examples)
+    self.count = 0
+    for batch in self._source():
+      lengths = {name: len(array) for name, array in batch.items()}
+      if len(set(lengths.values())) > 1:
+        raise errors.ExamplesError('The examples of the inputs differ in number: %s' % ', '.join(
+            '%s has %d' % item for item in sorted(lengths.items())))
+      self._check_finite(batch, self.count)
+      self.count += next(iter(lengths.values()))
+    if self.count < FEWEST:
+      raise errors.ExamplesError(
+          'There are %d examples, too few to refit layers to; give at least %d, better %d, which '
+          'look like the inputs that the model will see' % (self.count, FEWEST, ENOUGH))
+    if self.fixed and self.count < self.fixed:
+      raise errors.ExamplesError(
+          'There are %d examples, but the model takes %d at a time' % (self.count, self.fixed))
+
+  def batches(self, size: int) -> Iterator[Batch]:
+    """Yields {name of an input: array}, with up to `size` examples each.
+
+    A model with a fixed batch size gets batches of this size; examples left over at the end are
+    dropped.
+    """
+    size = self.fixed or size
+    waiting: List[Batch] = []
+    length = 0
+    for batch in self._source():
+      waiting.append(batch)
+      length += len(next(iter(batch.values())))
+      if length < size:
+        continue
+      joined = _joined(waiting)
+      for begin in range(0, length - size + 1, size):
+        yield {name: array[begin:begin + size] for name, array in joined.items()}
+      rest = length % size
+      waiting = [{name: array[length - rest:] for name, array in joined.items()}] if rest else []
+      length = rest
+    if length and not self.fixed:
+      yield _joined(waiting)
+
+  def part(self, begin: float, end: float) -> 'Examples':
+    """Returns the examples from one fraction of their number to another, for example 0.5 to 1."""
+    first, last = int(round(begin * self.count)), int(round(end * self.count))
+
+    def source() -> Iterator[Batch]:
+      position = 0
+      for batch in self._source():
+        length = len(next(iter(batch.values())))
+        inside = slice(max(first - position, 0), max(last - position, 0))
+        if position < last and position + length > first:
+          yield {name: array[inside] for name, array in batch.items()}
+        position += length
+
+    part = object.__new__(Examples)
+    part._inputs, part.fixed, part._source = self._inputs, self.fixed, source
+    part.count = last - first
+    return part
+
+  def _source_of(self, examples: Any) -> Callable[[], Iterator[Batch]]:
+    """Returns a function that yields the examples from the first to the last."""
+    if isinstance(examples, (str, bytes, os.PathLike)):
+      examples = files_of_examples.columns(examples)
+    if self._is_batch(examples):
+      batch = self._batch(examples)
+      return lambda: iter([batch])
+    if callable(examples) and not hasattr(examples, '__iter__'):
+      return lambda: map(self._batch, self._element(examples()))
+    if not hasattr(examples, '__iter__'):
+      raise errors.ExamplesError(
+          'The examples are %s; expected an array, a dict of arrays by input (%s), or batches of '
+          'these' % (type(examples).__name__, ', '.join(each.name for each in self._inputs)))
+    if iter(examples) is examples:  # Can be read only once, but every layer needs them.
+      examples = list(examples)
+    return lambda: map(self._batch, self._element(examples))
+
+  def _element(self, batches: Iterable[Any]) -> Iterator[Any]:
+    for batch in batches:
+      # Keras trains on (inputs, labels) and on (inputs, labels, weights).
+      yield batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
+
+  def _is_batch(self, examples: Any) -> bool:
+    """Whether `examples` are arrays, and not batches of arrays."""
+    if isinstance(examples, Mapping) or _is_array(examples):
+      return True
+    if not isinstance(examples, (list, tuple)) or not examples:
+      return False
+    if len(self._inputs) > 1:
+      return len(examples) == len(self._inputs) and all(map(_is_array, examples))
+    # A list of single examples, or one array in a list.
+    rank = self._inputs[0].shape.rank
+    return rank is not None and all(
+        _is_array(each) and np.ndim(each) == rank - 1 for each in examples)
+
+  def _batch(self, batch: Any) -> Batch:
+    """Returns a batch by the names of the inputs, after checking it."""
+    names = [each.name for each in self._inputs]
+    if isinstance(batch, Mapping):
+      for name in batch:
+        if name.split(':')[0] not in names:
+          raise errors.ExamplesError('There are examples for %r%s, which is no input of the model; '
+                                     'its inputs are: %s' % (
+                                         name, errors.nearest(name, names), ', '.join(names)))
+      given = {name.split(':')[0]: value for name, value in batch.items()}
+      missing = [name for name in names if name not in given]
+      if missing:
+        raise errors.ExamplesError('There are no examples for the input %s; give them by name, in '
+                                   'a dict or a .npz file, for: %s' % (
+                                       missing[0], ', '.join(names)))
+    elif len(names) == 1:
+      given = {names[0]: batch}
+    elif isinstance(batch, (list, tuple)) and len(batch) == len(names):
+      given = dict(zip(names, batch))
+    else:
+      raise errors.ExamplesError(
+          'The model has %d inputs (%s), but there is one array; give the examples by name, in a '
+          'dict or a .npz file' % (len(names), ', '.join(names)))
+    return {each.name: _fitted(given[each.name], each) for each in self._inputs}
+
+  def _check_finite(self, batch: Batch, before: int) -> None:
+    for name, array in batch.items():
+      if array.dtype.kind not in 'fc' and array.dtype.name != 'bfloat16':
+        continue
+      wrong = ~np.isfinite(array.astype(np.float32)).reshape([len(array), -1]).all(axis=1)
+      if wrong.any():
+        raise errors.ExamplesError(
+            '%d of the examples of %s have values that are NaN or infinite, first example %d '
+            '(counted from 0); leave them out' % (
+                wrong.sum(), name, before + int(np.flatnonzero(wrong)[0])))
+
+
+def _batch_size(shape: Shape) -> Optional[int]:
+  return shape.as_list()[0] if shape.rank else None
+
+
+def _is_array(value: Any) -> bool:
+  return hasattr(value, '__array__') and hasattr(value, 'shape')
+
+
+def _joined(batches: List[Batch]) -> Batch:
+  if len(batches) == 1:
+    return batches[0]
+  return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _fitted(value: Any, each: Input) -> Array:
+  """Returns the examples of one input as an array of its dtype, after checking them."""
+  try:
+    array = np.asarray(value)
+  except (ValueError, TypeError) as error:
+    raise errors.ExamplesError('The examples of %s are no array (%s)' % (
+        each.name, errors.first_line(error))) from error
+  wanted = each.dtype.as_numpy_dtype
+  if array.dtype != np.dtype(wanted):
+    # Floats of any width fit a floating input, and so do integers, but nothing else does.
+    fits = array.dtype.kind in 'iuf' and (
+        each.dtype.is_floating or each.dtype.is_integer and array.dtype.kind in 'iu')
+    if not fits:
+      raise errors.ExamplesError('The examples of %s have dtype %s, but the model takes %s' % (
+          each.name, array.dtype, each.dtype.name))
+    array = array.astype(wanted)
+  rank = each.shape.rank
+  if rank is None:
+    return array
+  expected = each.shape.as_list()
+  if array.ndim != rank or any(
+      dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):
+    shown = ', '.join('any' if dim is None else str(dim) for dim in [None] + expected[1:])
+    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes [%s]' % (
+        each.name, list(array.shape), shown))
+  return array

@@ -1,0 +1,260 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""A model twice in one graph, dense and pruned, run side by side on examples."""
+
+import dataclasses
+from typing import (Any, Container, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
+                    Tuple)
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.calibration import designs
+from model_pruning.calibration import wiring
+from model_pruning.calibration.examples import Examples
+from model_pruning.calibration.examples import Input
+from model_pruning.calibration.moments import Moments
+from model_pruning.calibration.wiring import Layer
+from model_pruning.calibration.wiring import Wiring
+from model_pruning.compat import tf
+from model_pruning.reading import sources
+from model_pruning.reading import tensors
+from model_pruning.reading.inlining import inline
+from model_pruning.util.types import Array
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import Tensor
+
+_PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+_DENSE, _PRUNED = 'dense', 'pruned'
+
+# The most rows of a layer's inputs that are used. Convolutions have one for each position.
+ROWS = 1 << 14
+# The most memory for the second moments of one layer, and for the rows of one batch.
+_MOST_MOMENTS = 2 << 30
+_MOST_ROWS = 128 << 20
+_MOST_AT_ONCE = 64
+
+
+def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
+  """Returns the part of a graph that the outputs need, without calls of functions.
+
+  Args:
+    graph_def: a GraphDef. It is not changed.
+    outputs: names of the outputs, of operations or tensors.
+
+  Raises:
+    errors.OutputNodeError: an output is not in the graph.
+  """
+  inlined = inline(graph_def)
+  names = [wiring.source(name) for name in outputs]
+  sources.check_outputs([node.name for node in graph_def.node], names)
+  # An output that is a call is the result of a node of the function.
+  known = {node.name for node in inlined.node}
+  for index, name in enumerate(names):
+    if name not in known:
+      raise errors.OutputNodeError(
+          'The output %r is the call of a function; name an operation that takes its result, for '
+          'example tf.identity(outputs, "outputs")' % outputs[index])
+  nodes = {node.name: node for node in inlined.node}
+  needed, pending = set(), list(names)
+  while pending:
+    name = pending.pop()
+    if name not in needed:
+      needed.add(name)
+      pending.extend(wiring.source(text) for text in nodes[name].input)
+  result = tf.GraphDef(versions=inlined.versions, library=inlined.library)
+  result.node.extend(node for node in inlined.node if node.name in needed)
+  return result
+
+
+class _Rows(NamedTuple):
+  """The inputs and outputs of a layer as tensors: see designs.Design."""
+  design: designs.Design
+  sampled: Sequence[Tensor]
+  count: Tensor
+
+
+class Networks:
+  """A graph of constants, and a copy of it whose weights can be changed.
+
+  Attributes:
+    inputs: the inputs of the model.
+    layers: the layers, in the order of the data. Those that cannot be refitted say why.
+  """
+
+  def __init__(self, graph_def: GraphDef, weights: Sequence[str], inputs: Sequence[str],
+               outputs: Sequence[str], variables: Optional[Container[str]] = None) -> None:
+    """Builds both.
+
+    Args:
+      graph_def: a GraphDef of constants, without masks.
+      weights: names of the constants to prune.
+      inputs: names of the placeholders for examples; [] for all that the outputs need.
+      outputs: names of the outputs, of operations or tensors.
+      variables: names of the constants that may change besides weights, such as biases; None for
+        all.
+
+    Raises:
+      errors.OutputNodeError: an input or output is not in the graph.
+      errors.ModelFileError: TensorFlow cannot use the graph.
+    """
+    graph_def = needed_for(graph_def, outputs)
+    self._wiring = Wiring(graph_def)
+    given = [wiring.source(name) for name in inputs] or [
+        node.name for node in graph_def.node if node.op in _PLACEHOLDERS]
+    if given:
+      sources.check_outputs(list(self._wiring.nodes), given)
+    self.layers = [
+        layer if layer.shift is None or variables is None or layer.shift.constant in variables
+        else dataclasses.replace(layer, shift=None) for layer in self._wiring.layers(weights)]
+    self._graph = tf.Graph()
+    with self._graph.as_default(), sources.by_tensorflow('the graph'):
+      tf.import_graph_def(graph_def, name=_DENSE)
+      self.inputs = [Input(name, tensor.dtype, tensor.shape) for name, tensor in (
+          (name, self._tensor(_DENSE, name)) for name in given)]
+      self._loads: Dict[str, Tuple[Any, Tensor]] = {}
+      self._import_pruned(graph_def)
+      self._outputs = [[self._tensor(prefix, name) for name in outputs]
+                       for prefix in (_DENSE, _PRUNED)]
+      self._most = tf.placeholder(tf.int64, [])
+      self._offset = tf.placeholder(tf.float64, [])
+      self._rows: Dict[str, _Rows] = {}
+      self.layers = [self._with_rows(layer) for layer in self.layers]
+    self._session = tf.Session(graph=self._graph)
+
+  def close(self) -> None:
+    """Ends the session."""
+    self._session.close()
+
+  def __enter__(self) -> 'Networks':
+    return self
+
+  def __exit__(self, *unused: Any) -> None:
+    self.close()
+
+  def dense(self, constant: str) -> Array:
+    """Returns the value of a constant in the dense model."""
+    tensor = self._wiring.nodes[constant].attr['value'].tensor
+    return np.asarray(tensors.to_array(tensor, constant))
+
+  def shift_of(self, layer: Layer) -> Optional[wiring.Shift]:
+    """Returns the constant that can absorb a change of the mean of a layer's outputs, if any."""
+    if layer.shift is None or layer.op not in self._rows:
+      return None
+    design = self._rows[layer.op].design
+    size = int(np.prod(self._wiring.shape_of(layer.shift.constant) or (1,), dtype=np.int64))
+    fits = size == design.groups * design.outputs.shape.as_list()[2]
+    return layer.shift if fits and design.outputs_last else None
+
+  def design_of(self, layer: Layer) -> designs.Design:
+    """Returns a layer that can be refitted as matrix products."""
+    return self._rows[layer.op].design
+
+  def set(self, values: Mapping[str, Array]) -> None:
+    """Changes constants of the pruned model."""
+    for name, value in values.items():
+      load, placeholder = self._loads[name]
+      value = np.asarray(value, placeholder.dtype.as_numpy_dtype)
+      self._session.run(load, {placeholder: value.reshape(placeholder.shape.as_list())})
+
+  def reset(self) -> None:
+    """Makes the pruned model equal to the dense one."""
+    self.set({name: self.dense(name) for name in self._loads})
+
+  def moments(self, layer: Layer, examples: Examples, rows: int = ROWS) -> Moments:
+    """Returns the moments of a layer's inputs as pruned so far, and of its dense outputs.
+
+    Args:
+      layer: a layer that can be refitted.
+      examples: the examples.
+      rows: the most rows to use; of larger layers, rows spread evenly over all batches.
+    """
+    made = self._rows[layer.op]
+    groups, inputs, outputs = _dims(made.design)
+    total = Moments.zeros(groups, inputs, outputs)
+    size = self._batch_size(made, examples)
+    for number, batch in enumerate(examples.batches(size)):
+      here = len(next(iter(batch.values())))
+      feed = self._feed(batch)
+      feed[self._most] = max(1, rows * here // examples.count)
+      feed[self._offset] = number * 0.7548776662466927 % 1.0
+      total.add(*self._session.run(made.sampled, feed))
+    return total
+
+  def outputs(self, examples: Examples, pruned: bool = True) -> Iterator[List[Array]]:
+    """Yields, batch by batch, the outputs of the pruned or the dense model."""
+    for batch in examples.batches(_MOST_AT_ONCE):
+      yield self._session.run(self._outputs[int(pruned)], self._feed(batch))
+
+  # ---- Building. ----
+
+  def _tensor(self, prefix: str, name: str) -> Tensor:
+    return self._graph.get_tensor_by_name('%s/%s' % (prefix, name if ':' in name else name + ':0'))
+
+  def _tunable(self) -> List[str]:
+    shifts = [layer.shift.constant for layer in self.layers if layer.shift is not None]
+    return list(dict.fromkeys([layer.weight for layer in self.layers if layer.shape] + shifts))
+
+  def _import_pruned(self, graph_def: GraphDef) -> None:
+    copy = tf.GraphDef()
+    copy.CopyFrom(graph_def)
+    tunable = set(self._tunable())
+    replaced = {each.name: self._tensor(_DENSE, each.name) for each in self.inputs}
+    for node in copy.node:
+      kept = [text for text in node.input if not (
+          text.startswith('^') and wiring.source(text) in tunable)]
+      del node.input[:]
+      node.input.extend(kept)
+      if node.name not in tunable:
+        continue
+      shape, dtype = self._wiring.shape_of(node.name), tf.as_dtype(node.attr['dtype'].type)
+      node.op = 'Placeholder'
+      del node.attr['value']
+      variable = tf.get_variable(node.name.strip('/_.') or 'weight', shape, dtype,
+                                 initializer=tf.zeros_initializer(), use_resource=True)
+      value = tf.placeholder(dtype, shape)
+      self._loads[node.name] = (variable.assign(value).op, value)
+      replaced[node.name] = variable.read_value()
+    used = {wiring.source(text) for node in copy.node for text in node.input}
+    tf.import_graph_def(copy, {name + ':0': tensor for name, tensor in replaced.items()
+                               if name in used}, name=_PRUNED)
+
+  def _with_rows(self, layer: Layer) -> Layer:
+    """Returns the layer; adds its rows to the graph, or says why it has none."""
+    if layer.reason:
+      return layer
+    try:
+      pruned, dense = (designs.design_of(self._graph.get_operation_by_name(
+          '%s/%s' % (prefix, layer.op)), layer.operand) for prefix in (_PRUNED, _DENSE))
+    except designs.UnsupportedLayerError as error:
+      return dataclasses.replace(layer, reason=str(error))
+    groups, inputs, outputs = _dims(pruned)
+    if Moments.bytes(groups, inputs, outputs) > _MOST_MOMENTS:
+      return dataclasses.replace(
+          layer, reason='it has %s inputs, whose second moments would take %.1f GB' % (
+              '{:,}'.format(inputs), Moments.bytes(groups, inputs, outputs) / 2**30))
+    rows = designs.sampled([pruned.inputs, dense.outputs], self._most, self._offset)
+    self._rows[layer.op] = _Rows(pruned, [tf.cast(each, tf.float32) for each in rows],
+                                 tf.shape(pruned.inputs)[0])
+    return layer
+
+  # ---- Running. ----
+
+  def _feed(self, batch: Mapping[str, Array]) -> Dict[Any, Any]:
+    return {self._tensor(_DENSE, name): array for name, array in batch.items()}
+
+  def _batch_size(self, made: _Rows, examples: Examples) -> int:
+    """Returns how many examples at a time keep the rows of a layer in the allowed memory."""
+    groups, inputs, outputs = _dims(made.design)
+    first = next(examples.batches(1))
+    here = len(next(iter(first.values())))
+    count = int(self._session.run(made.count, self._feed(first)))
+    row = 4 * groups * (inputs + outputs)
+    return int(np.clip(_MOST_ROWS * here // max(count * row, 1), 1, _MOST_AT_ONCE))
+
+
+def _dims(design: designs.Design) -> Tuple[int, int, int]:
+  """Returns the numbers of groups, inputs and outputs of a layer."""
+  inputs, outputs = (int(each.shape.as_list()[2]) for each in (design.inputs, design.outputs))
+  return design.groups, inputs, outputs
+

@@ -1,0 +1,44 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Shows the progress of work on the layers of a model, if it takes longer than a second."""
+
+import contextlib
+import time
+from typing import Any, Callable, Iterator
+
+from absl import logging
+import tqdm
+
+_LONG = 1.0  # Seconds before anything is shown.
+
+
+@contextlib.contextmanager
+def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callable[[str], None]]:
+  """Yields a function to call after each layer, with a text about it.
+
+  A terminal gets a bar, which disappears at the end; otherwise the log gets a line for each layer.
+
+  Args:
+    total: number of layers.
+    show: whether to show anything.
+    unit: the noun for one piece of the work.
+  """
+  bar: Any = None
+  started, done = time.monotonic(), 0
+
+  def advance(text: str) -> None:
+    nonlocal bar, done
+    done += 1
+    logging.info('%s %d of %d, %s', unit, done, total, text)
+    if not show or time.monotonic() - started < _LONG:
+      return
+    if bar is None:
+      bar = tqdm.tqdm(total=total, unit=unit, leave=False, disable=None, dynamic_ncols=True)
+    bar.n = done
+    bar.set_postfix_str(text)
+
+  try:
+    yield advance
+  finally:
+    if bar is not None:
+      bar.close()

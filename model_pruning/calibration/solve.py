@@ -1,0 +1,79 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Least squares over the kept elements of a matrix alone."""
+
+import numpy as np
+
+from model_pruning.util.types import Array
+
+# The ridge is this fraction of the mean of the diagonal of the inputs' second moments.
+RIDGE = 0.01
+
+_MOST_STEPS = 200
+_TOLERANCE = 1e-4  # Of the residual, as a fraction of the right-hand side.
+_USUAL_STEPS = 40  # Steps of conjugate gradients to expect, when it is compared with elimination.
+_COLUMNS = 512  # Solved at a time, to bound the memory.
+
+
+def refit(gram: Array, cross: Array, dense: Array, mask: Array, exact: bool = False) -> Array:
+  """Returns the masked matrix W with the smallest error on the examples.
+
+  It minimizes ||X W - Y||^2 + ridge ||W - dense||^2 over the elements that the mask keeps; all
+  others are 0. Each column is a problem of its own: a linear system of its kept rows, which is the
+  optimal update of Optimal Brain Surgeon (Hassibi and Stork, 1993) for all removed elements at
+  once. It is solved by elimination if few rows are kept, and otherwise, for many columns at once,
+  by conjugate gradients with Jacobi preconditioning, projected on the mask.
+
+  Args:
+    gram: X^T X, float64 [inputs, inputs].
+    cross: X^T Y, float64 [inputs, outputs].
+    dense: the matrix before pruning, [inputs, outputs].
+    mask: bool [inputs, outputs], True for the elements to keep.
+    exact: whether to eliminate even where conjugate gradients are faster.
+
+  Returns:
+    float64 [inputs, outputs].
+  """
+  size = len(gram)
+  ridge = RIDGE * np.trace(gram) / max(size, 1)
+  if not ridge:  # The inputs are always zero, so nothing is known about the weights.
+    return np.where(mask, dense, 0).astype(np.float64)
+  system = gram + ridge * np.eye(size)
+  right = cross + ridge * dense
+  kept = mask.sum(axis=0)
+  eliminate = exact | (2 / 3 * kept.astype(np.float64)**3 < 2.0 * _USUAL_STEPS * size**2)
+  result = np.zeros(mask.shape, np.float64)
+  for column in np.flatnonzero(eliminate & (kept > 0)):
+    rows = np.flatnonzero(mask[:, column])
+    result[rows, column] = np.linalg.solve(system[np.ix_(rows, rows)], right[rows, column])
+  others = np.flatnonzero(~eliminate)
+  for begin in range(0, len(others), _COLUMNS):
+    columns = others[begin:begin + _COLUMNS]
+    keep = mask[:, columns].astype(np.float64)
+    result[:, columns] = _conjugate_gradients(
+        system, right[:, columns], dense[:, columns] * keep, keep)
+  return result
+
+
+def _conjugate_gradients(system: Array, right: Array, start: Array, keep: Array) -> Array:
+  """Solves system @ x = right for each column, with x and the residual zero outside of `keep`."""
+  inverse = 1 / np.diag(system)[:, np.newaxis]
+  solution = start.astype(np.float64)
+  residual = (right - system @ solution) * keep
+  enough = _TOLERANCE**2 * np.sum((right * keep)**2, axis=0)
+  direction = inverse * residual
+  size = np.sum(residual * direction, axis=0)
+  for _ in range(_MOST_STEPS):
+    if np.all(np.sum(residual**2, axis=0) <= enough):
+      break
+    image = (system @ direction) * keep
+    curvature = np.sum(direction * image, axis=0)
+    # A column that is solved has no direction left.
+    step = np.divide(size, curvature, out=np.zeros_like(size), where=curvature > 0)
+    solution += step * direction
+    residual -= step * image
+    scaled = inverse * residual
+    before, size = size, np.sum(residual * scaled, axis=0)
+    direction = scaled + np.divide(size, before, out=np.zeros_like(size),
+                                   where=before > 0) * direction
+  return solution

@@ -1,0 +1,126 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""prune_trained: prunes a trained model at once, and refits it to examples."""
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from absl import logging
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.calibration.reconstruct import reconstruct
+from model_pruning.calibration.reconstruct import Reconstruction
+from model_pruning.calibration.result import not_refitted
+from model_pruning.hparams.hparam import HParams
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.keras import backend
+from model_pruning.keras import exporting
+from model_pruning.keras.files import quietly
+from model_pruning.keras.masks import PrunedWeight
+from model_pruning.keras.policies import PruningPolicy
+from model_pruning.keras.prune import prune_low_magnitude
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.updates import MaskUpdater
+from model_pruning.util.types import Array
+from model_pruning.util.types import Model
+
+_STEP = 1  # The step at which the schedule of `at_once` has reached its targets.
+
+
+def prune_trained(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any = None,
+                  pruning_policy: Optional[PruningPolicy] = None,
+                  in_place: Optional[bool] = None) -> Any:
+  """Returns a trained model, pruned to its target sparsities without training.
+
+      pruned = prune_trained(model, 'target_sparsity=0.9,sparsity_distribution=lamp', images[:256])
+      pruned.evaluate(...)
+      model = strip_pruning(pruned)
+
+  With examples, the kept weights and the biases are refitted, layer after layer, so that the
+  pruned model reproduces the outputs of the trained one; see model_pruning.calibration. No labels
+  are needed. The result has masks: it can be trained on, with UpdatePruningStep, at its targets.
+  Layers that cannot be refitted are only masked; a warning in the log names them.
+
+  Args:
+    model: a built Keras model without masks.
+    hparams: an HParams object or string, as in prune_low_magnitude. Steps in it have no effect.
+    x: examples of inputs, one per row: an array, a list or dict of arrays, a tf.data.Dataset or
+      other batches. 256 are usually enough. None only masks the weights.
+    pruning_policy, in_place: see prune_low_magnitude.
+
+  Raises:
+    errors.LayerError: the model is not built, is pruned already, or has a layer whose weights to
+      prune are unknown.
+    errors.ExamplesError: the examples do not fit the model, or are too few.
+    errors.SpecError, errors.MapError, errors.BlockError: the hyperparameters are invalid, or do not
+      fit the weights.
+    errors.CloneError, errors.ConversionError, errors.PolicyError: see prune_low_magnitude and
+      to_saved_model.
+  """
+  if not isinstance(model, backend.keras.Model) or not model.built:
+    raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
+                            'first' % (model,))
+  if pruned_layers(model):
+    raise errors.LayerError('Model %s is pruned already; strip_pruning() it first, or train it on' %
+                            model.name)
+  spec = at_once(PruningSpec.create(hparams))
+  pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy, in_place=in_place)
+  layers = pruned_layers(pruned)
+  if not layers:
+    return pruned  # A warning has said so.
+  with quietly():
+    frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
+  before = [np.asarray(variable) for variable in pruned.variables]
+  try:
+    for layer in layers:
+      layer.pruning.step.assign(_STEP)
+    MaskUpdater(pruned).update(_STEP)
+    if frozen is not None:
+      _refit(pruned, frozen, x)
+  except BaseException:
+    for variable, value in zip(pruned.variables, before):
+      variable.assign(value)
+    raise
+  return pruned
+
+
+def at_once(spec: PruningSpec) -> PruningSpec:
+  """Returns the spec changed so that weights have their targets from the first step on."""
+  return dataclasses.replace(
+      spec, begin_pruning_step=0, end_pruning_step=-1, initial_sparsity=0.0,
+      sparsity_function_begin_step=0, sparsity_function_end_step=_STEP)
+
+
+def _first(x: Any) -> Any:
+  """Returns one batch of inputs, for a model that does not declare them."""
+  if isinstance(x, dict) or hasattr(x, 'shape') or isinstance(x, (list, tuple)):
+    return x
+  batch = next(iter(x() if callable(x) and not hasattr(x, '__iter__') else x))
+  return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
+
+
+def _refit(model: Model, frozen: exporting.FrozenModel, x: Any) -> Reconstruction:
+  """Gives a model with masks the values that fit the examples."""
+  names = {id(variable): name for name, variable in frozen.variables.items()}
+  masks: Dict[str, Array] = {}
+  missing: List[str] = []
+  for record in _records(model):
+    name = names.get(id(record.weight))
+    if name is None:
+      missing.append(record.name)
+    else:
+      masks[name] = np.asarray(record.mask, np.float32)
+  found = reconstruct(frozen.graph_def, masks, x, frozen.inputs, frozen.outputs,
+                      frozen.variables)
+  for name, value in found.values.items():
+    frozen.variables[name].assign(value)
+  reasons: List[Tuple[str, str]] = [(fit.weight, fit.reason) for fit in found.fits if fit.reason]
+  reasons += [(name, 'the model does not use it on these inputs') for name in missing]
+  if reasons:
+    logging.warning('%s: %s', model.name, not_refitted(reasons))
+  return found
+
+
+def _records(model: Model) -> List[PrunedWeight]:
+  return [record for layer in pruned_layers(model) for record in layer.pruning.weights]
