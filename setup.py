@@ -39,7 +39,7 @@ def _description() -> str:
 
 _PLOTS = ['matplotlib']
 _REPORT = ['jinja2'] + _PLOTS
-_EXAMPLES = ['scikit-learn'] + _REPORT
+_EXAMPLES = ['scikit-learn', 'mlxtend'] + _REPORT
 
 setuptools.setup(
     name='model_pruning',

@@ -30,8 +30,7 @@ def define_flags(output_dir: str, steps: int = 1200) -> None:
   """Defines the flags that `main` reads."""
   runs.define_flags(output_dir, steps, batch_size=64, learning_rate=0.002, unit='Images',
                     target=_TARGET)
-  flags.DEFINE_enum('dataset', 'digits', ['digits', 'mnist'],
-                    "scikit-learn's digits, or MNIST, which is downloaded unless cached.")
+  flags.DEFINE_enum('dataset', 'digits', data_lib.DATASETS, data_lib.DATASETS_HELP)
   flags.DEFINE_string('data_path', None, 'A local mnist.npz, for --dataset=mnist.')
 
 

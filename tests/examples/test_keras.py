@@ -31,7 +31,7 @@ def _start(output_dir, *flags):
   environment.pop('TF_CPP_MIN_LOG_LEVEL', None)  # Set for the tests; the example sees to its own.
   return subprocess.Popen(
       [sys.executable, '-m', 'examples.keras.constant_vs_polynomial',
-       '--output_dir=%s' % output_dir] + list(flags), cwd=ROOT, env=environment,
+       '--output_dir=%s' % output_dir, '--dataset=digits'] + list(flags), cwd=ROOT, env=environment,
       stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
 
 
