@@ -118,8 +118,7 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
     return finding_lib.make(
         'empty', found, text, 'One threshold over several weights takes most from those with small '
         'magnitudes: use %s, or give %s a target apart: %s.' % (
-            'sparsity_distribution=erk' if (advice.spec_of(worst) or PruningSpec()).use_tpu
-            else 'sparsity_distribution=lamp', it, advice.targets(wanted)))
+            _instead_of_global(advice.spec_of(worst)), it, advice.targets(wanted)))
   if any(advice.pool_of(weight) for weight in found):
     return finding_lib.make(
         'empty', found, text, 'One threshold over several weights takes most from those with small '
@@ -127,6 +126,12 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
         'target: %s.' % (it, it, advice.targets(wanted)))
   return finding_lib.make('empty', found, text, 'Give %s a lower target: %s.' % (
       it, advice.targets(wanted)))
+
+
+def _instead_of_global(spec: Optional[PruningSpec]) -> str:
+  """Returns the distribution to take if one threshold empties a layer."""
+  one = 'global_pruning=false,' if spec and spec.global_pruning else ''
+  return one + 'sparsity_distribution=' + ('erk' if spec and spec.use_tpu else 'lamp')
 
 
 def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
@@ -216,10 +221,13 @@ def _small_ones(masked: Sequence[WeightReport], advice: Advice) -> List[WeightRe
 def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
   """Finds small layers that are pruned as hard as large ones."""
-  found = [weight for weight in _small_ones(masked, advice) if advice.lowered(weight) is None]
-  if not found:
+  small = _small_ones(masked, advice)
+  found = [weight for weight in small if advice.lowered(weight) is None]
+  # Earlier findings may give them lower targets, but name no distribution.
+  better = _distributions(masked, small, advice)
+  if not found and not better:
     return None
-  found.sort(key=lambda weight: weight.size)
+  found = sorted(found or small, key=lambda weight: weight.size)
   least, largest = found[0], max(masked, key=lambda weight: weight.size)
   rest = '{:,} of {:,}'.format(least.size - least.zeros, least.size)
   if len(found) == 1:
@@ -232,18 +240,23 @@ def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
               if weight is least), None)
   if end:
     text = text[:-1] + ', and is the %s layer, where pruning costs the most accuracy.' % end
+  if advice.lowered(least) is not None:
+    return finding_lib.make('small', found, text, better.rstrip())
   target = 0.0 if end else (least.target or 0) / 2
   advice.note(found, target)
   lower = 'give small layers a lower target (0 leaves a layer dense): %s.' % advice.targets(
       [(weight, target) for weight in found])
-  better = _distributions(masked, least, advice)
   if not better:
     return finding_lib.make('small', found, text, lower[0].upper() + lower[1:])
   return finding_lib.make('small', found, text, better + 'Or ' + lower)
 
 
-def _distributions(masked: Sequence[WeightReport], least: WeightReport, advice: Advice) -> str:
-  """Returns sentences about distributions that spare a small layer; '' if the spec takes none."""
+def _distributions(masked: Sequence[WeightReport], small: Sequence[WeightReport],
+                   advice: Advice) -> str:
+  """Returns sentences about distributions that spare small layers; '' if the spec takes none."""
+  if not small:
+    return ''
+  least = min(small, key=lambda weight: weight.size)
   specs = {advice.spec_of(weight) for weight in masked}
   spec = next(iter(specs)) if len(specs) == 1 else None
   better = distribution_advice.better(spec or PruningSpec())
