@@ -22,6 +22,8 @@ from model_pruning.engine.layout import Layout
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
+from model_pruning.graph.planning import plan_graph as plan_graph
+from model_pruning.graph.planning import sensitivity_of_graph as sensitivity_of_graph
 from model_pruning.graph.trained import at_once
 from model_pruning.graph.trained import chosen
 from model_pruning.graph.trained import mask_once
@@ -91,7 +93,7 @@ def prune_checkpoint(place: AnyPath, path: AnyPath, hparams: Union[HParams, Prun
   fits: Dict[str, Fit] = {}
   if examples is not None:
     records = {name: Weight(name, Layout.whole(source.shapes[name])) for name in names}
-    subject = Subject(frozen, inputs, outputs, records, lambda _: masked.masks, values)
+    subject = Subject(frozen, inputs, outputs, records, values)
     found = refit(subject, masked.masks, spec, examples)
     values.update({name: value for name, value in found.values.items() if name in values})
     fits = {fit.weight: fit for fit in found.fits}

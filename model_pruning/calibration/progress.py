@@ -3,6 +3,7 @@
 """Shows the progress of work on the layers of a model, if it takes longer than a second."""
 
 import contextlib
+import sys
 import time
 from typing import Any, Callable, Iterator
 
@@ -17,7 +18,7 @@ _BETWEEN_LINES = 5.0
 def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callable[[str], None]]:
   """Yields a function to call after each layer, with a text about it.
 
-  A terminal gets a bar, which disappears at the end; otherwise the log gets a line every few seconds.
+  A terminal gets a bar, which disappears at the end; otherwise the log gets a line now and then.
 
   Args:
     total: number of layers.
@@ -32,10 +33,12 @@ def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callab
     done += 1
     if not show or time.monotonic() - started < _LONG:
       return
-    logging.log_every_n_seconds(logging.INFO, '%s %d of %d, %s', _BETWEEN_LINES, unit, done, total,
-                                text)
+    if not sys.stderr.isatty():
+      logging.log_every_n_seconds(logging.INFO, '%s %d of %d, %s', _BETWEEN_LINES, unit, done,
+                                  total, text)
+      return
     if bar is None:
-      bar = tqdm.tqdm(total=total, unit=unit, leave=False, disable=None, dynamic_ncols=True)
+      bar = tqdm.tqdm(total=total, unit=unit, leave=False, dynamic_ncols=True)
     bar.n = done
     bar.set_postfix_str(text)
 

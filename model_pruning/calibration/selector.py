@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the mask of one weight again, by other values, with the engine and pattern of training."""
+"""Chooses the mask of a single weight by other values, with the engine and pattern of training."""
 
 import dataclasses
 from typing import Any, Dict, Mapping, NamedTuple, Optional

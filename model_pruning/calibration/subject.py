@@ -4,7 +4,7 @@
 
 import contextlib
 import dataclasses
-from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Any, Container, Dict, Iterator, Mapping, Optional, Sequence
 
 from model_pruning.calibration.networks import Networks
 from model_pruning.calibration.selector import Selector
@@ -12,7 +12,7 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
 
-Masks = Dict[str, Array]
+Masks = Dict[str, Array]  # By the names of the constants of weights.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,12 @@ class Subject:
     inputs: names of the placeholders for examples; () for all that the outputs need.
     outputs: names of the outputs.
     weights: the weights to prune, records like selector.Weight, by the names of their constants.
-    masks: a function from a spec to the masks of the weights, by the names of their constants.
     variables: names of the constants that may change besides weights; None for all.
   """
   graph_def: GraphDef
   inputs: Sequence[str]
   outputs: Sequence[str]
   weights: Mapping[str, Any]
-  masks: Callable[[PruningSpec], Masks]
   variables: Optional[Container[str]] = None
 
   def networks(self) -> Networks:

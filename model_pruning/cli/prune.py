@@ -6,14 +6,13 @@ import argparse
 import json
 from typing import Any, List, Sequence
 
-from model_pruning import errors
 from model_pruning.cli import shared
+from model_pruning.cli import subjects
 from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import inputs
 from model_pruning.reading import kinds
-from model_pruning.reading import places
 from model_pruning.util import files
 from model_pruning.util import tables
 
@@ -37,23 +36,15 @@ def add_parser(subparsers: Subparsers) -> None:
   shared.add_graph(parser)
   parser.add_argument('hparams', metavar='HPARAMS',
                       help='a value for --pruning_hparams; its steps have no effect')
-  add_weights(parser)
-  add_examples(parser)
+  subjects.add_weights(parser)
+  _add_examples(parser)
   parser.add_argument('--output', required=True, metavar='PATH',
                       help='the model to write, in another folder if it is a checkpoint')
   shared.add_json(parser)
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-  """Adds the arguments that choose weights."""
-  parser.add_argument('--include', metavar='REGEX', help='names of weights to prune (default: in '
-                      'checkpoints %s, otherwise all kernels of layers)' % KERNELS)
-  parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
-
-
-def add_examples(parser: argparse.ArgumentParser, required: bool = False) -> None:
-  """Adds the arguments for examples of inputs."""
-  parser.add_argument('--examples', metavar='FILE', required=required,
+def _add_examples(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--examples', metavar='FILE',
                       help='inputs to refit the weights to: a .npy with an example per row, or a '
                       '.npz with one array per input; no labels; 256 are usually enough')
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
@@ -62,20 +53,18 @@ def add_examples(parser: argparse.ArgumentParser, required: bool = False) -> Non
 
 def run(args: argparse.Namespace) -> None:
   """Writes a pruned model, and prints its sparsities."""
+  show(pruned(args), args)
+
+
+def pruned(args: argparse.Namespace) -> List[Any]:
+  """Writes a pruned model; returns a FittedWeight for each weight."""
   spec = PruningSpec.create(args.hparams)
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
-  kind = kinds.kind_of(inputs.check(args.model))
-  if kind == kinds.CHECKPOINT:
-    places.checkpoint_path(args.model)
-  else:
-    kind = shared.kind_with_masks(args.model)
-  if kind == kinds.GRAPH or kind == kinds.CHECKPOINT and args.examples is not None:
-    shared.check_outputs(kind, args.output_node_names)
+  kind = subjects.check(args)
   if args.examples is not None:
     inputs.check(args.examples)
-  with shared.stage('pruning'):
-    rows = _PRUNED[kind](args, spec)
-  _show(rows, args)
+  shared.load_tensorflow()
+  return _PRUNED[kind](args, spec)
 
 
 def _prune_checkpoint(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
@@ -103,11 +92,6 @@ def _prune_saved_model(args: argparse.Namespace, spec: PruningSpec) -> List[Any]
 def _prune_keras(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
   from model_pruning.keras import files as keras_files
   from model_pruning.keras import trained
-  for name in ('include', 'exclude'):
-    if getattr(args, name):
-      raise errors.SpecError(
-          '--%s does not apply to Keras models, whose layers say which weights can be pruned; to '
-          'leave weights dense, write weight_sparsity_map=[REGEX:0]' % name)
   found = trained.prune_trained_with_rows(keras_files.load(args.model), spec, args.examples)
   keras_files.save(found.model, args.output)
   return found.rows
@@ -117,7 +101,8 @@ _PRUNED = {kinds.CHECKPOINT: _prune_checkpoint, kinds.GRAPH: _prune_graph,
            kinds.SAVED_MODEL: _prune_saved_model, kinds.KERAS: _prune_keras}
 
 
-def _show(rows: Sequence[Any], args: argparse.Namespace) -> None:
+def show(rows: Sequence[Any], args: argparse.Namespace) -> None:
+  """Prints the sparsities and where the model is."""
   from model_pruning.calibration.result import fitted_table
   from model_pruning.util.sparsity_table import sparsity_table
   if args.json:

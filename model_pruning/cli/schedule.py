@@ -1,7 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning schedule`: predicts the mask updates of a run. Needs no TensorFlow without a model.
-"""
+"""`model-pruning schedule`: predicts the mask updates of a run; without TensorFlow if no model."""
 
 import argparse
 import dataclasses

@@ -105,10 +105,15 @@ def stage(name: str) -> Iterator[None]:
 
   First loads TensorFlow if necessary, which takes seconds.
   """
-  with _shown('loading TensorFlow'):
-    importlib.import_module('model_pruning.compat')
+  load_tensorflow()
   with _shown(name):
     yield
+
+
+def load_tensorflow() -> None:
+  """Loads TensorFlow; shows that on a terminal once it takes over a second."""
+  with _shown('loading TensorFlow'):
+    importlib.import_module('model_pruning.compat')
 
 
 @contextlib.contextmanager

@@ -112,13 +112,7 @@ def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)
   weights = {constants[name]: Weight(name, Layout.whole(wiring.shape_of(constants[name]) or ()))
              for name in names}
-
-  def masks(spec: PruningSpec) -> Masks:
-    found = mask_once(_values(subject), spec).masks
-    return {constants[name]: mask for name, mask in found.items()}
-
-  subject = Subject(graph_def, inputs, outputs, weights, masks)
-  return subject
+  return Subject(graph_def, inputs, outputs, weights)
 
 
 def _values(subject: Subject) -> Dict[str, Array]:

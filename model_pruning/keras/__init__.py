@@ -11,6 +11,8 @@ tf_keras and TF_USE_LEGACY_KERAS=1). Importing this package lets Keras read prun
 from model_pruning.keras.callbacks import UpdatePruningStep
 from model_pruning.keras.exporting import to_saved_model
 from model_pruning.keras.exporting import to_tflite
+from model_pruning.keras.planning import plan
+from model_pruning.keras.planning import sensitivity
 from model_pruning.keras.policies import PruneForLatencyOnXNNPack
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.policies import skip_unknown
@@ -31,6 +33,6 @@ from model_pruning.schedules import PruningSchedule
 __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
     'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
-    'SkipUnknown', 'UpdatePruningStep', 'prune_low_magnitude', 'prune_scope',
-    'prune_trained', 'register_prunable_layer', 'report', 'skip_unknown', 'strip_pruning',
-    'to_saved_model', 'to_tflite']
+    'SkipUnknown', 'UpdatePruningStep', 'plan', 'prune_low_magnitude', 'prune_scope',
+    'prune_trained', 'register_prunable_layer', 'report', 'sensitivity', 'skip_unknown',
+    'strip_pruning', 'to_saved_model', 'to_tflite']

@@ -16,7 +16,6 @@ from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.result import fitted_rows
 from model_pruning.calibration.result import FittedWeight
 from model_pruning.calibration.result import not_refitted
-from model_pruning.calibration.subject import Masks
 from model_pruning.calibration.subject import Subject
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
@@ -28,6 +27,7 @@ from model_pruning.keras.plans import Planned
 from model_pruning.keras.plans import plans_of
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.prune import prune_low_magnitude
+from model_pruning.keras.prune import strip_pruning
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.util.sparsity_table import WeightSparsity
@@ -82,12 +82,7 @@ def prune_trained_with_rows(
     pruning_policy: Optional[PruningPolicy] = None,
     in_place: Optional[bool] = None) -> PrunedModel:
   """Prunes a model as prune_trained does, and returns what became of each weight, too."""
-  if not isinstance(model, backend.keras.Model) or not model.built:
-    raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
-                            'first' % (model,))
-  if pruned_layers(model):
-    raise errors.LayerError('Model %s is pruned already; strip_pruning() it first, or train it on' %
-                            model.name)
+  _check(model)
   spec = at_once(PruningSpec.create(hparams))
   pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy, in_place=in_place)
   if not pruned_layers(pruned):
@@ -101,6 +96,15 @@ def prune_trained_with_rows(
       found = _refit(pruned, frozen, spec, x)
   _warn(pruned, found)
   return PrunedModel(pruned, fitted_rows(_rows(pruned), found))
+
+
+def _check(model: Model) -> None:
+  if not isinstance(model, backend.keras.Model) or not model.built:
+    raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
+                            'first' % (model,))
+  if pruned_layers(model):
+    raise errors.LayerError('Model %s is pruned already; strip_pruning() it first, or train it on' %
+                            model.name)
 
 
 def _mask(model: Model, spec: PruningSpec) -> None:
@@ -155,6 +159,25 @@ def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,
       record.name, reason='the model does not use it to predict') for record in _records(model)}
 
 
+def subject_of(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any,
+               pruning_policy: Optional[PruningPolicy] = None) -> Subject:
+  """Returns a trained model, which does not change, as a Subject; see prune_trained.
+
+  A model that cannot be copied is pruned and stripped again.
+  """
+  spec = at_once(PruningSpec.create(hparams))
+  _check(model)
+  pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy)
+  try:
+    if not pruned_layers(pruned):
+      raise errors.LayerError('Model %s has no weights to prune' % model.name)
+    with quietly():
+      return _subject(pruned, exporting.freeze_like(pruned, _first(x)))[0]
+  finally:
+    if pruned is model:
+      strip_pruning(model, in_place=True)
+
+
 def _subject(model: Model, frozen: exporting.FrozenModel
              ) -> Tuple[Subject, Dict[str, PrunedWeight]]:
   """Returns a pruned model as a Subject, and its weights by the names of their constants."""
@@ -166,11 +189,7 @@ def _subject(model: Model, frozen: exporting.FrozenModel
   weights = {constant: planned.get(record.identity) or Planned(record)
              for constant, record in records.items()}
 
-  def masks(spec: PruningSpec) -> Masks:
-    del spec
-    return {constant: np.asarray(record.mask, np.float32) for constant, record in records.items()}
-
-  return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights, masks,
+  return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights,
                  frozen.variables), records
 
 

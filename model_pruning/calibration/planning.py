@@ -1,0 +1,301 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses the sparsity of each weight by what it costs the outputs of the model."""
+
+import dataclasses
+import json
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.calibration import progress
+from model_pruning.calibration.allocation import Allocation
+from model_pruning.calibration.allocation import Choice
+from model_pruning.calibration.examples import Examples
+from model_pruning.calibration.losses import Judge
+from model_pruning.calibration.losses import Loss
+from model_pruning.calibration.networks import needed_for
+from model_pruning.calibration.networks import Networks
+from model_pruning.calibration.reconstruct import reconstruct
+from model_pruning.calibration.selector import Selector
+from model_pruning.calibration.sensitivity import Curve
+from model_pruning.calibration.sensitivity import curves_of
+from model_pruning.calibration.sensitivity import stored_bytes
+from model_pruning.calibration.subject import Subject
+from model_pruning.export.tflite.names import map_key
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.reading import flops
+from model_pruning.reading import nodes as graphs
+from model_pruning.util import tables
+from model_pruning.util.types import Array
+
+_GRID = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
+_STEPS = 8  # Of the search for the highest sparsity with an allowed loss.
+_FITTED = 0.5  # While searching, the first half of the examples is fitted, the rest is judged.
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+  """What a plan is to reach; exactly one is given.
+
+  Attributes:
+    max_loss: the most accuracy that may be lost, or, without labels, the largest fraction of
+      answers that may change, or, for a model without classes, the largest relative error.
+    target_sparsity: the fraction of zeros over all weights.
+    max_bytes: the most bytes of all weights, each stored sparse or dense, whichever is less.
+    max_flops: the most FLOPs per example by kept elements, two per multiply-add.
+  """
+  max_loss: Optional[float] = None
+  target_sparsity: Optional[float] = None
+  max_bytes: Optional[float] = None
+  max_flops: Optional[float] = None
+
+  def __post_init__(self) -> None:
+    given = [(name, value) for name, value in dataclasses.asdict(self).items() if value is not None]
+    if len(given) != 1:
+      raise errors.SpecError('Give exactly one of max_loss, target_sparsity, max_bytes, max_flops; '
+                             'got %s' % (', '.join(name for name, _ in given) or 'none'))
+    (name, value), = given
+    limit = {'max_loss': 1.0, 'target_sparsity': 1.0}.get(name, float('inf'))
+    if not 0 <= value < limit:
+      raise errors.SpecError('Illegal value for %s: %r; it must be %s' % (
+          name, value, 'in [0, 1)' if limit == 1 else '0 or more'))
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedWeight:
+  """The plan for one weight.
+
+  Attributes:
+    name: its name.
+    shape: its shape.
+    sparsity: its target.
+    bytes: its bytes then, stored sparse or dense, whichever is less.
+    flops: its FLOPs per example then; None if they are unknown.
+  """
+  name: str
+  shape: Tuple[int, ...]
+  sparsity: float
+  bytes: int
+  flops: Optional[float]
+
+  @property
+  def size(self) -> int:
+    return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """The sparsity of each weight, and what it is expected to cost.
+
+  Attributes:
+    hparams: the HParams string for a training job or for prune, which take it as it is.
+    weights: one PlannedWeight for each weight, in the order of the data.
+    loss: the loss after pruning and refitting by the plan, on examples that were not fitted.
+    judged: number of these examples.
+  """
+  hparams: str
+  weights: Tuple[PlannedWeight, ...]
+  loss: Loss
+  judged: int
+
+  @property
+  def sparsity(self) -> float:
+    """The fraction of zeros over all weights."""
+    size = sum(weight.size for weight in self.weights)
+    return sum(weight.sparsity * weight.size for weight in self.weights) / max(size, 1)
+
+  @property
+  def bytes(self) -> int:
+    return sum(weight.bytes for weight in self.weights)
+
+  def table(self, width: int = tables.WIDTH) -> str:
+    """Returns a table of the weights, and the expected loss."""
+    rows = [[weight.name, tables.shape_text(weight.shape), tables.fraction(weight.sparsity),
+             '{:,}'.format(int(round(weight.size * (1 - weight.sparsity)))),
+             tables.scaled(weight.bytes, 'B'), tables.scaled(weight.flops)]
+            for weight in self.weights]
+    rows.append(['total', '', tables.fraction(self.sparsity),
+                 '{:,}'.format(sum(int(round(weight.size * (1 - weight.sparsity)))
+                                   for weight in self.weights)),
+                 tables.scaled(self.bytes, 'B'), tables.scaled(_total_flops(self.weights))])
+    text = [tables.fitted(['weight', 'shape', 'sparsity', 'kept', 'bytes', 'FLOP'], rows, width,
+                          left=2), '']
+    text += tables.wrapped(
+        'Expected after pruning and refitting, on %d examples that were not fitted: %s %.4f, '
+        'relative error of the outputs %.4f.' % (
+            self.judged, self.loss.name, self.loss.loss, self.loss.error), width)
+    return '\n'.join(text)
+
+  def to_json(self) -> str:
+    """Returns all numbers as JSON."""
+    return json.dumps({
+        'hparams': self.hparams, 'sparsity': self.sparsity, 'bytes': self.bytes,
+        'flops': _total_flops(self.weights), 'judged_examples': self.judged,
+        'loss': self.loss._asdict(),
+        'weights': [dataclasses.asdict(weight) for weight in self.weights]}, indent=2)
+
+
+def _total_flops(weights: Tuple[PlannedWeight, ...]) -> Optional[float]:
+  known = [weight.flops for weight in weights if weight.flops is not None]
+  return sum(known) if len(known) == len(weights) else None
+
+
+class _Planner:
+  """Chooses sparsities, and tries them."""
+
+  def __init__(self, subject: Subject, networks: Networks, selector: Selector, examples: Examples,
+               labels: Any) -> None:
+    self.networks, self.selector, self._subject = networks, selector, subject
+    self.fitted = examples.part(0, _FITTED)
+    self.judge = Judge(networks, examples, labels, (_FITTED, 1))
+    self.judged = examples.count - self.fitted.count
+    self.curves = curves_of(networks, selector, subject, self.fitted,
+                            Judge(networks, self.fitted), _GRID)
+    self.flops = _flops(subject)
+
+  def allocation(self, resource: str) -> Allocation:
+    """Returns the best sparsities by what they save: 'elements', 'bytes' or 'flops'."""
+    return Allocation({curve.constant: [
+        Choice(point.sparsity, self._saved(curve, point.sparsity, point.bytes, resource),
+               point.loss.error) for point in curve.points] for curve in self.curves})
+
+  def _saved(self, curve: Curve, sparsity: float, stored: int, resource: str) -> float:
+    if resource == 'elements':
+      return sparsity * curve.size
+    if resource == 'flops':
+      return sparsity * (self.flops.get(curve.constant) or 0.0)
+    return self.networks.dense(curve.constant).nbytes - stored
+
+  def masks(self, sparsities: Dict[str, float]) -> Dict[str, Array]:
+    """Returns the masks by the magnitudes of the dense weights."""
+    return {constant: self.selector.choose(constant, self.networks.dense(constant), sparsity)
+            for constant, sparsity in sparsities.items()}
+
+  def loss(self, sparsities: Dict[str, float]) -> Loss:
+    """Returns the loss of the model, pruned and refitted to the first part of the examples."""
+    reconstruct(self.networks, self.masks(sparsities), self.fitted, self.selector, show=False)
+    return self.judge.loss()
+
+  def within_loss(self, most: float) -> Dict[str, float]:
+    """Returns the sparsities that save the most elements with an allowed loss."""
+    allocation = self.allocation('elements')
+    found: Dict[str, float] = {curve.constant: 0.0 for curve in self.curves}
+    low, high = 0.0, 1.0
+    with progress.shown(_STEPS, unit='plan') as advance:
+      for _ in range(_STEPS):
+        # Searched in the logarithm of the density, as high sparsities are the interesting ones.
+        middle = 1 - np.sqrt((1 - low) * max(1 - high, 0.002))
+        sparsities = allocation.sparsities(min(
+            middle * sum(curve.size for curve in self.curves), allocation.most))
+        loss = self.loss(sparsities)
+        advance('sparsity %.4f: %s %.4f' % (middle, loss.name, loss.loss))
+        if loss.loss <= most:
+          low, found = middle, sparsities
+        else:
+          high = middle
+    return found
+
+  def saving(self, resource: str, budget: float, name: str) -> Dict[str, float]:
+    """Returns the sparsities with which all weights need no more than a budget."""
+    total = sum(self._saved(curve, 1.0, 0, resource) for curve in self.curves)
+    allocation = self.allocation(resource)
+    if total - budget > allocation.most:
+      raise errors.SpecError(
+          '%s=%g cannot be reached: the weights to prune need %.0f when dense, and %.0f at '
+          'sparsities of up to %g; give at least that' % (
+              name, budget, total, np.ceil(total - allocation.most), _GRID[-1]))
+    return allocation.sparsities(total - budget)
+
+  def to_sparsity(self, target: float) -> Dict[str, float]:
+    """Returns the sparsities with a given fraction of zeros over all weights."""
+    size = sum(curve.size for curve in self.curves)
+    allocation = self.allocation('elements')
+    if target * size > allocation.most + 0.5:
+      raise errors.SpecError(
+          'target_sparsity=%g cannot be reached: the plan goes up to %.4f' % (
+              target, allocation.most / size))
+    return allocation.sparsities(target * size)
+
+
+def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels: Any = None
+         ) -> Plan:
+  """Returns the sparsity of each weight with which a goal costs the outputs the least.
+
+  Half of the examples are fitted, and the others judge. Each weight alone is pruned to 13
+  sparsities, refitted, and the error of the outputs measured; allocation.py shares out the zeros.
+  For max_loss, 8 plans are tried, each on the whole model.
+
+  Args:
+    subject: the model.
+    spec: the pattern in which weights are pruned; it has no map of sparsities.
+    examples: see examples.Examples.
+    goal: what the plan is to reach.
+    labels: the right classes of the examples, if they are known.
+
+  Raises:
+    errors.SpecError: the goal cannot be reached, or the spec has sparsities of its own.
+    errors.ExamplesError: the examples or labels do not fit the model.
+  """
+  if spec.weight_sparsity_map or spec.group_sparsity_map:
+    raise errors.SpecError('A plan chooses the sparsities itself; leave out weight_sparsity_map '
+                           'and group_sparsity_map')
+  with subject.networks() as networks, subject.selector(spec) as selector:
+    planner = _Planner(subject, networks, selector, Examples(examples, networks.inputs), labels)
+    if goal.max_loss is not None:
+      sparsities = planner.within_loss(goal.max_loss)
+    elif goal.target_sparsity is not None:
+      sparsities = planner.to_sparsity(goal.target_sparsity)
+    elif goal.max_bytes is not None:
+      sparsities = planner.saving('bytes', goal.max_bytes, 'max_bytes')
+    else:
+      assert goal.max_flops is not None
+      if not all(planner.flops.get(curve.constant) for curve in planner.curves):
+        raise errors.SpecError('max_flops needs the FLOPs of all weights, but they are unknown for '
+                               'some; plan by max_bytes or target_sparsity')
+      sparsities = planner.saving('flops', goal.max_flops, 'max_flops')
+    sparsities = {constant: round(sparsity, 4) for constant, sparsity in sparsities.items()}
+    loss = planner.loss(sparsities)
+    weights = tuple(_planned(planner, curve, sparsities[curve.constant])
+                    for curve in planner.curves)
+  return Plan(_hparams(spec, weights), weights, loss, planner.judged)
+
+
+def _planned(planner: _Planner, curve: Curve, sparsity: float) -> PlannedWeight:
+  dense = planner.networks.dense(curve.constant)
+  mask = planner.selector.choose(curve.constant, dense, sparsity)
+  all_flops = planner.flops.get(curve.constant)
+  return PlannedWeight(curve.name, curve.shape, sparsity,
+                       stored_bytes(mask.reshape(curve.shape), dense.dtype.itemsize),
+                       None if all_flops is None else all_flops * float(np.mean(mask)))
+
+
+def _flops(subject: Subject) -> Dict[str, float]:
+  """Returns the FLOPs of each weight per example, as far as they are known."""
+  nodes = graphs.flatten(needed_for(subject.graph_def, subject.outputs))
+  found: Dict[str, float] = {}
+  for layer in flops.layers_of(nodes, list(subject.weights)).layers:
+    for constant in layer.sources:
+      if layer.flops is not None:
+        found[constant] = found.get(constant, 0.0) + layer.flops
+  return found
+
+
+def _hparams(spec: PruningSpec, weights: Tuple[PlannedWeight, ...]) -> str:
+  """Returns the HParams string of a plan."""
+  size = sum(weight.size for weight in weights)
+  total = sum(weight.size * weight.sparsity for weight in weights) / max(size, 1)
+  names = [weight.name for weight in weights]
+  clauses = ['target_sparsity=%g' % round(total, 4)]
+  default = PruningSpec()
+  for name in ('block_height', 'block_width', 'block_pooling_function', 'intra_block_sparsity'):
+    if getattr(spec, name) != getattr(default, name):
+      value: Any = getattr(spec, name)
+      clauses.append('%s=%s' % (name, str(value).lower() if isinstance(value, bool) else value))
+  if spec.block_dims_map:
+    clauses.append('block_dims_map=[%s]' % ','.join(
+        '%s:%dx%d' % (key, *dims) for key, dims in spec.block_dims_map))
+  entries: List[str] = ['%s:%g' % (map_key(weight.name, names), weight.sparsity)
+                        for weight in weights]
+  return ','.join(clauses + ['weight_sparsity_map=[%s]' % ','.join(entries)])

@@ -1,0 +1,99 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Trained models of every kind, as `sensitivity` and `plan` take them."""
+
+import argparse
+from typing import Any, List, Tuple
+
+from model_pruning import errors
+from model_pruning.cli import shared
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.names import KERNELS
+from model_pruning.reading import inputs
+from model_pruning.reading import kinds
+from model_pruning.reading import places
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  """Adds the arguments of both commands."""
+  shared.add_graph(parser)
+  parser.add_argument('--examples', metavar='FILE', required=True,
+                      help='inputs: a .npy with an example per row, or a .npz with one array per '
+                      'input; 256 are usually enough')
+  parser.add_argument('--labels', metavar='FILE',
+                      help='a .npy with the class of each example; without it, the answers of the '
+                      'dense model count as right')
+  parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
+                      help='by default the placeholders, or the inputs of the signature')
+  add_weights(parser)
+  parser.add_argument('--hparams', default='', metavar='HPARAMS',
+                      help='the pattern of the zeros, for example block_height=16')
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+  """Adds the arguments that choose weights."""
+  parser.add_argument('--include', metavar='REGEX',
+                      help='names of weights to prune (default: in checkpoints %s, otherwise all '
+                      'kernels of layers)' % KERNELS)
+  parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
+
+
+def check(args: argparse.Namespace) -> str:
+  """Returns the kind of the model after checking the arguments; needs no TensorFlow.
+
+  Raises:
+    errors.PruningError: something is missing or of the wrong kind.
+  """
+  kind = kinds.kind_of(inputs.check(args.model))
+  if kind == kinds.CHECKPOINT:
+    places.checkpoint_path(args.model)
+  else:
+    kind = shared.kind_with_masks(args.model)
+  if kind == kinds.GRAPH or kind == kinds.CHECKPOINT and args.examples is not None:
+    shared.check_outputs(kind, args.output_node_names)
+  if kind == kinds.KERAS:
+    for name in ('include', 'exclude'):
+      if getattr(args, name):
+        raise errors.SpecError(
+            '--%s does not apply to Keras models, whose layers say which weights can be pruned; to '
+            'leave weights dense, write weight_sparsity_map=[REGEX:0]' % name)
+  return kind
+
+
+def load(args: argparse.Namespace, kind: str, spec: PruningSpec) -> Tuple[Any, Any, Any]:
+  """Returns (subject, examples, labels); see calibration.subject.
+
+  Raises:
+    errors.PruningError: the model or a file cannot be read, or has masks.
+  """
+  from model_pruning.reading import examples as files_of_examples
+  examples = files_of_examples.columns(args.examples)
+  labels = args.labels and files_of_examples.columns(args.labels)
+  if kind == kinds.KERAS:
+    from model_pruning.keras import files as keras_files
+    from model_pruning.keras import trained
+    return trained.subject_of(keras_files.load(args.model), spec, examples), examples, labels
+  from model_pruning.graph import trained as trained_graph
+  graph_def, given, outputs = _graph(args, kind)
+  if isinstance(examples, dict):
+    examples = {given.get(name, name): array for name, array in examples.items()}
+  include = args.include or (KERNELS if kind == kinds.CHECKPOINT else None)
+  subject = trained_graph.subject_of(graph_def, args.inputs or sorted(given.values()), outputs,
+                                     include, args.exclude)
+  return subject, examples, labels
+
+
+def _graph(args: argparse.Namespace, kind: str) -> Tuple[Any, Any, List[str]]:
+  """Returns a graph of constants, {name of an input: placeholder}, and the outputs."""
+  from model_pruning.export import freeze
+  from model_pruning.export import saved_model
+  from model_pruning.reading import sources
+  if kind == kinds.GRAPH:
+    return sources.graph_def(args.model), {}, args.output_node_names
+  if kind == kinds.CHECKPOINT:
+    return (freeze.graph_def_from_checkpoint(args.model, args.output_node_names, args.meta_graph),
+            {}, args.output_node_names)
+  graph_def, signatures, _, _ = saved_model.read_stripped(kinds.saved_model_folder(args.model))
+  signature = saved_model.default_signature(signatures)
+  return (graph_def, {key: info.name.split(':')[0] for key, info in signature.inputs.items()},
+          [info.name for _, info in sorted(signature.outputs.items())])
