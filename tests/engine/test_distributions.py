@@ -231,14 +231,14 @@ def test_lamp_by_bins_is_close_to_lamp_by_sorting(distribution):
               'ternary': lambda n: rng.randint(1, 3, n)}[distribution](size).astype(np.float32) *
              scale for size, scale in zip(sizes, [0.3, 1.0, 0.02])]
   magnitudes = [np.abs(weight) for weight in weights]
-  sparsities = (0.5, 0.9, 0.98)
+  sparsities = (0.5, 0.9, 0.98, 0.999)
   found = selections(weights, sparsities, PruningSpec(sparsity_distribution='lamp'))
   for sparsity, (_, masks) in zip(sparsities, found):
     keep = oracle.keep_count(sum(sizes), sparsity)
     literal = oracle.lamp_counts(magnitudes, keep, oracle.lamp_scores)
-    # At most a thousandth of a weight, or two of its units.
-    for mask, wanted, size in zip(masks, literal, sizes):
-      assert abs(int(mask.sum()) - int(wanted)) <= max(2, 0.001 * size), (sparsity, literal)
+    # At most a hundredth of what a weight keeps, or a few units that share the highest bin.
+    for mask, wanted in zip(masks, literal):
+      assert abs(int(mask.sum()) - int(wanted)) <= max(6, 0.01 * wanted), (sparsity, literal)
 
 
 def test_lamp_does_not_depend_on_the_scale_of_a_weight():
