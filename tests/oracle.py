@@ -148,8 +148,14 @@ def largest_remainders(exact, units, keep):
   if missing > 0:
     counts[np.argsort(-(exact - counts), kind='stable')[:missing]] += 1
   elif missing < 0:
-    counts[np.argmax(counts)] += missing
-  return np.clip(counts, 1, units)
+    largest = np.argmax(counts)
+    taken = min(-missing, counts[largest] - 1)
+    counts[largest] -= taken
+    for index in range(len(counts)):
+      more = min(-missing - taken, counts[index] - 1)
+      counts[index] -= more
+      taken += more
+  return np.minimum(counts, units)
 
 
 def lamp_scores(scores):

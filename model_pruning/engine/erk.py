@@ -17,6 +17,7 @@ from model_pruning.engine import selection
 from model_pruning.engine.distribution import as_sparsities
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import settled
+from model_pruning.engine.distribution import settled_numbers
 from model_pruning.engine.distribution import Share
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import OneThreshold
@@ -133,7 +134,4 @@ def kept_units(units: Sequence[int], ratios: Sequence[float], keep: int
   counts = np.maximum(np.floor(exact).astype(np.int64), 1)
   ranks = np.argsort(np.argsort(-(exact - counts), kind='stable'), kind='stable')
   counts += ranks < keep - counts.sum()
-  counts = np.clip(counts, 1, most)
-  missing = keep - counts.sum()
-  counts[np.argmax(counts if missing < 0 else most - counts)] += missing
-  return densities.tolist(), np.clip(counts, 1, most).tolist()
+  return densities.tolist(), settled_numbers(counts, units, keep).tolist()
