@@ -148,8 +148,14 @@ def largest_remainders(exact, units, keep):
   if missing > 0:
     counts[np.argsort(-(exact - counts), kind='stable')[:missing]] += 1
   elif missing < 0:
-    counts[np.argmax(counts)] += missing
-  return np.clip(counts, 1, units)
+    largest = np.argmax(counts)
+    taken = min(-missing, counts[largest] - 1)
+    counts[largest] -= taken
+    for index in range(len(counts)):
+      more = min(-missing - taken, counts[index] - 1)
+      counts[index] -= more
+      taken += more
+  return np.minimum(counts, units)
 
 
 def lamp_scores(scores):
@@ -166,7 +172,9 @@ def binned_lamp_scores(scores):
   """Returns the same with sums by bins of 1/256 of a score, as the library defines them."""
   flat = np.ascontiguousarray(scores, np.float32).ravel()
   keys = flat.view(np.int32)
-  bins, position = keys >> 15, (keys & 0x7fff) / 2.0 ** 15
+  bins, position = keys >> 15, (keys & 0x7fff).astype(np.float64)
+  largest = np.where(np.isfinite(flat), keys, 0).max()
+  ties = np.sum(keys == largest)
   numbers = np.bincount(bins, minlength=1 << 16)
   middle = ((np.arange(1 << 16, dtype=np.int64) << 15) + (1 << 14)).astype(np.int32)
   with np.errstate(invalid='ignore', over='ignore'):
@@ -174,7 +182,10 @@ def binned_lamp_scores(scores):
                        numbers * middle.view(np.float32).astype(np.float64) ** 2, 0.0)
     above = np.cumsum(squares[::-1])[::-1] - squares
     square = flat.astype(np.float64) ** 2
-    total = above[bins] + square * (1 + (numbers[bins] - 1) * (1 - position))
+    end = np.where(bins == largest >> 15, max(largest & 0x7fff, 1), 2 ** 15)
+    own = np.where(bins == largest >> 15, 1 + ties, 1)
+    here = own + (numbers[bins] - own) * (end - position) / end
+    total = above[bins] + square * np.where(keys == largest, ties, here)
     return np.where(np.isfinite(flat), np.nan_to_num(square / total), np.inf).astype(np.float32)
 
 

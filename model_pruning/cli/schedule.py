@@ -1,6 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning schedule`: predicts the mask updates of a run; without TensorFlow if no model."""
+"""`model-pruning schedule`: predicts the mask updates of a run.
+
+It needs TensorFlow only for what each weight of a model gets.
+"""
 
 import argparse
 import dataclasses

@@ -7,6 +7,8 @@ distributions.py lists the distributions.
 
 from typing import List, NamedTuple, Optional, Sequence
 
+import numpy as np
+
 from model_pruning.compat import tf
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.layout import Layout
@@ -14,6 +16,7 @@ from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import Pattern
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.protocols import Protocol
+from model_pruning.util.types import Array
 from model_pruning.util.types import Tensor
 
 
@@ -84,7 +87,8 @@ class Distribution(Protocol):
 def settled(counts: Tensor, units: Sequence[int], keep: Tensor) -> Tensor:
   """Returns counts within [1, units] whose sum is `keep` if it is at least their number.
 
-  The difference is taken from the largest count, or added where there is most room.
+  The difference is taken from the largest count, or added where there is most room, and what is
+  left of it from the first weights on. settled_numbers does the same in NumPy.
 
   Args:
     counts: int64 vector.
@@ -96,7 +100,27 @@ def settled(counts: Tensor, units: Sequence[int], keep: Tensor) -> Tensor:
   missing = keep - tf.reduce_sum(counts)
   at = tf.argmax(tf.where(missing < 0, counts, most - counts), output_type=tf.int32)
   counts += missing * tf.one_hot(at, len(units), dtype=tf.int64)
-  return tf.clip_by_value(counts, tf.ones_like(counts), most)
+  counts = tf.clip_by_value(counts, tf.ones_like(counts), most)
+  missing = keep - tf.reduce_sum(counts)
+  return counts + _first_come(missing, most - counts) - _first_come(-missing, counts - 1)
+
+
+def _first_come(total: Tensor, most: Tensor) -> Tensor:
+  """Returns the parts of a total: the first weights get the `most` they can."""
+  return tf.clip_by_value(total - tf.cumsum(most, exclusive=True), tf.zeros_like(most), most)
+
+
+def settled_numbers(counts: Array, units: Sequence[int], keep: int) -> Array:
+  """Returns the result of `settled` for NumPy's numbers."""
+  most = np.array(units, np.int64)
+  counts = np.clip(counts, 1, most)
+  missing = keep - counts.sum()
+  counts[np.argmax(counts if missing < 0 else most - counts)] += missing
+  counts = np.clip(counts, 1, most)
+  missing = keep - counts.sum()
+  for sign, room in ((1, most - counts), (-1, counts - 1)):
+    counts = counts + sign * np.clip(sign * missing - (np.cumsum(room) - room), 0, room)
+  return counts
 
 
 def as_sparsities(counts: Tensor, units: Sequence[int]) -> Tensor:

@@ -17,6 +17,7 @@ from model_pruning.engine import selection
 from model_pruning.engine.distribution import as_sparsities
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import settled
+from model_pruning.engine.distribution import settled_numbers
 from model_pruning.engine.distribution import Share
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.pattern import OneThreshold
@@ -95,7 +96,9 @@ def _sparsities(units: Tuple[int, ...], ratios: Tuple[float, ...], keep: Tensor
   sorted_ratios, dense, others = _prefixes(units, ratios)
   scales = (tf.cast(keep, tf.float64) - dense) / others
   fits = tf.concat([(scales * sorted_ratios <= 1 + _NEARLY)[:-1], [True]], axis=0)
-  scale = scales[tf.argmax(tf.cast(fits, tf.int32), output_type=tf.int32)]
+  # Of the cases in which no density exceeds 1, the one with the fewest dense weights has the
+  # largest scale.
+  scale = tf.reduce_max(tf.where(fits, scales, tf.zeros_like(scales)))
   densities = tf.minimum(scale * np.array(ratios), tf.constant(1, tf.float64))
   exact = densities * np.array(units, np.float64)
   floor = tf.floor(exact)
@@ -125,13 +128,10 @@ def kept_units(units: Sequence[int], ratios: Sequence[float], keep: int
   sorted_ratios, dense, others = _prefixes(units, ratios)
   scales = (np.float64(keep) - dense) / others
   fits = np.append((scales * sorted_ratios <= 1 + _NEARLY)[:-1], True)
-  densities = np.minimum(scales[np.argmax(fits)] * np.array(ratios), 1.0)
+  densities = np.minimum(np.max(np.where(fits, scales, 0.0)) * np.array(ratios), 1.0)
   most = np.array(units, np.int64)
   exact = densities * most.astype(np.float64)
   counts = np.maximum(np.floor(exact).astype(np.int64), 1)
   ranks = np.argsort(np.argsort(-(exact - counts), kind='stable'), kind='stable')
   counts += ranks < keep - counts.sum()
-  counts = np.clip(counts, 1, most)
-  missing = keep - counts.sum()
-  counts[np.argmax(counts if missing < 0 else most - counts)] += missing
-  return densities.tolist(), np.clip(counts, 1, most).tolist()
+  return densities.tolist(), settled_numbers(counts, units, keep).tolist()

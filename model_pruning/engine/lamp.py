@@ -53,9 +53,10 @@ class Lamp:
 
   The sum comes from the numbers of units in bins, which are 1/256 of s wide: the units in higher
   bins, each with the square of the middle of its bin, and the part of its own bin that is above it
-  if the bin is evenly filled. Numbers of units add up over shards, so shards are never brought
-  together, and the result is the same for any shards. It differs from sorting by at most the units
-  that share a bin.
+  if the bin is evenly filled, the highest one up to the largest unit. Numbers of units add up over
+  shards, so shards are never brought together, and the result is the same for any shards. It
+  differs from sorting by at most the units that share a bin, and in practice by far less. The
+  largest unit of a weight has the highest LAMP score there is, 1, unless others are as large.
   """
 
   @classmethod
@@ -95,22 +96,33 @@ def lamp_scores(shards: Shards) -> List[Tensor]:
   """
   keys = [in_place(selection.as_keys, shard) for shard in shards]
   dtype = count_dtype(sum(map(size_of, shards)))
+  keys = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in keys]
   counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
+  largest = tf.reduce_max(tf.stack([on_any_size(_largest_finite, shard) for shard in keys]))
+  ties = total_of([on_any_size(_count_equal, shard, largest) for shard in keys], dtype)
   for shard in keys:
     # Each device gets the counts, once, and computes the sums itself: they are twice as large.
     if shard.device not in tables:
       with on_device_of(shard):
         tables[shard.device] = outlined(_squares_above, tf.identity(counts))
-    scores.append(_scored(shard, *tables[shard.device]))
+    scores.append(_scored(shard, *tables[shard.device], largest, ties))
   return scores
 
 
-def _scored(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
+def _scored(keys: Tensor, *sums: Tensor) -> Tensor:
   if chunks_of(keys):
-    scores = outlined(_by_chunks, keys, counts, above)
+    scores = outlined(_by_chunks, keys, *sums)
   else:
-    scores = on_any_size(_lamp_keys, in_place(flattened, keys), counts, above)
+    scores = on_any_size(_lamp_keys, keys, *sums)
   return in_place(functools.partial(tf.reshape, shape=[size_of(keys)]), scores)
+
+
+def _largest_finite(keys: Tensor) -> Tensor:
+  return tf.reduce_max(tf.where(keys < _INFINITY, keys, tf.zeros_like(keys)))
+
+
+def _count_equal(keys: Tensor, key: Tensor) -> Tensor:
+  return tf.reduce_sum(tf.cast(tf.equal(keys, key), tf.int32))
 
 
 def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
@@ -124,31 +136,45 @@ def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
   return numbers, tf.cumsum(squares, exclusive=True, reverse=True)
 
 
-def _lamp_keys(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
-  """Returns the keys of the LAMP scores of flat keys."""
+def _lamp_keys(keys: Tensor, counts: Tensor, above: Tensor, largest: Tensor, ties: Tensor
+               ) -> Tensor:
+  """Returns the keys of the LAMP scores of flat keys.
+
+  Args:
+    keys: int32 vector.
+    counts, above: the result of _squares_above.
+    largest, ties: the largest finite key of the weight and how many there are of it.
+  """
   bins = high_bits(_BITS, keys)
   value = tf.cast(tf.bitcast(keys, tf.float32), tf.float64)
   square = value * value
-  position = tf.cast(tf.bitwise.bitwise_and(keys, (1 << _LOW_BITS) - 1), tf.float64)
-  # The unit itself, and the others in its bin that are expected above it.
-  here = 1 + (tf.gather(counts, bins) - 1) * (1 - position / (1 << _LOW_BITS))
+  low, width = (1 << _LOW_BITS) - 1, tf.constant(1 << _LOW_BITS, tf.float64)
+  position = tf.cast(tf.bitwise.bitwise_and(keys, low), tf.float64)
+  # The unit itself, the largest ones, and the others in its bin that are expected above it.
+  highest = tf.equal(bins, high_bits(_BITS, largest))
+  end = tf.maximum(tf.cast(tf.bitwise.bitwise_and(largest, low), tf.float64), 1)
+  end = tf.where(highest, end * tf.ones_like(square), width * tf.ones_like(square))
+  ties = tf.cast(ties, tf.float64)
+  own = tf.where(highest, 1 + ties * tf.ones_like(square), tf.ones_like(square))
+  here = own + (tf.gather(counts, bins) - own) * (end - position) / end
+  here = tf.where(tf.equal(keys, largest), ties * tf.ones_like(square), here)
   total = tf.gather(above, bins) + square * here
   score = tf.where(square > 0, square / total, tf.zeros_like(square))
   return tf.where(keys < _INFINITY, tf.bitcast(tf.cast(score, tf.float32), tf.int32), keys)
 
 
-def _by_chunks(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
+def _by_chunks(keys: Tensor, *sums: Tensor) -> Tensor:
   """Does the same as _lamp_keys, a chunk at a time, so that its temporaries stay small."""
   flat, chunks = tf.reshape(keys, [-1]), chunks_of(keys)
   rows = tf.reshape(flat[:chunks * CHUNK], [chunks, CHUNK])
   _, scores = tf.while_loop(
       lambda index, _: index < chunks,
       lambda index, scores: (index + 1, scores.write(
-          index, _lamp_keys(rows[index], counts, above))),
+          index, _lamp_keys(rows[index], *sums))),
       (tf.constant(0), tf.TensorArray(tf.int32, chunks, element_shape=[CHUNK])),
       parallel_iterations=2)
   return tf.concat([tf.reshape(scores.stack(), [-1]),
-                    _lamp_keys(flat[chunks * CHUNK:], counts, above)], axis=0)
+                    _lamp_keys(flat[chunks * CHUNK:], *sums)], axis=0)
 
 
 def _count_above(keys: Tensor, key: Tensor) -> Tensor:

@@ -61,8 +61,9 @@ def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Tensor],
   # By the mask, because a weight may be masked twice.
   zeros = {record.mask.name: record.size() - int(kept) for record, kept in zip(records, counts)}
   rows = {}
-  for together, target in (pair for planned, target in zip(plans, targets)
-                           for pair in by_weight(planned, target, spec)):
+  single = [each for planned, goal in zip(plans, targets)
+            for each in by_weight(planned, goal, spec)]
+  for together, target in single:
     hidden = sum(zeros[record.mask.name] for record, _ in together.members)
     for record, _ in together.members:
       rows[record.mask.name] = WeightSparsity(

@@ -1,12 +1,16 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Every registered saliency and pattern keeps its contract."""
+"""Every registered saliency, pattern and distribution keeps its contract."""
 
 import numpy as np
 import pytest
 
 from model_pruning import names
 from model_pruning.compat import tf
+from model_pruning.engine import distributions
+from model_pruning.engine.distribution import Part
+from model_pruning.engine.distributions import distribution_for
+from model_pruning.engine.distributions import DISTRIBUTIONS
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.patterns import pattern_for
@@ -15,8 +19,10 @@ from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import keeps_history
 from model_pruning.engine.saliency import SALIENCIES
 from model_pruning.engine.saliency import saliency_for
+from model_pruning.hparams import choices
 from model_pruning.hparams.choices import PRUNE_OPTIONS
 from model_pruning.hparams.spec import PruningSpec
+from tests import oracle
 
 LAYOUTS = [Layout.whole((12, 10)), Layout((12, 10), 0, (5, 4, 3)), Layout((12, 10), 1, (7, 3))]
 SPARSITY = 0.5
@@ -137,3 +143,60 @@ def test_scores_are_never_negative_and_the_same_in_shards(option):
   assert whole.dtype == np.float32 and whole.shape == (6, 4)
   assert (whole >= 0).all() and whole.any()
   np.testing.assert_array_equal(scores(3), whole)
+
+
+def shared_out(name, layouts, sparsity):
+  """Returns the masks that a distribution chooses, over all shards, and their thresholds."""
+  spec = PruningSpec(sparsity_distribution=name)
+  rng = np.random.RandomState(7)
+  with tf.Graph().as_default(), tf.Session() as session:
+    parts = []
+    for layout in layouts:
+      scores = np.abs(rng.standard_normal(layout.shape) * len(parts) + 0.1).astype(np.float32)
+      pattern = pattern_for(layout.shape, (1, 1), spec)
+      parts.append(Part(layout, pattern, pattern.pool(
+          [tf.constant(shard) for shard in split(scores, layout)], layout)))
+    thresholds, chosen = distributions.select(
+        parts, tf.constant(sparsity), [tf.constant(0.0)] * len(parts), spec)
+    masks = [np.concatenate(session.run(list(part.pattern.expand(masks, part.layout))),
+                            part.layout.axis) for part, masks in zip(parts, chosen)]
+    return masks, session.run(thresholds)
+
+
+def test_the_hyperparameter_names_the_distributions_there_are():
+  assert tuple(DISTRIBUTIONS) == choices.DISTRIBUTIONS
+
+
+@pytest.mark.parametrize('name', sorted(DISTRIBUTIONS))
+def test_a_distribution_is_a_value(name):
+  spec = PruningSpec(sparsity_distribution=name)
+  one, other = distribution_for(spec), distribution_for(spec)
+  assert one is not other and one == other and hash(one) == hash(other)
+
+
+@pytest.mark.parametrize('name', sorted(DISTRIBUTIONS))
+def test_a_distribution_has_the_total_and_the_same_masks_in_shards(name):
+  shapes = [(12, 10), (40, 30), (8, 3)]
+  whole = [Layout.whole(shape) for shape in shapes]
+  cut = [LAYOUTS[1], Layout((40, 30), 1, (20, 10)), Layout((8, 3), 0, (1, 7))]
+  for sparsity in (0.0, 0.5, 0.93):
+    masks, thresholds = shared_out(name, whole, sparsity)
+    assert sum(mask.sum() for mask in masks) == oracle.keep_count(120 + 1200 + 24, sparsity)
+    sharded, again = shared_out(name, cut, sparsity)
+    for mask, other in zip(masks, sharded):
+      np.testing.assert_array_equal(mask, other)
+    np.testing.assert_array_equal(thresholds, again)
+
+
+@pytest.mark.parametrize('name', sorted(DISTRIBUTIONS))
+def test_reports_of_a_distribution_have_its_total(name):
+  spec = PruningSpec(sparsity_distribution=name)
+  shapes = [(12, 10), (40, 30), (8, 3)]
+  members = [Member(_Record(Layout.whole(shape)), pattern_for(shape, (1, 1), spec))
+             for shape in shapes]
+  shares = distribution_for(spec).shares(members, 0.9)
+  if shares is not None:
+    masks, _ = shared_out(name, [Layout.whole(shape) for shape in shapes], 0.9)
+    assert [share.kept for share in shares] == [mask.sum() for mask in masks]
+    assert [share.sparsity for share in shares] == [
+        1 - mask.sum() / mask.size for mask in masks]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model_pruning.compat import tf
+from model_pruning.engine import distribution
 from model_pruning.engine import distributions
 from model_pruning.engine import erk
 from model_pruning.engine import lamp
@@ -189,6 +190,22 @@ def test_erk_shares_out_exactly_what_there_is(shapes, fraction):
   np.testing.assert_array_equal(rounded, (np.array(units) - counts) / np.array(units))
 
 
+@hypothesis.given(
+    weights=st.lists(st.tuples(st.integers(1, 30), st.integers(-3, 40)), min_size=2, max_size=7),
+    fraction=st.floats(0, 1))
+@hypothesis.settings(max_examples=oracle.soak(40), deadline=None)
+def test_counts_are_settled_to_the_total(weights, fraction):
+  units, counts = zip(*weights)
+  keep = int(round(fraction * sum(units)))
+  with tf.Graph().as_default(), tf.Session() as session:
+    found = session.run(distribution.settled(
+        tf.constant(counts, tf.int64), units, tf.constant(keep, tf.int64)))
+  assert sum(found) == max(keep, len(units))
+  assert all(1 <= count <= most for count, most in zip(found, units))
+  np.testing.assert_array_equal(found, distribution.settled_numbers(
+      np.array(counts, np.int64), units, keep))
+
+
 @pytest.mark.parametrize('units', [100, (1 << 24) + 3, 3 * 10**9])
 def test_a_share_keeps_exactly_the_units_that_were_meant(units):
   rng = np.random.RandomState(0)
@@ -222,23 +239,25 @@ def test_erk_of_a_view_counts_the_dimensions_of_the_weight():
       [(3, 3, 4, 8), (64, 64)], [9 * 32, 64 * 64], keep).tolist()
 
 
-@pytest.mark.parametrize('distribution', ['normal', 'uniform', 'lognormal', 'ternary'])
-def test_lamp_by_bins_is_close_to_lamp_by_sorting(distribution):
+@pytest.mark.parametrize('drawn_from', ['normal', 'uniform', 'lognormal', 'ternary'])
+def test_lamp_by_bins_is_close_to_lamp_by_sorting(drawn_from):
   rng = np.random.RandomState(1)
   sizes = [288, 5000, 200000]
   weights = [{'normal': rng.standard_normal, 'uniform': rng.rand,
               'lognormal': lambda n: np.exp(2 * rng.standard_normal(n)),
-              'ternary': lambda n: rng.randint(1, 3, n)}[distribution](size).astype(np.float32) *
+              'ternary': lambda n: rng.randint(1, 3, n)}[drawn_from](size).astype(np.float32) *
              scale for size, scale in zip(sizes, [0.3, 1.0, 0.02])]
   magnitudes = [np.abs(weight) for weight in weights]
-  sparsities = (0.5, 0.9, 0.98)
+  sparsities = (0.5, 0.9, 0.98, 0.999)
   found = selections(weights, sparsities, PruningSpec(sparsity_distribution='lamp'))
   for sparsity, (_, masks) in zip(sparsities, found):
     keep = oracle.keep_count(sum(sizes), sparsity)
     literal = oracle.lamp_counts(magnitudes, keep, oracle.lamp_scores)
-    # At most a thousandth of a weight, or two of its units.
-    for mask, wanted, size in zip(masks, literal, sizes):
-      assert abs(int(mask.sum()) - int(wanted)) <= max(2, 0.001 * size), (sparsity, literal)
+    # At most a hundredth of the units that a weight keeps, or a few of them; more where most of
+    # them share the highest bins.
+    most = 0.01 if sparsity < 0.99 else 0.2
+    for mask, wanted in zip(masks, literal):
+      assert abs(int(mask.sum()) - int(wanted)) <= max(6, most * wanted), (sparsity, literal)
 
 
 def test_lamp_does_not_depend_on_the_scale_of_a_weight():

@@ -14,7 +14,8 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reporting import allotment
 from tests import oracle
 
-SHAPES = [('conv1/kernel', (3, 3, 1, 32)), ('dense/kernel', (400, 256)), ('logits/kernel', (300, 64))]
+SHAPES = [('conv1/kernel', (3, 3, 1, 32)), ('dense/kernel', (400, 256)),
+          ('logits/kernel', (300, 64))]
 
 
 @pytest.fixture(scope='module')
@@ -47,8 +48,8 @@ def test_it_says_what_pruning_then_does(trained, tmp_path, more):
 
 
 def test_it_warns_of_next_to_nothing_with_the_numbers(trained):
-  found = allotment.of(trained, PruningSpec.create('target_sparsity=0.98'))
-  lamp = allotment.of(trained, PruningSpec.create('target_sparsity=0.98,sparsity_distribution=lamp'))
+  found, lamp = [allotment.of(trained, PruningSpec(
+      target_sparsity=0.98, sparsity_distribution=name)) for name in ('uniform', 'lamp')]
   assert found.rows[0].kept == 6 == oracle.keep_count(288, 0.98) < lamp.rows[0].kept
   assert found.warnings[0] == (
       'conv1/kernel keeps 6 of its 288 weights; by sparsity_distribution=lamp, at the same total, '

@@ -49,6 +49,11 @@ CASES = {
         'first': weight([8, 6], 'both', cut=(1, 2)), 'second': weight([8, 6], 'both')}),
     'runs_cut': ('intra_block_sparsity=true,block_width=4', {
         'rows': weight([13, 10], cut=(0, 3), ties=True), 'columns': weight([13, 10], cut=(1, 3))}),
+    'erk': ('sparsity_distribution=erk,weight_sparsity_map=[own:0.6]', {
+        'dense': weight([32, 24]), 'rows': weight([64, 10], cut=(0, 3), ties=True),
+        'small': weight([9, 10], ties=True), 'own': weight([8, 6])}),
+    'global': ('sparsity_distribution=global,block_height=2,block_width=3', {
+        'dense': weight([32, 24]), 'tied': weight([9, 10], ties=True)}),
     'half': ('', {'float16': weight([12, 10], dtype='float16'),
                   'bfloat16': weight([12, 10], dtype='bfloat16'),
                   'float64': weight([12, 10], dtype='float64')}),
