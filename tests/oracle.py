@@ -122,3 +122,65 @@ def next_gradient(gradient, change, decay):
   norm = np.sqrt(max(np.sum(np.square(change.astype(np.float64))), 1e-12))
   return (gradient * np.float32(decay) +
           change * np.float32(1 / norm) * np.float32(1 - decay)).astype(np.float32)
+
+
+def erk_counts(shapes, units, keep):
+  """Returns how many units each weight keeps by ERK: cap at dense and share the rest out again."""
+  shapes, units = [tuple(shape) or (1,) for shape in shapes], np.array(units, np.int64)
+  ratios = np.array([np.sum(shape) / np.prod(shape, dtype=np.float64) for shape in shapes])
+  dense = np.zeros(len(units), bool)
+  while True:
+    density = np.where(dense, 1.0, 0.0)
+    if dense.all():
+      break
+    scale = (keep - units[dense].sum()) / (units * ratios)[~dense].sum()
+    density[~dense] = scale * ratios[~dense]
+    if (density <= 1 + 1e-9).all():
+      break
+    dense[np.argmax(density)] = True
+  return largest_remainders(np.minimum(density, 1) * units, units, keep)
+
+
+def largest_remainders(exact, units, keep):
+  """Rounds to whole numbers in [1, units] with the sum `keep`, if there are so many."""
+  counts = np.maximum(np.floor(exact), 1).astype(np.int64)
+  missing = int(keep - counts.sum())
+  if missing > 0:
+    counts[np.argsort(-(exact - counts), kind='stable')[:missing]] += 1
+  elif missing < 0:
+    counts[np.argmax(counts)] += missing
+  return np.clip(counts, 1, units)
+
+
+def lamp_scores(scores):
+  """Returns s^2 / (sum of the squares of all scores of s or more), by sorting."""
+  flat = np.asarray(scores, np.float64).ravel()
+  order = np.argsort(-flat, kind='stable')
+  sums = np.cumsum(flat[order] ** 2)
+  last_equal = np.searchsorted(-flat[order], -flat, side='right') - 1
+  with np.errstate(invalid='ignore'):
+    return np.nan_to_num(flat ** 2 / sums[last_equal])
+
+
+def binned_lamp_scores(scores):
+  """Returns the same with sums by bins of 1/256 of a score, as the library defines them."""
+  flat = np.ascontiguousarray(scores, np.float32).ravel()
+  keys = flat.view(np.int32)
+  bins, position = keys >> 15, (keys & 0x7fff) / 2.0 ** 15
+  numbers = np.bincount(bins, minlength=1 << 16)
+  middle = ((np.arange(1 << 16, dtype=np.int64) << 15) + (1 << 14)).astype(np.int32)
+  with np.errstate(invalid='ignore', over='ignore'):
+    squares = np.where(np.arange(1 << 16) < 0xff00,
+                       numbers * middle.view(np.float32).astype(np.float64) ** 2, 0.0)
+    above = np.cumsum(squares[::-1])[::-1] - squares
+    square = flat.astype(np.float64) ** 2
+    total = above[bins] + square * (1 + (numbers[bins] - 1) * (1 - position))
+    return np.where(np.isfinite(flat), np.nan_to_num(square / total), np.inf).astype(np.float32)
+
+
+def lamp_counts(scores, keep, of=binned_lamp_scores):
+  """Returns how many units each weight keeps by LAMP: the highest LAMP scores of all weights."""
+  units = np.array([each.size for each in scores])
+  kept = unit_mask(np.concatenate([of(each).astype(np.float32) for each in scores]), keep)
+  counts = [each.sum() for each in np.split(kept, np.cumsum(units)[:-1])]
+  return largest_remainders(np.array(counts, np.float64), units, keep)

@@ -8,7 +8,6 @@ from typing import (Any, Container, Dict, Iterator, List, Mapping, NamedTuple, O
 
 import numpy as np
 
-from model_pruning import errors
 from model_pruning.calibration import designs
 from model_pruning.calibration import wiring
 from model_pruning.calibration.examples import Examples
@@ -48,13 +47,6 @@ def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
   inlined = inline(graph_def)
   names = [wiring.source(name) for name in outputs]
   sources.check_outputs([node.name for node in graph_def.node], names)
-  # An output that is a call is the result of a node of the function.
-  known = {node.name for node in inlined.node}
-  for index, name in enumerate(names):
-    if name not in known:
-      raise errors.OutputNodeError(
-          'The output %r is the call of a function; name an operation that takes its result, for '
-          'example tf.identity(outputs, "outputs")' % outputs[index])
   nodes = {node.name: node for node in inlined.node}
   needed, pending = set(), list(names)
   while pending:

@@ -10,13 +10,14 @@ from absl import logging
 import tqdm
 
 _LONG = 1.0  # Seconds before anything is shown.
+_BETWEEN_LINES = 5.0
 
 
 @contextlib.contextmanager
 def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callable[[str], None]]:
   """Yields a function to call after each layer, with a text about it.
 
-  A terminal gets a bar, which disappears at the end; otherwise the log gets a line for each layer.
+  A terminal gets a bar, which disappears at the end; otherwise the log gets a line every few seconds.
 
   Args:
     total: number of layers.
@@ -29,9 +30,10 @@ def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callab
   def advance(text: str) -> None:
     nonlocal bar, done
     done += 1
-    logging.info('%s %d of %d, %s', unit, done, total, text)
     if not show or time.monotonic() - started < _LONG:
       return
+    logging.log_every_n_seconds(logging.INFO, '%s %d of %d, %s', _BETWEEN_LINES, unit, done, total,
+                                text)
     if bar is None:
       bar = tqdm.tqdm(total=total, unit=unit, leave=False, disable=None, dynamic_ncols=True)
     bar.n = done

@@ -11,8 +11,8 @@ from model_pruning.util import tables
 from model_pruning.util.sparsity_table import WeightSparsity
 
 _SHOWN = 5
-_LEGEND = ("masked, refitted: error of the layer's outputs on the examples, before and after the kept "
-           'weights were refitted, as a fraction of the variance of the outputs.')
+_LEGEND = ("masked, refitted: error of the layer's outputs on the examples, before and after the "
+           'kept weights were refitted, as a fraction of the variance of the outputs.')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,51 +1,134 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`model-pruning prune`: adds masks to a dense checkpoint in one step."""
+"""`model-pruning prune`: prunes a trained model in one step, without its code."""
 
 import argparse
 import json
+from typing import Any, List, Sequence
 
+from model_pruning import errors
 from model_pruning.cli import shared
 from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
+from model_pruning.reading import inputs
+from model_pruning.reading import kinds
 from model_pruning.reading import places
+from model_pruning.util import files
 from model_pruning.util import tables
+
+_WITHOUT = ('Kept weights have their old values. With --examples=FILE, a few hundred inputs '
+            'without labels, they are refitted, and the model keeps most of its accuracy.')
 
 
 def add_parser(subparsers: Subparsers) -> None:
   """Adds the command to the command line."""
   parser = shared.command(
-      subparsers, 'prune', run, 'prune a dense checkpoint at once, without its code',
-      'writes a checkpoint with masks. Training code with masks can continue from it, and '
-      '`strip --to=checkpoint` accepts it.',
-      'dense/ target_sparsity=0.8 --output=pruned/model.ckpt',
+      subparsers, 'prune', run, 'prune a trained model at once, without its code',
+      'with --examples, the kept weights are refitted so that the model computes nearly what it '
+      'did before. Writes a model of the same kind. A checkpoint or Keras model gets masks: '
+      'training can continue from it, and `strip` removes them.',
+      'model.keras target_sparsity=0.9,sparsity_distribution=lamp \\\n'
+      '      --examples=images.npy --output=pruned.keras',
+      'frozen.pb target_sparsity=0.9 --output_node_names=scores \\\n'
+      '      --examples=inputs.npz --output=pruned.pb',
       'dense/model.ckpt-900 "target_sparsity=0.9,weight_sparsity_map=[conv1:0.5]" \\\n'
       '      --exclude=logits.* --output=pruned/model.ckpt')
-  parser.add_argument('model', metavar='CHECKPOINT',
-                      help='a checkpoint without masks, or a folder, whose latest one is taken')
+  shared.add_graph(parser)
   parser.add_argument('hparams', metavar='HPARAMS',
                       help='a value for --pruning_hparams; its steps have no effect')
-  parser.add_argument('--include', default=KERNELS, metavar='REGEX',
-                      help='names of weights to prune (default: %s)' % KERNELS)
-  parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
+  add_weights(parser)
+  add_examples(parser)
   parser.add_argument('--output', required=True, metavar='PATH',
-                      help='the checkpoint to write, in another folder')
+                      help='the model to write, in another folder if it is a checkpoint')
   shared.add_json(parser)
 
 
+def add_weights(parser: argparse.ArgumentParser) -> None:
+  """Adds the arguments that choose weights."""
+  parser.add_argument('--include', metavar='REGEX', help='names of weights to prune (default: in '
+                      'checkpoints %s, otherwise all kernels of layers)' % KERNELS)
+  parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
+
+
+def add_examples(parser: argparse.ArgumentParser, required: bool = False) -> None:
+  """Adds the arguments for examples of inputs."""
+  parser.add_argument('--examples', metavar='FILE', required=required,
+                      help='inputs to refit the weights to: a .npy with an example per row, or a '
+                      '.npz with one array per input; no labels; 256 are usually enough')
+  parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
+                      help='by default the placeholders, or the inputs of the signature')
+
+
 def run(args: argparse.Namespace) -> None:
-  """Writes a checkpoint with masks, and prints its sparsities."""
+  """Writes a pruned model, and prints its sparsities."""
   spec = PruningSpec.create(args.hparams)
-  places.checkpoint_path(args.model)
+  files.check_output(args.output, [args.model, args.meta_graph, args.examples])
+  kind = kinds.kind_of(inputs.check(args.model))
+  if kind == kinds.CHECKPOINT:
+    places.checkpoint_path(args.model)
+  else:
+    kind = shared.kind_with_masks(args.model)
+  if kind == kinds.GRAPH or kind == kinds.CHECKPOINT and args.examples is not None:
+    shared.check_outputs(kind, args.output_node_names)
+  if args.examples is not None:
+    inputs.check(args.examples)
   with shared.stage('pruning'):
-    from model_pruning import one_shot
-    from model_pruning.util.sparsity_table import sparsity_table
-    rows = one_shot.prune_checkpoint(args.model, args.output, spec, args.include, args.exclude)
+    rows = _PRUNED[kind](args, spec)
+  _show(rows, args)
+
+
+def _prune_checkpoint(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
+  from model_pruning import one_shot
+  return one_shot.prune_checkpoint(
+      args.model, args.output, spec, args.include or KERNELS, args.exclude, args.examples,
+      args.inputs, args.output_node_names, args.meta_graph)
+
+
+def _prune_graph(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
+  from model_pruning import one_shot
+  from model_pruning.reading import sources
+  pruned = one_shot.prune_graph(sources.graph_def(args.model), spec, args.examples, args.inputs,
+                                args.output_node_names, args.include, args.exclude)
+  shared.write_graph(pruned.graph_def, args.output, [args.model])
+  return pruned.rows
+
+
+def _prune_saved_model(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
+  from model_pruning import one_shot
+  return one_shot.prune_saved_model(kinds.saved_model_folder(args.model), args.output, spec,
+                                    args.examples, args.include, args.exclude)
+
+
+def _prune_keras(args: argparse.Namespace, spec: PruningSpec) -> List[Any]:
+  from model_pruning.keras import files as keras_files
+  from model_pruning.keras import trained
+  for name in ('include', 'exclude'):
+    if getattr(args, name):
+      raise errors.SpecError(
+          '--%s does not apply to Keras models, whose layers say which weights can be pruned; to '
+          'leave weights dense, write weight_sparsity_map=[REGEX:0]' % name)
+  found = trained.prune_trained_with_rows(keras_files.load(args.model), spec, args.examples)
+  keras_files.save(found.model, args.output)
+  return found.rows
+
+
+_PRUNED = {kinds.CHECKPOINT: _prune_checkpoint, kinds.GRAPH: _prune_graph,
+           kinds.SAVED_MODEL: _prune_saved_model, kinds.KERAS: _prune_keras}
+
+
+def _show(rows: Sequence[Any], args: argparse.Namespace) -> None:
+  from model_pruning.calibration.result import fitted_table
+  from model_pruning.util.sparsity_table import sparsity_table
   if args.json:
     print(json.dumps({'output': args.output, 'weights': [
         {'name': row.name, 'shape': list(row.shape), 'target': row.target,
-         'achieved': row.achieved, 'zeros': row.zeros} for row in rows]}, indent=2))
-  else:
-    print(sparsity_table(rows, shared.width()))
-    print('\nWritten to %s' % tables.printable(args.output))
+         'achieved': row.achieved, 'zeros': row.zeros, 'error_masked': row.error_masked,
+         'error_refitted': row.error_refitted, 'reason': row.reason} for row in rows]}, indent=2))
+    return
+  refitted = args.examples is not None
+  print((fitted_table if refitted else sparsity_table)(rows, shared.width()))
+  print('\nWritten to %s' % tables.printable(args.output))
+  if not refitted:
+    for line in tables.wrapped(_WITHOUT, shared.width()):
+      print(line)

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computes thresholds and masks from weights.
 
-    weight, history -> saliency -> pattern.pool -> pattern.select -> pattern.expand -> mask
+    weight, history -> saliency -> pattern.pool -> distribution -> pattern.select -> pattern.expand
+    -> mask
 """
 
 from typing import List, NamedTuple, Sequence, Tuple
 
+from model_pruning.engine import distributions
+from model_pruning.engine.distribution import Part
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.plan import PrunedTogether
@@ -23,7 +26,7 @@ class Cut(NamedTuple):
 
 
 def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Tensor,
-           previous_threshold: Tensor) -> List[Tensor]:
+           previous_thresholds: Sequence[Tensor]) -> List[Tensor]:
   """Chooses the masks of the weights that are pruned together.
 
   Args:
@@ -31,42 +34,44 @@ def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], spars
     cuts: per weight, how it is cut.
     reads: per weight, one reading of it and its history.
     sparsity: scalar tensor of selection.sparsity_dtype(number of units).
-    previous_threshold: float32 scalar tensor.
+    previous_thresholds: per weight, a float32 scalar tensor.
 
   Returns:
-    The threshold, a float32 scalar; then the mask of every shard of every weight, bool tensors;
-    then, if the saliency keeps a running average, the average of every shard, float32.
+    The threshold of every weight, float32 scalars; then the mask of every shard of every weight,
+    bool tensors; then, if the saliency keeps a running average, the average of every shard,
+    float32.
   """
   saliency = saliency_for(spec)
   averages: List[Tensor] = []
-  pooled = []
+  parts = []
   for weight, (layout, pattern) in zip(reads, cuts):
     average = saliency.average(weight)
     averages.extend(average)
-    pooled.append(pattern.pool(saliency.scores(weight, average), layout))
-  chosen = cuts[0].pattern.select(pooled, sparsity, previous_threshold, spec)
-  masks = [mask for units, (layout, pattern) in zip(chosen.masks, cuts)
+    parts.append(Part(layout, pattern, pattern.pool(saliency.scores(weight, average), layout)))
+  thresholds, chosen = distributions.select(parts, sparsity, previous_thresholds, spec)
+  masks = [mask for units, (layout, pattern) in zip(chosen, cuts)
            for mask in pattern.expand(units, layout)]
-  return [chosen.threshold, *masks, *averages]
+  return [*thresholds, *masks, *averages]
 
 
 def choose_masks(together: PrunedTogether, weights: Sequence[Tensor], sparsity: Tensor,
-                 previous_threshold: Tensor, spec: PruningSpec) -> Tuple[Tensor, List[Tensor]]:
+                 previous_thresholds: Sequence[Tensor], spec: PruningSpec
+                 ) -> Tuple[List[Tensor], List[Tensor]]:
   """Chooses the masks of weights that are not cut into shards and have no history.
 
   Args:
     together: the weights that are pruned together.
     weights: per member, a float32 tensor of its shape.
     sparsity: scalar tensor of selection.sparsity_dtype(together.units).
-    previous_threshold: float32 scalar tensor.
+    previous_thresholds: per member, a float32 scalar tensor.
     spec: the hyperparameters.
 
   Returns:
-    The threshold, a float32 scalar, and per member the mask, a bool tensor of its shape.
+    Per member the threshold, a float32 scalar, and the mask, a bool tensor of its shape.
   """
-  threshold, *masks = choose(spec, cuts_of(together), [Reads([weight]) for weight in weights],
-                             sparsity, previous_threshold)
-  return threshold, masks
+  chosen = choose(spec, cuts_of(together), [Reads([weight]) for weight in weights], sparsity,
+                  previous_thresholds)
+  return chosen[:len(weights)], chosen[len(weights):]
 
 
 def cuts_of(together: PrunedTogether) -> Tuple[Cut, ...]:

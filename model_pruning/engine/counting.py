@@ -99,6 +99,24 @@ def kth_by_histograms(shards: Shards, keep: Tensor,
   return prefix, ties, keep
 
 
+def counts_by_high_bits(shards: Shards, bits: int, dtype: DType) -> Tensor:
+  """Returns the number of keys of one weight by the highest of their 31 bits, [2 ** bits].
+
+  Args:
+    shards: the keys; only their counts leave their devices.
+    bits: how many bits to count by.
+    dtype: an integer dtype wide enough for all keys.
+  """
+  count = functools.partial(count_digits, functools.partial(high_bits, bits), 1 << bits)
+  shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
+  return total_of([in_place(over_chunks, on_any_size(count, shard)) for shard in shards], dtype)
+
+
+def high_bits(bits: int, keys: Tensor) -> Tensor:
+  """Returns the highest `bits` of the 31 bits of each of the keys."""
+  return _high_digit(_KEY_BITS - bits, keys)
+
+
 def on_any_size(function: Callable[..., Tensor], keys: Tensor, *arguments: Tensor) -> Tensor:
   """Calls a function of flat keys; small shards of all sizes use one function body."""
   if keys.shape.num_elements() is None:

@@ -3,7 +3,7 @@
 """How a weight is cut into shards, and reading ranges that cross the cuts."""
 
 import dataclasses
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,10 +14,16 @@ from model_pruning.util.types import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """How a weight of static `shape` is cut into shards: `sizes` along `axis`."""
+  """How a weight of static `shape` is cut into shards: `sizes` along `axis`.
+
+  Attributes:
+    shape, axis, sizes: see above.
+    viewed: the weight's own shape if `shape` is another view of it; None if it is not.
+  """
   shape: Tuple[int, ...]
   axis: int
   sizes: Tuple[int, ...]
+  viewed: Optional[Tuple[int, ...]] = None
 
   @classmethod
   def whole(cls, shape: Sequence[int]) -> 'Layout':
@@ -36,6 +42,11 @@ class Layout:
     if not self.shape:
       return ()
     return self.shape[:self.axis] + (self.sizes[index],) + self.shape[self.axis + 1:]
+
+  @property
+  def own_shape(self) -> Tuple[int, ...]:
+    """The weight's own shape, up to the order of its dimensions."""
+    return self.shape if self.viewed is None else self.viewed
 
   def squeezed(self) -> 'Layout':
     """Returns the layout without dimensions of size 1."""

@@ -6,7 +6,9 @@ import dataclasses
 from typing import Collection, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
+from model_pruning.engine.pattern import fewest_elements
 from model_pruning.engine.pattern import Member
+from model_pruning.engine.pattern import OneThreshold
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.pattern import Record
 from model_pruning.engine.patterns import pattern_for
@@ -22,10 +24,12 @@ class PrunedTogether:
     name: the name of the weight or of the group.
     own_target: the target sparsity from a map; None if target_sparsity applies.
     members: the weights and their patterns.
+    kept: how many units a single weight keeps by a distribution; None to follow the sparsity.
   """
   name: str
   own_target: Optional[float]
   members: Tuple[Member, ...]
+  kept: Optional[int] = None
 
   @property
   def units(self) -> int:
@@ -34,7 +38,10 @@ class PrunedTogether:
 
   def fewest_zeros(self, sparsity: float) -> int:
     """Returns the smallest number of elements that masks of a given sparsity may hide."""
-    return self.members[0].pattern.fewest_zeros(self.members, sparsity)
+    record, pattern = self.members[0]
+    if self.kept is not None and isinstance(pattern, OneThreshold):
+      return fewest_elements(pattern.unit_sizes(record.layout), self.units - self.kept)
+    return pattern.fewest_zeros(self.members, sparsity)
 
 
 def plan(records: Sequence[Record], spec: PruningSpec,
@@ -55,7 +62,7 @@ def plan(records: Sequence[Record], spec: PruningSpec,
   for record in records:
     if record.identity in excluded:
       continue
-    group = spec.group_for(record.group)
+    group = spec.group_for(record.group, record.name)
     key = (group, None) if group else (None, record.identity)
     plans.setdefault(key, []).append(Member(record, _pattern_for(record, group, spec)))
   return [PrunedTogether(group or members[0].record.name,
@@ -66,7 +73,8 @@ def plan(records: Sequence[Record], spec: PruningSpec,
 def _pattern_for(record: Record, group: Optional[str], spec: PruningSpec) -> Pattern:
   try:
     pattern = pattern_for(record.layout.shape, spec.block_dims_for(record.name, group), spec)
-    pattern.check_target(spec.target_for(record.name, group))
+    if not group or not spec.shares_target:  # By a distribution a weight may also stay dense.
+      pattern.check_target(spec.target_for(record.name, group))
   except errors.BlockError as error:
     raise errors.BlockError('Weight %s: %s' % (record.name, error)) from error
   return pattern

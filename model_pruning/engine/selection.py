@@ -62,10 +62,18 @@ def keep_count(units: int, sparsity: Tensor, apply: Callable[..., Tensor] = in_p
 
   Args:
     units: number of units, at least 1.
-    sparsity: scalar tensor, preferably of sparsity_dtype(units).
+    sparsity: scalar tensor, preferably of sparsity_dtype(units). With float64, (n - k) / n keeps
+      k of any number n of units.
     apply: in_place or outlined: how the arithmetic enters the graph.
   """
-  return apply(functools.partial(_rounded, units), tf.cast(sparsity, sparsity_dtype(units)))
+  return apply(functools.partial(_rounded, units), _precise(sparsity, units))
+
+
+def _precise(sparsity: Tensor, units: int) -> Tensor:
+  """Returns the sparsity in sparsity_dtype(units); a float64 tensor keeps its dtype."""
+  if tf.is_tensor(sparsity) and sparsity.dtype == tf.float64:
+    return sparsity
+  return tf.cast(sparsity, sparsity_dtype(units))
 
 
 def _rounded(units: Numeric, sparsity: Tensor) -> Tensor:
@@ -110,7 +118,7 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
   units = unit_count(weights)
   if not units:
     raise errors.WeightError('There are no weights to select from: all shards are empty')
-  keys = [[in_place(_as_keys, shard) for shard in shards] for shards in weights]
+  keys = [[in_place(as_keys, shard) for shard in shards] for shards in weights]
   every = [shard for shards in keys for shard in shards if size_of(shard)]
   if method == 'exact' and not threshold_decay:
     return _select_exactly(keys, every, sparsity, use_tpu)
@@ -156,7 +164,8 @@ def _kth(every: Sequence[Tensor], sparsity: Tensor, use_tpu: bool) -> Tuple[Tens
   return kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
 
 
-def _as_keys(scores: Tensor) -> Tensor:
+def as_keys(scores: Tensor) -> Tensor:
+  """Returns the keys of scores, int32 of the same shape; see counting.py."""
   return tf.bitcast(scores, tf.int32)
 
 
@@ -167,14 +176,14 @@ def _select_of_one(keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
   would take most of the time of building the mask update of a model, so all use one body.
   """
   size = size_of(keys)
-  find = functools.partial(_find_in_one, sparsity_dtype(size), digits_for(size))
-  threshold, mask = subroutine(find, in_place(flattened, keys), sparsity, shapes=([None], []))
+  find = functools.partial(_find_in_one, digits_for(size))
+  threshold, mask = subroutine(find, in_place(flattened, keys), _precise(sparsity, size),
+                               shapes=([None], []))
   return threshold, in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
 
 
-def _find_in_one(dtype: DType, digits: Sequence[int], keys: Tensor, sparsity: Tensor
-                 ) -> Tuple[Tensor, Tensor]:
-  keep = _rounded(tf.size(keys), tf.cast(sparsity, dtype))
+def _find_in_one(digits: Sequence[int], keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
+  keep = _rounded(tf.size(keys), sparsity)
   key, (ties,), kept_ties = kth_by_histograms([keys], keep, digits)
   return tf.bitcast(key, tf.float32), keep_first(keys, key, ties, kept_ties)
 

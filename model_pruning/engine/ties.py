@@ -46,18 +46,18 @@ def keep_exactly(weights: Sequence[Shards], key: Tensor, ties: Sequence[Tensor],
   keep_first = functools.partial(in_place, _keep_first_by_bisection) if use_tpu else _mask_of
   masks = []
   for shards, chunks, counts, allotted in zip(
-      weights, by_chunk, by_shard, _first_come(totals, kept_ties)):
+      weights, by_chunk, by_shard, first_come(totals, kept_ties)):
     if len(shards) > 1 and int(shards[0].shape[0]) > 1:
       kept_by_shard = _allot_by_rows(shards, key, counts, allotted)
     else:
-      kept_by_shard = _first_come(counts, allotted)
+      kept_by_shard = first_come(counts, allotted)
     masks.append([keep_first(shard, key, count, kept)
                   if size_of(shard) else tf.zeros(shard.shape, tf.bool)
                   for shard, count, kept in zip(shards, chunks, kept_by_shard)])
   return masks
 
 
-def _first_come(counts: Sequence[Tensor], total: Tensor) -> List[Tensor]:
+def first_come(counts: Sequence[Tensor], total: Tensor) -> List[Tensor]:
   """Returns how many of `total` each bin gets: the first bins are filled up to their `counts`."""
   if len(counts) == 1:
     return [total]
@@ -69,7 +69,7 @@ def _first_come(counts: Sequence[Tensor], total: Tensor) -> List[Tensor]:
 
 def _allot_by_rows(shards: Shards, key: Tensor, counts: Sequence[Tensor], total: Tensor
                    ) -> List[Tensor]:
-  """Does the same as _first_come for shards whose rows interleave in the weight's index order."""
+  """Does the same as first_come for shards whose rows interleave in the weight's index order."""
   counts = tf.stack(counts)
 
   def by_rows() -> Tensor:

@@ -277,7 +277,7 @@ class Pruning:
     counts, latest = session.run(self.prepare_report())
     targets = [float(target) for target in latest] or [
         self._function.final(together.own_target) for together in plans]
-    return summaries.achieved(self._records(), counts, plans, targets)
+    return summaries.achieved(self._records(), counts, plans, targets, self.spec)
 
   def print_hparams(self) -> None:
     """Logs the spec as JSON."""

@@ -24,7 +24,7 @@ from model_pruning.graph.records import get_weight_sparsity as get_weight_sparsi
 from model_pruning.graph.records import get_weights as get_weights
 from model_pruning.graph.records import masked_weights as masked_weights
 from model_pruning.graph.records import MaskedWeight as MaskedWeight
-from model_pruning.hparams.spec import check_prune_option
+from model_pruning.hparams.choices import check_prune_option
 from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME
 from model_pruning.util.types import DType
 from model_pruning.util.types import Initializer

@@ -18,7 +18,7 @@ from model_pruning.graph.penalties import penalize_weights_once
 from model_pruning.graph.penalties import remember_product
 from model_pruning.graph.records import check_owner
 from model_pruning.hparams.maps import expression
-from model_pruning.hparams.spec import check_prune_option
+from model_pruning.hparams.choices import check_prune_option
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 

@@ -5,9 +5,11 @@
 from typing import List, Sequence
 
 from model_pruning.compat import tf
+from model_pruning.engine.distributions import by_weight
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.graph import registry
 from model_pruning.graph import variables
+from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.sparsity_table import WeightSparsity
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
@@ -45,7 +47,8 @@ def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Tensor,
 
 
 def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Tensor],
-             plans: Sequence[PrunedTogether], targets: Sequence[float]) -> List[WeightSparsity]:
+             plans: Sequence[PrunedTogether], targets: Sequence[float], spec: PruningSpec
+             ) -> List[WeightSparsity]:
   """Returns the target and the achieved sparsity of every masked weight, in order of registration.
 
   Args:
@@ -53,11 +56,13 @@ def achieved(records: Sequence[registry.MaskedWeight], counts: Sequence[Tensor],
     counts: per record, the number of elements that its mask keeps.
     plans: which weights are pruned together.
     targets: per plan, the target sparsity.
+    spec: the hyperparameters.
   """
   # By the mask, because a weight may be masked twice.
   zeros = {record.mask.name: record.size() - int(kept) for record, kept in zip(records, counts)}
   rows = {}
-  for together, target in zip(plans, targets):
+  for together, target in (pair for planned, target in zip(plans, targets)
+                           for pair in by_weight(planned, target, spec)):
     hidden = sum(zeros[record.mask.name] for record, _ in together.members)
     for record, _ in together.members:
       rows[record.mask.name] = WeightSparsity(

@@ -13,6 +13,7 @@ from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
 from model_pruning.engine.choose import choose as choose_masks
+from model_pruning.engine.choose import Cut
 from model_pruning.engine.choose import cuts_of
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
@@ -80,7 +81,8 @@ class Update(NamedTuple):
   Attributes:
     records: the weights.
     reads: the reading of each weight.
-    values: the threshold, the masks of every shard, and then the running averages if there are any.
+    values: the threshold of every weight, the masks of every shard, and then the running averages
+      if there are any.
   """
   records: List[MaskedWeight]
   reads: List[Reads]
@@ -98,19 +100,23 @@ def choose(together: PrunedTogether, sparsity: Tensor, spec: PruningSpec) -> Upd
   records = [record for record, _ in together.members]
   saliency = saliency_for(spec)
   reads = [_read(record, saliency) for record in records]
-  # The members of a group have the same threshold.
-  previous = (variables.read(records[0].threshold, tf.float32) if spec.threshold_decay
-              else tf.constant(0.0))
+  previous = ([variables.read(record.threshold, tf.float32) for record in records]
+              if spec.threshold_decay else [tf.constant(0.0)] * len(records))
   return Update(records, reads, _call(
-      functools.partial(choose_masks, spec, cuts_of(together)), reads, [sparsity, previous], spec))
+      functools.partial(_choose_flat, spec, cuts_of(together)), reads, [sparsity, *previous], spec))
+
+
+def _choose_flat(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Tensor,
+                 *previous_thresholds: Tensor) -> List[Tensor]:
+  return choose_masks(spec, cuts, reads, sparsity, previous_thresholds)
 
 
 def write(update: Update, spec: PruningSpec) -> List[Operation]:
   """Builds the assignments of masks, thresholds and, if the saliency has one, the history."""
-  threshold, remaining = update.values[0], iter(update.values[1:])
+  thresholds, remaining = update.values, iter(update.values[len(update.records):])
   saliency = saliency_for(spec)
   written = []
-  for record in update.records:
+  for record, threshold in zip(update.records, thresholds):
     written.append(variables.assign(record.threshold, threshold))
     written.extend(variables.assign_shards(
         record.mask, [next(remaining) for _ in record.mask_shards]))

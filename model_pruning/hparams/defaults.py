@@ -56,7 +56,13 @@ def get_pruning_hparams() -> HParams:
       groups without an entry get target_sparsity. 'ungrouped' applies to weights without a group
       that weight_sparsity_map does not match.
     group_block_dims_map: list of group:HEIGHTxWIDTH, the same for block dimensions.
-    global_pruning: prune the whole model by one threshold.
+    global_pruning: prune the whole model by one threshold; as sparsity_distribution=global.
+    sparsity_distribution: how much of each weight is pruned. 'uniform': target_sparsity of each.
+      With the others the weights that weight_sparsity_map does not match share the zeros, and
+      target_sparsity is the fraction of zeros in all of them together (see
+      engine/distributions.py). 'erk': small weights stay denser, by their shapes. 'lamp': by
+      magnitudes relative to the larger ones in the same weight. 'global': by magnitudes, with one
+      threshold.
     intra_block_sparsity: N of M: of every block_width consecutive input channels of a weight of
       rank 2 or 4, drop floor(block_width * sparsity).
   """
@@ -85,6 +91,7 @@ def get_pruning_hparams() -> HParams:
       group_block_dims_map=[''],
       intra_block_sparsity=False,
       global_pruning=False,
+      sparsity_distribution='uniform',
       threshold_method='exact')
   hparams.accept_and_ignore(
       _COMPRESSION_KEYS, 'they configure low-rank compression, which this library does not do')

@@ -9,6 +9,8 @@ import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
+from model_pruning.hparams.choices import check_distribution
+from model_pruning.hparams.choices import check_prune_option
 from model_pruning.hparams.defaults import get_pruning_hparams
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import BlockDims
@@ -21,8 +23,8 @@ from model_pruning.hparams.maps import parse_block_dims
 from model_pruning.hparams.maps import parse_map
 from model_pruning.hparams.maps import parse_sparsity
 
-# The names of the saliencies in engine/saliency.py.
-PRUNE_OPTIONS = ('weight', 'first_order_gradient', 'second_order_gradient')
+# The group of all weights that share target_sparsity.
+SHARED_GROUP_NAME = 'all_weights'
 
 # The group of weights for which apply_mask_with_group has no name. Each is pruned separately.
 UNGROUPED_GROUP_NAME = 'ungrouped'
@@ -73,6 +75,7 @@ class PruningSpec:
   group_block_dims_map: Tuple[Tuple[str, BlockDims], ...] = ()
   global_pruning: bool = False
   intra_block_sparsity: bool = False
+  sparsity_distribution: str = 'uniform'
 
   @classmethod
   def from_hparams(cls, hparams: HParams) -> 'PruningSpec':
@@ -157,17 +160,43 @@ class PruningSpec:
                               "block_pooling_function is 'AVG' or 'MAX'" %
                               self.block_pooling_function)
     check_prune_option(self.prune_option)
+    self._check_distribution()
     self._check_groups()
     if self.intra_block_sparsity:
       self._check_n_of_m()
+
+  @property
+  def distribution(self) -> str:
+    """The name of the distribution: sparsity_distribution, or 'global' with global_pruning."""
+    return 'global' if self.global_pruning else self.sparsity_distribution
+
+  @property
+  def shares_target(self) -> bool:
+    """Whether the weights without a target in a map share target_sparsity."""
+    return self.distribution != 'uniform'
+
+  def _check_distribution(self) -> None:
+    name = self.sparsity_distribution
+    check_distribution(name)
+    if self.global_pruning and name not in ('uniform', 'global'):
+      raise errors.SpecError('global_pruning=true is sparsity_distribution=global, and contradicts '
+                             'sparsity_distribution=%s; leave out one of them' % name)
+    if name != 'uniform' and self.group_pruning:
+      raise errors.SpecError('sparsity_distribution=%s makes one group of all weights that '
+                             'weight_sparsity_map does not match, and excludes group_pruning=true; '
+                             'leave out one of them' % name)
+    if name == 'lamp' and self.use_tpu:
+      raise errors.SpecError('sparsity_distribution=lamp counts weights with scatter, which TPUs '
+                             'do not compile, and excludes use_tpu=true; use '
+                             'sparsity_distribution=erk or global')
 
   def _check_groups(self) -> None:
     if not self.group_pruning:
       for name in ('group_sparsity_map', 'group_block_dims_map'):
         if getattr(self, name):
           raise errors.SpecError(
-              '%s has entries, but %s' % (name, 'global_pruning=true makes one group of all '
-                                          'weights; leave out one of them' if self.global_pruning
+              '%s has entries, but %s' % (name, '%s makes one group of all weights; leave out one '
+                                          'of them' % self._sharing if self.shares_target
                                           else 'group_pruning is false; set group_pruning=true to '
                                           'prune by groups'))
     if not self.global_pruning:
@@ -175,9 +204,17 @@ class PruningSpec:
     if self.group_pruning:
       raise errors.SpecError('global_pruning=true makes one group of all weights and excludes '
                              'group_pruning=true; leave out one of them')
-    if self.weight_sparsity_map:
+    if self.weight_sparsity_map and self.sparsity_distribution == 'uniform':
       raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so no '
-                             'weight can have its own sparsity; leave out weight_sparsity_map')
+                             'weight can have its own sparsity; leave out weight_sparsity_map, or '
+                             'use sparsity_distribution=global, which prunes the weights in '
+                             'weight_sparsity_map separately')
+
+  @property
+  def _sharing(self) -> str:
+    """The hyperparameter by which weights share target_sparsity, for messages."""
+    return ('global_pruning=true' if self.global_pruning else
+            'sparsity_distribution=%s' % self.sparsity_distribution)
 
   def _check_n_of_m(self) -> None:
     def refuse(conflict: str) -> None:
@@ -194,6 +231,9 @@ class PruningSpec:
     if self.group_pruning or self.global_pruning:
       refuse('a threshold over several weights has no effect on them; leave out %s' %
              ('group_pruning' if self.group_pruning else 'global_pruning'))
+    if self.distribution not in ('uniform', 'erk'):
+      refuse('a threshold over several weights has no effect on them; use '
+             'sparsity_distribution=uniform or erk, not %s' % self.distribution)
     if self.threshold_decay:
       refuse('there is no threshold to smooth; leave out threshold_decay')
     if self.threshold_method != 'exact':
@@ -203,17 +243,29 @@ class PruningSpec:
     """Returns the fields as a JSON object."""
     return json.dumps(dataclasses.asdict(self))
 
-  def group_for(self, registered: Optional[str]) -> Optional[str]:
+  def group_for(self, registered: Optional[str], weight_name: str = '') -> Optional[str]:
     """Returns the group with which a weight is pruned; None if it is pruned separately.
 
     Args:
       registered: the group given when the weight was masked, or None.
+      weight_name: its op name; a weight in weight_sparsity_map does not share target_sparsity.
     """
-    if self.global_pruning:
-      return 'all_weights'
+    if self.shares_target:
+      own = lookup('weight_sparsity_map', self.weight_sparsity_map, weight_name)
+      return SHARED_GROUP_NAME if own is None else None
     if self.group_pruning and registered != UNGROUPED_GROUP_NAME:
       return registered
     return None
+
+  def pool_for(self, registered: Optional[str]) -> Optional[str]:
+    """Returns the group that shares a target with a weight, which can have none of its own.
+
+    Beside a sparsity_distribution weight_sparsity_map can give it one.
+
+    Args:
+      registered: see group_for.
+    """
+    return self.group_for(registered) if self.sparsity_distribution == 'uniform' else None
 
   def mapped_sparsity(self, weight_name: str, group: Optional[str] = None) -> Optional[float]:
     """Returns the target of a weight or its group in a map; None if no map matches."""
@@ -253,7 +305,7 @@ class PruningSpec:
     for name, group in zip(weight_names, groups):
       # Look up every weight in every map, because several matches are an error.
       own = lookup('weight_sparsity_map', self.weight_sparsity_map, name)
-      together = self.group_for(group)
+      together = self.group_for(group, name)
       self.target_for(name, together)
       self.block_dims_for(name, together)
       if own is not None and together is not None:
@@ -291,15 +343,3 @@ def _whole(name: str, value: Any) -> Any:
         "Could not cast hparam '%s' of type '%s' from value %r; allowed: a whole number; round it "
         'first, with int(...) or round(...)' % (name, int, value))
   return int(number)
-
-
-def check_prune_option(option: str) -> None:
-  """Raises errors.SpecError if there is no such prune_option."""
-  if option == 'compression':
-    raise errors.SpecError(
-        "prune_option='compression' requests low-rank compression, which is part of the research "
-        "branch's compression library and not of model_pruning; use one of: %s" %
-        ', '.join(map(repr, PRUNE_OPTIONS)))
-  if option not in PRUNE_OPTIONS:
-    raise errors.SpecError('Illegal value for prune_option: %r%s; it is one of: %s' % (
-        option, errors.nearest(str(option), PRUNE_OPTIONS), ', '.join(map(repr, PRUNE_OPTIONS))))

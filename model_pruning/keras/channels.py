@@ -56,7 +56,7 @@ class View:
   @property
   def layout(self) -> Layout:
     """The layout of the viewed weight."""
-    return Layout.whole(self.viewed)
+    return dataclasses.replace(Layout.whole(self.viewed), viewed=self.shape)
 
   def see(self, weight: Variable) -> Tensor:
     """Returns a tensor of the weight's shape, reshaped to `viewed`."""

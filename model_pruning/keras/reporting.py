@@ -15,7 +15,7 @@ from model_pruning.keras.copying import plain_weights
 from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.reading.goals import Goal
-from model_pruning.reading.goals import goal_of
+from model_pruning.reading.goals import goals_by_weight
 from model_pruning.reading.goals import StoredGoals
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored_spec import StoredSpec
@@ -68,8 +68,8 @@ def goals(model: Model) -> StoredGoals:
     if weight_sparsity.is_final_known(settings.spec, settings.schedule):
       target = float(weight_sparsity.final(settings.spec, settings.schedule, together.own_target))
       stored = StoredSpec.create(settings.spec, settings.schedule)
-      goal = goal_of(together, target, stored.end_step if stored else None, settings.spec)
-      known.update((member.record.name, goal) for member in together.members)
+      known.update((record.name, goal) for record, goal in goals_by_weight(
+          together, target, stored.end_step if stored else None, settings.spec))
   return StoredGoals(known=known)
 
 

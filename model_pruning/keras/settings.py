@@ -87,6 +87,12 @@ class Settings:
       else:
         values['target_sparsity'] = m / n
     spec = PruningSpec.create(_override(values))
+    if sparsity_m_by_n and spec.shares_target:
+      raise errors.SpecError(
+          'sparsity_m_by_n=(%d, %d) gives every weight %d zeros of %d, so there is nothing to '
+          'distribute: leave out sparsity_distribution=%s, or set intra_block_sparsity=true,'
+          'block_width=%d in hparams and leave out sparsity_m_by_n' % (
+              m, n, m, n, spec.distribution, n))
     _check_supported(spec)
     return cls(spec, schedule)
 

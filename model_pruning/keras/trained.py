@@ -3,14 +3,16 @@
 """prune_trained: prunes a trained model at once, and refits it to examples."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from absl import logging
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.reconstruct import reconstruct
-from model_pruning.calibration.reconstruct import Reconstruction
+from model_pruning.calibration.result import fitted_rows
+from model_pruning.calibration.result import FittedWeight
 from model_pruning.calibration.result import not_refitted
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
@@ -22,6 +24,7 @@ from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.prune import prune_low_magnitude
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
+from model_pruning.util.sparsity_table import WeightSparsity
 from model_pruning.util.types import Array
 from model_pruning.util.types import Model
 
@@ -58,6 +61,25 @@ def prune_trained(model: Model, hparams: Union[HParams, PruningSpec, str], x: An
     errors.CloneError, errors.ConversionError, errors.PolicyError: see prune_low_magnitude and
       to_saved_model.
   """
+  return prune_trained_with_rows(model, hparams, x, pruning_policy, in_place).model
+
+
+class PrunedModel(NamedTuple):
+  """A pruned model.
+
+  Attributes:
+    model: the Keras model.
+    rows: one FittedWeight for each weight.
+  """
+  model: Any
+  rows: List[FittedWeight]
+
+
+def prune_trained_with_rows(
+    model: Model, hparams: Union[HParams, PruningSpec, str], x: Any = None,
+    pruning_policy: Optional[PruningPolicy] = None,
+    in_place: Optional[bool] = None) -> PrunedModel:
+  """Prunes a model as prune_trained does, and returns what became of each weight, too."""
   if not isinstance(model, backend.keras.Model) or not model.built:
     raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
                             'first' % (model,))
@@ -68,21 +90,23 @@ def prune_trained(model: Model, hparams: Union[HParams, PruningSpec, str], x: An
   pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy, in_place=in_place)
   layers = pruned_layers(pruned)
   if not layers:
-    return pruned  # A warning has said so.
+    return PrunedModel(pruned, [])  # A warning has said so.
   with quietly():
     frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
+  fits: Dict[str, Fit] = {}
   before = [np.asarray(variable) for variable in pruned.variables]
   try:
     for layer in layers:
       layer.pruning.step.assign(_STEP)
     MaskUpdater(pruned).update(_STEP)
     if frozen is not None:
-      _refit(pruned, frozen, x)
+      fits = _refit(pruned, frozen, x)
   except BaseException:
     for variable, value in zip(pruned.variables, before):
       variable.assign(value)
     raise
-  return pruned
+  _warn(pruned, fits)
+  return PrunedModel(pruned, fitted_rows(_rows(pruned), fits))
 
 
 def at_once(spec: PruningSpec) -> PruningSpec:
@@ -100,26 +124,41 @@ def _first(x: Any) -> Any:
   return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
 
 
-def _refit(model: Model, frozen: exporting.FrozenModel, x: Any) -> Reconstruction:
-  """Gives a model with masks the values that fit the examples."""
-  names = {id(variable): name for name, variable in frozen.variables.items()}
+def _refit(model: Model, frozen: exporting.FrozenModel, x: Any) -> Dict[str, Fit]:
+  """Gives a model with masks the values that fit the examples; returns the fits by weight."""
+  constants = {id(variable): name for name, variable in frozen.variables.items()}
+  names: Dict[str, str] = {}
   masks: Dict[str, Array] = {}
-  missing: List[str] = []
+  fits: Dict[str, Fit] = {}
   for record in _records(model):
-    name = names.get(id(record.weight))
-    if name is None:
-      missing.append(record.name)
+    constant = constants.get(id(record.weight))
+    if constant is None:
+      fits[record.name] = Fit(record.name, reason='the model does not use it to predict')
     else:
-      masks[name] = np.asarray(record.mask, np.float32)
-  found = reconstruct(frozen.graph_def, masks, x, frozen.inputs, frozen.outputs,
-                      frozen.variables)
+      names[constant] = record.name
+      masks[constant] = np.asarray(record.mask, np.float32)
+  found = reconstruct(frozen.graph_def, masks, x, frozen.inputs, frozen.outputs, frozen.variables)
   for name, value in found.values.items():
     frozen.variables[name].assign(value)
-  reasons: List[Tuple[str, str]] = [(fit.weight, fit.reason) for fit in found.fits if fit.reason]
-  reasons += [(name, 'the model does not use it on these inputs') for name in missing]
+  fits.update({names[fit.weight]: fit for fit in found.fits})
+  return fits
+
+
+def _warn(model: Model, fits: Mapping[str, Fit]) -> None:
+  reasons = [(name, fit.reason) for name, fit in fits.items() if fit.reason]
   if reasons:
     logging.warning('%s: %s', model.name, not_refitted(reasons))
-  return found
+
+
+def _rows(model: Model) -> List[WeightSparsity]:
+  """Returns the sparsities of the weights."""
+  rows = []
+  for layer in pruned_layers(model):
+    for record in layer.pruning.weights:
+      mask = np.asarray(record.mask, np.float32)
+      target = layer.pruning.settings.spec.target_for(record.name)
+      rows.append(WeightSparsity(record.name, mask.shape, target, int(np.sum(mask == 0)), False))
+  return rows
 
 
 def _records(model: Model) -> List[PrunedWeight]:

@@ -182,11 +182,12 @@ def _update_masks(settings: Settings, together: PrunedTogether, sparsity: Tensor
                   averages: Dict[int, Any]) -> None:
   planned: List[Planned] = [record for record, _ in together.members]
   weights = [tf.convert_to_tensor(record.pruned.weight) for record in planned]
-  previous = tf.cast(tf.convert_to_tensor(planned[0].pruned.threshold), tf.float32)
-  threshold, masks = choose_masks(
+  previous = [tf.cast(tf.convert_to_tensor(record.pruned.threshold), tf.float32)
+              for record in planned]
+  thresholds, masks = choose_masks(
       together, [record.see(tf.cast(weight, tf.float32))
                  for record, weight in zip(planned, weights)], sparsity, previous, settings.spec)
-  for record, weight, mask in zip(planned, weights, masks):
+  for record, weight, threshold, mask in zip(planned, weights, thresholds, masks):
     pruned, mask = record.pruned, tf.cast(record.restore(mask), weight.dtype)
     pruned.mask.assign(mask)
     pruned.threshold.assign(tf.cast(threshold, weight.dtype))

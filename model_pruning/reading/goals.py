@@ -11,6 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning import names
+from model_pruning.engine.distributions import by_weight
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.plan import plan
 from model_pruning.engine.plan import PrunedTogether
@@ -116,19 +117,25 @@ def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goa
   for together in plan(records, stored.spec) if records else ():
     target = (stored.spec.target_sparsity if together.own_target is None
               else together.own_target)
-    for record, _ in together.members:
-      goals[record.identity] = goal_of(together, target, stored.end_step, stored.spec)
+    for record, goal in goals_by_weight(together, target, stored.end_step, stored.spec):
+      goals[record.identity] = goal
   return goals
 
 
-def goal_of(together: PrunedTogether, target: float, end_step: Optional[int],
-            spec: Optional[PruningSpec] = None) -> Goal:
-  """Returns the goal of weights that are pruned together; see Goal for the arguments."""
+def goals_by_weight(together: PrunedTogether, target: float, end_step: Optional[int],
+                    spec: PruningSpec) -> List[Tuple[Any, Goal]]:
+  """Returns (record, goal) of weights that are pruned together; see Goal for the arguments."""
+  return [(record, _goal_of(each, own, end_step, spec))
+          for each, own in by_weight(together, target, spec) for record, _ in each.members]
+
+
+def _goal_of(together: PrunedTogether, target: float, end_step: Optional[int],
+             spec: PruningSpec) -> Goal:
   record, pattern = together.members[0]
   unit = pattern.describe(record.layout)
   return Goal(target, together.name if len(together.members) > 1 else None,
               together.fewest_zeros(target), unit.name, together.units, end_step,
-              unit.by_columns, unit.height, spec, spec.group_for(record.group) if spec else None)
+              unit.by_columns, unit.height, spec, spec.pool_for(record.group))
 
 
 def find(weights: Sequence[Masked], stored: StoredGoals,

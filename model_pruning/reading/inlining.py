@@ -18,7 +18,8 @@ from model_pruning.util.types import NodeDef
 def inline(graph_def: GraphDef) -> GraphDef:
   """Returns a graph without calls that computes the same.
 
-  A node of a function gets the name of the call, a slash, and its own name.
+  A node of a function gets the name of the call, a slash, and its own name. The name of the call
+  then returns the results of the function.
 
   Args:
     graph_def: a GraphDef that validation.check accepted. It is not changed.
@@ -83,6 +84,10 @@ def _add(definitions: Sequence[NodeDef], prefix: str, arguments: Optional[Dict[s
     calls[prefix + definition.name] = [
         _outside(function.ret[arg.name], inner, given, inner_offsets)
         for arg in function.signature.output_arg]
+    if function.signature.output_arg:
+      node = result.node.add(name=prefix + definition.name, op='IdentityN')
+      node.input.extend(calls[node.name])
+      node.attr['T'].list.type.extend(arg.type for arg in function.signature.output_arg)
 
 
 def _outside(text: str, prefix: str, arguments: Dict[str, str],

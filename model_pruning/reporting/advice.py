@@ -45,12 +45,12 @@ class Advice:
   def is_global(self, weight: WeightReport) -> bool:
     """Whether the whole model has a single target."""
     spec = self.spec_of(weight)
-    return bool(spec and spec.global_pruning)
+    return bool(spec and spec.global_pruning and spec.sparsity_distribution == 'uniform')
 
   def pool_of(self, weight: WeightReport) -> Optional[str]:
     """Returns the group that shares one target with a weight; None if the weight has its own."""
     goal = weight.details.goal
-    return goal.pool or goal.group if goal else None
+    return (goal.pool if goal.spec else goal.group) if goal else None
 
   def is_n_of_m(self, weight: WeightReport) -> bool:
     """Whether a weight is pruned N of M."""

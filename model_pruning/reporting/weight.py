@@ -116,12 +116,16 @@ class WeightReport:
 
   @property
   def target_text(self) -> str:
-    """The target in tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none."""
+    """The target in tables: '0.9000', '0.9000 of all', '0.9000 of GROUP'; '-' for none.
+
+    It is '0.9000 of the rest' beside weights that have their own targets.
+    """
     goal = self.details.goal
     if self.target is None or goal is None or goal.group is None:
       return tables.fraction(self.target)
-    return '%s of %s' % (tables.fraction(self.target), 'all' if (
-        goal.spec is None or goal.spec.global_pruning) else goal.group)
+    shared = goal.spec is None or goal.spec.shares_target
+    rest = 'the rest' if goal.spec and goal.spec.weight_sparsity_map else 'all'
+    return '%s of %s' % (tables.fraction(self.target), rest if shared else goal.group)
 
   def values(self) -> Dict[str, Any]:
     """Returns the attributes except `details`, and values derived from them, for JSON and CSV."""

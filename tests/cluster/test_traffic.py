@@ -61,6 +61,14 @@ def test_a_group_moves_the_counts_of_a_server_once():
   assert _received_by_update('global_pruning=true', [1000, 1000], 0, layers=3) < 0.5 * MEGABYTE
 
 
+@pytest.mark.parametrize('name', ['erk', 'lamp'])
+def test_a_distribution_moves_counts_and_no_weights(name):
+  spec = 'sparsity_distribution=' + name
+  small = _received_by_update(spec, [200, 1000], 0, layers=2)
+  large = _received_by_update(spec, [2000, 1000], 0, layers=2)
+  assert large < 3 * MEGABYTE and large - small < 1 * MEGABYTE  # A shard of the large has 4 MB.
+
+
 @pytest.mark.slow
 def test_of_64_million_weights_no_more_is_moved_than_of_one_million():
   of_a_million = _received_by_update('', [1000, 1000], 0)

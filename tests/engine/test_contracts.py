@@ -15,7 +15,7 @@ from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import keeps_history
 from model_pruning.engine.saliency import SALIENCIES
 from model_pruning.engine.saliency import saliency_for
-from model_pruning.hparams.spec import PRUNE_OPTIONS
+from model_pruning.hparams.choices import PRUNE_OPTIONS
 from model_pruning.hparams.spec import PruningSpec
 
 LAYOUTS = [Layout.whole((12, 10)), Layout((12, 10), 0, (5, 4, 3)), Layout((12, 10), 1, (7, 3))]

@@ -23,7 +23,7 @@ CONTRIB_DEFAULTS = {
 LATER_DEFAULTS = {
     'gradient_decay_rate': 0.99, 'prune_option': 'weight', 'group_pruning': False,
     'group_sparsity_map': [''], 'group_block_dims_map': [''], 'intra_block_sparsity': False,
-    'global_pruning': False, 'threshold_method': 'exact'}
+    'global_pruning': False, 'threshold_method': 'exact', 'sparsity_distribution': 'uniform'}
 
 
 def test_defaults_are_those_of_the_predecessors():
@@ -305,3 +305,43 @@ def test_a_step_with_a_fraction_is_an_error_that_says_how_to_round(value):
   hparams.sparsity_function_end_step = value
   with pytest.raises(errors.HParamTypeError, match=r'sparsity_function_end_step.*int\('):
     PruningSpec.from_hparams(hparams)
+
+
+def test_global_pruning_is_a_distribution():
+  assert PruningSpec().distribution == 'uniform' and not PruningSpec().shares_target
+  for text in ('global_pruning=true', 'sparsity_distribution=global',
+               'global_pruning=true,sparsity_distribution=global'):
+    spec = PruningSpec.create(text)
+    assert spec.distribution == 'global' and spec.shares_target
+    assert spec.group_for(None) == spec.group_for('g', 'a/kernel') == 'all_weights'
+  for name in ('erk', 'lamp'):
+    assert PruningSpec(sparsity_distribution=name).group_for(None) == 'all_weights'
+
+
+@pytest.mark.parametrize('name', ['erk', 'lamp', 'global'])
+def test_a_distribution_leaves_the_targets_of_a_map(name):
+  spec = PruningSpec.create('target_sparsity=0.9,weight_sparsity_map=[conv1:0.5],'
+                            'sparsity_distribution=' + name)
+  assert spec.group_for(None, 'conv1/kernel') is None
+  assert spec.group_for(None, 'conv2/kernel') == 'all_weights'
+  spec.check_weights(['conv1/kernel', 'conv2/kernel'])
+  assert spec.target_for('conv1/kernel') == 0.5
+
+
+@pytest.mark.parametrize('text, message', [
+    ('sparsity_distribution=lmap', r"'lmap' \(did you mean lamp\?\); it is one of: 'uniform'"),
+    ('sparsity_distribution=', "Illegal value for sparsity_distribution: ''"),
+    ('sparsity_distribution=erk,global_pruning=true', 'contradicts sparsity_distribution=erk'),
+    ('sparsity_distribution=lamp,global_pruning=true', 'contradicts sparsity_distribution=lamp'),
+    ('sparsity_distribution=erk,group_pruning=true', 'sparsity_distribution=erk makes one group'),
+    ('sparsity_distribution=lamp,use_tpu=true', 'use sparsity_distribution=erk or global'),
+    ('sparsity_distribution=erk,group_sparsity_map=[a:0.5]',
+     'group_sparsity_map has entries, but sparsity_distribution=erk makes one group'),
+    ('sparsity_distribution=lamp,intra_block_sparsity=true,block_width=4',
+     'use sparsity_distribution=uniform or erk, not lamp'),
+    ('sparsity_distribution=global,intra_block_sparsity=true,block_width=4',
+     'use sparsity_distribution=uniform or erk, not global'),
+    ('global_pruning=true,weight_sparsity_map=[a:0.5]', 'use sparsity_distribution=global')])
+def test_distributions_that_contradict_something_are_refused(text, message):
+  with pytest.raises(errors.SpecError, match=message):
+    PruningSpec.create(text)

@@ -28,7 +28,11 @@ PATTERNS = {
     'n_of_m': 'intra_block_sparsity=true,block_width=4,',
     'histogram': 'threshold_method=histogram,nbins=64,',
     'decay': 'threshold_decay=0.3,', 'global': 'global_pruning=true,',
-    'own_targets': 'weight_sparsity_map=[w0:0.3],'}
+    'own_targets': 'weight_sparsity_map=[w0:0.3],',
+    'erk': 'sparsity_distribution=erk,', 'lamp': 'sparsity_distribution=lamp,',
+    'erk_n_of_m': 'sparsity_distribution=erk,intra_block_sparsity=true,block_width=4,',
+    'lamp_blocks': 'sparsity_distribution=lamp,block_height=4,block_width=2,',
+    'lamp_own_targets': 'sparsity_distribution=lamp,weight_sparsity_map=[w0:0.3],'}
 
 
 @keras.utils.register_keras_serializable('tests')

@@ -1,0 +1,159 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The distribution by magnitudes relative to the larger ones in the same weight.
+
+It is LAMP, of Lee et al., "Layer-adaptive sparsity for the magnitude-based pruning" (2021).
+"""
+
+import dataclasses
+import functools
+from typing import List, Sequence, Tuple
+
+from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.engine.counting import CHUNK
+from model_pruning.engine.counting import chunks_of
+from model_pruning.engine.counting import count_dtype
+from model_pruning.engine.counting import counts_by_high_bits
+from model_pruning.engine.counting import digits_for
+from model_pruning.engine.counting import flattened
+from model_pruning.engine.counting import high_bits
+from model_pruning.engine.counting import kth_by_histograms
+from model_pruning.engine.counting import on_any_size
+from model_pruning.engine.counting import over_chunks
+from model_pruning.engine.counting import Shards
+from model_pruning.engine.counting import size_of
+from model_pruning.engine.counting import total_of
+from model_pruning.engine.distribution import as_sparsities
+from model_pruning.engine.distribution import Part
+from model_pruning.engine.distribution import settled
+from model_pruning.engine.pattern import Member
+from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_device_of
+from model_pruning.engine.placement import outlined
+from model_pruning.engine.ties import first_come
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import Tensor
+
+# Keys are counted by their exponent and the first 8 bits of their fraction.
+_BITS, _LOW_BITS = 16, 15
+_INFINITY = 0x7f800000  # The key of infinity; the keys of NaN are larger.
+
+
+@dataclasses.dataclass(frozen=True)
+class Lamp:
+  """LAMP score of a unit = s^2 / (sum of the squares of all units with scores of s or more).
+
+  s is the score of a unit by the saliency and the pattern, for single elements |w|. The sum is over
+  the units of the same weight. The units with the highest LAMP scores of all weights are kept.
+
+  Within a weight the LAMP scores are in the order of s. So they decide only how many units each
+  weight keeps; each weight then keeps this many of its largest by its own threshold, which is the
+  smallest s that it keeps.
+
+  The sum comes from the numbers of units in bins, which are 1/256 of s wide: the units in higher
+  bins, each with the square of the middle of its bin, and the part of its own bin that is above it
+  if the bin is evenly filled. Numbers of units add up over shards, so shards are never brought
+  together, and the result is the same for any shards. It differs from sorting by at most the units
+  that share a bin.
+  """
+
+  @classmethod
+  def create(cls, spec: PruningSpec) -> 'Lamp':
+    """Returns the distribution."""
+    del spec
+    return cls()
+
+  def split(self, parts: Sequence[Part], keep: Tensor) -> List[Tensor]:
+    """Returns the sparsity of each weight; see Distribution.split."""
+    scores = [lamp_scores([shard for shard in part.pooled if size_of(shard)]) for part in parts]
+    every = [shard for shards in scores for shard in shards]
+    key, ties, kept_ties = kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
+    dtype, remaining = keep.dtype, iter(ties)
+    above, equal = [], []
+    for shards in scores:
+      above.append(total_of([on_any_size(_count_above, shard, key) for shard in shards], dtype))
+      equal.append(total_of([in_place(over_chunks, next(remaining)) for _ in shards], dtype))
+    counts = [tf.cast(larger + kept, tf.int64)
+              for larger, kept in zip(above, first_come(equal, kept_ties))]
+    units = tuple(part.units for part in parts)
+    sparsities = outlined(functools.partial(_sparsities_of, units), tf.stack(counts),
+                          tf.cast(keep, tf.int64))
+    return tf.unstack(sparsities, num=len(parts))  # type: ignore[no-any-return]
+
+  def shares(self, members: Sequence[Member], sparsity: float) -> None:
+    """Returns None: the values of the weights decide."""
+    del members, sparsity
+
+
+def lamp_scores(shards: Shards) -> List[Tensor]:
+  """Returns the keys of the LAMP scores of one weight, per shard, int32 vectors.
+
+  Args:
+    shards: the scores of its units, non-negative float32; none is empty. Infinity and NaN rank
+      highest and add nothing to the sums.
+  """
+  keys = [in_place(selection.as_keys, shard) for shard in shards]
+  dtype = count_dtype(sum(map(size_of, shards)))
+  counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
+  for shard in keys:
+    # Each device gets the counts, once, and computes the sums itself: they are twice as large.
+    if shard.device not in tables:
+      with on_device_of(shard):
+        tables[shard.device] = outlined(_squares_above, tf.identity(counts))
+    scores.append(_scored(shard, *tables[shard.device]))
+  return scores
+
+
+def _scored(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
+  if chunks_of(keys):
+    scores = outlined(_by_chunks, keys, counts, above)
+  else:
+    scores = on_any_size(_lamp_keys, in_place(flattened, keys), counts, above)
+  return in_place(functools.partial(tf.reshape, shape=[size_of(keys)]), scores)
+
+
+def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
+  """Returns the counts, and the sum of the squares in all bins above each bin; float64."""
+  bins = tf.range(1 << _BITS)
+  middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(bins, _LOW_BITS), 1 << (_LOW_BITS - 1))
+  values = tf.cast(tf.bitcast(middle, tf.float32), tf.float64)
+  numbers = tf.cast(counts, tf.float64)
+  squares = tf.where(bins < _INFINITY >> _LOW_BITS, numbers * values * values,
+                     tf.zeros_like(numbers))
+  return numbers, tf.cumsum(squares, exclusive=True, reverse=True)
+
+
+def _lamp_keys(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
+  """Returns the keys of the LAMP scores of flat keys."""
+  bins = high_bits(_BITS, keys)
+  value = tf.cast(tf.bitcast(keys, tf.float32), tf.float64)
+  square = value * value
+  position = tf.cast(tf.bitwise.bitwise_and(keys, (1 << _LOW_BITS) - 1), tf.float64)
+  # The unit itself, and the others in its bin that are expected above it.
+  here = 1 + (tf.gather(counts, bins) - 1) * (1 - position / (1 << _LOW_BITS))
+  total = tf.gather(above, bins) + square * here
+  score = tf.where(square > 0, square / total, tf.zeros_like(square))
+  return tf.where(keys < _INFINITY, tf.bitcast(tf.cast(score, tf.float32), tf.int32), keys)
+
+
+def _by_chunks(keys: Tensor, counts: Tensor, above: Tensor) -> Tensor:
+  """Does the same as _lamp_keys, a chunk at a time, so that its temporaries stay small."""
+  flat, chunks = tf.reshape(keys, [-1]), chunks_of(keys)
+  rows = tf.reshape(flat[:chunks * CHUNK], [chunks, CHUNK])
+  _, scores = tf.while_loop(
+      lambda index, _: index < chunks,
+      lambda index, scores: (index + 1, scores.write(
+          index, _lamp_keys(rows[index], counts, above))),
+      (tf.constant(0), tf.TensorArray(tf.int32, chunks, element_shape=[CHUNK])),
+      parallel_iterations=2)
+  return tf.concat([tf.reshape(scores.stack(), [-1]),
+                    _lamp_keys(flat[chunks * CHUNK:], counts, above)], axis=0)
+
+
+def _count_above(keys: Tensor, key: Tensor) -> Tensor:
+  return tf.reduce_sum(tf.cast(keys > key, tf.int32))
+
+
+def _sparsities_of(units: Tuple[int, ...], counts: Tensor, keep: Tensor) -> Tensor:
+  return as_sparsities(settled(counts, units, keep), units)
