@@ -96,9 +96,10 @@ def prune_trained_with_rows(
   fits: Dict[str, Fit] = {}
   before = [np.asarray(variable) for variable in pruned.variables]
   try:
+    step = max(_STEP, spec.pruning_frequency)  # The first step at which training has an update.
     for layer in layers:
-      layer.pruning.step.assign(_STEP)
-    MaskUpdater(pruned).update(_STEP)
+      layer.pruning.step.assign(step)
+    MaskUpdater(pruned).update(step)
     if frozen is not None:
       fits = _refit(pruned, frozen, x)
   except BaseException:
