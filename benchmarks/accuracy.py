@@ -10,8 +10,8 @@ Nets: the ConvNet of the published experiment and a residual net with batch norm
 
   tfmot, contrib             the predecessors, while training; the same sparsity in each weight
   uniform, erk, lamp, global ours while training, with this sparsity_distribution
-  after: uniform, lamp       ours after training, by a single update of the masks
-  after: lamp, refitted      and with what is left refitted to 256 unlabeled examples
+  after-uniform, after-lamp  ours after training, by a single update of the masks
+  refit-lamp                 and with what is left refitted to 256 unlabeled examples
 
 All trainings of a seed start alike, see the same batches and take as many steps; those that
 prune start after a fifth of them and reach their target after seven tenths, along a polynomial
@@ -31,6 +31,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from absl import app
 from absl import flags
+from absl import logging
 import numpy as np
 import tabulate
 
@@ -104,6 +105,7 @@ def _serve(library, folder):
   """Answers lines of JSON, each a cell, until the input ends."""
   answers = os.fdopen(os.dup(1), 'w')
   os.dup2(2, 1)  # What else is printed is not an answer.
+  logging.set_verbosity(logging.ERROR)
   for line in iter(sys.stdin.readline, ''):
     cell = Cell(*json.loads(line))
     start = time.time()

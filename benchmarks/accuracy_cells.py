@@ -19,8 +19,8 @@ PRUNED_DURING = {
     'global': 'global_pruning=true'}
 # Ours without training: the same, and whether kept weights are refitted to examples.
 PRUNED_AFTER = {
-    'after: uniform': ('', False), 'after: lamp': ('sparsity_distribution=lamp', False),
-    'after: lamp, refitted': ('sparsity_distribution=lamp', True)}
+    'after-uniform': ('', False), 'after-lamp': ('sparsity_distribution=lamp', False),
+    'refit-lamp': ('sparsity_distribution=lamp', True)}
 METHODS = (DENSE, TFMOT, CONTRIB) + tuple(PRUNED_DURING) + tuple(PRUNED_AFTER)
 
 # A trained net, pruned in one way. The sparsity of a dense net is 0.

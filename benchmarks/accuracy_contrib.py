@@ -21,7 +21,6 @@ class _Net(object):
 
   def __init__(self, seed, hparams):
     from tensorflow.contrib.model_pruning.python import pruning
-    tf.logging.set_verbosity(tf.logging.ERROR)  # TensorFlow's own functions are deprecated.
     self._apply_mask = pruning.apply_mask
     self.images = tf.placeholder(tf.float32, [None, 28, 28, 1])
     self.labels = tf.placeholder(tf.int32, [None])

@@ -14,8 +14,8 @@ Mean = collections.namedtuple('Mean', ['mean', 'deviation', 'least', 'most', 'se
 
 _LABELS = {
     'tfmot': 'tfmot', 'contrib': 'tf.contrib', 'uniform': 'uniform', 'erk': 'ERK', 'lamp': 'LAMP',
-    'global': 'global', 'after: uniform': 'uniform, masks alone',
-    'after: lamp': 'LAMP, masks alone', 'after: lamp, refitted': 'LAMP, refitted'}
+    'global': 'global', 'after-uniform': 'uniform, masks alone',
+    'after-lamp': 'LAMP, masks alone', 'refit-lamp': 'LAMP, refitted'}
 _TITLES = {'convnet': 'ConvNet, MNIST', 'residual': 'residual net, MNIST',
            LANGUAGE_MODEL: 'LSTM language model'}
 _MARKERS = {'tfmot': 'v', 'contrib': '^'}
@@ -87,12 +87,12 @@ def _panel(axis, net, results):
     # Evenly spaced: between 98 and 99 % as much changes as between 80 and 90 %.
     places = [sparsities.index(sparsity) for sparsity in of_net[method]]
     found = list(of_net[method].values())
-    color = figures.COLORS[_COLORS[method.split(': ')[-1].split(',')[0]]]
-    style = ('--' if method in PRUNED_AFTER else '-') if 'refitted' not in method else '-.'
+    color = figures.COLORS[_COLORS[method.split('-')[-1]]]
+    style = ('--' if method in PRUNED_AFTER else '-') if not method.startswith('refit') else '-.'
     axis.fill_between(places, [scale * mean.least for mean in found],
                       [scale * mean.most for mean in found], color=color, alpha=0.12, linewidth=0)
     axis.plot(places, [scale * mean.mean for mean in found], style, color=color, linewidth=1.6,
-              marker=_MARKERS.get(method, 'D' if 'refitted' in method else 'o'), markersize=4,
+              marker=_MARKERS.get(method, 'D' if method.startswith('refit') else 'o'), markersize=4,
               label=_legend(method))
   axis.set_xticks(range(len(sparsities)))
   axis.set_xticklabels(['%.3g %%' % (100 * sparsity) for sparsity in sparsities])
