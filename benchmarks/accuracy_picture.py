@@ -22,7 +22,7 @@ _MARKERS = {'tfmot': 'v', 'contrib': '^'}
 # A color for each distribution, whoever prunes and when.
 _COLORS = {'tfmot': 3, 'contrib': 4, 'uniform': 0, 'erk': 1, 'lamp': 2, 'global': 5}
 # Below it all are useless, and the differences above it would not show.
-_LEAST_ACCURACY = 60
+_LEAST_ACCURACY = 70
 
 
 def means(net, results):
@@ -52,7 +52,8 @@ def draw(results, path):
   nets = [net for net in accuracy_cells.NETS if any(
       cell.net == net and cell.method != DENSE for cell in results)]
   with figures.style():
-    figure, axes = figures.grid(max(1, len(nets)), 3.9, 3.6)
+    # The legend takes the width of a panel from the only one.
+    figure, axes = figures.grid(max(1, len(nets)), 3.9 if len(nets) > 1 else 7.4, 3.6)
     for axis, net in zip(axes, nets):
       _panel(axis, net, results)
     if nets:
@@ -64,7 +65,7 @@ def draw(results, path):
       order = [label for label in ['dense'] + [_legend(method) for method in accuracy_cells.METHODS
                                                if method != DENSE] if label in handles]
       last.legend([handles[label] for label in order], order, loc='upper left',
-                  bbox_to_anchor=(1.02, 1.02), borderaxespad=0, fontsize=8)
+                  bbox_to_anchor=(1.02, 1.02), borderaxespad=0, fontsize=8, handlelength=3)
     figure.savefig(path)
 
 
@@ -101,4 +102,4 @@ def _panel(axis, net, results):
                   'test accuracy in %')
   if net != LANGUAGE_MODEL:
     axis.set_ylim(_LEAST_ACCURACY, 100)
-  axis.set_title('%s (%s)' % (_TITLES[net], caption(net, results)), fontsize=9)
+  axis.set_title('%s\n%s' % (_TITLES[net], caption(net, results)), fontsize=9)
