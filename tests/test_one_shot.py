@@ -103,6 +103,11 @@ def test_stripped_it_serves_code_without_masks(dense, tmp_path):
      lambda m: (m['head'].reshape(2, 2, 6).sum(axis=1) == 1).all()),
     ('target_sparsity=0.75,global_pruning=true',
      lambda m: sum(x.sum() for x in m.values()) == round(0.25 * sum(x.size for x in m.values()))),
+    ('target_sparsity=0.75,sparsity_distribution=erk',
+     lambda m: sum(x.sum() for x in m.values()) == round(0.25 * sum(x.size for x in m.values()))),
+    ('target_sparsity=0.75,sparsity_distribution=lamp,weight_sparsity_map=[head:0.5]',
+     lambda m: m['head'].mean() == 0.5 and m['conv'].sum() + m['fc'].sum() == round(
+         0.25 * (m['conv'].size + m['fc'].size)) and m['conv'].mean() != 0.25),
 ])
 def test_every_pattern(dense, tmp_path, hparams, check):
   target = str(tmp_path / 'model.ckpt')

@@ -2,34 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """prune_trained: prunes a trained model at once, and refits it to examples."""
 
+import contextlib
 import dataclasses
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from absl import logging
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.result import fitted_rows
 from model_pruning.calibration.result import FittedWeight
 from model_pruning.calibration.result import not_refitted
+from model_pruning.calibration.subject import Masks
+from model_pruning.calibration.subject import Subject
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
 from model_pruning.keras.files import quietly
 from model_pruning.keras.masks import PrunedWeight
+from model_pruning.keras.plans import Planned
+from model_pruning.keras.plans import plans_of
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.prune import prune_low_magnitude
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.util.sparsity_table import WeightSparsity
-from model_pruning.util.types import Array
 from model_pruning.util.types import Model
-
-_STEP = 1  # The step at which the schedule of `at_once` has reached its targets.
-
 
 def prune_trained(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any = None,
                   pruning_policy: Optional[PruningPolicy] = None,
@@ -88,33 +90,44 @@ def prune_trained_with_rows(
                             model.name)
   spec = at_once(PruningSpec.create(hparams))
   pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy, in_place=in_place)
-  layers = pruned_layers(pruned)
-  if not layers:
+  if not pruned_layers(pruned):
     return PrunedModel(pruned, [])  # A warning has said so.
+  found: Dict[str, Fit] = {}
   with quietly():
     frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
-  fits: Dict[str, Fit] = {}
-  before = [np.asarray(variable) for variable in pruned.variables]
-  try:
-    step = max(_STEP, spec.pruning_frequency)  # The first step at which training has an update.
-    for layer in layers:
-      layer.pruning.step.assign(step)
-    MaskUpdater(pruned).update(step)
+  with _restored_on_error(pruned):
+    _mask(pruned, spec)
     if frozen is not None:
-      fits = _refit(pruned, frozen, x)
+      found = _refit(pruned, frozen, spec, x)
+  _warn(pruned, found)
+  return PrunedModel(pruned, fitted_rows(_rows(pruned), found))
+
+
+def _mask(model: Model, spec: PruningSpec) -> None:
+  """Updates the masks of a pruned model to the targets of a spec made by at_once."""
+  step = spec.pruning_frequency
+  for layer in pruned_layers(model):
+    layer.pruning.step.assign(step)
+  MaskUpdater(model).update(step)
+
+
+@contextlib.contextmanager
+def _restored_on_error(model: Model) -> Iterator[None]:
+  """Gives a model the variables back that it had, if an error ends the work on it."""
+  before = [np.asarray(variable) for variable in model.variables]
+  try:
+    yield
   except BaseException:
-    for variable, value in zip(pruned.variables, before):
+    for variable, value in zip(model.variables, before):
       variable.assign(value)
     raise
-  _warn(pruned, fits)
-  return PrunedModel(pruned, fitted_rows(_rows(pruned), fits))
 
 
 def at_once(spec: PruningSpec) -> PruningSpec:
-  """Returns the spec changed so that weights have their targets from the first step on."""
+  """Returns the spec changed so that weights have their targets from the first update on."""
   return dataclasses.replace(
       spec, begin_pruning_step=0, end_pruning_step=-1, initial_sparsity=0.0,
-      sparsity_function_begin_step=0, sparsity_function_end_step=_STEP)
+      sparsity_function_begin_step=0, sparsity_function_end_step=spec.pruning_frequency)
 
 
 def _first(x: Any) -> Any:
@@ -125,24 +138,40 @@ def _first(x: Any) -> Any:
   return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
 
 
-def _refit(model: Model, frozen: exporting.FrozenModel, x: Any) -> Dict[str, Fit]:
+def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,
+           x: Any) -> Dict[str, Fit]:
   """Gives a model with masks the values that fit the examples; returns the fits by weight."""
+  subject, records = _subject(model, frozen)
+  masks = {constant: np.asarray(record.mask, np.float32) for constant, record in records.items()}
+  with subject.networks() as networks, subject.selector(spec) as selector:
+    found = reconstruct(networks, masks, Examples(x, networks.inputs), selector)
+  for constant, value in found.values.items():
+    frozen.variables[constant].assign(value)
+  for constant, mask in found.masks.items():
+    variable = records[constant].mask
+    variable.assign(np.asarray(mask, np.asarray(variable).dtype))
+  fits = {records[fit.weight].name: fit for fit in found.fits}
+  return {record.name: fits.get(record.name) or Fit(
+      record.name, reason='the model does not use it to predict') for record in _records(model)}
+
+
+def _subject(model: Model, frozen: exporting.FrozenModel
+             ) -> Tuple[Subject, Dict[str, PrunedWeight]]:
+  """Returns a pruned model as a Subject, and its weights by the names of their constants."""
   constants = {id(variable): name for name, variable in frozen.variables.items()}
-  names: Dict[str, str] = {}
-  masks: Dict[str, Array] = {}
-  fits: Dict[str, Fit] = {}
-  for record in _records(model):
-    constant = constants.get(id(record.weight))
-    if constant is None:
-      fits[record.name] = Fit(record.name, reason='the model does not use it to predict')
-    else:
-      names[constant] = record.name
-      masks[constant] = np.asarray(record.mask, np.float32)
-  found = reconstruct(frozen.graph_def, masks, x, frozen.inputs, frozen.outputs, frozen.variables)
-  for name, value in found.values.items():
-    frozen.variables[name].assign(value)
-  fits.update({names[fit.weight]: fit for fit in found.fits})
-  return fits
+  records = {constants[id(record.weight)]: record for record in _records(model)
+             if id(record.weight) in constants}
+  planned = {record.identity: member for _, together in plans_of(pruned_layers(model))
+             for member, _ in together.members for record in [member]}
+  weights = {constant: planned.get(record.identity) or Planned(record)
+             for constant, record in records.items()}
+
+  def masks(spec: PruningSpec) -> Masks:
+    del spec
+    return {constant: np.asarray(record.mask, np.float32) for constant, record in records.items()}
+
+  return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights, masks,
+                 frozen.variables), records
 
 
 def _warn(model: Model, fits: Mapping[str, Fit]) -> None:

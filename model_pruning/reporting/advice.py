@@ -7,14 +7,19 @@ weight_sparsity_map, a group an entry in group_sparsity_map, and with global_pru
 one target. The recommended entries are merged with the entries the run's maps already have.
 """
 
+import dataclasses
 import math
 import re
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
+from model_pruning import errors
 from model_pruning.export.tflite.names import map_key
 from model_pruning.hparams.maps import lookup
 from model_pruning.hparams.maps import lookup_group
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.reading.goals import goals_of
+from model_pruning.reading.goals import Masked
+from model_pruning.reading.stored_spec import StoredSpec
 from model_pruning.reporting.finding import NAMED
 from model_pruning.reporting.weight import WeightReport
 
@@ -46,6 +51,24 @@ class Advice:
     """Whether the whole model has a single target."""
     spec = self.spec_of(weight)
     return bool(spec and spec.global_pruning and spec.sparsity_distribution == 'uniform')
+
+  def is_shared(self, weight: WeightReport) -> bool:
+    """Whether a weight shares target_sparsity with others, by a distribution."""
+    spec = self.spec_of(weight)
+    return bool(spec and spec.shares_target)
+
+  def target_by_shape(self, weight: WeightReport) -> Optional[float]:
+    """Returns the target that a weight would have by sparsity_distribution=erk; None if unknown."""
+    spec, masked = self.spec_of(weight), [each for each in self._weights if each.masked]
+    if spec is None:
+      return None
+    try:
+      found = goals_of([Masked(each.name, each.shape) for each in masked], StoredSpec(
+          dataclasses.replace(spec, sparsity_distribution='erk'), None))
+    except errors.PruningError:
+      return None
+    goal = found[[id(each) for each in masked].index(id(weight))]
+    return goal.target if goal else None
 
   def pool_of(self, weight: WeightReport) -> Optional[str]:
     """Returns the group that shares one target with a weight; None if the weight has its own."""

@@ -11,6 +11,7 @@ import textwrap
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.reporting import distribution_advice
 from model_pruning.reporting import finding as finding_lib
 from model_pruning.reporting import pattern_findings
 from model_pruning.reporting.advice import Advice
@@ -27,10 +28,6 @@ _ALMOST_ALL, _BEYOND_TARGET = 0.99, 0.005
 # Pruning a first or last layer saves next to nothing if the layer has at most this fraction of all
 # weights (and of the FLOPs, where known) and is smaller than the mean layer by this factor.
 _LITTLE, _BELOW_MEAN = 0.02, 4
-# A layer is small if the mean layer has this many times as many weights.
-_SMALL = 20
-# From this target on, small layers suffer if they are pruned as hard as large ones.
-_HARD = 0.7
 
 
 def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[Finding, ...]:
@@ -116,6 +113,12 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
         'empty', found, text, 'One threshold over several weights takes most from those with small '
         'magnitudes: lower target_sparsity, do not mask %s, or prune each weight by itself: %s.' % (
             it, advice.singly(wanted)))
+  if any(advice.is_shared(weight) and weight.target_of for weight in found) and (
+      advice.spec_of(worst) or PruningSpec()).distribution == 'global':
+    return finding_lib.make(
+        'empty', found, text, 'One threshold over several weights takes most from those with small '
+        'magnitudes: use %s, or give %s a target apart: %s.' % (
+            _instead_of_global(advice.spec_of(worst)), it, advice.targets(wanted)))
   if any(advice.pool_of(weight) for weight in found):
     return finding_lib.make(
         'empty', found, text, 'One threshold over several weights takes most from those with small '
@@ -123,6 +126,12 @@ def _empty(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
         'target: %s.' % (it, it, advice.targets(wanted)))
   return finding_lib.make('empty', found, text, 'Give %s a lower target: %s.' % (
       it, advice.targets(wanted)))
+
+
+def _instead_of_global(spec: Optional[PruningSpec]) -> str:
+  """Returns the distribution to take if one threshold empties a layer."""
+  one = 'global_pruning=false,' if spec and spec.global_pruning else ''
+  return one + 'sparsity_distribution=' + ('erk' if spec and spec.use_tpu else 'lamp')
 
 
 def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
@@ -202,23 +211,23 @@ def _is_little(weight: WeightReport, size: int, flops: int) -> bool:
 
 def _small_ones(masked: Sequence[WeightReport], advice: Advice) -> List[WeightReport]:
   """Returns the small layers that are pruned as hard as large ones."""
-  targets = {round(weight.target, 4) for weight in masked if weight.target is not None}
-  if len(targets) != 1 or any(weight.target is None or advice.pool_of(weight)
-                              for weight in masked):
+  if any(weight.target is None or advice.pool_of(weight) or advice.is_shared(weight)
+         for weight in masked):
     return []
-  target, = targets
-  mean = sum(weight.size for weight in masked) / len(masked)
-  found = [weight for weight in masked if target >= _HARD and weight.size * _SMALL <= mean]
-  return [] if 2 * len(found) > len(masked) else found
+  return [masked[index] for index in distribution_advice.thin(
+      [(weight.size, weight.target or 0) for weight in masked])]
 
 
 def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
   """Finds small layers that are pruned as hard as large ones."""
-  found = [weight for weight in _small_ones(masked, advice) if advice.lowered(weight) is None]
-  if not found:
+  small = _small_ones(masked, advice)
+  found = [weight for weight in small if advice.lowered(weight) is None]
+  # Earlier findings may give them lower targets, but name no distribution.
+  better = _distributions(masked, small, advice)
+  if not found and not better:
     return None
-  found.sort(key=lambda weight: weight.size)
+  found = sorted(found or small, key=lambda weight: weight.size)
   least, largest = found[0], max(masked, key=lambda weight: weight.size)
   rest = '{:,} of {:,}'.format(least.size - least.zeros, least.size)
   if len(found) == 1:
@@ -231,18 +240,35 @@ def _small(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
               if weight is least), None)
   if end:
     text = text[:-1] + ', and is the %s layer, where pruning costs the most accuracy.' % end
+  if advice.lowered(least) is not None:
+    return finding_lib.make('small', found, text, better.rstrip())
   target = 0.0 if end else (least.target or 0) / 2
   advice.note(found, target)
   lower = 'give small layers a lower target (0 leaves a layer dense): %s.' % advice.targets(
       [(weight, target) for weight in found])
-  specs = [advice.spec_of(weight) for weight in masked]
-  if not all(spec is None or _may_be_global(spec) for spec in specs):
+  if not better:
     return finding_lib.make('small', found, text, lower[0].upper() + lower[1:])
-  return finding_lib.make(
-      'small', found, text, 'At the same total, global_pruning=true takes the zeros where '
-      'magnitudes are small, and mostly keeps more accuracy; or ' + lower)
+  return finding_lib.make('small', found, text, better + 'Or ' + lower)
 
 
-def _may_be_global(spec: PruningSpec) -> bool:
-  """Whether global_pruning=true may be added to hyperparameters."""
-  return not (spec.intra_block_sparsity or spec.group_pruning or spec.weight_sparsity_map)
+def _distributions(masked: Sequence[WeightReport], small: Sequence[WeightReport],
+                   advice: Advice) -> str:
+  """Returns sentences about distributions that spare small layers; '' if the spec takes none."""
+  if not small:
+    return ''
+  least = min(small, key=lambda weight: weight.size)
+  specs = {advice.spec_of(weight) for weight in masked}
+  spec = next(iter(specs)) if len(specs) == 1 else None
+  better = distribution_advice.better(spec or PruningSpec())
+  if better is None or len(specs) > 1:
+    return ''
+  text = ('At the same total, sparsity_distribution=%s takes the zeros where magnitudes are small, '
+          'and mostly keeps more accuracy' % better.sparsity_distribution)
+  if not better.weight_sparsity_map:
+    text += ' (so does global_pruning=true)'
+  if spec is not None:
+    by_shape = advice.target_by_shape(least)
+    if by_shape is not None:
+      text += '; sparsity_distribution=erk would leave %s about %s' % (
+          least.name, '{:,}'.format(int(round(least.size * (1 - by_shape)))))
+  return '%s. %s ' % (text, distribution_advice.MEASURED)

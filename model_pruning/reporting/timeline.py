@@ -20,6 +20,11 @@ OTHER = '(all others)'
 _MOST_UPDATES = 1000000
 _LONGEST_NAME = 22  # Characters of a column's heading.
 _MOST_NAMES = 6  # Names listed for columns that several targets share.
+_MEANINGS = {
+    'uniform': 'every weight gets its own target',
+    'erk': 'which keeps small weights denser, by their shapes',
+    'lamp': 'by magnitudes relative to the larger ones in the same weight',
+    'global': 'by magnitudes, with one threshold over all weights'}
 _KEYS_WIDTH = 16  # Width of the columns 'update' and 'step'.
 
 
@@ -58,11 +63,13 @@ class Timeline:
       reached or pruning ends.
     steps: int64 array, the global steps of the updates.
     courses: one for each target.
+    allotment: what each weight of a model gets, an Allotment of allotment.py; None without a model.
   """
   spec: PruningSpec
   num_steps: int
   steps: np.ndarray
   courses: Tuple[Course, ...]
+  allotment: Any = None
 
   def shortfall(self) -> Optional[str]:
     """Returns a sentence about the targets that are not reached; None if all are."""
@@ -108,7 +115,16 @@ class Timeline:
     shortfall = self.shortfall()
     if shortfall:
       lines += tables.wrapped('Falls short: %s.' % shortfall, width)
+    lines += tables.wrapped(self.distribution(), width)
+    if self.allotment is not None:
+      lines += ['', self.allotment.table(width)]
     return '\n'.join(lines)
+
+  def distribution(self) -> str:
+    """Returns a sentence about how the zeros are shared out among the weights."""
+    return 'Distribution: %s, %s%s.' % (
+        self.spec.distribution, _MEANINGS[self.spec.distribution],
+        '' if self.allotment is not None else '; --model=MODEL shows each weight of a model')
 
   def alike(self) -> List[Tuple[Course, ...]]:
     """Groups the courses that have one target and the same sparsity at every update."""
@@ -128,15 +144,22 @@ class Timeline:
 
   def to_json(self) -> str:
     """Returns the updates as a JSON object."""
+    more = {} if self.allotment is None else {'allotment': self.allotment.values()}
     return json.dumps({
         'hparams': json.loads(self.spec.to_json()), 'num_steps': self.num_steps,
         'steps': self.steps.tolist(), 'shortfall': self.shortfall(),
         'courses': [{'name': course.name, 'target': course.target,
                      'sparsity': course.sparsity.tolist(), 'reached': course.reached,
-                     'falls_short': course.falls_short} for course in self.courses]}, indent=2)
+                     'falls_short': course.falls_short} for course in self.courses], **more},
+                      indent=2)
 
   def to_csv(self) -> str:
-    """Returns one line per update: its step, and the sparsity of each course."""
+    """Returns one line per update: its step, and the sparsity of each course.
+
+    With a model it returns one line per weight instead.
+    """
+    if self.allotment is not None:
+      return str(self.allotment.to_csv())
     rows: List[List[Any]] = [
         [step] + [float(course.sparsity[index]) for course in self.courses]
         for index, step in enumerate(self.steps.tolist())]

@@ -144,7 +144,47 @@ def test_schedule(tmp_path, capsys):
   assert printed['steps'] == [50, 100] and printed['shortfall'] is None
   assert output.exists()
   assert not _main(['schedule', 'target_sparsity=0.9,pruning_frequency=30', '--num_steps=100'])
-  assert 'the last mask update is at step 90' in capsys.readouterr().out
+  printed = capsys.readouterr().out
+  assert 'the last mask update is at step 90' in printed
+  assert printed.endswith('Distribution: uniform, every weight gets its own target; --model=MODEL '
+                          'shows\neach weight of a model.\n')
+
+
+@pytest.mark.parametrize('model', ['dense', 'pruned', 'saved'])
+def test_schedule_of_a_model(run_folder, capsys, model):
+  for name in ('uniform', 'erk', 'lamp', 'global'):
+    hparams = 'target_sparsity=0.5,sparsity_distribution=' + name
+    assert not _run(run_folder, 'schedule', hparams, '--model=RUN/' + model, '--json')
+    printed = json.loads(capsys.readouterr().out)['allotment']
+    assert [row['name'] for row in printed['weights']] == ['fc1/kernel', 'fc2/kernel']
+    assert sum(row['kept'] for row in printed['weights']) == 96 and not printed['warnings']
+    assert (printed['weights'][0]['kept'] == 64) == (name == 'uniform')
+    assert not _run(run_folder, 'schedule', hparams, '--model=RUN/' + model)
+    table = capsys.readouterr().out
+    assert 'Distribution: %s' % name in table and '--model' not in table
+    assert 'fc1/kernel' in table and 'total' in table
+  assert not _run(run_folder, 'schedule', hparams, '--model=RUN/dense', '--csv')
+  rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+  assert [row['size'] for row in rows] == ['128', '64']
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['target_sparsity=0.5,weight_sparsity_map=[fc9:0.3]', '--model=RUN/dense'], 'fc9'),
+    (['target_sparsity=0.5', '--model=RUN/nothing'], 'nothing')])
+def test_schedule_of_a_model_that_does_not_fit(run_folder, capsys, arguments, message):
+  assert _run(run_folder, 'schedule', *arguments)
+  assert message in capsys.readouterr().err
+
+
+def test_prune_by_a_distribution(run_folder, tmp_path, capsys):
+  target = str(tmp_path / 'pruned' / 'model.ckpt')
+  hparams = 'target_sparsity=0.5,sparsity_distribution=lamp'
+  assert not _run(run_folder, 'prune', 'RUN/dense', hparams, '--output=' + target, '--json')
+  rows = json.loads(capsys.readouterr().out)['weights']
+  assert sum(row['zeros'] for row in rows) == 96
+  assert not _run(run_folder, 'schedule', hparams, '--model=RUN/dense', '--json')
+  for row, expected in zip(rows, json.loads(capsys.readouterr().out)['allotment']['weights']):
+    assert expected['size'] - row['zeros'] == expected['kept']
 
 
 def test_prune(run_folder, tmp_path, capsys):

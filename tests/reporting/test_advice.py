@@ -77,7 +77,15 @@ SPECS = ['target_sparsity=0.9', 'target_sparsity=0.8', 'target_sparsity=0.3',
          'weight_sparsity_map=[fc:0.4]',
          'target_sparsity=0.9,group_pruning=true,group_sparsity_map=[enc:0.85]',
          'target_sparsity=0.9,group_pruning=true,weight_sparsity_map=[out:0.95]',
-         'target_sparsity=0.9,group_pruning=true,group_sparsity_map=[^e.*:0.8,^head$:0.6]']
+         'target_sparsity=0.9,group_pruning=true,group_sparsity_map=[^e.*:0.8,^head$:0.6]',
+         'target_sparsity=0.9,use_tpu=true', 'target_sparsity=0.9,sparsity_distribution=erk',
+         'target_sparsity=0.9,sparsity_distribution=lamp,block_height=4',
+         'target_sparsity=0.9,sparsity_distribution=lamp,weight_sparsity_map=[fc:0.7,out:0.8]',
+         'target_sparsity=0.9,sparsity_distribution=global',
+         'target_sparsity=0.9,sparsity_distribution=global,use_tpu=true',
+         'target_sparsity=0.9,global_pruning=true,sparsity_distribution=global,'
+         'weight_sparsity_map=[fc1:0.8]',
+         'target_sparsity=0.75,sparsity_distribution=erk,intra_block_sparsity=true,block_width=4']
 GROUPS = {'in/kernel': 'enc', 'fc1/kernel': 'enc', 'fc2-a/kernel': 'enc2'}
 
 
@@ -129,6 +137,9 @@ def test_no_two_findings_want_different_things_of_a_weight():
 
 @pytest.mark.parametrize('hparams,groups,text', [
     ('target_sparsity=0.9,global_pruning=true', {}, '0.9000 of all'),
+    ('target_sparsity=0.9,sparsity_distribution=lamp', {}, '0.9000 of all'),
+    ('target_sparsity=0.9,sparsity_distribution=global,weight_sparsity_map=[out:0.5]', {},
+     '0.9000 of the rest'),
     ('target_sparsity=0.9,group_pruning=true', {'in/kernel': 'enc', 'fc1/kernel': 'enc'},
      '0.9000 of enc'), ('target_sparsity=0.9', {}, '0.9000')])
 def test_targets_of_groups_are_shown_as_such(hparams, groups, text):

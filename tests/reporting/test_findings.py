@@ -3,6 +3,7 @@
 """Tests of model_pruning.reporting.findings: what is said of a model, and when nothing is."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import findings
 from model_pruning.reporting import headline
+from tests import oracle
 from tests.reporting import samples
 
 HALF = 'target_sparsity=0.5'
@@ -233,6 +235,48 @@ def test_small_layers_with_a_share_of_their_own(hparams):
              samples.weight('tiny/kernel', (16, 16), 0.9, 16),
              samples.weight('big2/kernel', (256, 256), 0.9, 16)]
   assert 'small' not in _found(samples.report_of(weights, hparams))
+
+
+@pytest.mark.parametrize('hparams, named', [
+    ('', ['sparsity_distribution=lamp', 'sparsity_distribution=erk']),
+    (',use_tpu=true', ['sparsity_distribution=global', 'sparsity_distribution=erk']),
+    (',intra_block_sparsity=true,block_width=4', [])])
+def test_a_small_layer_with_little_left_is_told_of_distributions(hparams, named):
+  weights = [samples.weight('conv1/kernel', (3, 3, 1, 32), 0.98),
+             samples.weight('dense/kernel', (1600, 256), 0.98),
+             samples.weight('logits/kernel', (512, 256), 0.98)]
+  spec = 'target_sparsity=0.98' + hparams
+  if 'intra' in hparams:
+    spec += ',block_dims_map=[conv1:1x1]'
+  found = _found(samples.report_of(weights, spec))
+  advised = ' '.join(finding.advice for finding in found.values())
+  assert re.findall(r'sparsity_distribution=\w+', advised) == named
+  assert ('96.2 %' in advised) == bool(named)
+  if named:
+    finding = found['small']
+    assert '6 of 288 left' in finding.text
+    sizes = [288, 1600 * 256, 512 * 256]
+    erk = oracle.erk_counts([weight.values.shape for weight in weights], sizes,
+                            oracle.keep_count(sum(sizes), 0.98))
+    assert 'would leave conv1/kernel about %d' % erk[0] in finding.advice and erk[0] > 20 * 6
+
+
+@pytest.mark.parametrize('name', ['erk', 'lamp', 'global'])
+def test_a_distribution_does_not_prune_small_layers_as_hard(name):
+  weights = [samples.weight('conv1/kernel', (3, 3, 1, 32), 0.98),
+             samples.weight('dense/kernel', (1600, 256), 0.98),
+             samples.weight('logits/kernel', (512, 256), 0.98)]
+  assert 'small' not in _found(samples.report_of(
+      weights, 'target_sparsity=0.98,sparsity_distribution=' + name))
+
+
+@pytest.mark.parametrize('hparams', ['', ',use_tpu=true'])
+def test_a_layer_that_one_threshold_emptied_is_told_of_another_distribution(hparams):
+  weights = [samples.weight('a/kernel', (64, 64), 0.9), samples.weight('b/kernel', (64, 64), 1.0)]
+  finding = _found(samples.report_of(
+      weights, 'target_sparsity=0.95,sparsity_distribution=global' + hparams))['empty']
+  assert 'sparsity_distribution=' + ('erk' if hparams else 'lamp') in finding.advice
+  assert 'weight_sparsity_map=[b:0.8]' in finding.advice
 
 
 # ---- What the runtime cannot use. ----

@@ -1,0 +1,167 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Predicts which weight of a trained model gets how many of the zeros at the end of a run."""
+
+import dataclasses
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.engine.choose import choose_masks
+from model_pruning.engine.plan import plan
+from model_pruning.engine.saliency import keeps_history
+from model_pruning.hparams.maps import expression
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.names import KERNELS
+from model_pruning.reading import models
+from model_pruning.reading.goals import Masked
+from model_pruning.reading.stored import as_float
+from model_pruning.reading.stored import StoredWeight
+from model_pruning.reading.stored import without_part
+from model_pruning.reporting import distribution_advice
+from model_pruning.util import tables
+from model_pruning.util.files import AnyPath
+
+
+@dataclasses.dataclass(frozen=True)
+class Allotted:
+  """What one weight gets.
+
+  Attributes:
+    name, shape: the weight.
+    kept: the number of elements that its mask keeps.
+  """
+  name: str
+  shape: Tuple[int, ...]
+  kept: int
+
+  @property
+  def size(self) -> int:
+    """The number of elements."""
+    return int(np.prod(self.shape, dtype=np.int64))
+
+  @property
+  def sparsity(self) -> float:
+    """The fraction of elements that the mask hides."""
+    return 1 - self.kept / max(self.size, 1)
+
+  def values(self) -> Dict[str, Any]:
+    """Returns the attributes for JSON."""
+    return {'name': self.name, 'shape': list(self.shape), 'sparsity': self.sparsity,
+            'kept': self.kept, 'size': self.size}
+
+
+@dataclasses.dataclass(frozen=True)
+class Allotment:
+  """What every weight of a model gets at the target sparsity.
+
+  Attributes:
+    path: the model.
+    rows: its weights, in the model's order.
+    warnings: sentences about weights that keep next to nothing, and notes.
+  """
+  path: str
+  rows: Tuple[Allotted, ...]
+  warnings: Tuple[str, ...] = ()
+
+  def table(self, width: int = tables.WIDTH) -> str:
+    """Returns the weights and their total for a terminal.
+
+    Raises:
+      errors.MissingPackageError: tabulate is not installed.
+    """
+    total = sum(row.size for row in self.rows)
+    kept = sum(row.kept for row in self.rows)
+    cells = [[row.name, tables.shape_text(row.shape), tables.fraction(row.sparsity),
+              '{:,}'.format(row.kept), '{:,}'.format(row.size)] for row in self.rows]
+    cells.append(['total', '', tables.fraction(1 - kept / max(total, 1)), '{:,}'.format(kept),
+                  '{:,}'.format(total)])
+    lines = [tables.fitted(['weight', 'shape', 'sparsity', 'kept', 'of'], cells, width, left=2)]
+    for warning in self.warnings:
+      lines += [''] + tables.wrapped(warning, width)
+    return '\n'.join(lines)
+
+  def values(self) -> Dict[str, Any]:
+    """Returns the weights and warnings for JSON."""
+    return {'model': self.path, 'weights': [row.values() for row in self.rows],
+            'warnings': list(self.warnings)}
+
+  def to_csv(self) -> str:
+    """Returns one line per weight."""
+    return tables.as_csv(['name', 'shape', 'sparsity', 'kept', 'size'], [
+        [row.name, tables.shape_text(row.shape), row.sparsity, row.kept, row.size]
+        for row in self.rows])
+
+
+def of(path: AnyPath, spec: PruningSpec) -> Allotment:
+  """Returns what each weight of a model gets at its final sparsity, from the values it has now.
+
+  The weights are the masked ones of a model that has masks, and otherwise those that are masked
+  by default. Groups are taken from the model.
+
+  Args:
+    path: see models.load.
+    spec: the hyperparameters.
+
+  Raises:
+    errors.PruningError: the model cannot be read, or the spec does not fit its weights.
+  """
+  model = models.load(path)
+  weights = _weights(model)
+  groups = model.goals.groups
+  records = [Masked(without_part(weight.name), weight.values.shape,
+                    groups.get(weight.name), index) for index, weight in enumerate(weights)]
+  notes = []
+  if keeps_history(spec.prune_option):
+    notes.append('Chosen by magnitudes: prune_option=%s also needs the history of the run.' %
+                 spec.prune_option)
+  kept = _kept(records, weights, spec)
+  rows = tuple(Allotted(record.name, record.shape, count) for record, count in zip(records, kept))
+  other = distribution_advice.better(spec)
+  thin = [index for index in distribution_advice.thin(
+      [(row.size, spec.target_for(row.name, spec.group_for(record.group, row.name)))
+       for row, record in zip(rows, records)]) if not spec.shares_target]
+  if thin and other is not None:
+    with_other = _kept(records, weights, other)
+    notes += [distribution_advice.sentence(
+        rows[index].name, rows[index].kept, rows[index].size, other.sparsity_distribution,
+        with_other[index]) for index in thin]
+    notes.append(distribution_advice.MEASURED)
+  return Allotment(model.path, rows, tuple(notes))
+
+
+def _weights(model: models.StoredModel) -> List[StoredWeight]:
+  found = list(model.weights())
+  masked = [weight for weight in found if weight.kept is not None]
+  kernels = masked or [weight for weight in found
+                       if expression('include', KERNELS).match(weight.name)]
+  if not kernels:
+    raise errors.ModelFileError(
+        '%s has no masked weight, and no weight whose name matches %r, which are masked by '
+        'default%s' % (model.path, KERNELS, '; it has: ' + ', '.join(
+            weight.name for weight in found[:10]) if found else ''))
+  return [weight for weight in kernels if weight.values.size]
+
+
+def _kept(records: Sequence[Masked], weights: Sequence[StoredWeight], spec: PruningSpec
+          ) -> List[int]:
+  """Returns how many elements the mask of each weight keeps after one update to the targets."""
+  spec = dataclasses.replace(spec, prune_option='weight', threshold_decay=0.0, use_tpu=False)
+  counts: Dict[int, Any] = {}
+  feed = {}
+  with tf.Graph().as_default(), tf.Session() as session:
+    for together in plan(records, spec):
+      members = [record for record, _ in together.members]
+      inputs = [tf.placeholder(tf.float32, record.shape) for record in members]
+      target = spec.target_sparsity if together.own_target is None else together.own_target
+      _, masks = choose_masks(
+          together, inputs, tf.constant(target, selection.sparsity_dtype(together.units)),
+          [tf.constant(0.0)] * len(members), spec)
+      for record, tensor, mask in zip(members, inputs, masks):
+        counts[record.identity] = tf.math.count_nonzero(mask, dtype=tf.int64)
+        feed[tensor] = as_float(weights[record.identity].values)
+    found = session.run(counts, feed)
+  return [int(found[index]) for index in range(len(records))]
