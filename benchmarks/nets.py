@@ -13,7 +13,7 @@ scikit-learn's digits. The files hold weights alone, so that they say nothing of
 import dataclasses
 import os
 import tempfile
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -191,7 +191,8 @@ def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
   return float(np.mean(np.argmax(np.concatenate(outputs), axis=1) == y))
 
 
-def trained(name: str, seed: int, folder: str = FOLDER, epochs: int = 0) -> Tuple[Any, Data]:
+def trained(name: str, seed: int, folder: str = FOLDER, epochs: int = 0,
+            data: Optional[Data] = None) -> Tuple[Any, Data]:
   """Returns a net that has been trained, and its data.
 
   Args:
@@ -200,11 +201,12 @@ def trained(name: str, seed: int, folder: str = FOLDER, epochs: int = 0) -> Tupl
     folder: where trained weights are kept. Each Keras has files of its own, since they draw
       different numbers for a seed.
     epochs: 0 for as many as NETS says.
+    data: None for data_of(name).
 
   Raises:
     examples.digits.terminal.UserError: there are no such images here.
   """
-  data = data_of(name)
+  data = data or data_of(name)
   model = build(name, data.x_train.shape[1:], seed)
   keras = getattr(tf.keras, '__version__', None) or tf.__version__
   path = os.path.join(folder, '%s-epochs%d-keras%s-seed%d.npz' % (

@@ -66,6 +66,7 @@ FILES = {
     'keras/test_updates.py': ('default', 'newest'),
     'keras/test_vocabularies.py': ('default', 'newest'),
     # Slow: whole programs in processes, where the versions of examples and tools do not matter.
+    'examples/test_accuracy.py': ('default',),
     'examples/test_benchmarks.py': ('newest',),
     'examples/test_deploying.py': ('newest',),
     'examples/test_keras.py': ('oldest', 'newest'),

@@ -226,10 +226,8 @@ def _results_of(seed: int, seeds: range, data: data_lib.Data, schedules: Dict[st
         interrupt)
     if schedule is None:
       baseline = model
-  import model_pruning.keras
-  if hasattr(model_pruning.keras, 'prune_trained'):
-    results[_ONE_SHOT] = prune_and_eval(baseline, data, _FLAGS.sparsity, path(_ONE_SHOT))
-    print(results[_ONE_SHOT].line(label % (_ONE_SHOT, 'seed %d' % seed)), flush=True)
+  results[_ONE_SHOT] = prune_and_eval(baseline, data, _FLAGS.sparsity, path(_ONE_SHOT))
+  print(results[_ONE_SHOT].line(label % (_ONE_SHOT, 'seed %d' % seed)), flush=True)
   for name in schedules if process is not None else ():
     results[peer.PREFIX + name] = _peers(process, name, seed, data)
     print(results[peer.PREFIX + name].line(peer.PREFIX + name + ' seed %d' % seed), flush=True)

@@ -1,7 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
-# bazel: deps = //benchmarks:build_time //benchmarks:groups //benchmarks:mask_update
+# bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
+# bazel: deps = //benchmarks:mask_update
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:scaling //benchmarks:traffic
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 BENCHMARKS = {
+    'accuracy': ['--nets=convnet', '--epochs=1', '--seeds=1', '--sparsities=0.9',
+                 '--methods=dense,global,after-uniform,refit-lamp'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
@@ -36,7 +39,7 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  if name == 'keras_update' and tensorflow.__version__.startswith('1.'):
+  if name in ('accuracy', 'keras_update') and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
   result = subprocess.run(

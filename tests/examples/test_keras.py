@@ -66,6 +66,12 @@ def test_three_nets_are_trained_measured_and_drawn(tmp_path):
     assert rows[net][::2] == ['%.4f' % found[net]['accuracy'], '%.4f' % found[net]['loss'],
                               '{:,}'.format(found[net]['gzipped_bytes'])]
     assert found[net]['gzipped_bytes'] < (2e6 if net == 'baseline' else 6e5)
+  one_shot = found['one-shot']
+  assert sum(kernel['zeros'] for kernel in one_shot['kernels']) == 0.75 * sum(_KERNELS.values())
+  assert one_shot['kernels'][0]['zeros'] < 0.5 * 288  # Zeros are where they cost least.
+  assert one_shot['negative_zeros'] == 0
+  assert one_shot['accuracy'] > found['baseline']['accuracy'] - 0.05
+  assert 'one-shot   seed 3  test loss ' in stdout and '\none-shot: the baseline, pruned ' in stdout
   assert found['baseline']['curve'] == [[0, 0], [steps, 0]]
   assert found['constant']['curve'] == [[0, 0], [4, 0.75], [steps, 0.75]]  # At a fifth.
   batches, sparsities = np.transpose(found['polynomial']['curve'])
@@ -77,7 +83,7 @@ def test_three_nets_are_trained_measured_and_drawn(tmp_path):
   from examples.digits import data as data_lib
   from examples.keras import constant_vs_polynomial
   data = constant_vs_polynomial.as_large_as_mnist(data_lib.load('digits'))
-  for net in _NETS:
+  for net in _NETS + ['one-shot']:
     model = tf.keras.models.load_model(str(tmp_path / (net + '.keras')))
     assert type(model.layers[0]) is tf.keras.layers.Conv2D
     right = np.argmax(model.predict(data.test_images, verbose=0), axis=1) == data.test_labels
