@@ -122,7 +122,7 @@ def _mask(model: Model, spec: PruningSpec) -> None:
 @contextlib.contextmanager
 def _undone_on_error(model: Model, pruned: Model) -> Iterator[None]:
   """Makes a model that is pruned in place what it was, if an error ends the work on it."""
-  before = [np.array(variable) for variable in pruned.variables]
+  before = [np.asarray(variable) for variable in pruned.variables]
   try:
     yield
   except BaseException:

@@ -77,7 +77,7 @@ def case(request):
   """(name, dense model, its examples, pruned without examples, with them, rows of the latter)."""
   make, shape = MODELS[request.param]
   model, x = make(), models.inputs((64,) + shape) / 2
-  before = [np.array(value) for value in model.get_weights()]
+  before = [np.copy(value) for value in model.get_weights()]
   free = sparsity.prune_trained(model, HALF)
   refitted, rows = prune_trained_with_rows(model, HALF, x)
   for value, same in zip(model.get_weights(), before):
@@ -119,7 +119,7 @@ def test_the_zeros_are_as_many_as_without_examples(case):
 def test_each_layer_is_refitted_or_says_why_not(case):
   name, _, _, _, _, rows = case
   for row in rows:
-    if row.name.split('/')[0] in MASKED.get(name, ()):
+    if MASKED.get(name, set()) & set(row.name.split('/')):
       assert row.reason and row.error_refitted is None
     else:
       assert not row.reason and row.error_refitted < row.error_masked
