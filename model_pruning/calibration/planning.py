@@ -4,7 +4,7 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -142,8 +142,8 @@ def _total_flops(weights: Tuple[PlannedWeight, ...]) -> Optional[float]:
   return sum(known) if len(known) == len(weights) else None
 
 
-class _Planner:
-  """Chooses sparsities, and tries them."""
+class Planner:
+  """Chooses sparsities, and tries them; see plan."""
 
   def __init__(self, subject: Subject, networks: Networks, selector: Selector, examples: Examples,
                labels: Any) -> None:
@@ -181,21 +181,32 @@ class _Planner:
   def within_loss(self, most: float) -> Dict[str, float]:
     """Returns the sparsities that save the most elements with an allowed loss."""
     allocation = self.allocation('elements')
-    found: Dict[str, float] = {curve.constant: 0.0 for curve in self.curves}
+    size = sum(curve.size for curve in self.curves)
+    return self._search(most, lambda sparsity: allocation.sparsities(
+        min(sparsity * size, allocation.most)))[1]
+
+  def uniform_within_loss(self, most: float) -> float:
+    """Returns the highest sparsity, the same for every weight, with an allowed loss."""
+    return self._search(most, lambda sparsity: {
+        curve.constant: sparsity for curve in self.curves})[0]
+
+  def _search(self, most: float, sparsities_at: Callable[[float], Dict[str, float]]
+              ) -> Tuple[float, Dict[str, float]]:
+    """Returns the highest total sparsity with an allowed loss, and the sparsities there."""
     low, high = 0.0, 1.0
+    found = {curve.constant: 0.0 for curve in self.curves}
     with progress.shown(_STEPS, unit='plan') as advance:
       for _ in range(_STEPS):
         # Searched in the logarithm of the density, as high sparsities are the interesting ones.
-        middle = 1 - np.sqrt((1 - low) * max(1 - high, 0.002))
-        sparsities = allocation.sparsities(min(
-            middle * sum(curve.size for curve in self.curves), allocation.most))
+        middle = float(1 - np.sqrt((1 - low) * max(1 - high, 0.002)))
+        sparsities = sparsities_at(middle)
         loss = self.loss(sparsities)
         advance('sparsity %.4f: %s %.4f' % (middle, loss.name, loss.loss))
         if loss.loss <= most:
           low, found = middle, sparsities
         else:
           high = middle
-    return found
+    return low, found
 
   def saving(self, resource: str, budget: float, name: str) -> Dict[str, float]:
     """Returns the sparsities with which all weights need no more than a budget."""
@@ -242,7 +253,7 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
     raise errors.SpecError('A plan chooses the sparsities itself; leave out weight_sparsity_map '
                            'and group_sparsity_map')
   with subject.networks() as networks, subject.selector(spec) as selector:
-    planner = _Planner(subject, networks, selector, Examples(examples, networks.inputs), labels)
+    planner = Planner(subject, networks, selector, Examples(examples, networks.inputs), labels)
     if goal.max_loss is not None:
       sparsities = planner.within_loss(goal.max_loss)
     elif goal.target_sparsity is not None:
@@ -262,7 +273,7 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
   return Plan(_hparams(spec, weights), weights, loss, planner.judged)
 
 
-def _planned(planner: _Planner, curve: Curve, sparsity: float) -> PlannedWeight:
+def _planned(planner: Planner, curve: Curve, sparsity: float) -> PlannedWeight:
   dense = planner.networks.dense(curve.constant)
   mask = planner.selector.choose(curve.constant, dense, sparsity)
   all_flops = planner.flops.get(curve.constant)

@@ -12,6 +12,7 @@ RIDGE = 0.01
 _MOST_STEPS = 200
 _TOLERANCE = 1e-4  # Of the residual, as a fraction of the right-hand side.
 _USUAL_STEPS = 40  # Steps of conjugate gradients to expect, when it is compared with elimination.
+_OVERHEAD = 2e6  # The operations that the call of a solver costs, about.
 _COLUMNS = 512  # Solved at a time, to bound the memory.
 
 
@@ -41,7 +42,8 @@ def refit(gram: Array, cross: Array, dense: Array, mask: Array, exact: bool = Fa
   system = gram + ridge * np.eye(size)
   right = cross + ridge * dense
   kept = mask.sum(axis=0)
-  eliminate = exact | (2 / 3 * kept.astype(np.float64)**3 < 2.0 * _USUAL_STEPS * size**2)
+  eliminate = exact | (
+      2 / 3 * kept.astype(np.float64)**3 + _OVERHEAD < 2.0 * _USUAL_STEPS * size**2)
   result = np.zeros(mask.shape, np.float64)
   for column in np.flatnonzero(eliminate & (kept > 0)):
     rows = np.flatnonzero(mask[:, column])

@@ -76,7 +76,7 @@ class Distribution(Protocol):
     """
 
   def shares(self, members: Sequence[Member], sparsity: float) -> Optional[List[Share]]:
-    """Returns what each weight gets, for reports; None if that depends on the values.
+    """Returns the share of each weight, for reports; None if that depends on the values.
 
     Args:
       members: the weights that share the sparsity, none of them empty.
@@ -87,8 +87,8 @@ class Distribution(Protocol):
 def settled(counts: Tensor, units: Sequence[int], keep: Tensor) -> Tensor:
   """Returns counts within [1, units] whose sum is `keep` if it is at least their number.
 
-  The difference is taken from the largest count, or added where there is most room, and what is
-  left of it from the first weights on. settled_numbers does the same in NumPy.
+  The difference is taken from the largest count, or added where there is most room. The first
+  weights take the rest of it, if there is any. settled_numbers does the same in NumPy.
 
   Args:
     counts: int64 vector.

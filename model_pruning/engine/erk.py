@@ -61,7 +61,7 @@ class Erk:
             for index, part in enumerate(parts)]
 
   def shares(self, members: Sequence[Member], sparsity: float) -> List[Share]:
-    """Returns what each weight gets; see Distribution.shares."""
+    """Returns the share of each weight; see Distribution.shares."""
     units = [pattern.units(record.layout) for record, pattern in members]
     densities, counts = kept_units(
         units, [_ratio(record.layout.own_shape) for record, _ in members],

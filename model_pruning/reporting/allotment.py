@@ -28,7 +28,7 @@ from model_pruning.util.files import AnyPath
 
 @dataclasses.dataclass(frozen=True)
 class Allotted:
-  """What one weight gets.
+  """The number of elements that one weight keeps.
 
   Attributes:
     name, shape: the weight.
@@ -56,7 +56,7 @@ class Allotted:
 
 @dataclasses.dataclass(frozen=True)
 class Allotment:
-  """What every weight of a model gets at the target sparsity.
+  """The number of elements that every weight of a model keeps at the target sparsity.
 
   Attributes:
     path: the model.
@@ -97,7 +97,7 @@ class Allotment:
 
 
 def of(path: AnyPath, spec: PruningSpec) -> Allotment:
-  """Returns what each weight of a model gets at its final sparsity, from the values it has now.
+  """Returns how much each weight of a model keeps at its final sparsity, by its present values.
 
   The weights are the masked ones of a model that has masks, and otherwise those that are masked
   by default. Groups are taken from the model.

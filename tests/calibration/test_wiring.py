@@ -1,0 +1,67 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which constants are kernels, which biases belong to them, and which cannot be refitted."""
+
+import numpy as np
+import pytest
+
+from model_pruning.calibration.wiring import Wiring
+from model_pruning.compat import tf
+from tests.calibration import models
+
+
+def layers_of(build, shape=(None, 6, 6, 2)):
+  wiring = Wiring(models.graph_of(build, shape))
+  return {layer.weight: layer for layer in wiring.layers(wiring.kernels())}
+
+
+def test_layers_are_in_the_order_of_the_data_with_their_biases():
+  layers = layers_of(models.convnet)
+  assert list(layers) == ['conv1/kernel', 'conv2/kernel', 'fc1/kernel', 'fc2/kernel']
+  assert not any(layer.reason for layer in layers.values())
+  shifts = {name: layer.shift and (layer.shift.constant, layer.shift.sign)
+            for name, layer in layers.items()}
+  assert shifts == {'conv1/kernel': ('conv1/bias', 1), 'conv2/kernel': ('norm/mean', -1),
+                    'fc1/kernel': ('fc1/bias', 1), 'fc2/kernel': None}
+
+
+def test_a_normalization_of_plain_operations_is_found():
+  def build(images, weight):
+    x = tf.nn.conv2d(images, weight('kernel', 3, 3, 2, 4), strides=1, padding='SAME')
+    return tf.nn.batch_normalization(x, weight('mean', 4), tf.constant(np.ones(4, np.float32)),
+                                     weight('beta', 4), weight('gamma', 4), 1e-3)
+  layer = layers_of(build)['kernel']
+  assert (layer.shift.constant, layer.shift.sign) == ('mean', -1)
+
+
+@pytest.mark.parametrize('name,build', [
+    ('twice', lambda x, kernel: tf.matmul(tf.matmul(x, kernel), kernel)),
+    ('tied', lambda x, kernel: tf.matmul(tf.matmul(x, kernel), kernel, transpose_b=True)),
+    ('penalty', lambda x, kernel: tf.matmul(x, kernel) + tf.reduce_sum(kernel))])
+def test_a_weight_with_several_uses_says_so(name, build):
+  layer = layers_of(lambda x, weight: build(x, weight('kernel', 4, 4)), (None, 4))['kernel']
+  assert 'used 2 times' in layer.reason
+
+
+def test_a_weight_inside_of_a_loop_says_so():
+  def build(x, weight):
+    kernel = weight('kernel', 4, 4)
+    return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(y, kernel)),
+                         (tf.constant(0), x))[1]
+  wiring = Wiring(models.graph_of(build, (None, 4)))
+  layer, = wiring.layers(['kernel'])
+  assert 'loop' in layer.reason or 'used 2 times' in layer.reason or 'no kernel' in layer.reason
+
+
+def test_a_bias_that_others_use_too_stays_as_it_is():
+  def build(x, weight):
+    bias = weight('bias', 4)
+    return tf.matmul(x, weight('a', 4, 4)) + bias + tf.matmul(x, weight('b', 4, 4)) * bias
+  assert layers_of(build, (None, 4))['a'].shift is None
+
+
+def test_an_output_that_is_used_before_its_bias_keeps_its_mean():
+  def build(x, weight):
+    y = tf.matmul(x, weight('kernel', 4, 4))
+    return tf.nn.relu(y) + tf.nn.bias_add(y, weight('bias', 4))
+  assert layers_of(build, (None, 4))['kernel'].shift is None
