@@ -39,12 +39,18 @@ def means(net, results):
 
 def caption(net, results):
   """Returns a line that says over how many seeds the values of a net are means."""
-  seeds = sorted({mean.seeds for of_method in means(net, results).values()
-                  for mean in of_method.values()})
-  if seeds == [1]:
-    return '1 seed'
-  return 'means of %s seeds, area: all' % (
-      seeds[0] if len(seeds) == 1 else '%d to %d' % (seeds[0], seeds[-1]))
+  def counted(methods):
+    seeds = sorted({mean.seeds for method, of_method in found.items() if method in methods
+                    for mean in of_method.values()})
+    return '%s seed%s' % (' to '.join(map(str, sorted({seeds[0], seeds[-1]}))),
+                          's' * (seeds[-1] > 1)) if seeds else None
+
+  found = means(net, results)
+  during = counted([method for method in found if method != DENSE and method not in PRUNED_AFTER])
+  after = counted(PRUNED_AFTER)
+  if during and after and during != after:
+    return 'while training: %s, trained before: %s; area: all' % (during, after)
+  return '%s, area: all' % (during or after or counted([DENSE]))
 
 
 def draw(results, path):

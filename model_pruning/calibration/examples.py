@@ -47,7 +47,8 @@ class Examples:
       examples: an array with an example per row; a dict of arrays by the names of the inputs; a
         list with the array of each input; the path of a .npy or .npz file; or batches of any of
         these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A pair
-        (inputs, labels), as Keras trains on, counts as its inputs.
+        (inputs, labels), as Keras trains on, counts as its inputs. An input that takes one number
+        for all examples, for example keep_prob of a dropout, is given this number by name.
       inputs: the inputs of the model.
 
     Raises:
@@ -60,9 +61,13 @@ class Examples:
                                  '--inputs)')
     sizes = {size for size in (_batch_size(each.shape) for each in inputs) if size}
     self.fixed: Optional[int] = min(sizes) if sizes else None
+    self._numbers: Batch = {}
     self._source = self._source_of(examples)
     self.count = 0
     for batch in self._source():
+      if not batch:
+        raise errors.ExamplesError('There is only a number for each input of the model, but no '
+                                   'examples with a row each')
       lengths = {name: len(array) for name, array in batch.items()}
       if len(set(lengths.values())) > 1:
         raise errors.ExamplesError('The examples of the inputs differ in number: %s' % ', '.join(
@@ -78,7 +83,7 @@ class Examples:
           'There are %d examples, but the model takes %d at a time' % (self.count, self.fixed))
 
   def batches(self, size: int) -> Iterator[Batch]:
-    """Yields {name of an input: array}, with up to `size` examples each.
+    """Yields {name of an input: array}, with up to `size` examples each, or a number.
 
     A model with a fixed batch size gets batches of this size; examples left over at the end are
     dropped.
@@ -93,12 +98,13 @@ class Examples:
         continue
       joined = _joined(waiting)
       for begin in range(0, length - size + 1, size):
-        yield {name: array[begin:begin + size] for name, array in joined.items()}
+        yield {**{name: array[begin:begin + size] for name, array in joined.items()},
+               **self._numbers}
       rest = length % size
       waiting = [{name: array[length - rest:] for name, array in joined.items()}] if rest else []
       length = rest
     if length and not self.fixed:
-      yield _joined(waiting)
+      yield {**_joined(waiting), **self._numbers}
 
   def part(self, begin: float, end: float) -> 'Examples':
     """Returns the examples from one fraction of their number to another, for example 0.5 to 1."""
@@ -115,6 +121,7 @@ class Examples:
 
     part = object.__new__(Examples)
     part._inputs, part.fixed, part._source = self._inputs, self.fixed, source
+    part._numbers = self._numbers
     part.count = last - first
     return part
 
@@ -174,8 +181,11 @@ class Examples:
     else:
       raise errors.ExamplesError(
           'The model has %d inputs (%s), but there is one array; give the examples by name, in a '
-          'dict or a .npz file' % (len(names), ', '.join(names)))
-    return {each.name: _fitted(given[each.name], each) for each in self._inputs}
+          'dict or a .npz file (one number for an input such as keep_prob), or leave out what the '
+          'outputs do not need (inputs=, --inputs)' % (len(names), ', '.join(names)))
+    fitted = {each.name: _fitted(given[each.name], each) for each in self._inputs}
+    self._numbers.update({name: value for name, value in fitted.items() if not value.ndim})
+    return {name: array for name, array in fitted.items() if array.ndim}
 
   def _check_finite(self, batch: Batch, before: int) -> None:
     for name, array in batch.items():
@@ -225,8 +235,11 @@ def _fitted(value: Any, each: Input) -> Array:
           each.name, array.dtype, each.dtype.name))
     array = array.astype(wanted)
   rank = each.shape.rank
-  if rank is None:
+  if rank is None or rank == array.ndim == 0:
     return array
+  if rank == 0:
+    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number for '
+                               'all examples' % (each.name, list(array.shape)))
   expected = each.shape.as_list()
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):

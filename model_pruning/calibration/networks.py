@@ -166,7 +166,7 @@ class Networks:
     total = Moments.zeros(groups, inputs, outputs)
     size = self._batch_size(made, examples)
     for number, batch in enumerate(examples.batches(size)):
-      here = len(next(iter(batch.values())))
+      here = _length(batch)
       feed = self._feed(batch)
       feed[self._most] = max(1, rows * here // examples.count)
       feed[self._offset] = number * 0.7548776662466927 % 1.0
@@ -239,10 +239,15 @@ class Networks:
     """Returns how many examples at a time keep the rows of a layer in the allowed memory."""
     groups, inputs, outputs = _dims(made.design)
     first = next(examples.batches(1))
-    here = len(next(iter(first.values())))
+    here = _length(first)
     count = int(self._session.run(made.count, self._feed(first)))
     row = 4 * groups * (inputs + outputs)
     return int(np.clip(_MOST_ROWS * here // max(count * row, 1), 1, _MOST_AT_ONCE))
+
+
+def _length(batch: Mapping[str, Array]) -> int:
+  """Returns the number of examples in a batch; some inputs may be single numbers."""
+  return next(len(array) for array in batch.values() if array.ndim)
 
 
 def _dims(design: designs.Design) -> Tuple[int, int, int]:

@@ -30,12 +30,17 @@ def read(path: AnyPath) -> Any:
   found = columns(path)
   if not isinstance(found, dict):
     return list(found)
+  if not all(column.ndim for column in found.values()):
+    raise errors.ModelFileError('--examples=%s holds single numbers; give an example per row of '
+                                'every input' % path)
   return [{name: column[i] for name, column in found.items()}
           for i in range(len(next(iter(found.values()))))]
 
 
 def columns(path: AnyPath) -> Any:
   """Returns the inputs in a file as an array; for a .npz file, as a dict of arrays by input.
+
+  In a .npz file, some inputs may be single numbers.
 
   Args, Raises: see `read`.
   """
@@ -49,12 +54,12 @@ def columns(path: AnyPath) -> Any:
       return arrays
     with arrays:
       found = {name: arrays[name] for name in arrays.files}
-    if not found or any(not column.ndim for column in found.values()):
+    if not any(column.ndim for column in found.values()):
       raise ValueError('it holds %s' % ('single numbers' if found else 'nothing'))
   except Exception as error:  # NumPy raises OSError, and errors of zipfile and pickle.
     raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
         path, errors.first_line(error))) from error
-  lengths = {name: len(column) for name, column in found.items()}
+  lengths = {name: len(column) for name, column in found.items() if column.ndim}
   if len(set(lengths.values())) != 1:
     raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
         path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))

@@ -57,11 +57,16 @@ def test_means_and_spreads_are_over_the_seeds():
 
 
 def test_the_caption_says_how_many_seeds_there_are():
-  assert accuracy_picture.caption('convnet', _results(1)) == '1 seed'
-  assert accuracy_picture.caption('convnet', _results(3)) == 'means of 3 seeds, area: all'
+  assert accuracy_picture.caption('convnet', _results(1)) == '1 seed, area: all'
+  assert accuracy_picture.caption('convnet', _results(3)) == '3 seeds, area: all'
+  some = {cell: result for cell, result in _results(3).items()
+          if cell.seed == 0 or cell.method in accuracy_cells.PRUNED_AFTER}
+  assert accuracy_picture.caption('convnet', some) == (
+      'while training: 1 seed, trained before: 3 seeds; area: all')
   some = {cell: result for cell, result in _results(3).items()
           if cell.seed == 0 or cell.method == 'uniform'}
-  assert accuracy_picture.caption('convnet', some) == 'means of 1 to 3 seeds, area: all'
+  assert accuracy_picture.caption('convnet', some) == (
+      'while training: 1 to 3 seeds, trained before: 1 seed; area: all')
 
 
 @pytest.mark.parametrize('nets', [('convnet',), accuracy_cells.NETS])
