@@ -238,8 +238,8 @@ def _fitted(value: Any, each: Input) -> Array:
   if rank is None or rank == array.ndim == 0:
     return array
   if rank == 0:
-    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number for '
-                               'all examples' % (each.name, list(array.shape)))
+    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number '
+                               'for all examples' % (each.name, list(array.shape)))
   expected = each.shape.as_list()
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):
