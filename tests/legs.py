@@ -46,6 +46,7 @@ FILES = {
     'cluster/test_traffic.py': ('default',),
     'graph/training/test_coordination.py': ('default', 'oldest'),
     'hparams/test_flags.py': ('default', 'oldest'),
+    'test_one_shot_examples.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
     'graph/training/test_resume.py': ('default', 'oldest'),
     # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
