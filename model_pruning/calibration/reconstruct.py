@@ -9,6 +9,7 @@ batch normalization follows, its moving mean does.
 
 A layer gets its zeros in a few rounds with a refit after each, since a weight whose work others
 have taken over becomes small. It ends with as many zeros as its mask had, maybe at other places.
+Layers with few rows of examples for their number of inputs keep their masks.
 """
 
 import dataclasses
@@ -140,7 +141,9 @@ def refit(networks: Networks, layer: Layer, mask: Array, moments: Moments,
         centered.gram, centered.cross, wide, kept)])
 
   final = mask
-  if selector is not None and not mask.all() and 2 * wide.size * wide.shape[1] <= _MOST_WORK:
+  # With few rows, a refit follows their noise, and the magnitudes after it say little.
+  enough = 2 * moments.rows >= wide.shape[1] and 2 * wide.size * wide.shape[1] <= _MOST_WORK
+  if selector is not None and not mask.all() and enough:
     final = _in_rounds(mask, lambda each: design.kernel(solved(each), layer.shape), dense,
                        selector, layer.weight)
   fitted = solved(final)
