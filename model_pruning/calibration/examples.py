@@ -138,8 +138,7 @@ class Examples:
       raise errors.ExamplesError(
           'The examples are %s; expected an array, a dict of arrays by input (%s), or batches of '
           'these' % (type(examples).__name__, ', '.join(each.name for each in self._inputs)))
-    if iter(examples) is examples:  # Can be read only once, but every layer needs them.
-      examples = list(examples)
+    examples = repeatable(examples)
     return lambda: map(self._batch, self._element(examples))
 
   def _element(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -198,6 +197,11 @@ class Examples:
             '%d of the examples of %s have values that are NaN or infinite, first example %d '
             '(counted from 0); leave them out' % (
                 wrong.sum(), name, before + int(np.flatnonzero(wrong)[0])))
+
+
+def repeatable(examples: Any) -> Any:
+  """Returns examples that can be read again: an iterator as a list, anything else as it is."""
+  return list(examples) if hasattr(examples, '__next__') else examples
 
 
 def _batch_size(shape: Shape) -> Optional[int]:

@@ -142,6 +142,9 @@ def measure(subject: Subject, spec: PruningSpec, examples: Any, labels: Any = No
     errors.SpecError: a sparsity is out of range.
     errors.ExamplesError: the examples or labels do not fit the model.
   """
+  if not len(sparsities):
+    raise errors.SpecError('There are no sparsities; give some between 0 and 1 (sparsities=, '
+                           '--sparsities)')
   for sparsity in sparsities:
     if not 0 < sparsity < 1:
       raise errors.SpecError('Illegal sparsity %r; it must be between 0 and 1' % (sparsity,))

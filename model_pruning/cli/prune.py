@@ -11,7 +11,6 @@ from model_pruning.cli import subjects
 from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
-from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.util import files
 from model_pruning.util import tables
@@ -61,8 +60,6 @@ def pruned(args: argparse.Namespace) -> List[Any]:
   spec = PruningSpec.create(args.hparams)
   files.check_output(args.output, [args.model, args.meta_graph, args.examples])
   kind = subjects.check(args)
-  if args.examples is not None:
-    inputs.check(args.examples)
   shared.load_tensorflow()
   return _PRUNED[kind](args, spec)
 

@@ -48,4 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _numbers(text: str) -> List[float]:
-  return [float(number) for number in shared.names(text)]
+  try:
+    return [float(number) for number in shared.names(text)]
+  except ValueError:
+    raise argparse.ArgumentTypeError('expected numbers like 0.5,0.9, not %r' % text) from None

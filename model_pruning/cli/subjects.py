@@ -57,6 +57,9 @@ def check(args: argparse.Namespace) -> str:
         raise errors.SpecError(
             '--%s does not apply to Keras models, whose layers say which weights can be pruned; to '
             'leave weights dense, write weight_sparsity_map=[REGEX:0]' % name)
+  for path in (args.examples, getattr(args, 'labels', None)):
+    if path is not None:
+      inputs.check(path)
   return kind
 
 

@@ -6,6 +6,7 @@ from typing import Any, Optional, Sequence, Union
 
 from model_pruning.calibration import planning
 from model_pruning.calibration import sensitivity as sensitivity_lib
+from model_pruning.calibration.examples import repeatable
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.policies import PruningPolicy
@@ -36,7 +37,7 @@ def sensitivity(model: Model, x: Any, y: Any = None, hparams: Union[HParams, Pru
     errors.SpecError: a sparsity or hyperparameter is invalid.
     errors.ExamplesError: the examples or labels do not fit the model, or are too few.
   """
-  spec = PruningSpec.create(hparams)
+  spec, x = PruningSpec.create(hparams), repeatable(x)
   return sensitivity_lib.measure(subject_of(model, spec, x, pruning_policy), at_once(spec), x, y,
                                  sparsities)
 
@@ -58,6 +59,6 @@ def plan(model: Model, x: Any, y: Any = None, hparams: Union[HParams, PruningSpe
     errors.SpecError: the goal or a hyperparameter is invalid, or the goal cannot be reached.
     errors.ExamplesError: the examples or labels do not fit the model, or are too few.
   """
-  spec = PruningSpec.create(hparams)
+  spec, x = PruningSpec.create(hparams), repeatable(x)
   return planning.plan(subject_of(model, spec, x, pruning_policy), at_once(spec), x,
                        planning.Goal(**goal), y)

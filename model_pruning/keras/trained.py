@@ -10,7 +10,10 @@ from absl import logging
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration.examples import ENOUGH
 from model_pruning.calibration.examples import Examples
+from model_pruning.calibration.examples import FEWEST
+from model_pruning.calibration.examples import repeatable
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.result import fitted_rows
@@ -27,8 +30,8 @@ from model_pruning.keras.plans import Planned
 from model_pruning.keras.plans import plans_of
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.prune import prune_low_magnitude
-from model_pruning.keras.prune import strip_pruning
 from model_pruning.keras.pruned import pruned_layers
+from model_pruning.keras.pruned import strip_here
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.util.sparsity_table import WeightSparsity
 from model_pruning.util.types import Model
@@ -84,13 +87,14 @@ def prune_trained_with_rows(
   """Prunes a model as prune_trained does, and returns what became of each weight, too."""
   _check(model)
   spec = at_once(PruningSpec.create(hparams))
+  x = repeatable(x)
   pruned = prune_low_magnitude(model, spec, pruning_policy=pruning_policy, in_place=in_place)
   if not pruned_layers(pruned):
     return PrunedModel(pruned, [])  # A warning has said so.
   found: Dict[str, Fit] = {}
-  with quietly():
-    frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
-  with _restored_on_error(pruned):
+  with _undone_on_error(model, pruned):
+    with quietly():
+      frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
     _mask(pruned, spec)
     if frozen is not None:
       found = _refit(pruned, frozen, spec, x)
@@ -116,15 +120,24 @@ def _mask(model: Model, spec: PruningSpec) -> None:
 
 
 @contextlib.contextmanager
-def _restored_on_error(model: Model) -> Iterator[None]:
-  """Gives a model the variables back that it had, if an error ends the work on it."""
-  before = [np.asarray(variable) for variable in model.variables]
+def _undone_on_error(model: Model, pruned: Model) -> Iterator[None]:
+  """Makes a model that is pruned in place what it was, if an error ends the work on it."""
+  before = [np.asarray(variable) for variable in pruned.variables]
   try:
     yield
   except BaseException:
-    for variable, value in zip(model.variables, before):
-      variable.assign(value)
+    if pruned is model:
+      for variable, value in zip(pruned.variables, before):
+        variable.assign(value)
+      _take_off(model)
     raise
+
+
+def _take_off(model: Model) -> None:
+  """Strips a model whose masks are all ones, without strip_pruning's warning about it."""
+  for layer in pruned_layers(model):
+    strip_here(layer)
+  backend.forget_functions(model)
 
 
 def at_once(spec: PruningSpec) -> PruningSpec:
@@ -138,7 +151,14 @@ def _first(x: Any) -> Any:
   """Returns one batch of inputs, for a model that does not declare them."""
   if isinstance(x, dict) or hasattr(x, 'shape') or isinstance(x, (list, tuple)):
     return x
-  batch = next(iter(x() if callable(x) and not hasattr(x, '__iter__') else x))
+  try:
+    batch = next(iter(x() if callable(x) and not hasattr(x, '__iter__') else x), None)
+  except TypeError as error:
+    raise errors.ExamplesError('The examples are %s; expected an array, a list or dict of arrays, '
+                               'or batches of these' % type(x).__name__) from error
+  if batch is None:
+    raise errors.ExamplesError('There are no examples; give at least %d, better %d, which look '
+                               'like the inputs that the model will see' % (FEWEST, ENOUGH))
   return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
 
 
@@ -175,7 +195,7 @@ def subject_of(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any,
       return _subject(pruned, exporting.freeze_like(pruned, _first(x)))[0]
   finally:
     if pruned is model:
-      strip_pruning(model, in_place=True)
+      _take_off(model)
 
 
 def _subject(model: Model, frozen: exporting.FrozenModel

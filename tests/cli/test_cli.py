@@ -21,7 +21,7 @@ from model_pruning.util import files
 from model_pruning.util import quiet
 from tests.paths import ROOT
 
-COMMANDS = ['strip', 'export', 'report', 'plot', 'schedule', 'prune']
+COMMANDS = ['strip', 'export', 'report', 'plot', 'schedule', 'prune', 'sensitivity', 'plan']
 HPARAMS = 'initial_sparsity=0.75,target_sparsity=0.75'
 
 
@@ -340,7 +340,17 @@ def test_strict_schedules(hparams, code, capsys):
     ('export x.pb --output=x.pb', 1), ('plot masks missing --output=x.png', 1),
     ('plot sparsity missing --output=x.png', 1),
     ('prune missing target_sparsity=0.5 --output=x', 1),
-    ('prune x target_sparsity=2 --output=y', 1)])
+    ('prune x target_sparsity=2 --output=y', 1), ('prune --help', 0), ('plan --help', 0),
+    ('prune x.pb target_sparsity=0.5 --output_node_names=y --examples=missing.npy --output=y', 1),
+    ('sensitivity --help', 0), ('sensitivity x.pb', 2),
+    ('sensitivity x.pb --examples=x --sparsities=half', 2),
+    ('sensitivity missing --examples=x.pb', 1), ('sensitivity x.pb --examples=x.pb', 1),
+    ('sensitivity x.pb --examples=missing.npy --output_node_names=y', 1),
+    ('plan x.pb --examples=x.pb', 2), ('plan x.pb --examples=x.pb --max_loss=a', 2),
+    ('plan x.pb --examples=x.pb --max_loss=0.1 --max_bytes=5', 2),
+    ('plan missing --examples=x.pb --max_loss=0.1', 1),
+    ('plan x.pb --examples=x.pb --max_loss=0.1 --prune', 1),
+    ('plan x.pb --examples=missing.npy --max_loss=0.1 --output_node_names=y', 1)])
 def test_it_answers_without_tensorflow(tmp_path, words, code):
   (tmp_path / 'tensorflow.py').write_text('print("TensorFlow was loaded"); raise ImportError()')
   (tmp_path / 'x.pb').write_bytes(b'not empty')
