@@ -181,8 +181,8 @@ class Examples:
     else:
       raise errors.ExamplesError(
           'The model has %d inputs (%s), but there is one array; give the examples by name, in a '
-          'dict or a .npz file (one number for an input such as keep_prob), or leave out what the '
-          'outputs do not need (inputs=, --inputs)' % (len(names), ', '.join(names)))
+          'dict or a .npz file (one number for an input such as keep_prob), or name '
+          'the inputs that the outputs need (inputs=, --inputs)' % (len(names), ', '.join(names)))
     fitted = {each.name: _fitted(given[each.name], each) for each in self._inputs}
     self._numbers.update({name: value for name, value in fitted.items() if not value.ndim})
     return {name: array for name, array in fitted.items() if array.ndim}
@@ -238,8 +238,8 @@ def _fitted(value: Any, each: Input) -> Array:
   if rank is None or rank == array.ndim == 0:
     return array
   if rank == 0:
-    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number for '
-                               'all examples' % (each.name, list(array.shape)))
+    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number '
+                               'for all examples' % (each.name, list(array.shape)))
   expected = each.shape.as_list()
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):

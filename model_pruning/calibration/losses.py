@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What pruning costs a model: how far its outputs are from those of the dense model."""
+"""The loss of a pruned model: the distance of its outputs from the outputs of the dense model."""
 
 from typing import Any, List, NamedTuple, Optional, Sequence
 
@@ -20,7 +20,7 @@ class Loss(NamedTuple):
     changed: fraction of answers that differ; None if the model does not classify. An answer is the
       class with the largest output.
     accuracy: fraction of right answers of the pruned model; None without labels.
-    lost: accuracy of the dense model less that of the pruned one; None without labels.
+    lost: accuracy of the dense model minus accuracy of the pruned one; None without labels.
   """
   error: float
   changed: Optional[float] = None
@@ -41,7 +41,7 @@ class Loss(NamedTuple):
 
 
 class Judge:
-  """Compares the outputs of a pruned model with those of the dense model.
+  """Compares the outputs of a pruned and a dense model.
 
   Attributes:
     accuracy: of the dense model; None without labels.

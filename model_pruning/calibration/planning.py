@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the sparsity of each weight by what it costs the outputs of the model."""
+"""Chooses the sparsity of each weight by its effect on the outputs of the model."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ _FITTED = 0.5  # While searching, the first half of the examples is fitted, the 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-  """What a plan is to reach; exactly one is given.
+  """The target of a plan; exactly one is given.
 
   Attributes:
     max_loss: the most accuracy that may be lost, or, without labels, the largest fraction of
@@ -87,7 +87,7 @@ class PlannedWeight:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """The sparsity of each weight, and what it is expected to cost.
+  """The sparsity of each weight, and the expected loss.
 
   Attributes:
     hparams: the HParams string for a training job or for prune, which take it as it is.
@@ -156,7 +156,7 @@ class Planner:
     self.flops = _flops(subject)
 
   def allocation(self, resource: str) -> Allocation:
-    """Returns the best sparsities by what they save: 'elements', 'bytes' or 'flops'."""
+    """Returns the best sparsities by their savings in 'elements', 'bytes' or 'flops'."""
     return Allocation({curve.constant: [
         Choice(point.sparsity, self._saved(curve, point.sparsity, point.bytes, resource),
                point.loss.error) for point in curve.points] for curve in self.curves})
@@ -242,7 +242,7 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
     subject: the model.
     spec: the pattern in which weights are pruned; it has no map of sparsities.
     examples: see examples.Examples.
-    goal: what the plan is to reach.
+    goal: the target of the plan.
     labels: the right classes of the examples, if they are known.
 
   Raises:

@@ -3,9 +3,9 @@
 """Refits the weights that masks keep to examples, layer after layer, without training.
 
 Each layer is given its inputs in the network as pruned so far, and its outputs in the dense
-network. The kept weights are those of the least squares between the two (solve.py), so a layer
-also repairs the errors of the layers before it. The bias takes the mean of what remains, or, if a
-batch normalization follows, its moving mean does.
+network. The kept weights solve the least squares between the two (solve.py), so a layer also
+repairs the errors of the layers before it. The bias takes the mean of the remaining error, or, if
+a batch normalization follows, its moving mean does.
 
 A layer gets its zeros in a few rounds with a refit after each, since a weight whose work others
 have taken over becomes small. It ends with as many zeros as its mask had, maybe at other places.
@@ -34,7 +34,7 @@ _MOST_WORK = 1 << 31
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-  """What became of one weight.
+  """The result for one weight.
 
   Attributes:
     weight: name of the constant.

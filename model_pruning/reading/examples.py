@@ -32,7 +32,7 @@ def read(path: AnyPath) -> Any:
     return list(found)
   if not all(column.ndim for column in found.values()):
     raise errors.ModelFileError('--examples=%s holds single numbers; give an example per row of '
-                                'every input' % path)
+                                'every input' % inputs.check(path))
   return [{name: column[i] for name, column in found.items()}
           for i in range(len(next(iter(found.values()))))]
 
