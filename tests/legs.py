@@ -27,6 +27,7 @@ FILES = {
     'programs/keras/test_run.py': ('default',),
     'repository/test_forks.py': ('default',),
     'hparams/test_expressions.py': ('default',),
+    'reading/test_inlining.py': ('default', 'newest'),
     'util/test_files.py': ('default',),
     'util/test_full_disk.py': ('default',),
     'hparams/test_hparam_fuzz.py': ('default',),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loss of a pruned model: the distance of its outputs from the outputs of the dense model."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -102,7 +102,14 @@ def _answers(outputs: Array) -> Optional[Array]:
 
 def _checked_labels(labels: Any, examples: Examples, answers: Optional[Array],
                     dense: List[Array]) -> Array:
+  if isinstance(labels, Mapping):
+    raise errors.ExamplesError('The labels are %d arrays by name (%s, ...); give one array with '
+                               'the class of each example, or a .npy file' % (
+                                   len(labels), next(iter(labels), 'none')))
   array = np.asarray(labels)
+  if array.dtype.kind not in 'biuf' or not array.ndim:
+    raise errors.ExamplesError('The labels are %s; give one array with the class of each example, '
+                               'or a .npy file' % type(labels).__name__)
   if answers is None:
     raise errors.ExamplesError('There are labels, but the outputs are no classes (shape %s)' %
                                ([list(each.shape) for each in dense[:1]] or 'none'))

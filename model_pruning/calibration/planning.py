@@ -217,7 +217,15 @@ class Planner:
           '%s=%g cannot be reached: the weights to prune need %.0f when dense, and %.0f at '
           'sparsities of up to %g; give at least that' % (
               name, budget, total, np.ceil(total - allocation.most), _GRID[-1]))
-    return allocation.sparsities(total - budget)
+    allowed = budget
+    while True:
+      sparsities = _rounded(allocation.sparsities(total - allowed))
+      planned = [_planned(self, curve, sparsities[curve.constant]) for curve in self.curves]
+      needed = sum(getattr(weight, resource) for weight in planned)
+      if needed <= budget or total - allowed > allocation.most:
+        return sparsities
+      # Between the sparsities that were tried, bytes are not quite a line.
+      allowed -= max(needed - budget, 1)
 
   def to_sparsity(self, target: float) -> Dict[str, float]:
     """Returns the sparsities with a given fraction of zeros over all weights."""
@@ -266,11 +274,16 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
         raise errors.SpecError('max_flops needs the FLOPs of all weights, but they are unknown for '
                                'some; plan by max_bytes or target_sparsity')
       sparsities = planner.saving('flops', goal.max_flops, 'max_flops')
-    sparsities = {constant: round(sparsity, 4) for constant, sparsity in sparsities.items()}
+    sparsities = _rounded(sparsities)
     loss = planner.loss(sparsities)
     weights = tuple(_planned(planner, curve, sparsities[curve.constant])
                     for curve in planner.curves)
   return Plan(_hparams(spec, weights), weights, loss, planner.judged)
+
+
+def _rounded(sparsities: Dict[str, float]) -> Dict[str, float]:
+  """Returns sparsities as an HParams string has them."""
+  return {constant: round(sparsity, 4) for constant, sparsity in sparsities.items()}
 
 
 def _planned(planner: Planner, curve: Curve, sparsity: float) -> PlannedWeight:

@@ -63,7 +63,8 @@ def _add(definitions: Sequence[NodeDef], prefix: str, arguments: Optional[Dict[s
     if arguments is None:
       return text
     if text.startswith('^'):
-      return '^' + prefix + text[1:] if text[1:] not in arguments else arguments[text[1:]]
+      given = arguments.get(text[1:])
+      return '^' + (prefix + text[1:] if given is None else given.split(':')[0])
     return _outside(text, prefix, arguments, offsets)
 
   for definition in definitions:

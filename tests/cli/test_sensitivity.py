@@ -11,7 +11,7 @@ from model_pruning.calibration import sensitivity
 from tests.cli import trained
 from tests.cli.trained import run
 
-SHORT = '--sparsities=0.5,0.9'
+SHORT = '--sparsities=0.5,0.875'
 
 
 @pytest.fixture(scope='module')
@@ -42,7 +42,7 @@ def test_the_table_with_labels_and_the_picture(folder, tmp_path, capsys):
                  '--output=%s' % output)
   table, written = capsys.readouterr().out.split('\nWritten to ')
   assert written == '%s\n' % output and output.read_bytes().startswith(b'\x89PNG')
-  assert table.split()[:4] == ['weight', 'shape', '0.5', '0.9']
+  assert table.split()[:4] == ['weight', 'shape', '0.5', '0.875']
   assert 'fc1/kernel' in table and 'the dense model has an accuracy of 1.0000' in ' '.join(
       table.split())
   assert max(map(len, table.splitlines())) <= 80
