@@ -189,7 +189,7 @@ class Examples:
 
   def _check_finite(self, batch: Batch, before: int) -> None:
     for name, array in batch.items():
-      if array.dtype.kind not in 'fc' and array.dtype.name != 'bfloat16':
+      if not len(array) or array.dtype.kind not in 'fc' and array.dtype.name != 'bfloat16':
         continue
       wrong = ~np.isfinite(array.astype(np.float32)).reshape([len(array), -1]).all(axis=1)
       if wrong.any():
