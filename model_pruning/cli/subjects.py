@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help='a .npy with the class of each example; without it, the answers of the '
                       'dense model count as right')
   parser.add_argument('--regression', action='store_true',
-                      help='the outputs are other numbers than scores of classes: the loss is their '
-                      'relative error')
+                      help='the outputs are no scores of classes: the loss is their relative '
+                      'error')
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
                       help='by default the placeholders, or the inputs of the signature')
   add_weights(parser)
