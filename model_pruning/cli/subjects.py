@@ -48,6 +48,11 @@ def check(args: argparse.Namespace) -> str:
     errors.PruningError: something is missing or of the wrong kind.
   """
   kind = kinds.kind_of(inputs.check(args.model))
+  for option in ('examples', 'labels'):
+    path = getattr(args, option, None)
+    if path is not None and not inputs.exists(inputs.check(path)):
+      raise errors.ModelFileError('There is no file %s; --%s=FILE names a .npy or .npz file' % (
+          path, option))
   if kind == kinds.CHECKPOINT:
     places.checkpoint_path(args.model)
   else:
@@ -60,9 +65,6 @@ def check(args: argparse.Namespace) -> str:
         raise errors.SpecError(
             '--%s does not apply to Keras models, whose layers say which weights can be pruned; to '
             'leave weights dense, write weight_sparsity_map=[REGEX:0]' % name)
-  for path in (args.examples, getattr(args, 'labels', None)):
-    if path is not None:
-      inputs.check(path)
   return kind
 
 

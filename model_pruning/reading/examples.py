@@ -27,12 +27,18 @@ def read(path: AnyPath) -> Any:
     errors.ModelFileError: the file cannot be read, holds something else, or declares
       larger arrays than it contains.
   """
+  path = inputs.check(path)
   found = columns(path)
   if not isinstance(found, dict):
     return list(found)
   if not all(column.ndim for column in found.values()):
+<<<<<<< HEAD
     raise errors.ModelFileError('--examples=%s holds single numbers; give an example per row of '
                                 'every input' % inputs.check(path))
+=======
+    raise errors.ModelFileError('%s holds single numbers; give an example per row of every input'
+                                % path)
+>>>>>>> 7859f3e22a3fc3c0047d5a9b4c619314de0e0c06
   return [{name: column[i] for name, column in found.items()}
           for i in range(len(next(iter(found.values()))))]
 
@@ -57,11 +63,11 @@ def columns(path: AnyPath) -> Any:
     if not any(column.ndim for column in found.values()):
       raise ValueError('it holds %s' % ('single numbers' if found else 'nothing'))
   except Exception as error:  # NumPy raises OSError, and errors of zipfile and pickle.
-    raise errors.ModelFileError('--examples=%s cannot be read as .npy or .npz (%s)' % (
+    raise errors.ModelFileError('%s cannot be read as .npy or .npz (%s)' % (
         path, errors.first_line(error))) from error
   lengths = {name: len(column) for name, column in found.items() if column.ndim}
   if len(set(lengths.values())) != 1:
-    raise errors.ModelFileError('--examples=%s: its arrays differ in length: %s' % (
+    raise errors.ModelFileError('%s holds arrays of different lengths: %s' % (
         path, ', '.join('%s %d' % item for item in sorted(lengths.items()))))
   return found
 

@@ -1,9 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
+# bazel: data = //:docs/one_shot.md
 """`model-pruning prune`: each kind of model with examples, what it prints, and its mistakes."""
 
 import json
 import os
+import re
+import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from model_pruning.export import checkpoint
 from model_pruning.graph import trained as graph_trained
 from tests.cli import trained
 from tests.cli.trained import run
+from tests.paths import ROOT
 
 HPARAMS = 'target_sparsity=0.75,weight_sparsity_map=[fc2:0.5]'
 
@@ -162,3 +167,20 @@ def test_ctrl_c_leaves_nothing(folder, tmp_path, capsys, monkeypatch, kind):
              '--output=%s' % (tmp_path / trained.OUTPUTS[kind])) == 130
   assert capsys.readouterr().err == 'model-pruning: interrupted; nothing was written\n'
   assert not os.listdir(str(tmp_path))
+
+
+@pytest.mark.skipif(not trained.HAS_KERAS, reason='Keras models need TensorFlow 2')
+def test_the_command_lines_of_the_page(folder, tmp_path, capsys, monkeypatch):
+  with open(os.path.join(ROOT, 'docs', 'one_shot.md'), encoding='utf-8') as f:
+    blocks = re.findall(r'```sh\n(.*?)```', f.read(), re.DOTALL)
+  lines = [line for block in blocks for line in block.replace('\\\n', ' ').splitlines()
+           if line.startswith('model-pruning ')]
+  assert {line.split()[1] for line in lines} == {'prune', 'sensitivity', 'plan'}
+  for name in ('model.keras', 'images.npy', 'labels.npy'):
+    shutil.copy(os.path.join(folder, name), str(tmp_path))
+  monkeypatch.chdir(tmp_path)
+  for line in lines:
+    assert not run(folder, *shlex.split(line)[1:]), line
+    printed = capsys.readouterr().out
+    assert printed
+  assert os.path.exists('pruned.keras')
