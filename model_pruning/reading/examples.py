@@ -32,13 +32,8 @@ def read(path: AnyPath) -> Any:
   if not isinstance(found, dict):
     return list(found)
   if not all(column.ndim for column in found.values()):
-<<<<<<< HEAD
-    raise errors.ModelFileError('--examples=%s holds single numbers; give an example per row of '
-                                'every input' % inputs.check(path))
-=======
     raise errors.ModelFileError('%s holds single numbers; give an example per row of every input'
                                 % path)
->>>>>>> 7859f3e22a3fc3c0047d5a9b4c619314de0e0c06
   return [{name: column[i] for name, column in found.items()}
           for i in range(len(next(iter(found.values()))))]
 
