@@ -180,15 +180,17 @@ def large(size):
   return rows
 
 
-def table(results):
+def table(cells):
   """Returns the means over seeds, in percent; bits and sparsities as they are."""
-  methods = list(dict.fromkeys(name for seeds in results.values() for found in seeds.values()
-                               for name in found))
+  methods = list(dict.fromkeys(name for cell in cells for name in cell['found']))
   rows = []
-  for case, seeds in results.items():
+  for case in CASES:
+    seeds = [cell['found'] for cell in cells if cell['case'] == case]
+    if not seeds:
+      continue
     row = [case, len(seeds)]
     for name in methods:
-      values = [found[name] for found in seeds.values() if name in found]
+      values = [found[name] for found in seeds if name in found]
       scale = 1 if case.startswith('text') or name.endswith('sparsity') else 100
       row.append('' if not values else '%.*f' % (
           3 if scale == 1 else 2, scale * float(np.mean(values))))
@@ -204,21 +206,21 @@ def main(argv):
     print(tabulate.tabulate(rows, 'keys', floatfmt='.2f'))
     return
   names = FLAGS.cases or list(CASES)
-  results = {}
+  cells = []
   if os.path.exists(FLAGS.output):
     with open(FLAGS.output) as f:
-      results = json.load(f)['results']
+      cells = json.load(f)['cells']
+  known = {(cell['case'], cell['seed']) for cell in cells}
   for seed in range(FLAGS.seeds):
     for name in names:
-      if str(seed) in results.setdefault(name, {}):
+      if (name, seed) in known:
         continue
-      results[name][str(seed)] = measure(name, seed)
-      print(name, seed, results[name][str(seed)], flush=True)
+      cells.append({'case': name, 'seed': seed, 'found': measure(name, seed)})
+      print(name, seed, cells[-1]['found'], flush=True)
       os.makedirs(os.path.dirname(os.path.abspath(FLAGS.output)), exist_ok=True)
       with files.replacing(FLAGS.output) as temporary, open(temporary, 'w') as f:
-        json.dump({'results': results}, f, indent=1)
-  shown = {name: results[name] for name in CASES if results.get(name)}
-  print('\n' + table(shown))
+        json.dump({'cells': cells}, f, indent=1)
+  print('\n' + table(cells))
   print('\nAccuracy in % on held-out data (text: bits per character), means over seeds.')
 
 

@@ -34,6 +34,10 @@ _FURTHER = {
     'change': ['test_saliency', 'test_updates'],
     'choose': ['test_updates', 'keras/test_conformance', 'test_conformance'],
     'counting': ['test_selection', 'test_n_of_m', 'test_conformance'],
+    'distribution': ['test_distributions', 'test_contracts'],
+    'distributions': ['test_contracts'],
+    'erk': ['test_distributions'],
+    'lamp': ['test_distributions'],
     'elementwise': ['test_patterns', 'test_selection', 'test_conformance'],
     'estimate': ['test_selection', 'test_conformance'],
     'layout': ['test_patterns', 'test_n_of_m', 'test_conformance'],
@@ -49,6 +53,7 @@ _FURTHER = {
     'selection': ['test_conformance'],
     'ties': ['test_selection', 'test_conformance'],
     # Hyperparameters.
+    'choices': ['test_spec'],
     'defaults': ['test_spec', 'test_hparam'],
     'grammar': ['test_spec', 'test_hparam'],
     'maps': ['test_spec', 'test_pruning'],

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares out a budget among weights so that the sum of their losses is smallest.
 
-The losses of weights pruned alone are taken to add up. Each weight then has a convex curve of
-least loss against what its zeros save, and the best plan takes the flattest pieces of all curves
-first (Lagrangian relaxation, as in Everett 1963; for bits of quantization, Shoham and Gersho 1988).
+The losses of weights pruned alone are assumed to add up. Each weight then has a convex curve of
+least loss against savings, and the best plan takes the flattest pieces of all curves first
+(Lagrangian relaxation, as in Everett 1963; for bits of quantization, Shoham and Gersho 1988).
 """
 
 from typing import Dict, List, NamedTuple, Sequence
@@ -15,7 +15,7 @@ class Choice(NamedTuple):
 
   Attributes:
     sparsity: fraction of zeros.
-    saved: what it saves, in elements, bytes or FLOPs; 0 at sparsity 0.
+    saved: savings in elements, bytes or FLOPs; 0 at sparsity 0.
     loss: estimated loss of the model.
   """
   sparsity: float

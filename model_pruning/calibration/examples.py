@@ -181,15 +181,15 @@ class Examples:
     else:
       raise errors.ExamplesError(
           'The model has %d inputs (%s), but there is one array; give the examples by name, in a '
-          'dict or a .npz file (one number for an input such as keep_prob), or leave out what the '
-          'outputs do not need (inputs=, --inputs)' % (len(names), ', '.join(names)))
+          'dict or a .npz file (one number for an input such as keep_prob), or name '
+          'the inputs that the outputs need (inputs=, --inputs)' % (len(names), ', '.join(names)))
     fitted = {each.name: _fitted(given[each.name], each) for each in self._inputs}
     self._numbers.update({name: value for name, value in fitted.items() if not value.ndim})
     return {name: array for name, array in fitted.items() if array.ndim}
 
   def _check_finite(self, batch: Batch, before: int) -> None:
     for name, array in batch.items():
-      if array.dtype.kind not in 'fc' and array.dtype.name != 'bfloat16':
+      if not len(array) or array.dtype.kind not in 'fc' and array.dtype.name != 'bfloat16':
         continue
       wrong = ~np.isfinite(array.astype(np.float32)).reshape([len(array), -1]).all(axis=1)
       if wrong.any():

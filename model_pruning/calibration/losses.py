@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What pruning costs a model: how far its outputs are from those of the dense model."""
+"""The loss of a pruned model: the distance of its outputs from the outputs of the dense model."""
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -20,7 +20,7 @@ class Loss(NamedTuple):
     changed: fraction of answers that differ; None if the model does not classify. An answer is the
       class with the largest output.
     accuracy: fraction of right answers of the pruned model; None without labels.
-    lost: accuracy of the dense model less that of the pruned one; None without labels.
+    lost: accuracy of the dense model minus accuracy of the pruned one; None without labels.
   """
   error: float
   changed: Optional[float] = None
@@ -40,15 +40,29 @@ class Loss(NamedTuple):
             'changed answers' if self.changed is not None else 'relative error of the outputs')
 
 
+def at_most(fraction: float, count: int) -> float:
+  """Returns the upper bound of a fraction, with 95 % confidence, that was seen in `count` examples.
+
+  Wilson's score interval (1927), one-sided.
+
+  >>> '%.3f' % at_most(0.0, 128)
+  '0.021'
+  """
+  z = 1.645
+  middle = fraction + z * z / (2 * count)
+  spread = z * (fraction * (1 - fraction) / count + z * z / (4 * count * count))**0.5
+  return (middle + spread) / (1 + z * z / count)
+
+
 class Judge:
-  """Compares the outputs of a pruned model with those of the dense model.
+  """Compares the outputs of a pruned and a dense model.
 
   Attributes:
     accuracy: of the dense model; None without labels.
   """
 
   def __init__(self, networks: Networks, examples: Examples, labels: Any = None,
-               fraction: Sequence[float] = (0, 1)) -> None:
+               fraction: Sequence[float] = (0, 1), classes: bool = True) -> None:
     """Runs the dense model.
 
     Args:
@@ -56,13 +70,15 @@ class Judge:
       examples: examples of the inputs.
       labels: the right class of each example, integers; None if they are unknown.
       fraction: which examples to judge by, from one fraction of their number to another.
+      classes: whether the last dimension of the first output, if larger than 1, counts classes;
+        False for other outputs.
 
     Raises:
       errors.ExamplesError: the labels do not fit the examples or the outputs.
     """
     self._networks, self._examples = networks, examples.part(*fraction)
     self._dense = _joined(networks.outputs(self._examples, pruned=False))
-    self._answers = _answers(self._dense[0]) if self._dense else None
+    self._answers = _answers(self._dense[0]) if self._dense and classes else None
     self._labels: Optional[Array] = None
     self.accuracy: Optional[float] = None
     if labels is not None:
@@ -116,6 +132,10 @@ def _checked_labels(labels: Any, examples: Examples, answers: Optional[Array],
   if array.ndim == answers.ndim + 1 and array.shape[-1] == 1:
     array = array[..., 0]
   if array.ndim == answers.ndim + 1 and array.shape[-1] == dense[0].shape[-1]:
+    if not np.all((array == 0) | (array == 1)) or not np.all(array.sum(axis=-1) == 1):
+      raise errors.ExamplesError(
+          'The labels are other numbers than classes; for a model whose outputs are no classes '
+          'leave labels out, and pass classes=False (--regression)')
     array = np.argmax(array, axis=-1)  # One-hot.
   if len(array) != examples.count or array.shape[1:] != answers.shape[1:]:
     raise errors.ExamplesError(

@@ -1,7 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Sums of products over the examples: what a refit needs to know of a layer's inputs and outputs.
-"""
+"""Sums of products of a layer's inputs and outputs over the examples, as a refit needs them."""
 
 import dataclasses
 import numpy as np

@@ -83,8 +83,8 @@ class Networks:
       weights: names of the constants to prune.
       inputs: names of the placeholders for examples; [] for all that the outputs need.
       outputs: names of the outputs, of operations or tensors.
-      variables: names of the constants that may change besides weights, such as biases; None for
-        all.
+      variables: names of the constants that may change besides weights, for example biases;
+        None for all.
 
     Raises:
       errors.OutputNodeError: an input or output is not in the graph.

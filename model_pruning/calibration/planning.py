@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the sparsity of each weight by what it costs the outputs of the model."""
+"""Chooses the sparsity of each weight by its effect on the outputs of the model."""
 
 import dataclasses
 import json
@@ -13,6 +13,7 @@ from model_pruning.calibration import progress
 from model_pruning.calibration.allocation import Allocation
 from model_pruning.calibration.allocation import Choice
 from model_pruning.calibration.examples import Examples
+from model_pruning.calibration.losses import at_most
 from model_pruning.calibration.losses import Judge
 from model_pruning.calibration.losses import Loss
 from model_pruning.calibration.networks import needed_for
@@ -37,7 +38,7 @@ _FITTED = 0.5  # While searching, the first half of the examples is fitted, the 
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-  """What a plan is to reach; exactly one is given.
+  """The target of a plan; exactly one is given.
 
   Attributes:
     max_loss: the most accuracy that may be lost, or, without labels, the largest fraction of
@@ -87,7 +88,7 @@ class PlannedWeight:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """The sparsity of each weight, and what it is expected to cost.
+  """The sparsity of each weight, and the expected loss.
 
   Attributes:
     hparams: the HParams string for a training job or for prune, which take it as it is.
@@ -126,6 +127,10 @@ class Plan:
         'Expected after pruning and refitting, on %d examples that were not fitted: %s %.4f, '
         'relative error of the outputs %.4f.' % (
             self.judged, self.loss.name, self.loss.loss, self.loss.error), width)
+    if self.loss.changed is not None:
+      text += tables.wrapped(
+          'With 95 %% confidence, at most %.4f of the answers to other inputs of this kind '
+          'change.' % at_most(self.loss.changed, self.judged), width)
     return '\n'.join(text)
 
   def to_json(self) -> str:
@@ -146,17 +151,17 @@ class Planner:
   """Chooses sparsities, and tries them; see plan."""
 
   def __init__(self, subject: Subject, networks: Networks, selector: Selector, examples: Examples,
-               labels: Any) -> None:
+               labels: Any, classes: bool = True) -> None:
     self.networks, self.selector, self._subject = networks, selector, subject
     self.fitted = examples.part(0, _FITTED)
-    self.judge = Judge(networks, examples, labels, (_FITTED, 1))
+    self.judge = Judge(networks, examples, labels, (_FITTED, 1), classes)
     self.judged = examples.count - self.fitted.count
     self.curves = curves_of(networks, selector, subject, self.fitted,
                             Judge(networks, self.fitted), _GRID)
     self.flops = _flops(subject)
 
   def allocation(self, resource: str) -> Allocation:
-    """Returns the best sparsities by what they save: 'elements', 'bytes' or 'flops'."""
+    """Returns the best sparsities by their savings in 'elements', 'bytes' or 'flops'."""
     return Allocation({curve.constant: [
         Choice(point.sparsity, self._saved(curve, point.sparsity, point.bytes, resource),
                point.loss.error) for point in curve.points] for curve in self.curves})
@@ -238,8 +243,8 @@ class Planner:
     return allocation.sparsities(target * size)
 
 
-def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels: Any = None
-         ) -> Plan:
+def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels: Any = None,
+         classes: bool = True) -> Plan:
   """Returns the sparsity of each weight with which a goal costs the outputs the least.
 
   Half of the examples are fitted, and the others judge. Each weight alone is pruned to 13
@@ -250,8 +255,9 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
     subject: the model.
     spec: the pattern in which weights are pruned; it has no map of sparsities.
     examples: see examples.Examples.
-    goal: what the plan is to reach.
+    goal: the target of the plan.
     labels: the right classes of the examples, if they are known.
+    classes: see losses.Judge.
 
   Raises:
     errors.SpecError: the goal cannot be reached, or the spec has sparsities of its own.
@@ -261,7 +267,8 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
     raise errors.SpecError('A plan chooses the sparsities itself; leave out weight_sparsity_map '
                            'and group_sparsity_map')
   with subject.networks() as networks, subject.selector(spec) as selector:
-    planner = Planner(subject, networks, selector, Examples(examples, networks.inputs), labels)
+    planner = Planner(subject, networks, selector, Examples(examples, networks.inputs), labels,
+                      classes)
     if goal.max_loss is not None:
       sparsities = planner.within_loss(goal.max_loss)
     elif goal.target_sparsity is not None:

@@ -3,12 +3,13 @@
 """Refits the weights that masks keep to examples, layer after layer, without training.
 
 Each layer is given its inputs in the network as pruned so far, and its outputs in the dense
-network. The kept weights are those of the least squares between the two (solve.py), so a layer
-also repairs the errors of the layers before it. The bias takes the mean of what remains, or, if a
-batch normalization follows, its moving mean does.
+network. The kept weights solve the least squares between the two (solve.py), so a layer also
+repairs the errors of the layers before it. The bias takes the mean of the remaining error, or, if
+a batch normalization follows, its moving mean does.
 
 A layer gets its zeros in a few rounds with a refit after each, since a weight whose work others
 have taken over becomes small. It ends with as many zeros as its mask had, maybe at other places.
+Layers with few rows of examples for their number of inputs keep their masks.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ _MOST_WORK = 1 << 31
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-  """What became of one weight.
+  """The result for one weight.
 
   Attributes:
     weight: name of the constant.
@@ -140,7 +141,9 @@ def refit(networks: Networks, layer: Layer, mask: Array, moments: Moments,
         centered.gram, centered.cross, wide, kept)])
 
   final = mask
-  if selector is not None and not mask.all() and 2 * wide.size * wide.shape[1] <= _MOST_WORK:
+  # With few rows, a refit follows their noise, and the magnitudes after it say little.
+  enough = 2 * moments.rows >= wide.shape[1] and 2 * wide.size * wide.shape[1] <= _MOST_WORK
+  if selector is not None and not mask.all() and enough:
     final = _in_rounds(mask, lambda each: design.kernel(solved(each), layer.shape), dense,
                        selector, layer.weight)
   fitted = solved(final)

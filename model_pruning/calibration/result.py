@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Shows what refitting did to each weight."""
+"""Shows the effect of refitting on each weight."""
 
 import collections
 import dataclasses

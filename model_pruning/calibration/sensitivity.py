@@ -128,7 +128,7 @@ class Sensitivity:
 
 
 def measure(subject: Subject, spec: PruningSpec, examples: Any, labels: Any = None,
-            sparsities: Sequence[float] = SPARSITIES) -> Sensitivity:
+            sparsities: Sequence[float] = SPARSITIES, classes: bool = True) -> Sensitivity:
   """Returns the loss of a model against the sparsity of each of its weights.
 
   Args:
@@ -137,6 +137,7 @@ def measure(subject: Subject, spec: PruningSpec, examples: Any, labels: Any = No
     examples: see examples.Examples.
     labels: the right classes of the examples, if they are known.
     sparsities: in (0, 1).
+    classes: see losses.Judge.
 
   Raises:
     errors.SpecError: a sparsity is out of range.
@@ -150,7 +151,7 @@ def measure(subject: Subject, spec: PruningSpec, examples: Any, labels: Any = No
       raise errors.SpecError('Illegal sparsity %r; it must be between 0 and 1' % (sparsity,))
   with subject.networks() as networks, subject.selector(spec) as selector:
     given = Examples(examples, networks.inputs)
-    judge = Judge(networks, given, labels)
+    judge = Judge(networks, given, labels, classes=classes)
     return Sensitivity(curves_of(networks, selector, subject, given, judge, sorted(sparsities)),
                        given.count, judge.accuracy)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A trained model as both APIs hand it over: a graph of constants, and what is pruned in it."""
+"""A trained model as both APIs provide it: a graph of constants, and the weights to prune."""
 
 import contextlib
 import dataclasses
@@ -43,7 +43,7 @@ class Subject:
 
   @contextlib.contextmanager
   def selector(self, spec: PruningSpec) -> Iterator[Selector]:
-    """Yields what chooses masks of single weights by a spec."""
+    """Yields a Selector for the weights."""
     made = Selector(self.weights, spec)
     try:
       yield made

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
   from model_pruning.graph import trained
   goal = planning.Goal(**{name: getattr(args, name) for name in _GOALS})
   subject, examples, labels = subjects.load(args, kind, spec)
-  found = planning.plan(subject, trained.at_once(spec), examples, goal, labels)
+  found = planning.plan(subject, trained.at_once(spec), examples, goal, labels,
+                        not args.regression)
   if args.json:
     print(found.to_json())
   else:

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> None:
   from model_pruning.calibration import sensitivity
   from model_pruning.graph import trained
   subject, examples, labels = subjects.load(args, kind, spec)
-  found = sensitivity.measure(subject, trained.at_once(spec), examples, labels, args.sparsities)
+  found = sensitivity.measure(subject, trained.at_once(spec), examples, labels, args.sparsities,
+                              not args.regression)
   print(found.to_json() if args.json else found.table(shared.width()))
   if args.output:
     from model_pruning.reporting import plots

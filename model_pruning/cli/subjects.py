@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--labels', metavar='FILE',
                       help='a .npy with the class of each example; without it, the answers of the '
                       'dense model count as right')
+  parser.add_argument('--regression', action='store_true',
+                      help='the outputs are no scores of classes: the loss is their relative '
+                      'error')
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
                       help='by default the placeholders, or the inputs of the signature')
   add_weights(parser)

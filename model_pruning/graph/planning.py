@@ -17,7 +17,7 @@ def sensitivity_of_graph(
     graph_def: GraphDef, examples: Any, labels: Any = None, inputs: Sequence[str] = (),
     outputs: Sequence[str] = (), hparams: Union[HParams, PruningSpec, str] = '',
     sparsities: Sequence[float] = sensitivity_lib.SPARSITIES, include: Optional[str] = None,
-    exclude: Optional[str] = None) -> sensitivity_lib.Sensitivity:
+    exclude: Optional[str] = None, classes: bool = True) -> sensitivity_lib.Sensitivity:
   """Returns the loss of a model against the sparsity of each weight, pruned and refitted alone.
 
       found = sensitivity_of_graph(graph_def, images[:256], outputs=['scores'])
@@ -29,6 +29,7 @@ def sensitivity_of_graph(
     labels: the right classes of the examples, integers; without them, changed answers are counted.
     hparams: the pattern in which weights are pruned; targets and steps in it have no effect.
     sparsities: in (0, 1).
+    classes: False if the outputs are other numbers than scores of classes, as in a regression.
 
   Raises:
     errors.SpecError: a sparsity or hyperparameter is invalid.
@@ -36,13 +37,14 @@ def sensitivity_of_graph(
     errors.ModelFileError, errors.OutputNodeError: see prune_graph.
   """
   return sensitivity_lib.measure(subject_of(graph_def, inputs, outputs, include, exclude),
-                                 at_once(PruningSpec.create(hparams)), examples, labels, sparsities)
+                                 at_once(PruningSpec.create(hparams)), examples, labels, sparsities,
+                                 classes)
 
 
 def plan_graph(
     graph_def: GraphDef, examples: Any, labels: Any = None, inputs: Sequence[str] = (),
     outputs: Sequence[str] = (), hparams: Union[HParams, PruningSpec, str] = '',
-    include: Optional[str] = None, exclude: Optional[str] = None,
+    include: Optional[str] = None, exclude: Optional[str] = None, classes: bool = True,
     **goal: float) -> planning.Plan:
   """Returns the sparsity of each weight with which a goal costs the outputs the least.
 
@@ -54,6 +56,7 @@ def plan_graph(
     examples, inputs, outputs, include, exclude: see prune_graph.
     labels: see sensitivity_of_graph.
     hparams: the pattern in which weights are pruned; targets and steps in it have no effect.
+    classes: see sensitivity_of_graph.
     **goal: one of max_loss, target_sparsity, max_bytes, max_flops; see calibration.planning.Goal.
 
   Raises:
@@ -62,4 +65,4 @@ def plan_graph(
   """
   return planning.plan(subject_of(graph_def, inputs, outputs, include, exclude),
                        at_once(PruningSpec.create(hparams)), examples, planning.Goal(**goal),
-                       labels)
+                       labels, classes)

@@ -17,7 +17,8 @@ from model_pruning.util.types import Model
 
 def sensitivity(model: Model, x: Any, y: Any = None, hparams: Union[HParams, PruningSpec, str] = '',
                 sparsities: Sequence[float] = sensitivity_lib.SPARSITIES,
-                pruning_policy: Optional[PruningPolicy] = None) -> sensitivity_lib.Sensitivity:
+                pruning_policy: Optional[PruningPolicy] = None,
+                classes: bool = True) -> sensitivity_lib.Sensitivity:
   """Returns the loss of a model against the sparsity of each weight, pruned and refitted alone.
 
       found = sensitivity(model, images[:256], labels[:256])
@@ -30,6 +31,7 @@ def sensitivity(model: Model, x: Any, y: Any = None, hparams: Union[HParams, Pru
     y: the right classes of the examples, integers; without them, changed answers are counted.
     hparams: the pattern in which weights are pruned; targets and steps in it have no effect.
     sparsities: in (0, 1).
+    classes: False if the outputs are other numbers than scores of classes, as in a regression.
     pruning_policy: see prune_low_magnitude.
 
   Raises:
@@ -39,11 +41,12 @@ def sensitivity(model: Model, x: Any, y: Any = None, hparams: Union[HParams, Pru
   """
   spec, x = PruningSpec.create(hparams), repeatable(x)
   return sensitivity_lib.measure(subject_of(model, spec, x, pruning_policy), at_once(spec), x, y,
-                                 sparsities)
+                                 sparsities, classes)
 
 
 def plan(model: Model, x: Any, y: Any = None, hparams: Union[HParams, PruningSpec, str] = '',
-         pruning_policy: Optional[PruningPolicy] = None, **goal: float) -> planning.Plan:
+         pruning_policy: Optional[PruningPolicy] = None, classes: bool = True,
+         **goal: float) -> planning.Plan:
   """Returns the sparsity of each weight with which a goal costs the outputs the least.
 
       found = plan(model, images[:256], max_loss=0.01)
@@ -52,6 +55,7 @@ def plan(model: Model, x: Any, y: Any = None, hparams: Union[HParams, PruningSpe
   Args:
     model: a built Keras model without masks. It does not change.
     x, y, hparams, pruning_policy: see sensitivity.
+    classes: see sensitivity.
     **goal: one of max_loss, target_sparsity, max_bytes, max_flops; see calibration.planning.Goal.
 
   Raises:
@@ -61,4 +65,4 @@ def plan(model: Model, x: Any, y: Any = None, hparams: Union[HParams, PruningSpe
   """
   spec, x = PruningSpec.create(hparams), repeatable(x)
   return planning.plan(subject_of(model, spec, x, pruning_policy), at_once(spec), x,
-                       planning.Goal(**goal), y)
+                       planning.Goal(**goal), y, classes)

@@ -84,7 +84,7 @@ def prune_trained_with_rows(
     model: Model, hparams: Union[HParams, PruningSpec, str], x: Any = None,
     pruning_policy: Optional[PruningPolicy] = None,
     in_place: Optional[bool] = None) -> PrunedModel:
-  """Prunes a model as prune_trained does, and returns what became of each weight, too."""
+  """Prunes a model as prune_trained does, and returns the fit of each weight, too."""
   _check(model)
   spec = at_once(PruningSpec.create(hparams))
   x = repeatable(x)

@@ -104,6 +104,7 @@ REFUSED = {
     'infinite': ([IMAGES[:20], ENDLESS], 'first example 20'),
     'too few': (IMAGES[:7], 'There are 7 examples, too few'),
     'none': ([], 'There are 0 examples'),
+    'no rows': (IMAGES[:0], 'There are 0 examples'),
     'unknown input': ({'image': IMAGES}, r"'image' \(did you mean images\?\)"),
     'a number': (3, 'are int; expected an array'),
     'of ragged length': ([[1, 2], [3]], r'shape \[2\]'),

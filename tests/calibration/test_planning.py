@@ -119,3 +119,13 @@ def test_sparsities_of_its_own_leave_a_plan_nothing_to_choose(dense):
   with pytest.raises(errors.SpecError, match='leave out weight_sparsity_map'):
     one_shot.plan_graph(dense, models.inputs(), hparams='weight_sparsity_map=[fc:0.5]',
                         target_sparsity=0.5, **OUTPUTS)
+
+
+def test_outputs_of_a_regression_are_compared_by_their_error(dense, labels):
+  found = one_shot.sensitivity_of_graph(dense, models.inputs(), classes=False, sparsities=[0.9],
+                                        **OUTPUTS)
+  assert found.curves[0].points[0].loss.name == 'relative error of the outputs'
+  with pytest.raises(errors.ExamplesError, match='outputs are no classes'):
+    one_shot.sensitivity_of_graph(dense, models.inputs(), labels, classes=False, **OUTPUTS)
+  with pytest.raises(errors.ExamplesError, match='pass classes=False'):
+    one_shot.sensitivity_of_graph(dense, models.inputs(), np.random.rand(64, 5), **OUTPUTS)

@@ -4,7 +4,7 @@
 # bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
 # bazel: deps = //benchmarks:mask_update
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
-# bazel: deps = //benchmarks:scaling //benchmarks:traffic
+# bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:traffic
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -29,6 +29,7 @@ BENCHMARKS = {
                   '--quantizations=none,dynamic'],
     'keras_update': ['--nopeer', '--models=mlp', '--mlp=8,16,4', '--rounds=1', '--step_rounds=1'],
     'mask_update': ['--sizes=1000', '--rounds=1', '--sort_rounds=1', '--idle_rounds=2'],
+    'one_shot': ['--cases=digits-95', '--seeds=1'],
     'patterns': ['--shape=32,24', '--runs=4,8', '--blocks=4x4,16x1', '--rounds=1',
                  '--sort_rounds=1'],
     'scaling': ['--sizes=1e3,1e4', '--rounds=1', '--parts=2,3', '--memory=one',
@@ -39,7 +40,7 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  if name in ('accuracy', 'keras_update') and tensorflow.__version__.startswith('1.'):
+  if name in ('accuracy', 'keras_update', 'one_shot') and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
   result = subprocess.run(
