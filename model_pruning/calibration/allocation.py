@@ -49,14 +49,19 @@ class Allocation:
     self._pieces = sorted(pieces, key=lambda piece: piece.slope)
     self.most = sum(piece.end.saved - piece.begin.saved for piece in pieces)
 
-  def sparsities(self, saved: float) -> Dict[str, float]:
-    """Returns the sparsity of each weight with which they save this much together."""
+  def sparsities(self, saved: float, between: bool = True) -> Dict[str, float]:
+    """Returns the sparsity of each weight with which they save this much together.
+
+    Args:
+      saved: the amount.
+      between: whether sparsities between two choices are possible; otherwise more may be saved.
+    """
     result = {weight: 0.0 for weight in self._weights}
     for piece in self._pieces:
       if saved <= 0:
         break
       size = piece.end.saved - piece.begin.saved
-      part = min(saved / size, 1.0)
+      part = min(saved / size, 1.0) if between else 1.0
       result[piece.weight] = (
           piece.begin.sparsity + part * (piece.end.sparsity - piece.begin.sparsity))
       saved -= size

@@ -87,6 +87,11 @@ class Judge:
       self._labels = given[first:last][:len(self._dense[0])]
       self.accuracy = float(np.mean(self._answers == self._labels))
 
+  @property
+  def classifies(self) -> bool:
+    """Whether losses are fractions of the examples."""
+    return self._answers is not None
+
   def loss(self) -> Loss:
     """Returns the loss of the pruned model as it is now."""
     pruned = _joined(self._networks.outputs(self._examples))

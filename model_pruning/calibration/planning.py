@@ -71,13 +71,15 @@ class PlannedWeight:
   Attributes:
     name: its name.
     shape: its shape.
-    sparsity: its target.
+    sparsity: its target, which N of M rounds down to whole elements of a run.
+    kept: number of elements that it keeps.
     bytes: its bytes then, stored sparse or dense, whichever is less.
     flops: its FLOPs per example then; None if they are unknown.
   """
   name: str
   shape: Tuple[int, ...]
   sparsity: float
+  kept: int
   bytes: int
   flops: Optional[float]
 
@@ -104,8 +106,7 @@ class Plan:
   @property
   def sparsity(self) -> float:
     """The fraction of zeros over all weights."""
-    size = sum(weight.size for weight in self.weights)
-    return sum(weight.sparsity * weight.size for weight in self.weights) / max(size, 1)
+    return _total_sparsity(self.weights)
 
   @property
   def bytes(self) -> int:
@@ -114,12 +115,11 @@ class Plan:
   def table(self, width: int = tables.WIDTH) -> str:
     """Returns a table of the weights, and the expected loss."""
     rows = [[weight.name, tables.shape_text(weight.shape), tables.fraction(weight.sparsity),
-             '{:,}'.format(int(round(weight.size * (1 - weight.sparsity)))),
+             '{:,}'.format(weight.kept),
              tables.scaled(weight.bytes, 'B'), tables.scaled(weight.flops)]
             for weight in self.weights]
     rows.append(['total', '', tables.fraction(self.sparsity),
-                 '{:,}'.format(sum(int(round(weight.size * (1 - weight.sparsity)))
-                                   for weight in self.weights)),
+                 '{:,}'.format(sum(weight.kept for weight in self.weights)),
                  tables.scaled(self.bytes, 'B'), tables.scaled(_total_flops(self.weights))])
     text = [tables.fitted(['weight', 'shape', 'sparsity', 'kept', 'bytes', 'FLOP'], rows, width,
                           left=2), '']
@@ -142,6 +142,11 @@ class Plan:
         'weights': [dataclasses.asdict(weight) for weight in self.weights]}, indent=2)
 
 
+def _total_sparsity(weights: Tuple[PlannedWeight, ...]) -> float:
+  size = sum(weight.size for weight in weights)
+  return 1 - sum(weight.kept for weight in weights) / max(size, 1)
+
+
 def _total_flops(weights: Tuple[PlannedWeight, ...]) -> Optional[float]:
   known = [weight.flops for weight in weights if weight.flops is not None]
   return sum(known) if len(known) == len(weights) else None
@@ -159,12 +164,15 @@ class Planner:
     self.curves = curves_of(networks, selector, subject, self.fitted,
                             Judge(networks, self.fitted), _GRID)
     self.flops = _flops(subject)
+    # N of M has few sparsities; then the plan takes those that were tried.
+    self._between = all(selector.is_continuous(curve.constant) for curve in self.curves)
 
   def allocation(self, resource: str) -> Allocation:
     """Returns the best sparsities by their savings in 'elements', 'bytes' or 'flops'."""
     return Allocation({curve.constant: [
-        Choice(point.sparsity, self._saved(curve, point.sparsity, point.bytes, resource),
-               point.loss.error) for point in curve.points] for curve in self.curves})
+        Choice(point.sparsity if self._between else point.target,
+               self._saved(curve, point.sparsity, point.bytes, resource), point.loss.error)
+        for point in curve.points] for curve in self.curves})
 
   def _saved(self, curve: Curve, sparsity: float, stored: int, resource: str) -> float:
     if resource == 'elements':
@@ -188,7 +196,7 @@ class Planner:
     allocation = self.allocation('elements')
     size = sum(curve.size for curve in self.curves)
     return self._search(most, lambda sparsity: allocation.sparsities(
-        min(sparsity * size, allocation.most)))[1]
+        min(sparsity * size, allocation.most), self._between))[1]
 
   def uniform_within_loss(self, most: float) -> float:
     """Returns the highest sparsity, the same for every weight, with an allowed loss."""
@@ -198,6 +206,14 @@ class Planner:
   def _search(self, most: float, sparsities_at: Callable[[float], Dict[str, float]]
               ) -> Tuple[float, Dict[str, float]]:
     """Returns the highest total sparsity with an allowed loss, and the sparsities there."""
+    # One more of the judged examples might have changed: the best of several tries looks better
+    # than it is.
+    margin = 1 / self.judged if self.judge.classifies else 0.0
+    if margin > most:
+      raise errors.ExamplesError(
+          'max_loss=%g needs at least %d examples, half of which judge, but there are %d; give '
+          'more, or allow a loss of %.3f' % (most, np.ceil(2 / max(most, 1e-6)),
+                                       self.judged + self.fitted.count, margin + 1e-3))
     low, high = 0.0, 1.0
     found = {curve.constant: 0.0 for curve in self.curves}
     with progress.shown(_STEPS, unit='plan') as advance:
@@ -207,7 +223,7 @@ class Planner:
         sparsities = sparsities_at(middle)
         loss = self.loss(sparsities)
         advance('sparsity %.4f: %s %.4f' % (middle, loss.name, loss.loss))
-        if loss.loss <= most:
+        if loss.loss + margin <= most:
           low, found = middle, sparsities
         else:
           high = middle
@@ -224,7 +240,7 @@ class Planner:
               name, budget, total, np.ceil(total - allocation.most), _GRID[-1]))
     allowed = budget
     while True:
-      sparsities = _rounded(allocation.sparsities(total - allowed))
+      sparsities = _rounded(allocation.sparsities(total - allowed, self._between))
       planned = [_planned(self, curve, sparsities[curve.constant]) for curve in self.curves]
       needed = sum(getattr(weight, resource) for weight in planned)
       if needed <= budget or total - allowed > allocation.most:
@@ -240,7 +256,7 @@ class Planner:
       raise errors.SpecError(
           'target_sparsity=%g cannot be reached: the plan goes up to %.4f' % (
               target, allocation.most / size))
-    return allocation.sparsities(target * size)
+    return allocation.sparsities(target * size, self._between)
 
 
 def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels: Any = None,
@@ -297,7 +313,7 @@ def _planned(planner: Planner, curve: Curve, sparsity: float) -> PlannedWeight:
   dense = planner.networks.dense(curve.constant)
   mask = planner.selector.choose(curve.constant, dense, sparsity)
   all_flops = planner.flops.get(curve.constant)
-  return PlannedWeight(curve.name, curve.shape, sparsity,
+  return PlannedWeight(curve.name, curve.shape, sparsity, int(np.sum(mask)),
                        stored_bytes(mask.reshape(curve.shape), dense.dtype.itemsize),
                        None if all_flops is None else all_flops * float(np.mean(mask)))
 
@@ -315,10 +331,8 @@ def _flops(subject: Subject) -> Dict[str, float]:
 
 def _hparams(spec: PruningSpec, weights: Tuple[PlannedWeight, ...]) -> str:
   """Returns the HParams string of a plan."""
-  size = sum(weight.size for weight in weights)
-  total = sum(weight.size * weight.sparsity for weight in weights) / max(size, 1)
   names = [weight.name for weight in weights]
-  clauses = ['target_sparsity=%g' % round(total, 4)]
+  clauses = ['target_sparsity=%g' % round(_total_sparsity(weights), 4)]
   default = PruningSpec()
   for name in ('block_height', 'block_width', 'block_pooling_function', 'intra_block_sparsity'):
     if getattr(spec, name) != getattr(default, name):

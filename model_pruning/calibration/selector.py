@@ -86,6 +86,10 @@ class Selector:
       last = max(last, self._spec.target_for(self._weights[constant].name))
     return [1 - density**(number / rounds) for number in range(1, rounds)] + [last]
 
+  def is_continuous(self, constant: str) -> bool:
+    """Whether a weight can have any sparsity, to the unit; N of M has only a few."""
+    return self._choice(constant).one_threshold
+
   def choose(self, constant: str, values: Array, sparsity: float) -> Array:
     """Returns the mask of a weight by the magnitudes of other values, bool of their shape."""
     choice = self._choice(constant)

@@ -33,10 +33,12 @@ class Point:
   """One weight, pruned to one sparsity.
 
   Attributes:
+    target: the requested sparsity.
     sparsity: fraction of its elements that are zero.
     loss: loss of the model.
     bytes: number of bytes of the weight if it is stored sparse or dense, whichever is less.
   """
+  target: float
   sparsity: float
   loss: Loss
   bytes: int
@@ -186,7 +188,7 @@ def _points(networks: Networks, selector: Selector, layer: Layer, examples: Exam
       values, final = found.values, found.mask
     before = {name: networks.dense(name) for name in values}
     networks.set(values)
-    points.append(Point(1 - float(np.mean(final)), judge.loss(),
+    points.append(Point(sparsity, 1 - float(np.mean(final)), judge.loss(),
                         stored_bytes(final, dense.dtype.itemsize)))
     networks.set(before)
   return points

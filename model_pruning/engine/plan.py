@@ -3,7 +3,10 @@
 """Plans which weights are pruned together, and in which pattern each one is."""
 
 import dataclasses
-from typing import Collection, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
+
+from absl import logging
+import numpy as np
 
 from model_pruning import errors
 from model_pruning.engine.pattern import fewest_elements
@@ -65,9 +68,35 @@ def plan(records: Sequence[Record], spec: PruningSpec,
     group = spec.group_for(record.group, record.name)
     key = (group, None) if group else (None, record.identity)
     plans.setdefault(key, []).append(Member(record, _pattern_for(record, group, spec)))
+  for (group, _), members in plans.items():
+    if group:
+      _warn_of_unequal_units(members)
   return [PrunedTogether(group or members[0].record.name,
                          spec.mapped_sparsity(members[0].record.name, group), tuple(members))
           for (group, _), members in plans.items()]
+
+
+_warned: Set[Tuple[str, ...]] = set()  # The names of weights that a warning was about.
+
+
+def _warn_of_unequal_units(members: Sequence[Member]) -> None:
+  """Warns, once, if the units of weights that share a sparsity differ much in size.
+
+  A sparsity counts units, whatever their size. If a block of 16 elements counts as much as a single
+  element of another weight, the fraction of zero elements is not the target.
+  """
+  sizes = {record.name: int(np.prod(record.layout.shape, dtype=np.int64)) /
+                        max(pattern.units(record.layout), 1) for record, pattern in members}
+  small, large = (choose(sizes, key=lambda name: sizes[name], default='')
+                  for choose in (min, max))
+  if not small or sizes[large] < 2 * sizes[small] or tuple(sizes) in _warned:
+    return
+  _warned.add(tuple(sizes))
+  logging.warning(
+      'Weights with units of different sizes share one sparsity, which counts units: %s has units '
+      'of %.0f elements and %s of %.0f, so the fraction of zero elements differs from the target. '
+      'Give one of them its own sparsity in weight_sparsity_map, or both the same block size',
+      large, sizes[large], small, sizes[small])
 
 
 def _pattern_for(record: Record, group: Optional[str], spec: PruningSpec) -> Pattern:

@@ -26,7 +26,6 @@ from model_pruning.keras import backend
 from model_pruning.keras import exporting
 from model_pruning.keras.files import quietly
 from model_pruning.keras.masks import PrunedWeight
-from model_pruning.keras.plans import Planned
 from model_pruning.keras.plans import plans_of
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.prune import prune_low_magnitude
@@ -175,8 +174,10 @@ def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,
     variable = records[constant].mask
     variable.assign(np.asarray(mask, np.asarray(variable).dtype))
   fits = {records[fit.weight].name: fit for fit in found.fits}
-  return {record.name: fits.get(record.name) or Fit(
-      record.name, reason='the model does not use it to predict') for record in _records(model)}
+  used = {id(variable) for variable in frozen.variables.values()}
+  fits.update({record.name: Fit(record.name, reason='the model does not use it to predict')
+               for record in _records(model) if id(record.weight) not in used})
+  return fits
 
 
 def subject_of(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any,
@@ -202,13 +203,12 @@ def _subject(model: Model, frozen: exporting.FrozenModel
              ) -> Tuple[Subject, Dict[str, PrunedWeight]]:
   """Returns a pruned model as a Subject, and its weights by the names of their constants."""
   constants = {id(variable): name for name, variable in frozen.variables.items()}
+  # Without weights that N of M leaves dense.
+  planned = {member.identity: member for _, together in plans_of(pruned_layers(model))
+             for member, _ in together.members}
   records = {constants[id(record.weight)]: record for record in _records(model)
-             if id(record.weight) in constants}
-  planned = {record.identity: member for _, together in plans_of(pruned_layers(model))
-             for member, _ in together.members for record in [member]}
-  weights = {constant: planned.get(record.identity) or Planned(record)
-             for constant, record in records.items()}
-
+             if id(record.weight) in constants and record.identity in planned}
+  weights = {constant: planned[record.identity] for constant, record in records.items()}
   return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights,
                  frozen.variables), records
 

@@ -319,3 +319,17 @@ def test_reports_get_the_targets_that_shapes_decide():
   assert [target, other] == [1 - count / size for count, size in zip(counts, (64, 4096))]
   assert first.fewest_zeros(target) == 64 - counts[0] and first.name == 'a'
   assert second.fewest_zeros(other) == 4096 - counts[1]
+
+
+def test_units_of_different_sizes_under_one_sparsity_are_warned_of_once(caplog):
+  spec = PruningSpec(sparsity_distribution='lamp', block_height=16)
+  records = [Record('odd/conv', Layout.whole((3, 3, 4, 8))),
+             Record('odd/fc', Layout.whole((64, 8)))]
+  for _ in range(2):
+    plan(records, spec)
+  warnings = [record.message for record in caplog.records if 'units' in record.message]
+  assert len(warnings) == 1
+  assert 'odd/fc has units of 16 elements and odd/conv of 1' in warnings[0]
+  plan(records[:1], spec)
+  plan(records, PruningSpec(block_height=16))
+  assert len(caplog.records) == 1
