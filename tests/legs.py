@@ -71,6 +71,7 @@ FILES = {
     'keras/test_loops.py': ('default', 'newest'),
     'keras/test_policies.py': ('default', 'newest'),
     'keras/test_pruned.py': ('default', 'newest'),
+    'keras/test_settings.py': ('default', 'newest'),
     'keras/test_trained.py': ('default', 'newest'),
     'keras/test_training.py': ('default', 'newest'),
     'keras/test_updates.py': ('default', 'newest'),

@@ -111,7 +111,7 @@ class Settings:
     if schedule is not None:
       own = keras.utils.get_registered_object(schedule['class_name'])
       schedule = deserialize(schedule, {schedule['class_name']: own} if own else {})
-    return cls(PruningSpec(**{name: _as_tuples(value)
+    return cls(PruningSpec(**{name: _as_stored(name, value)
                               for name, value in config['pruning_hparams'].items()}), schedule)
 
   @functools.cached_property
@@ -246,6 +246,26 @@ def _check_supported(spec: PruningSpec) -> None:
   if spec.group_pruning:
     raise errors.SpecError('group_pruning=true needs groups, which only scopes of graphs can make; '
                            'for Keras models use global_pruning=true, one threshold over all')
+
+
+def _as_stored(name: str, value: Any) -> Any:
+  """Returns a value of a spec from a config, which may be damaged.
+
+  Raises:
+    errors.SpecError: it does not have the type of the hyperparameter.
+  """
+  default, value = getattr(PruningSpec(), name, None), _as_tuples(value)
+  number = isinstance(value, (int, float)) and not isinstance(value, bool)
+  if isinstance(default, tuple):
+    fits = isinstance(value, tuple) and all(
+        isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str) and
+        isinstance(entry[1], tuple if 'dims' in name else (int, float)) for entry in value)
+  else:
+    fits = default is None or type(value) is type(default) or isinstance(default, float) and number
+  if not fits:
+    raise errors.SpecError('A pruned layer is stored with %s=%r, which is no value for it; the '
+                           'file is damaged: save the model again' % (name, value))
+  return value
 
 
 def _as_tuples(value: Any) -> Any:

@@ -35,6 +35,7 @@ from model_pruning.keras.updates import MaskUpdater
 from model_pruning.util.sparsity_table import WeightSparsity
 from model_pruning.util.types import Model
 
+
 def prune_trained(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any = None,
                   pruning_policy: Optional[PruningPolicy] = None,
                   in_place: Optional[bool] = None) -> Any:

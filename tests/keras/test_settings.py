@@ -1,0 +1,39 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: tags = manual
+"""Settings read from the config of a pruned layer, which a file may have damaged."""
+
+import pytest
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
+from model_pruning.keras.settings import Settings
+from model_pruning.schedules import ConstantSparsity
+
+pytestmark = pytest.mark.legacy_keras
+
+
+def settings():
+  return Settings.create(ConstantSparsity(0.5, 0), (4, 1), 'MAX', None,
+                         'weight_sparsity_map=[a:0.5],block_dims_map=[b:1x1]')
+
+
+def test_settings_are_the_same_after_a_config():
+  assert Settings.from_config(settings().get_config()) == settings()
+
+
+@pytest.mark.parametrize('name,value', [
+    ('weight_sparsity_map', False), ('weight_sparsity_map', [['a']]),
+    ('weight_sparsity_map', [['a', '0.5']]), ('weight_sparsity_map', [[1, 0.5]]),
+    ('block_dims_map', [['b', 1]]), ('target_sparsity', None), ('target_sparsity', True),
+    ('nbins', 2.5), ('global_pruning', 0), ('prune_option', ['weight']),
+    ('sparsity_distribution', 3)])
+def test_a_damaged_value_is_refused(name, value):
+  config = settings().get_config()
+  config['pruning_hparams'][name] = value
+  with pytest.raises(errors.SpecError, match='stored with %s=.*save the model again' % name):
+    Settings.from_config(config)
