@@ -31,7 +31,6 @@ import tabulate
 from benchmarks import nets
 from model_pruning.calibration import solve
 from model_pruning.calibration.examples import Examples
-from model_pruning.calibration.planning import Goal
 from model_pruning.calibration.planning import Planner
 from model_pruning.hparams.spec import PruningSpec
 import model_pruning.keras as sparsity
@@ -125,7 +124,7 @@ def _measure_plan(model, x, accuracy):
   subject = trained.subject_of(model, '', x)
   with subject.networks() as networks, subject.selector(PruningSpec()) as selector:
     planner = Planner(subject, networks, selector, Examples(x, networks.inputs), None)
-    uniform = planner.uniform_within_loss(Goal(max_loss=0.01).max_loss)
+    uniform = planner.uniform_within_loss(0.01)
   return {'plan: sparsity': plan.sparsity, 'uniform: sparsity': uniform,
           'plan': accuracy(plan.hparams, x),
           'uniform': accuracy('target_sparsity=%r' % uniform, x)}

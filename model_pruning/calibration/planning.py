@@ -192,11 +192,19 @@ class Planner:
     return self.judge.loss()
 
   def within_loss(self, most: float) -> Dict[str, float]:
-    """Returns the sparsities that save the most elements with an allowed loss."""
+    """Returns the sparsities that save the most elements with an allowed loss.
+
+    They are never worse than one sparsity for all weights.
+    """
     allocation = self.allocation('elements')
     size = sum(curve.size for curve in self.curves)
-    return self._search(most, lambda sparsity: allocation.sparsities(
-        min(sparsity * size, allocation.most), self._between))[1]
+    total, found = self._search(most, lambda sparsity: allocation.sparsities(
+        min(sparsity * size, allocation.most), self._between))
+    if self._between:
+      uniform = self.uniform_within_loss(most)
+      if uniform > total:
+        return {curve.constant: uniform for curve in self.curves}
+    return found
 
   def uniform_within_loss(self, most: float) -> float:
     """Returns the highest sparsity, the same for every weight, with an allowed loss."""
@@ -265,7 +273,7 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
 
   Half of the examples are fitted, and the others judge. Each weight alone is pruned to 13
   sparsities, refitted, and the error of the outputs measured; allocation.py shares out the zeros.
-  For max_loss, 8 plans are tried, each on the whole model.
+  For max_loss, 8 plans and 8 uniform sparsities are tried on the whole model.
 
   Args:
     subject: the model.
