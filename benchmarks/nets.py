@@ -145,7 +145,7 @@ NETS: Dict[str, Net] = {
 
 
 def data_of(name: str) -> Data:
-  """Returns what the net is trained and tested on, the same for every seed."""
+  """Returns the training and test data of a net, the same for every seed."""
   net = NETS[name]
   data = data_lib.load(net.dataset)
   return Data(net.prepare(data.train_images), data.train_labels,

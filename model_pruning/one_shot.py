@@ -132,14 +132,12 @@ def prune_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   if folded:
     raise errors.ModelFileError('The SavedModel in %s has masks already (%s, ...); strip it first' %
                                 (saved_model_dir, folded[0]))
-  signature = saved_model.default_signature(signatures)
-  names = {key: info.name.split(':')[0] for key, info in signature.inputs.items()}
+  names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
   if isinstance(examples, (str, bytes)) or hasattr(examples, '__fspath__'):
     examples = files_of_examples.columns(examples)
   if isinstance(examples, Mapping):
     examples = {names.get(key, key): value for key, value in examples.items()}
-  pruned = prune_graph(graph_def, hparams, examples, sorted(names.values()),
-                       [info.name for _, info in sorted(signature.outputs.items())],
+  pruned = prune_graph(graph_def, hparams, examples, sorted(names.values()), outputs,
                        include, exclude)
   saved_model.write(export_dir, pruned.graph_def, signatures, kept)
   return pruned.rows

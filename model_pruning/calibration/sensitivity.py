@@ -4,7 +4,7 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -178,7 +178,6 @@ def _points(networks: Networks, selector: Selector, layer: Layer, examples: Exam
   moments = None if layer.reason else networks.moments(layer, examples)
   dense = networks.dense(layer.weight)
   points = []
-  before: Dict[str, Array] = {}
   for sparsity in sparsities:
     mask = selector.choose(layer.weight, dense, sparsity).reshape(layer.shape)
     if moments is None:
@@ -186,11 +185,10 @@ def _points(networks: Networks, selector: Selector, layer: Layer, examples: Exam
     else:
       found = reconstruct.refit(networks, layer, mask, moments)
       values, final = found.values, found.mask
-    before = {name: networks.dense(name) for name in values}
     networks.set(values)
     points.append(Point(sparsity, 1 - float(np.mean(final)), judge.loss(),
                         stored_bytes(final, dense.dtype.itemsize)))
-    networks.set(before)
+    networks.set({name: networks.dense(name) for name in values})
   return points
 
 

@@ -102,6 +102,4 @@ def _graph(args: argparse.Namespace, kind: str) -> Tuple[Any, Any, List[str]]:
     return (freeze.graph_def_from_checkpoint(args.model, args.output_node_names, args.meta_graph),
             {}, args.output_node_names)
   graph_def, signatures, _, _ = saved_model.read_stripped(kinds.saved_model_folder(args.model))
-  signature = saved_model.default_signature(signatures)
-  return (graph_def, {key: info.name.split(':')[0] for key, info in signature.inputs.items()},
-          [info.name for _, info in sorted(signature.outputs.items())])
+  return (graph_def, *saved_model.ends_of(saved_model.default_signature(signatures)))

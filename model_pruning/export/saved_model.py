@@ -224,6 +224,12 @@ def default_signature(signatures: Mapping[str, Any]) -> Any:
   return signatures.get(SERVING, sorted(signatures.items())[0][1])
 
 
+def ends_of(signature: Any) -> Tuple[Dict[str, str], List[str]]:
+  """Returns {name of an input: its operation}, and the output tensors, of a SignatureDef."""
+  return ({key: info.name.split(':')[0] for key, info in signature.inputs.items()},
+          [info.name for _, info in sorted(signature.outputs.items())])
+
+
 def write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept: _Kept) -> None:
   """Writes a SavedModel.
 

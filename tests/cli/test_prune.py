@@ -35,7 +35,7 @@ def _graph(path):
 
 
 def _scores(kind, path, images):
-  """Returns what a written model computes."""
+  """Returns the outputs of a written model."""
   if kind == 'graph':
     return trained.outputs(_graph(path), images)
   if kind in ('keras', 'h5'):

@@ -64,7 +64,7 @@ def write(folder):
 
 
 def outputs(graph_def, images, name='scores'):
-  """Returns what a graph computes."""
+  """Returns the outputs of a graph."""
   with tf.Graph().as_default(), tf.Session() as session:
     tf.import_graph_def(graph_def, name='')
     return session.run(name + ':0', {'inputs:0': images})
