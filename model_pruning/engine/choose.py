@@ -8,14 +8,20 @@
 
 from typing import List, NamedTuple, Sequence, Tuple
 
-from model_pruning.engine import distributions
+from model_pruning.compat import tf
+from model_pruning.engine import batches
 from model_pruning.engine.distribution import Part
+from model_pruning.engine.distributions import select_each
+from model_pruning.engine.distributions import Together
+from model_pruning.engine.elementwise import Elementwise
 from model_pruning.engine.layout import Layout
+from model_pruning.engine.magnitude import Magnitude
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import saliency_for
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
 
 
@@ -25,33 +31,66 @@ class Cut(NamedTuple):
   pattern: Pattern
 
 
-def choose(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Tensor,
-           previous_thresholds: Sequence[Tensor]) -> List[Tensor]:
-  """Chooses the masks of the weights that are pruned together.
+class Job(NamedTuple):
+  """Weights that are pruned together, as they are at an update.
 
-  Args:
-    spec: the hyperparameters.
+  Attributes:
     cuts: per weight, how it is cut.
     reads: per weight, one reading of it and its history.
     sparsity: scalar tensor of selection.sparsity_dtype(number of units).
     previous_thresholds: per weight, a float32 scalar tensor.
+  """
+  cuts: Sequence[Cut]
+  reads: Sequence[Reads]
+  sparsity: Tensor
+  previous_thresholds: Sequence[Tensor]
+
+
+def is_light(cuts: Sequence[Cut], spec: PruningSpec) -> bool:
+  """Whether the mask of a weight is chosen in operations that work on many weights at once.
+
+  Args:
+    cuts: how each of the weights that are pruned together is cut.
+    spec: the hyperparameters.
+  """
+  (layout, pattern), *others = cuts
+  return (not others and isinstance(pattern, Elementwise) and
+          isinstance(saliency_for(spec), Magnitude) and batches.takes(layout, pattern, spec))
+
+
+def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
+                ) -> List[List[Tensor]]:
+  """Chooses the masks of many weights.
+
+  Args:
+    spec: the hyperparameters.
+    jobs: the weights.
+    dtype: the masks of small weights are cast to it, all in one operation; others remain bool.
 
   Returns:
-    The threshold of every weight, float32 scalars; then the mask of every shard of every weight,
-    bool tensors; then, if the saliency keeps a running average, the average of every shard,
-    float32.
+    Per job the threshold of every weight, float32 scalars; then the mask of every shard of every
+    weight, bool or `dtype`; then, if the saliency keeps a running average, the average of every
+    shard, float32.
   """
   saliency = saliency_for(spec)
-  averages: List[Tensor] = []
-  parts = []
-  for weight, (layout, pattern) in zip(reads, cuts):
-    average = saliency.average(weight)
-    averages.extend(average)
-    parts.append(Part(layout, pattern, pattern.pool(saliency.scores(weight, average), layout)))
-  thresholds, chosen = distributions.select(parts, sparsity, previous_thresholds, spec)
-  masks = [mask for units, (layout, pattern) in zip(chosen, cuts)
-           for mask in pattern.expand(units, layout)]
-  return [*thresholds, *masks, *averages]
+  averages: List[List[Tensor]] = []
+  groups: List[Together] = []
+  for job in jobs:
+    averages.append([])
+    parts = []
+    for reads, (layout, pattern) in zip(job.reads, job.cuts):
+      average = saliency.average(reads)
+      averages[-1].extend(average)
+      # A batch takes the magnitudes of all its weights in one operation.
+      scores = reads.weight if is_light(job.cuts, spec) else saliency.scores(reads, average)
+      parts.append(Part(layout, pattern, pattern.pool(scores, layout)))
+    groups.append(Together(parts, job.sparsity, job.previous_thresholds))
+  results = []
+  for job, chosen, history in zip(jobs, select_each(groups, spec, dtype), averages):
+    masks = [mask for shards, (layout, pattern) in zip(chosen.masks, job.cuts)
+             for mask in pattern.expand(shards, layout)]
+    results.append([*chosen.thresholds, *masks, *history])
+  return results
 
 
 def choose_masks(together: PrunedTogether, weights: Sequence[Tensor], sparsity: Tensor,
@@ -69,8 +108,8 @@ def choose_masks(together: PrunedTogether, weights: Sequence[Tensor], sparsity: 
   Returns:
     Per member the threshold, a float32 scalar, and the mask, a bool tensor of its shape.
   """
-  chosen = choose(spec, cuts_of(together), [Reads([weight]) for weight in weights], sparsity,
-                  previous_thresholds)
+  chosen, = choose_each(spec, [Job(cuts_of(together), [Reads([weight]) for weight in weights],
+                                   sparsity, previous_thresholds)])
   return chosen[:len(weights)], chosen[len(weights):]
 
 

@@ -28,11 +28,11 @@ from model_pruning.util.types import Tensor
 # number of rows. pattern.py defines the order of the units.
 Shards = Sequence[Tensor]
 
-_KEY_BITS = 31
+KEY_BITS = 31
 
 # How the bits of a key are split into digits, the highest first. For many keys two passes are
 # fastest; for few keys, short lists of counts are.
-_FEW_PASSES, _SMALL_COUNTS = (16, 15), (11, 10, 10)
+_FEW_PASSES, SMALL_COUNTS = (16, 15), (11, 10, 10)
 _LARGE = 1 << 16
 
 # Large shards are counted this many keys at a time, so that the temporaries stay in the
@@ -78,16 +78,16 @@ def total_of(counts: Sequence[Tensor], dtype: DType) -> Tensor:
 
 def digits_for(size: int) -> Tuple[int, ...]:
   """Returns the numbers of bits of the digits by which to count shards of up to `size` keys."""
-  return _FEW_PASSES if size >= _LARGE else _SMALL_COUNTS
+  return _FEW_PASSES if size >= _LARGE else SMALL_COUNTS
 
 
 def kth_by_histograms(shards: Shards, keep: Tensor,
                        digits: Sequence[int]) -> Tuple[Tensor, List[Tensor], Tensor]:
   """Returns the keep-th largest key, its count in each chunk per shard, and how many to keep."""
   shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
-  prefix, bits_left = tf.constant(0), _KEY_BITS
+  prefix, bits_left = tf.constant(0), KEY_BITS
   for bits in digits:
-    first, bits_left = bits_left == _KEY_BITS, bits_left - bits
+    first, bits_left = bits_left == KEY_BITS, bits_left - bits
     digit = functools.partial(_high_digit if first else _digit, bits_left)
     count = functools.partial(count_digits, digit, 1 << bits)
     counts = [on_any_size(count, shard, *([] if first else [prefix])) for shard in shards]
@@ -114,7 +114,7 @@ def counts_by_high_bits(shards: Shards, bits: int, dtype: DType) -> Tensor:
 
 def high_bits(bits: int, keys: Tensor) -> Tensor:
   """Returns the highest `bits` of the 31 bits of each of the keys."""
-  return _high_digit(_KEY_BITS - bits, keys)
+  return _high_digit(KEY_BITS - bits, keys)
 
 
 def on_any_size(function: Callable[..., Tensor], keys: Tensor, *arguments: Tensor) -> Tensor:

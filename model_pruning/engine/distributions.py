@@ -3,10 +3,12 @@
 """Lists the distributions, and chooses units by them."""
 
 import dataclasses
-from typing import Dict, List, Optional, Sequence, Tuple, Type
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from model_pruning.compat import tf
+from model_pruning.engine import batches
 from model_pruning.engine import selection
+from model_pruning.engine.batches import Request
 from model_pruning.engine.distribution import Distribution
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import Share
@@ -18,6 +20,7 @@ from model_pruning.engine.placement import outlined
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.selection import Selection
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
 
 
@@ -57,34 +60,68 @@ def distribution_for(spec: PruningSpec) -> Distribution:
   return DISTRIBUTIONS[spec.distribution].create(spec)
 
 
-def select(parts: Sequence[Part], sparsity: Tensor, previous_thresholds: Sequence[Tensor],
-           spec: PruningSpec) -> Tuple[List[Tensor], List[List[Tensor]]]:
-  """Chooses the units to keep of weights that are pruned together.
+class Together(NamedTuple):
+  """Weights that are pruned together, at an update.
 
-  Args:
+  Attributes:
     parts: the weights.
     sparsity: scalar tensor of selection.sparsity_dtype(number of units).
     previous_thresholds: per weight, a float32 scalar; threshold_decay needs them.
-    spec: the hyperparameters.
+  """
+  parts: Sequence[Part]
+  sparsity: Tensor
+  previous_thresholds: Sequence[Tensor]
 
-  Returns:
-    Per weight its threshold, a float32 scalar, and per weight and shard the mask over its units, a
-    bool tensor.
+
+class Chosen(NamedTuple):
+  """The units to keep of weights that are pruned together.
+
+  Attributes:
+    thresholds: per weight, a float32 scalar.
+    masks: per weight and shard, the mask over its units.
+  """
+  thresholds: List[Tensor]
+  masks: List[List[Tensor]]
+
+
+def select_each(groups: Sequence[Together], spec: PruningSpec, dtype: DType = tf.bool
+                ) -> List[Chosen]:
+  """Chooses the units to keep of all weights.
+
+  Args:
+    groups: the weights; the scores of small weights with one shard are on one device.
+    spec: the hyperparameters.
+    dtype: see batches.select_each.
 
   Raises:
-    errors.WeightError: all weights are empty.
+    errors.WeightError: all weights that are pruned together are empty.
   """
-  filled = [part for part in parts if part.units]
-  split = _split(filled, sparsity, spec)
+  requests = [_requests(group, spec) for group in groups]
+  selected = iter(batches.select_each([request for some in requests for request in some], spec,
+                                      dtype))
+  return [_chosen(group.parts, [next(selected) for _ in some])
+          for group, some in zip(groups, requests)]
+
+
+def _requests(group: Together, spec: PruningSpec) -> List[Request]:
+  """Returns one request for all weights of a group, or one for each that is not empty."""
+  parts, sparsity, previous_thresholds = group
+  split = _split([part for part in parts if part.units], sparsity, spec)
   if split is None:
-    chosen = parts[0].pattern.select([part.pooled for part in parts], sparsity,
-                                     previous_thresholds[0], spec)
-    return [chosen.threshold] * len(parts), chosen.masks
-  remaining, each = iter(split), []
-  for part, previous in zip(parts, previous_thresholds):
-    each.append(part.pattern.select([part.pooled], next(remaining), previous, spec)
-                if part.units else _nothing(part))
-  return [one.threshold for one in each], [one.masks[0] for one in each]
+    return [Request(parts[0].layout, parts[0].pattern, [part.pooled for part in parts], sparsity,
+                    previous_thresholds[0])]
+  remaining = iter(split)
+  return [Request(part.layout, part.pattern, [part.pooled], next(remaining), previous)
+          for part, previous in zip(parts, previous_thresholds) if part.units]
+
+
+def _chosen(parts: Sequence[Part], selections: Sequence[Selection]) -> Chosen:
+  """Returns the choice for each weight, from the selections of its group's requests."""
+  if len(selections) == 1 and len(selections[0].masks) == len(parts):
+    return Chosen([selections[0].threshold] * len(parts), selections[0].masks)
+  remaining = iter(selections)
+  each = [next(remaining) if part.units else _nothing(part) for part in parts]
+  return Chosen([one.threshold for one in each], [one.masks[0] for one in each])
 
 
 def _split(parts: Sequence[Part], sparsity: Tensor, spec: PruningSpec) -> Optional[List[Tensor]]:

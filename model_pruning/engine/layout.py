@@ -86,5 +86,7 @@ def joined_range(shards: Sequence[Tensor], spans: Sequence[Tuple[int, int]], axi
 
 def reshaped(shard: Tensor, shape: Sequence[int]) -> Tensor:
   """Returns the shard in another shape, on the shard's device: reshapes need a placement."""
+  if shard.shape.rank == len(shape) and shard.shape.as_list() == list(shape):
+    return shard
   with on_device_of(shard):
     return tf.reshape(shard, shape)

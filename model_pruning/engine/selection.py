@@ -13,10 +13,8 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
-from model_pruning.engine.counting import chunks_of
 from model_pruning.engine.counting import count_dtype
 from model_pruning.engine.counting import digits_for
-from model_pruning.engine.counting import flattened
 from model_pruning.engine.counting import kth_by_bisection
 from model_pruning.engine.counting import kth_by_histograms
 from model_pruning.engine.counting import Shards
@@ -24,9 +22,7 @@ from model_pruning.engine.counting import size_of
 from model_pruning.engine.estimate import estimate
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
-from model_pruning.engine.placement import subroutine
 from model_pruning.engine.ties import keep_exactly
-from model_pruning.engine.ties import keep_first
 from model_pruning.util.types import DType
 from model_pruning.util.types import Numeric
 from model_pruning.util.types import Tensor
@@ -66,7 +62,7 @@ def keep_count(units: int, sparsity: Tensor, apply: Callable[..., Tensor] = in_p
       k of any number n of units.
     apply: in_place or outlined: how the arithmetic enters the graph.
   """
-  return apply(functools.partial(_rounded, units), _precise(sparsity, units))
+  return apply(functools.partial(rounded, units), _precise(sparsity, units))
 
 
 def _precise(sparsity: Tensor, units: int) -> Tensor:
@@ -76,11 +72,17 @@ def _precise(sparsity: Tensor, units: int) -> Tensor:
   return tf.cast(sparsity, sparsity_dtype(units))
 
 
-def _rounded(units: Numeric, sparsity: Tensor) -> Tensor:
-  """Returns the keep count; `units` may also be a tensor if the number fits int32."""
-  kept = tf.cast(tf.round(tf.cast(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
-  kept = tf.clip_by_value(kept, tf.constant(1, tf.int64), tf.cast(units, tf.int64))
-  return tf.cast(kept, count_dtype(units) if isinstance(units, int) else tf.int32)
+def rounded(units: Numeric, sparsity: Tensor) -> Tensor:
+  """Returns the keep count of a number of units, or of each of a vector of numbers.
+
+  Args:
+    units: an int, or an int64 array of numbers that fit int32.
+    sparsity: a scalar, or a vector as long as `units`, in sparsity_dtype or float64.
+  """
+  most = tf.constant(units, tf.int64)
+  kept = tf.cast(tf.round(tf.constant(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
+  kept = tf.clip_by_value(kept, tf.ones_like(most), most)
+  return tf.cast(kept, count_dtype(int(np.max(units))))
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -129,8 +131,7 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
   else:
     smoothed = tf.bitcast(_kth(every, sparsity, use_tpu)[0], tf.float32)
   if threshold_decay:
-    smoothed = smoothed * (1 - threshold_decay) + threshold_decay * tf.cast(
-        previous_threshold, tf.float32)
+    smoothed = between(smoothed, previous_threshold, threshold_decay)
   # A threshold remembered from larger weights may exceed all scores.
   largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
@@ -148,10 +149,6 @@ def _select_exactly(keys: List[List[Tensor]], every: Sequence[Tensor], sparsity:
     every: all shards that are not empty.
     sparsity, use_tpu: see select.
   """
-  if not use_tpu and len(every) == 1 and not chunks_of(every[0]):
-    threshold, mask = _select_of_one(every[0], sparsity)
-    return Selection(threshold, [[mask if size_of(shard) else tf.zeros(shard.shape, tf.bool)
-                                  for shard in shards] for shards in keys])
   key, ties, kept_ties = _kth(every, sparsity, use_tpu)
   return Selection(tf.bitcast(key, tf.float32), keep_exactly(keys, key, ties, kept_ties, use_tpu))
 
@@ -164,28 +161,14 @@ def _kth(every: Sequence[Tensor], sparsity: Tensor, use_tpu: bool) -> Tuple[Tens
   return kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
 
 
+def between(current: Tensor, previous: Tensor, decay: float) -> Tensor:
+  """Returns the smoothed threshold, see select; float32 of the shape of the thresholds."""
+  return current * (1 - decay) + decay * tf.cast(previous, tf.float32)
+
+
 def as_keys(scores: Tensor) -> Tensor:
   """Returns the keys of scores, int32 of the same shape; see counting.py."""
   return tf.bitcast(scores, tf.int32)
-
-
-def _select_of_one(keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
-  """Returns the threshold and the mask of a single shard that is counted in one piece.
-
-  Most weights have one such shard, and many different shapes. Building a function body per shape
-  would take most of the time of building the mask update of a model, so all use one body.
-  """
-  size = size_of(keys)
-  find = functools.partial(_find_in_one, digits_for(size))
-  threshold, mask = subroutine(find, in_place(flattened, keys), _precise(sparsity, size),
-                               shapes=([None], []))
-  return threshold, in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
-
-
-def _find_in_one(digits: Sequence[int], keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
-  keep = _rounded(tf.size(keys), sparsity)
-  key, (ties,), kept_ties = kth_by_histograms([keys], keep, digits)
-  return tf.bitcast(key, tf.float32), keep_first(keys, key, ties, kept_ties)
 
 
 def _largest(keys: Tensor) -> Tensor:

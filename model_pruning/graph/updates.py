@@ -5,16 +5,20 @@
 The masks of all weights are chosen before any variable is written.
 """
 
+import collections
 import functools
 import sys
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Hashable, List, NamedTuple, Sequence, Tuple
 
 from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
-from model_pruning.engine.choose import choose as choose_masks
+from model_pruning.engine.batches import takes
+from model_pruning.engine.choose import choose_each
 from model_pruning.engine.choose import Cut
 from model_pruning.engine.choose import cuts_of
+from model_pruning.engine.choose import is_light
+from model_pruning.engine.choose import Job
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.plan import PrunedTogether
@@ -24,8 +28,13 @@ from model_pruning.engine.saliency import saliency_for
 from model_pruning.graph import variables
 from model_pruning.graph.registry import MaskedWeight
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import DType
 from model_pruning.util.types import Operation
 from model_pruning.util.types import Tensor
+
+
+# So many small weights are chosen without a call of a function.
+_FEW = 64
 
 
 def _read(record: MaskedWeight, saliency: Saliency) -> Reads:
@@ -38,7 +47,7 @@ def _read(record: MaskedWeight, saliency: Saliency) -> Reads:
 
 
 def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequence[Tensor],
-          spec: PruningSpec) -> List[Tensor]:
+          spec: PruningSpec, few_nodes: bool = False) -> List[Tensor]:
   """Returns function(reads, *scalars), called as one graph node if all reads are on one device.
 
   For shards on several devices, every step of every shard is a node on the device of the shard.
@@ -50,10 +59,13 @@ def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequ
       variables, so that equal weights use one function body.
     reads, scalars: its arguments.
     spec: the hyperparameters.
+    few_nodes: whether the function has few nodes for each weight. A call takes about as long as
+      twenty nodes, so it does not pay for few weights.
   """
   flat = [shard for weight, history in reads for shards in (weight, *history) for shard in shards]
   form = tuple(tuple(len(shards) for shards in (weight, *history)) for weight, history in reads)
-  together = not spec.use_tpu and len({shard.device for shard in flat}) == 1
+  together = (not spec.use_tpu and len({shard.device for shard in flat}) == 1 and
+              not (few_nodes and len(reads) <= _FEW))
   call = functools.partial(_call_flat, function, form)
   return list((outlined if together else in_place)(call, *flat, *scalars))
 
@@ -89,26 +101,84 @@ class Update(NamedTuple):
   values: List[Tensor]
 
 
-def choose(together: PrunedTogether, sparsity: Tensor, spec: PruningSpec) -> Update:
-  """Builds the operations that choose masks and thresholds from one reading of the weights.
+def read(together: PrunedTogether, sparsity: Tensor, spec: PruningSpec) -> Job:
+  """Builds one reading of weights that are pruned together.
 
   Args:
-    together: the weights that are pruned together.
+    together: the weights.
     sparsity: scalar tensor of selection.sparsity_dtype(together.units).
     spec: the hyperparameters.
   """
   records = [record for record, _ in together.members]
   saliency = saliency_for(spec)
-  reads = [_read(record, saliency) for record in records]
   previous = ([variables.read(record.threshold, tf.float32) for record in records]
-              if spec.threshold_decay else [tf.constant(0.0)] * len(records))
-  return Update(records, reads, _call(
-      functools.partial(_choose_flat, spec, cuts_of(together)), reads, [sparsity, *previous], spec))
+              if spec.threshold_decay else [])
+  return Job(cuts_of(together), [_read(record, saliency) for record in records], sparsity, previous)
 
 
-def _choose_flat(spec: PruningSpec, cuts: Sequence[Cut], reads: Sequence[Reads], sparsity: Tensor,
-                 *previous_thresholds: Tensor) -> List[Tensor]:
-  return choose_masks(spec, cuts, reads, sparsity, previous_thresholds)
+def choose(plans: Sequence[PrunedTogether], jobs: Sequence[Job], spec: PruningSpec
+           ) -> List[Update]:
+  """Builds the operations that choose masks and thresholds.
+
+  Args:
+    plans: which weights are pruned together.
+    jobs: the reading of the weights of each plan.
+    spec: the hyperparameters.
+  """
+  calls: Dict[Hashable, List[int]] = collections.OrderedDict()
+  for index, job in enumerate(jobs):
+    # All small weights of a device are chosen in one call.
+    devices = {shard.device for reads in job.reads for shard in reads.weight}
+    small = len(devices) == 1 and len(job.cuts) == 1 and takes(*job.cuts[0], spec)
+    calls.setdefault(('small', *devices) if small else index, []).append(index)
+  updates: Dict[int, Update] = {}
+  for indices in calls.values():
+    values = iter(_choose_in_one_call([jobs[index] for index in indices], spec,
+                                      _dtype_of_masks([plans[index] for index in indices])))
+    for index in indices:
+      records = [record for record, _ in plans[index].members]
+      updates[index] = Update(records, list(jobs[index].reads), next(values))
+  return [updates[index] for index in range(len(plans))]
+
+
+def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
+                        ) -> List[List[Tensor]]:
+  """Returns the result of engine.choose.choose_each, computed as one graph node if possible."""
+  averages = bool(saliency_for(spec).history)
+  scalars = list({id(scalar): scalar for job in jobs
+                  for scalar in (job.sparsity, *job.previous_thresholds)}.values())
+  index = {id(scalar): number for number, scalar in enumerate(scalars)}
+  form = tuple(_Form(tuple(job.cuts), index[id(job.sparsity)],
+                     tuple(index[id(scalar)] for scalar in job.previous_thresholds))
+               for job in jobs)
+  flat = iter(_call(functools.partial(_choose_flat, spec, form, dtype),
+                    [reads for job in jobs for reads in job.reads], scalars, spec,
+                    few_nodes=all(is_light(job.cuts, spec) for job in jobs)))
+  return [[next(flat) for _ in range(len(job.reads) + (1 + averages) * sum(
+      len(reads.weight) for reads in job.reads))] for job in jobs]
+
+
+def _dtype_of_masks(plans: Sequence[PrunedTogether]) -> DType:
+  """Returns the dtype of all masks; bool if they have different ones."""
+  dtypes = {variables.dtype_of(variables.copies_of(shard)[0]) for together in plans
+            for record, _ in together.members for shard in record.mask_shards}
+  return dtypes.pop() if len(dtypes) == 1 else tf.bool
+
+
+class _Form(NamedTuple):
+  """A Job, with numbers in place of its scalars and without its reads."""
+  cuts: Tuple[Cut, ...]
+  sparsity: int
+  previous_thresholds: Tuple[int, ...]
+
+
+def _choose_flat(spec: PruningSpec, form: Sequence[_Form], dtype: DType, reads: Sequence[Reads],
+                 *scalars: Tensor) -> List[Tensor]:
+  remaining, none = iter(reads), tf.constant(0.0)
+  jobs = [Job(cuts, [next(remaining) for _ in cuts], scalars[sparsity],
+              [scalars[number] for number in previous] or [none] * len(cuts))
+          for cuts, sparsity, previous in form]
+  return [tensor for values in choose_each(spec, jobs, dtype) for tensor in values]
 
 
 def write(update: Update, spec: PruningSpec) -> List[Operation]:
@@ -136,12 +206,13 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tens
     sparsity_for: takes the own target (or None) and the dtype, and returns the sparsity.
     spec: the hyperparameters.
   """
-  scopes, chosen = [], []
+  scopes, jobs = [], []
   for together in plans:
     with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops') as scope:
-      sparsity = sparsity_for(together.own_target, selection.sparsity_dtype(together.units))
       scopes.append(scope)
-      chosen.append(choose(together, sparsity, spec))
+      jobs.append(read(together, sparsity_for(
+          together.own_target, selection.sparsity_dtype(together.units)), spec))
+  chosen = choose(plans, jobs, spec)
   # All masks are chosen before any is written. If a server dies while they are chosen, the old
   # masks remain complete. The time in which readers may see old and new masks is also shortest.
   written: List[Operation] = []

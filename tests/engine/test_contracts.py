@@ -156,8 +156,8 @@ def shared_out(name, layouts, sparsity):
       pattern = pattern_for(layout.shape, (1, 1), spec)
       parts.append(Part(layout, pattern, pattern.pool(
           [tf.constant(shard) for shard in split(scores, layout)], layout)))
-    thresholds, chosen = distributions.select(
-        parts, tf.constant(sparsity), [tf.constant(0.0)] * len(parts), spec)
+    (thresholds, chosen), = distributions.select_each([distributions.Together(
+        parts, tf.constant(sparsity), [tf.constant(0.0)] * len(parts))], spec)
     masks = [np.concatenate(session.run(list(part.pattern.expand(masks, part.layout))),
                             part.layout.axis) for part, masks in zip(parts, chosen)]
     return masks, session.run(thresholds)

@@ -68,8 +68,8 @@ def selections(weights, sparsities, spec, shards=1, layouts=None):
           [tf.constant(piece) for piece in pieces], layout)))
     units = sum(part.units for part in parts)
     requested = tf.placeholder(selection.sparsity_dtype(units), [])
-    thresholds, chosen = distributions.select(
-        parts, requested, [tf.constant(0.0)] * len(parts), spec)
+    (thresholds, chosen), = distributions.select_each([distributions.Together(
+        parts, requested, [tf.constant(0.0)] * len(parts))], spec)
     masks = [tf.concat(part.pattern.expand(masks, part.layout), part.layout.axis)
              for part, masks in zip(parts, chosen)]
     return [session.run([thresholds, masks], {requested: sparsity}) for sparsity in sparsities]

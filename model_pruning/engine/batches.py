@@ -1,0 +1,247 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Selects the units of many small weights at once, each weight by its own threshold.
+
+Selecting weight after weight takes some dozens of operations for each, and for small weights
+starting them takes longer than their work. Here weights of similar sizes are the rows of a matrix,
+and every operation works on all rows. selection.select gives the same results, to the bit.
+
+Two methods find the thresholds, whichever is faster for the size. Short rows are sorted as far as
+the last element that is kept. Longer rows are counted digit by digit, as counting.py counts one
+weight, with a table of counts per row.
+"""
+
+import collections
+from typing import Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning.compat import tf
+from model_pruning.engine import selection
+from model_pruning.engine.counting import KEY_BITS
+from model_pruning.engine.counting import Shards
+from model_pruning.engine.counting import size_of
+from model_pruning.engine.counting import SMALL_COUNTS
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.layout import reshaped
+from model_pruning.engine.pattern import OneThreshold
+from model_pruning.engine.pattern import Pattern
+from model_pruning.engine.selection import Selection
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.util.types import DType
+from model_pruning.util.types import Tensor
+
+# Rows of up to the first length are sorted, and longer ones counted. Weights of more units than
+# the second gain nothing here.
+_LONGEST_SORTED, LARGEST = 1 << 11, 1 << 16
+
+# A matrix has about this many elements, so that it stays in the processor's cache.
+_MATRIX = 1 << 20
+
+# Counts are found in two steps: the row of so many counts, and then the count.
+_COUNTS_IN_ROW = 32
+
+
+class Request(NamedTuple):
+  """Units to choose by one sparsity.
+
+  Attributes:
+    layout, pattern: those of the first weight.
+    pooled: per weight, the scores of its units by shard, the result of pattern.pool. The sign of
+      scores is ignored where `takes` is true.
+    sparsity: scalar tensor of selection.sparsity_dtype(number of units), or of float64.
+    previous_threshold: float32 scalar; threshold_decay needs it.
+  """
+  layout: Layout
+  pattern: Pattern
+  pooled: Sequence[Shards]
+  sparsity: Tensor
+  previous_threshold: Tensor
+
+
+def select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType = tf.bool
+                ) -> List[Selection]:
+  """Returns the selection of each request; see Pattern.select.
+
+  Args:
+    requests: what to choose; the scores of small weights with one shard are on one device.
+    spec: the hyperparameters.
+    dtype: the masks of small weights are cast to it, all in one operation; others remain bool.
+  """
+  batches: Dict[Hashable, List[int]] = collections.OrderedDict()
+  for index, request in enumerate(requests):
+    batches.setdefault(_kind(request, spec) or ('alone', index), []).append(index)
+  selected: Dict[int, Selection] = {}
+  for kind, indices in batches.items():
+    if kind[0] == 'alone':  # type: ignore[index]
+      request, = (requests[index] for index in indices)
+      selected[indices[0]] = request.pattern.select(
+          request.pooled, request.sparsity, request.previous_threshold, spec)
+      continue
+    width = max(_units(requests[index]) for index in indices)
+    rows = max(1, _MATRIX // width)
+    for start in range(0, len(indices), rows):
+      some = indices[start:start + rows]
+      selected.update(zip(some, _select_rows([requests[index] for index in some], spec, dtype)))
+  return [selected[index] for index in range(len(requests))]
+
+
+def takes(layout: Layout, pattern: Pattern, spec: PruningSpec) -> bool:
+  """Whether a weight by its own sparsity goes into a matrix with others."""
+  return (isinstance(pattern, OneThreshold) and spec.threshold_method == 'exact' and
+          not spec.use_tpu and len(layout.sizes) == 1 and 0 < pattern.units(layout) <= LARGEST)
+
+
+def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]:
+  """Returns a key that is equal for requests which go into one matrix; None to go alone."""
+  if len(request.pooled) > 1 or not takes(request.layout, request.pattern, spec):
+    return None
+  bits = (_units(request) - 1).bit_length()
+  # Sorting stops at the last element that is kept, so filling up short rows costs little.
+  return (bits if 1 << bits > _LONGEST_SORTED else -(-bits // 2), 1 << bits > _LONGEST_SORTED,
+          request.sparsity.dtype)
+
+
+def _units(request: Request) -> int:
+  return size_of(request.pooled[0][0])
+
+
+def _select_rows(requests: Sequence[Request], spec: PruningSpec, dtype: DType
+                 ) -> List[Selection]:
+  """Returns the selections of weights that have one shard each."""
+  scores = [request.pooled[0][0] for request in requests]
+  sizes = [size_of(score) for score in scores]
+  keys = selection.as_keys(tf.abs(_matrix(scores, sizes)))
+  keep = selection.rounded(np.array(sizes)[:, None], _column(
+      [request.sparsity for request in requests]))
+  find = _by_sorting if max(sizes) <= _LONGEST_SORTED else _by_counting
+  if spec.threshold_decay:
+    current = tf.bitcast(find(keys, keep)[0], tf.float32)
+    smoothed = selection.between(current, _column(
+        [request.previous_threshold for request in requests]), spec.threshold_decay)
+    mask = keys >= tf.minimum(tf.bitcast(tf.abs(smoothed), tf.int32),
+                              tf.reduce_max(keys, axis=1, keepdims=True))
+  else:
+    key, mask = find(keys, keep)
+    smoothed = tf.bitcast(key, tf.float32)
+  return [Selection(threshold, [[row]]) for threshold, row in zip(
+      _rows(smoothed, [[]] * len(scores)),
+      _rows(tf.cast(mask, dtype), [score.shape.as_list() for score in scores]))]
+
+
+def _column(scalars: Sequence[Tensor]) -> Tensor:
+  """Returns the scalars as a matrix of one column; a scalar if all are the same tensor."""
+  if all(scalar is scalars[0] for scalar in scalars):
+    return tf.convert_to_tensor(scalars[0])
+  return tf.stack(scalars)[:, None]
+
+
+def _matrix(scores: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
+  """Returns the scores as rows of a matrix; zeros fill up the shorter rows.
+
+  The zeros come last and are the smallest scores, so no row keeps one of them.
+  """
+  width, pieces = max(sizes), []
+  if len(scores) == 1:
+    return tf.reshape(scores[0], [1, width])
+  if _alike([score.shape.as_list() for score in scores]):
+    return tf.reshape(tf.stack(scores), [len(sizes), width])  # One reshape for all.
+  for score, size in zip(scores, sizes):
+    pieces.append(reshaped(score, [size]))
+    if size < width:
+      pieces.append(tf.zeros([width - size]))
+  return tf.reshape(tf.concat(pieces, axis=0), [len(sizes), width])
+
+
+def _rows(matrix: Tensor, shapes: Sequence[Sequence[int]]) -> List[Tensor]:
+  """Returns the rows of a matrix, without the elements that fill them up, in these shapes."""
+  if len(shapes) == 1:
+    return [tf.reshape(matrix, shapes[0])]
+  if _alike(shapes):
+    return list(tf.unstack(tf.reshape(matrix, [len(shapes), *shapes[0]]), num=len(shapes)))
+  width, sizes = int(matrix.shape[1]), [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+  pieces = [piece for size in sizes for piece in (size, width - size)]
+  return [reshaped(row, shape) for row, shape in zip(
+      tf.split(tf.reshape(matrix, [-1]), pieces)[::2], shapes)]
+
+
+def _alike(shapes: Sequence[Sequence[int]]) -> bool:
+  return all(shape == shapes[0] for shape in shapes)
+
+
+def _by_sorting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
+  """Returns, per row, the keep-th largest key, and the mask that keeps exactly `keep`.
+
+  Args:
+    keys: int32 [rows, width].
+    keep: int32 [rows, 1].
+  """
+  rows, width = keys.shape.as_list()
+  most = keep[0, 0] if rows == 1 else tf.reduce_max(keep)
+  # Of equal keys top_k returns the first ones first, as the mask keeps them.
+  descending, columns = tf.nn.top_k(keys, most)
+  if rows == 1:
+    key, column = descending[:, -1:], columns[:, -1:]
+  else:
+    last = tf.stack([tf.range(rows)[:, None], keep - 1], axis=2)
+    key, column = tf.gather_nd(descending, last), tf.gather_nd(columns, last)
+  # Of keys equal to the threshold, those behind the last one kept count as less.
+  behind = tf.cast(tf.range(width) > column, tf.int32)
+  return key, keys - behind >= key
+
+
+def _by_counting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
+  """Does the same as _by_sorting."""
+  rows, bits_left = int(keys.shape[0]), KEY_BITS
+  key = tf.zeros_like(keep)
+  for bits in SMALL_COUNTS:
+    first, bits_left = bits_left == KEY_BITS, bits_left - bits
+    bins = 1 << bits
+    # As in counting.py, keys without the digits found so far get digits that are too large. Here
+    # the last bin takes those.
+    digits = keys if first else tf.bitwise.bitwise_xor(keys, key)
+    if bits_left:
+      digits = tf.bitwise.right_shift(digits, bits_left)
+    table = bins if first else bins + 1
+    if not first:
+      digits = tf.minimum(digits, bins)
+    if rows > 1:
+      digits += tf.range(rows)[:, None] * table
+    counts = tf.raw_ops.Bincount(arr=tf.reshape(digits, [-1]), size=rows * table,
+                                 weights=tf.constant([], tf.int32))
+    found, keep, ties = _walk_down(tf.reshape(counts, [rows, table])[:, :bins], keep)
+    key = tf.bitwise.bitwise_or(key, tf.bitwise.left_shift(found, bits_left))
+
+  def some() -> Tensor:
+    equal = tf.equal(keys, key)
+    return (keys > key) | (equal & (tf.cumsum(tf.cast(equal, tf.int32), axis=1) <= keep))
+
+  # Almost always only one key equals the threshold.
+  return key, tf.cond(tf.reduce_all(keep >= ties), lambda: keys >= key, some)
+
+
+def _walk_down(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+  """Finds the bin of the keep-th largest key in every row of `counts`.
+
+  Returns:
+    Per row the bin, the number of keys in it that are among the `keep` largest, and its count.
+  """
+  rows, bins = counts.shape.as_list()
+  lines = bins // _COUNTS_IN_ROW
+  grid = tf.reshape(counts, [rows, lines, _COUNTS_IN_ROW])
+  line, keep, _ = _last_reaching(tf.reduce_sum(grid, axis=2), keep)
+  column, keep, count = _last_reaching(
+      tf.gather_nd(grid, tf.stack([tf.range(rows), line[:, 0]], axis=1)), keep)
+  return line * _COUNTS_IN_ROW + column, keep, count
+
+
+def _last_reaching(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+  """Returns per row the last index whose suffix sum reaches `keep`, the rest, and the count.
+
+  All results have shape [rows, 1], as `keep` has.
+  """
+  above = tf.cumsum(counts, axis=1, reverse=True)
+  index = tf.reduce_sum(tf.cast(above >= keep, tf.int32), axis=1, keepdims=True) - 1
+  at = tf.stack([tf.range(int(counts.shape[0]))[:, None], index], axis=2)
+  count = tf.gather_nd(counts, at)
+  return index, keep - (tf.gather_nd(above, at) - count), count
