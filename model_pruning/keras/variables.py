@@ -184,11 +184,21 @@ def set_constraint(variable: Variable, constraint: Callable[[Any], Any]) -> None
     replica._constraint = constraint
 
 
+def keeps_averages(optimizer: Optimizer) -> bool:
+  """Whether an optimizer keeps moving averages of variables; None is no optimizer."""
+  return bool(getattr(_inner(optimizer), 'use_ema', False))
+
+
+def _inner(optimizer: Optimizer) -> Optimizer:
+  """Returns the optimizer that a loss-scaling one wraps, and any other as it is."""
+  return getattr(optimizer, 'inner_optimizer', optimizer)
+
+
 def average_of(optimizer: Optimizer, variable: Variable) -> Variable:
   """Returns the moving average that an optimizer keeps of a variable; None if it keeps none."""
-  optimizer = getattr(optimizer, 'inner_optimizer', optimizer)  # A loss-scaling one wraps another.
-  if not getattr(optimizer, 'use_ema', False):
+  if not keeps_averages(optimizer):
     return None
+  optimizer = _inner(optimizer)
   averages = getattr(optimizer, '_model_variables_moving_average', None) or []
   if backend.IS_KERAS_3:
     for trained, average in zip(optimizer._trainable_variables, averages):
