@@ -101,7 +101,7 @@ class MaskUpdater:
     for layer in self._made():
       self._steps[layer] = self.step_of(layer) + batches
     if self._written != {layer: self.step_of(layer) for layer in self._made()}:
-      self.write_steps()  # Mostly they are, since the batch began.
+      self.write_steps()  # A batch that was announced is counted already.
     self.update_if_due(batches)
 
   def update_if_due(self, batches: int = 1) -> None:

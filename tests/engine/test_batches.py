@@ -1,0 +1,135 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Many small weights chosen at once: the masks and thresholds of each weight alone."""
+
+import numpy as np
+import pytest
+
+from model_pruning.compat import tf
+from model_pruning.engine import batches
+from model_pruning.engine import selection
+from model_pruning.engine.layout import Layout
+from model_pruning.engine.patterns import pattern_for
+from model_pruning.hparams.spec import PruningSpec
+from tests import oracle
+
+# Rows that are sorted, rows that are counted, and sizes on both sides of each border.
+SIZES = [(1,), (7,), (64,), (64,), (3, 5), (33, 31), (2048,), (2049,), (64, 64), (64, 64), (90, 91),
+         (1 << 16,), ((1 << 16) + 1,)]
+KINDS = ['normal', 'ties', 'zeros', 'strange']
+STRANGE = np.array([0, np.nan, np.inf, 1e-45, 1e-40, 1, np.float32(1) + np.float32(2e-7)],
+                   np.float32)
+
+
+def weight(shape, kind, seed):
+  rng = np.random.RandomState(seed)
+  if kind == 'strange':
+    return (rng.choice(STRANGE, shape) * rng.choice([-1, 1], shape)).astype(np.float32)
+  values = rng.standard_normal(shape)
+  if kind == 'ties':
+    values = np.round(values)
+  if kind == 'zeros':
+    values *= rng.uniform(size=shape) < 0.1
+  return values.astype(np.float32)
+
+
+def requests_for(weights, sparsities, spec, previous=0.0, dims=(1, 1)):
+  shared = {value: tf.constant(value, tf.float32) for value in set(sparsities)}
+  requests = []
+  for index, values in enumerate(weights):
+    layout = Layout.whole(values.shape)
+    pattern = pattern_for(values.shape, dims, spec)
+    signs_matter = dims != (1, 1) or not batches.takes(layout, pattern, spec)
+    scores = tf.constant(np.abs(values) if signs_matter else values)
+    requests.append(batches.Request(layout, pattern, [pattern.pool([scores], layout)],
+                                    shared[sparsities[index % len(sparsities)]],
+                                    tf.constant(previous * (1 + index))))
+  return requests
+
+
+def each(weights, sparsities, spec, **options):
+  """Returns [(threshold, mask over the units)] as batches choose them."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    chosen = batches.select_each(requests_for(weights, sparsities, spec, **options), spec)
+    return session.run([(one.threshold, one.masks[0][0]) for one in chosen])
+
+
+def alone(weights, sparsities, spec, previous=0.0):
+  """Returns the same of selection.select, weight after weight."""
+  found = []
+  for index, values in enumerate(weights):
+    with tf.Graph().as_default(), tf.Session() as session:
+      chosen = selection.select(
+          [[tf.constant(np.abs(values).reshape(1, -1))]],
+          tf.constant(sparsities[index % len(sparsities)], tf.float32),
+          tf.constant(previous * (1 + index), tf.float32), spec.threshold_decay)
+      threshold, mask = session.run((chosen.threshold, chosen.masks[0][0]))
+      found.append((threshold, mask.reshape(values.shape)))
+  return found
+
+
+@pytest.mark.parametrize('sparsities', [(0.9,), (0.0, 0.5, 0.99)], ids=['one', 'several'])
+@pytest.mark.parametrize('kind', KINDS)
+def test_each_weight_has_the_mask_and_the_threshold_it_has_alone(kind, sparsities):
+  weights = [weight(shape, kind, seed) for seed, shape in enumerate(SIZES)]
+  spec = PruningSpec(threshold_decay=0.0)
+  for values, (threshold, mask), (expected, kept) in zip(
+      weights, each(weights, sparsities, spec), alone(weights, sparsities, spec)):
+    assert threshold.tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(np.reshape(mask, values.shape), kept)
+
+
+@pytest.mark.parametrize('kind', ['normal', 'ties', 'zeros'])
+def test_exactly_k_are_kept_and_the_first_of_equal_ones(kind):
+  weights = [weight(shape, kind, seed) for seed, shape in enumerate(SIZES)]
+  sparsities = (0.9, 0.75)
+  for index, (_, mask) in enumerate(each(weights, sparsities, PruningSpec(threshold_decay=0.0))):
+    values = weights[index]
+    keep = oracle.keep_count(values.size, sparsities[index % 2])
+    expected = oracle.unit_mask(np.abs(values).reshape(1, -1), keep)
+    np.testing.assert_array_equal(mask.ravel(), expected.ravel())
+
+
+@pytest.mark.parametrize('previous', [0.01, 100.0])
+def test_decay_mixes_in_the_threshold_of_each_weight(previous):
+  weights = [weight(shape, 'normal', seed) for seed, shape in enumerate(SIZES)]
+  spec = PruningSpec(threshold_decay=0.3)
+  for (threshold, mask), (expected, kept) in zip(
+      each(weights, (0.9, 0.5), spec, previous=previous),
+      alone(weights, (0.9, 0.5), spec, previous=previous)):
+    assert threshold.tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(mask.ravel(), kept.ravel())
+    assert mask.any()
+
+
+@pytest.mark.parametrize('pooling', ['AVG', 'MAX'])
+def test_blocks_of_small_weights(pooling):
+  weights = [weight(shape, 'normal', seed) for seed, shape in enumerate([(8, 8), (9, 7), (64, 64)])]
+  spec = PruningSpec(threshold_decay=0.0, block_height=2, block_width=3,
+                     block_pooling_function=pooling)
+  for values, (_, mask) in zip(weights, each(weights, (0.5,), spec, dims=(2, 3))):
+    scores, _ = oracle.unit_scores(np.abs(values), (2, 3), pooling)
+    np.testing.assert_array_equal(
+        mask, oracle.unit_mask(scores, oracle.keep_count(scores.size, 0.5)))
+
+
+def test_masks_have_the_requested_dtype():
+  spec = PruningSpec(threshold_decay=0.0)
+  with tf.Graph().as_default():
+    small, large = batches.select_each(requests_for(
+        [weight((4,), 'normal', 0), weight((batches.LARGEST + 1,), 'normal', 1)], (0.5,), spec),
+        spec, tf.float16)
+    assert small.masks[0][0].dtype == tf.float16
+    assert large.masks[0][0].dtype == tf.bool
+
+
+def test_an_update_of_many_small_weights_has_few_operations_per_weight():
+  def operations(number):
+    with tf.Graph().as_default() as graph:
+      weights = [weight((8, 8), 'normal', seed) for seed in range(number)]
+      requests = requests_for(weights, (0.5,), PruningSpec(threshold_decay=0.0))
+      before = len(graph.get_operations())
+      batches.select_each(requests, PruningSpec(threshold_decay=0.0))
+      return len(graph.get_operations()) - before
+
+  assert operations(100) - operations(10) < 90
