@@ -9,6 +9,7 @@ import pytest
 
 from model_pruning import errors
 from model_pruning import one_shot
+from model_pruning.calibration import planning
 from model_pruning.calibration.allocation import Allocation
 from model_pruning.calibration.allocation import Choice
 from model_pruning.hparams.spec import PruningSpec
@@ -146,3 +147,18 @@ def test_a_plan_of_n_of_m_has_the_sparsities_that_it_can_have(dense, target):
 def test_too_few_examples_for_a_small_loss_are_refused(dense):
   with pytest.raises(errors.ExamplesError, match='max_loss=0.01 needs at least 200 examples'):
     one_shot.plan_graph(dense, models.inputs(), max_loss=0.01, **OUTPUTS)
+
+
+@pytest.mark.parametrize('goal,error,message', [
+    ({'max_loss': 0.01}, errors.ExamplesError, 'needs at least 200 examples'),
+    ({'max_loss': 0}, errors.ExamplesError, 'max_loss=0 cannot be judged by 32 examples'),
+    ({'target_sparsity': 0.9999}, errors.SpecError, r'the plan goes up to 0\.99'),
+    ({'max_flops': 1}, errors.SpecError, 'max_flops=1 cannot be reached')])
+def test_an_impossible_goal_is_refused_before_anything_is_measured(
+    dense, monkeypatch, goal, error, message):
+  def measured(*unused, **unused_too):
+    raise AssertionError('the weights are pruned one by one')
+
+  monkeypatch.setattr(planning, 'curves_of', measured)
+  with pytest.raises(error, match=message):
+    one_shot.plan_graph(dense, models.inputs(), **goal, **OUTPUTS)
