@@ -197,6 +197,8 @@ class Networks:
           text.startswith('^') and wiring.source(text) in tunable)]
       del node.input[:]
       node.input.extend(kept)
+      if 'frame_name' in node.attr:  # A loop of TensorFlow 1, of which a graph allows one by a name.
+        node.attr['frame_name'].s += b'/' + _PRUNED.encode()
       if node.name not in tunable:
         continue
       shape, dtype = self._wiring.shape_of(node.name), tf.as_dtype(node.attr['dtype'].type)

@@ -12,6 +12,7 @@ from model_pruning import one_shot
 from model_pruning.calibration import planning
 from model_pruning.calibration.allocation import Allocation
 from model_pruning.calibration.allocation import Choice
+from model_pruning.compat import tf
 from model_pruning.hparams.spec import PruningSpec
 from tests.calibration import models
 
@@ -162,3 +163,20 @@ def test_an_impossible_goal_is_refused_before_anything_is_measured(
   monkeypatch.setattr(planning, 'curves_of', measured)
   with pytest.raises(error, match=message):
     one_shot.plan_graph(dense, models.inputs(), **goal, **OUTPUTS)
+
+
+def test_kernels_inside_of_loops_are_planned_and_masked():
+  def recurrent(images, weight):
+    kernel = weight('cell/kernel', 12, 12)
+    x = tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, tf.tanh(tf.matmul(y, kernel))),
+                      (tf.constant(0), images))[1]
+    return tf.matmul(x, weight('fc/kernel', 12, 5))
+
+  dense, x = models.graph_of(recurrent, (None, 12)), models.inputs((64, 12)) / 2
+  plan = one_shot.plan_graph(dense, x, target_sparsity=0.5, **OUTPUTS)
+  assert {weight.name for weight in plan.weights} == {'cell/kernel', 'fc/kernel'}
+  pruned = one_shot.prune_graph(dense, plan.hparams, x, **OUTPUTS)
+  reasons = {row.name: row.reason for row in pruned.rows}
+  assert reasons['cell/kernel'] and not reasons['fc/kernel']
+  for row in pruned.rows:
+    assert np.count_nonzero(models.value(pruned.graph_def, row.name) == 0) == row.zeros > 0
