@@ -105,7 +105,8 @@ class Wiring:
 
     Products may be in loops, branches and functions, too.
     """
-    matrices = [name for name in self.nodes if len(self.shape_of(name) or ()) >= 2]
+    shapes = {name: self.shape_of(name) or () for name in self.nodes}
+    matrices = [name for name, shape in shapes.items() if len(shape) >= 2 and all(shape)]
     used = _kernels_in(bodies.read(self._graph_def), {name: name for name in matrices})
     return [name for name in matrices if name in used]
 
@@ -113,6 +114,8 @@ class Wiring:
     shape = self.shape_of(weight)
     if shape is None:
       return Layer(weight, (), reason='it is not one constant in the graph')
+    if not all(shape):
+      return Layer(weight, shape, reason='it has no elements')
     uses = list(self._uses(weight, reshapes=True))
     products = [(name, index) for name, index in uses
                 if index in KERNELS.get(self.nodes[name].op, ())]

@@ -69,17 +69,17 @@ def select(parts: Sequence[Part], sparsity: Tensor, previous_thresholds: Sequenc
 
   Returns:
     Per weight its threshold, a float32 scalar, and per weight and shard the mask over its units, a
-    bool tensor.
-
-  Raises:
-    errors.WeightError: all weights are empty.
+    bool tensor. Weights without elements have masks without elements, and thresholds of 0.
   """
   filled = [part for part in parts if part.units]
-  split = _split(filled, sparsity, spec)
+  split = _split(filled, sparsity, spec) if filled else []
   if split is None:
-    chosen = parts[0].pattern.select([part.pooled for part in parts], sparsity,
-                                     previous_thresholds[0], spec)
-    return [chosen.threshold] * len(parts), chosen.masks
+    first = next(index for index, part in enumerate(parts) if part.units)
+    chosen = filled[0].pattern.select([part.pooled for part in filled], sparsity,
+                                      previous_thresholds[first], spec)
+    masks = iter(chosen.masks)
+    return [chosen.threshold] * len(parts), [
+        next(masks) if part.units else _nothing(part).masks[0] for part in parts]
   remaining, each = iter(split), []
   for part, previous in zip(parts, previous_thresholds):
     each.append(part.pattern.select([part.pooled], next(remaining), previous, spec)

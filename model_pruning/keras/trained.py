@@ -188,11 +188,12 @@ def _subject(model: Model, frozen: exporting.FrozenModel
              ) -> Tuple[Subject, Dict[str, PrunedWeight]]:
   """Returns a pruned model as a Subject, and its weights by the names of their constants."""
   constants = {id(variable): name for name, variable in frozen.variables.items()}
-  # Without weights that N of M leaves dense.
+  # Without weights that N of M leaves dense, and those without elements.
   planned = {member.identity: member for _, together in plans_of(pruned_layers(model))
              for member, _ in together.members}
   records = {constants[id(record.weight)]: record for record in _records(model)
-             if id(record.weight) in constants and record.identity in planned}
+             if id(record.weight) in constants and record.identity in planned and
+             all(record.weight.shape)}
   weights = {constant: planned[record.identity] for constant, record in records.items()}
   return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights,
                  frozen.variables), records
