@@ -197,7 +197,7 @@ class Networks:
           text.startswith('^') and wiring.source(text) in tunable)]
       del node.input[:]
       node.input.extend(kept)
-      if 'frame_name' in node.attr:  # A loop of TensorFlow 1, of which a graph allows one by a name.
+      if 'frame_name' in node.attr:  # A graph has one loop of TensorFlow 1 with a name.
         node.attr['frame_name'].s += b'/' + _PRUNED.encode()
       if node.name not in tunable:
         continue
