@@ -5,6 +5,7 @@
 import os
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -64,6 +65,8 @@ class Examples:
     self._numbers: Batch = {}
     self._source = self._source_of(examples)
     self.count = 0
+    first: Batch = {}
+    same = True
     for batch in self._source():
       if not batch:
         raise errors.ExamplesError('There is only a number for each input of the model, but no '
@@ -74,11 +77,19 @@ class Examples:
             '%s has %d' % item for item in sorted(lengths.items())))
       self._check_finite(batch, self.count)
       self.count += next(iter(lengths.values()))
+      if same and all(lengths.values()):
+        first = first or {name: array[0] for name, array in batch.items()}
+        same = all(_repeats(array, first[name]) for name, array in batch.items())
     if self.count < FEWEST:
       raise _too_few(self.count)
     if self.fixed and self.count < self.fixed:
       raise errors.ExamplesError(
           'There are %d examples, but the model takes %d at a time' % (self.count, self.fixed))
+    if same:
+      logging.warning(
+          'All %d examples are the same%s, so that they say nothing about other inputs; give '
+          'examples that look like the inputs that the model will see', self.count,
+          '' if any(np.any(array) for array in first.values()) else ', and zero')
 
   def batches(self, size: int) -> Iterator[Batch]:
     """Yields {name of an input: array}, with up to `size` examples each, or a number.
@@ -234,6 +245,11 @@ def _no_examples(examples: Any, inputs: Sequence[str] = ()) -> errors.ExamplesEr
   return errors.ExamplesError(
       'The examples are %s; expected an array, a dict of arrays by input%s, or batches of these' % (
           type(examples).__name__, ' (%s)' % ', '.join(inputs) if inputs else ''))
+
+
+def _repeats(batch: Array, example: Array) -> bool:
+  """Whether every example of a batch is the same as a given one."""
+  return batch.shape[1:] == example.shape and bool(np.all(batch == example))
 
 
 def _batch_size(shape: Shape) -> Optional[int]:

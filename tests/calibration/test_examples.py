@@ -154,3 +154,22 @@ def test_the_first_batch_is_as_it_was_given(form, tmp_path):
 def test_no_first_batch(form, message):
   with pytest.raises(errors.ExamplesError, match=message):
     first_batch(form)
+
+
+@pytest.mark.parametrize('given, message', [
+    (np.zeros([40, 2, 3]), 'All 40 examples are the same, and zero, so that they say nothing'),
+    (np.repeat(IMAGES[5:6], 40, axis=0), 'All 40 examples are the same, so that'),
+    ([IMAGES[:1]] * 9, 'All 9 examples are the same, so that'),
+    (IMAGES, ''), (np.concatenate([np.zeros([39, 2, 3]), IMAGES[1:2]]), ''),
+    ([IMAGES[:1]] * 9 + [IMAGES[1:2]], '')])
+def test_examples_that_are_all_the_same_are_warned_of(given, message, caplog):
+  Examples(given, inputs_of())
+  assert len(caplog.records) == bool(message) and message in caplog.text
+
+
+def test_one_input_may_be_the_same_for_all_examples(caplog):
+  given = {'images': IMAGES, 'ids': np.zeros_like(IDS)}
+  Examples(given, inputs_of(ids=True))
+  assert not caplog.records
+  Examples({'images': np.zeros_like(IMAGES), 'ids': np.zeros_like(IDS)}, inputs_of(ids=True))
+  assert 'All 40 examples are the same' in caplog.text
