@@ -41,7 +41,9 @@ def test_trained_with_masks(hparams, tmp_path):
       _model(), 'target_sparsity=0.5,sparsity_function_end_step=2,pruning_frequency=1,' + hparams)
   model.compile('sgd', 'mse')
   model.fit(X, np.zeros([64, 5]), epochs=2, verbose=0, callbacks=[
-      sparsity.UpdatePruningStep(), sparsity.PruningSummaries(str(tmp_path))])
+      sparsity.UpdatePruningStep(report=str(tmp_path / 'run.html')),
+      sparsity.PruningSummaries(str(tmp_path))])
+  assert 'NaN' not in (tmp_path / 'run.html').read_text(encoding='utf-8')
   zeros = _zeros(model)
   assert zeros.pop('empty', 0) == 0 and sum(zeros.values()) == (12 * 16 + 16 * 5) / 2
 
