@@ -12,6 +12,7 @@ from model_pruning.graph.scope import masked_scope
 from model_pruning.graph.trained import at_once
 from model_pruning.graph.trained import mask_once
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.reading import measure
 from tests import legs
 from tests.calibration import models
 
@@ -93,3 +94,12 @@ def test_a_trained_graph_is_refitted_and_planned_without_them(hparams):
   if 'lamp' not in hparams:
     plan = one_shot.plan_graph(dense, hparams=hparams, target_sparsity=0.5, **options)
     assert {weight.name for weight in plan.weights} == {'fc/kernel', 'fc2/kernel'}
+
+
+@pytest.mark.parametrize('shape', [(0, 4), (4, 0), (3, 3, 0, 4), (3, 3, 4, 0)])
+def test_it_has_no_blocks(shape):
+  kept = measure.as_matrix(np.zeros(shape, bool))
+  assert kept.ndim == 2 and kept.shape[1] == shape[-1] and not kept.size
+  for block in ((1, 1), (4, 2), (-1, -1)):
+    found = measure.blocks_of(kept, block)
+    assert (found.total, found.zero, found.covered, found.sparsity) == (0, 0, 0, 0)
