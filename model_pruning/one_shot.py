@@ -22,6 +22,7 @@ from model_pruning.engine.layout import Layout
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
+from model_pruning.export import unmasked
 from model_pruning.graph.planning import plan_graph as plan_graph
 from model_pruning.graph.planning import sensitivity_of_graph as sensitivity_of_graph
 from model_pruning.graph.trained import at_once
@@ -77,12 +78,8 @@ def prune_checkpoint(place: AnyPath, path: AnyPath, hparams: Union[HParams, Prun
     errors.WriteError: nothing can be written to `path`.
   """
   spec = at_once(PruningSpec.create(hparams))
-  source = checkpoint.Checkpoint(place)
+  source = unmasked.checkpoint(place)
   path = checkpoint.check_elsewhere(source, path)
-  if source.masked():
-    raise errors.CheckpointError(
-        'Checkpoint %s has masks already (%s, ...); strip it first, or continue training it' %
-        (source.path, source.masked()[0].mask))
   weights = [name for name, shape in sorted(source.shapes.items())
              if shape and source.dtypes[name] in _FLOATING and not _is_slot(name, source)]
   names = chosen(weights, include, exclude, source.path, errors.CheckpointError)
@@ -122,16 +119,13 @@ def prune_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
     One FittedWeight for each weight.
 
   Raises:
-    errors.ModelFileError: there is no SavedModel, or no weight matches.
+    errors.ModelFileError: there is no SavedModel, it has masks already, or no weight matches.
     errors.WriteError: the folder is not empty, or cannot be written.
     errors.PruningError: see prune_graph.
   """
   saved_model_dir = files.as_path(saved_model_dir)
   export_dir = files.check_output(export_dir, [saved_model_dir])
-  graph_def, signatures, kept, folded = saved_model.read_stripped(saved_model_dir)
-  if folded:
-    raise errors.ModelFileError('The SavedModel in %s has masks already (%s, ...); strip it first' %
-                                (saved_model_dir, folded[0]))
+  graph_def, signatures, kept = unmasked.saved_model(saved_model_dir)
   names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
   if isinstance(examples, (str, bytes)) or hasattr(examples, '__fspath__'):
     examples = files_of_examples.columns(examples)

@@ -3,8 +3,9 @@
 """Examples of a model's inputs: checks them, and yields them in batches, as often as needed."""
 
 import os
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -64,6 +65,8 @@ class Examples:
     self._numbers: Batch = {}
     self._source = self._source_of(examples)
     self.count = 0
+    first: Batch = {}
+    same = True
     for batch in self._source():
       if not batch:
         raise errors.ExamplesError('There is only a number for each input of the model, but no '
@@ -74,13 +77,19 @@ class Examples:
             '%s has %d' % item for item in sorted(lengths.items())))
       self._check_finite(batch, self.count)
       self.count += next(iter(lengths.values()))
+      if same and all(lengths.values()):
+        first = first or {name: array[0] for name, array in batch.items()}
+        same = all(_repeats(array, first[name]) for name, array in batch.items())
     if self.count < FEWEST:
-      raise errors.ExamplesError(
-          'There are %d examples, too few to refit layers to; give at least %d, better %d, which '
-          'look like the inputs that the model will see' % (self.count, FEWEST, ENOUGH))
+      raise _too_few(self.count)
     if self.fixed and self.count < self.fixed:
       raise errors.ExamplesError(
           'There are %d examples, but the model takes %d at a time' % (self.count, self.fixed))
+    if same:
+      logging.warning(
+          'All %d examples are the same%s, so that they say nothing about other inputs; give '
+          'examples that look like the inputs that the model will see', self.count,
+          '' if any(np.any(array) for array in first.values()) else ', and zero')
 
   def batches(self, size: int) -> Iterator[Batch]:
     """Yields {name of an input: array}, with up to `size` examples each, or a number.
@@ -133,18 +142,11 @@ class Examples:
       batch = self._batch(examples)
       return lambda: iter([batch])
     if callable(examples) and not hasattr(examples, '__iter__'):
-      return lambda: map(self._batch, self._element(examples()))
+      return lambda: map(self._batch, map(_inputs_of, examples()))
     if not hasattr(examples, '__iter__'):
-      raise errors.ExamplesError(
-          'The examples are %s; expected an array, a dict of arrays by input (%s), or batches of '
-          'these' % (type(examples).__name__, ', '.join(each.name for each in self._inputs)))
+      raise _no_examples(examples, [each.name for each in self._inputs])
     examples = repeatable(examples)
-    return lambda: map(self._batch, self._element(examples))
-
-  def _element(self, batches: Iterable[Any]) -> Iterator[Any]:
-    for batch in batches:
-      # Keras trains on (inputs, labels) and on (inputs, labels, weights).
-      yield batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
+    return lambda: map(self._batch, map(_inputs_of, examples))
 
   def _is_batch(self, examples: Any) -> bool:
     """Whether `examples` are arrays, and not batches of arrays."""
@@ -199,9 +201,55 @@ class Examples:
                 wrong.sum(), name, before + int(np.flatnonzero(wrong)[0])))
 
 
+def first_batch(examples: Any) -> Any:
+  """Returns one batch of inputs as it was given, for a model that does not declare its inputs.
+
+  Args:
+    examples: see Examples.
+
+  Raises:
+    errors.ExamplesError: there are none.
+  """
+  if isinstance(examples, (str, bytes, os.PathLike)):
+    return files_of_examples.columns(examples)
+  if isinstance(examples, (Mapping, list, tuple)) or _is_array(examples):
+    return examples
+  if callable(examples) and not hasattr(examples, '__iter__'):
+    examples = examples()
+  if not hasattr(examples, '__iter__'):
+    raise _no_examples(examples)
+  batch = next(iter(examples), None)
+  if batch is None:
+    raise _too_few(0)
+  return _inputs_of(batch)
+
+
 def repeatable(examples: Any) -> Any:
   """Returns examples that can be read again: an iterator as a list, anything else as it is."""
   return list(examples) if hasattr(examples, '__next__') else examples
+
+
+def _inputs_of(batch: Any) -> Any:
+  """Returns the inputs of a batch: Keras trains on (inputs, labels) and (inputs, labels, weights).
+  """
+  return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
+
+
+def _too_few(count: int) -> errors.ExamplesError:
+  return errors.ExamplesError(
+      'There are %d examples, too few to refit layers to; give at least %d, better %d, which look '
+      'like the inputs that the model will see' % (count, FEWEST, ENOUGH))
+
+
+def _no_examples(examples: Any, inputs: Sequence[str] = ()) -> errors.ExamplesError:
+  return errors.ExamplesError(
+      'The examples are %s; expected an array, a dict of arrays by input%s, or batches of these' % (
+          type(examples).__name__, ' (%s)' % ', '.join(inputs) if inputs else ''))
+
+
+def _repeats(batch: Array, example: Array) -> bool:
+  """Whether every example of a batch is the same as a given one."""
+  return batch.shape[1:] == example.shape and bool(np.all(batch == example))
 
 
 def _batch_size(shape: Shape) -> Optional[int]:

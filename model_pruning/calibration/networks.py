@@ -3,11 +3,13 @@
 """A model twice in one graph, dense and pruned, run side by side on examples."""
 
 import dataclasses
+import re
 from typing import (Any, Container, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
-                    Tuple)
+                    Set, Tuple)
 
 import numpy as np
 
+from model_pruning import errors
 from model_pruning.calibration import designs
 from model_pruning.calibration import wiring
 from model_pruning.calibration.examples import Examples
@@ -25,6 +27,8 @@ from model_pruning.util.types import Tensor
 
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
 _DENSE, _PRUNED = 'dense', 'pruned'
+# Matches the scope of one of the two models before the name of a node.
+_OWN = re.compile(r'(?<![\w/.-])(%s|%s)/' % (_DENSE, _PRUNED))
 
 # The most rows of a layer's inputs that are used. Convolutions have one for each position.
 ROWS = 1 << 14
@@ -88,6 +92,7 @@ class Networks:
 
     Raises:
       errors.OutputNodeError: an input or output is not in the graph.
+      errors.ExamplesError: the outputs need a placeholder that is not among the inputs.
       errors.ModelFileError: TensorFlow cannot use the graph.
     """
     graph_def = needed_for(graph_def, outputs)
@@ -96,9 +101,12 @@ class Networks:
         node.name for node in graph_def.node if node.op in _PLACEHOLDERS]
     if given:
       sources.check_outputs(list(self._wiring.nodes), given)
+    computed = self._computed(given, outputs)
     self.layers = [
         layer if layer.shift is None or variables is None or layer.shift.constant in variables
         else dataclasses.replace(layer, shift=None) for layer in self._wiring.layers(weights)]
+    self.layers = [layer if layer.reason or layer.op in computed else dataclasses.replace(
+        layer, reason='it comes before the inputs') for layer in self.layers]
     self._graph = tf.Graph()
     with self._graph.as_default(), sources.by_tensorflow('the graph'):
       tf.import_graph_def(graph_def, name=_DENSE)
@@ -170,15 +178,36 @@ class Networks:
       feed = self._feed(batch)
       feed[self._most] = max(1, rows * here // examples.count)
       feed[self._offset] = number * 0.7548776662466927 % 1.0
-      total.add(*self._session.run(made.sampled, feed))
+      total.add(*self._run(made.sampled, feed))
     return total
 
   def outputs(self, examples: Examples, pruned: bool = True) -> Iterator[List[Array]]:
     """Yields, batch by batch, the outputs of the pruned or the dense model."""
     for batch in examples.batches(_MOST_AT_ONCE):
-      yield self._session.run(self._outputs[int(pruned)], self._feed(batch))
+      yield self._run(self._outputs[int(pruned)], self._feed(batch))
 
   # ---- Building. ----
+
+  def _computed(self, given: Sequence[str], outputs: Sequence[str]) -> Set[str]:
+    """Returns the names of the nodes that are computed from the inputs for the outputs.
+
+    Raises:
+      errors.ExamplesError: a placeholder would not be fed.
+    """
+    found: Set[str] = set()
+    pending = [wiring.source(name) for name in outputs]
+    while pending:
+      name = pending.pop()
+      if name in found or name in given:
+        continue
+      if self._wiring.nodes[name].op in _PLACEHOLDERS:
+        raise errors.ExamplesError(
+            'The outputs need the input %s, which is not among the named inputs (%s); name it too, '
+            'and give the examples by name, in a dict or a .npz file (one number for an input such '
+            'as keep_prob)' % (name, ', '.join(given)))
+      found.add(name)
+      pending.extend(map(wiring.source, self._wiring.nodes[name].input))
+    return found
 
   def _tensor(self, prefix: str, name: str) -> Tensor:
     return self._graph.get_tensor_by_name('%s/%s' % (prefix, name if ':' in name else name + ':0'))
@@ -197,6 +226,8 @@ class Networks:
           text.startswith('^') and wiring.source(text) in tunable)]
       del node.input[:]
       node.input.extend(kept)
+      if 'frame_name' in node.attr:  # A graph has one loop of TensorFlow 1 with a name.
+        node.attr['frame_name'].s += b'/' + _PRUNED.encode()
       if node.name not in tunable:
         continue
       shape, dtype = self._wiring.shape_of(node.name), tf.as_dtype(node.attr['dtype'].type)
@@ -232,6 +263,15 @@ class Networks:
 
   # ---- Running. ----
 
+  def _run(self, fetches: Any, feed: Mapping[Any, Any]) -> Any:
+    """Runs the graph; errors have the names of the model's own graph."""
+    try:
+      return self._session.run(fetches, feed)
+    except tf.errors.OpError as error:
+      raise errors.ModelFileError(
+          'TensorFlow %s cannot compute the model on the examples (%s)' % (
+              tf.__version__, _OWN.sub('', errors.first_line(error)))) from error
+
   def _feed(self, batch: Mapping[str, Array]) -> Dict[Any, Any]:
     return {self._tensor(_DENSE, name): array for name, array in batch.items()}
 
@@ -240,7 +280,7 @@ class Networks:
     groups, inputs, outputs = _dims(made.design)
     first = next(examples.batches(1))
     here = _length(first)
-    count = int(self._session.run(made.count, self._feed(first)))
+    count = int(self._run(made.count, self._feed(first)))
     row = 4 * groups * (inputs + outputs)
     return int(np.clip(_MOST_ROWS * here // max(count * row, 1), 1, _MOST_AT_ONCE))
 

@@ -65,7 +65,11 @@ class Goal:
 
 
 class Planner:
-  """Chooses sparsities, and tries them; see plan."""
+  """Chooses sparsities, and tries them; see plan.
+
+  The loss of each weight alone is measured when it is first needed, since it takes most of the
+  time: whatever can be refused without it is refused before.
+  """
 
   def __init__(self, subject: Subject, networks: Networks, selector: Selector, examples: Examples,
                labels: Any, classes: bool = True) -> None:
@@ -73,25 +77,47 @@ class Planner:
     self.fitted = examples.part(0, _FITTED)
     self.judge = Judge(networks, examples, labels, (_FITTED, 1), classes)
     self.judged = examples.count - self.fitted.count
-    self.curves = curves_of(networks, selector, subject, self.fitted,
-                            Judge(networks, self.fitted), _GRID)
     self.flops = _flops(subject)
+    self._weights = [layer.weight for layer in networks.layers]
     # N of M has few sparsities; then the plan takes those that were tried.
-    self._between = all(selector.is_continuous(curve.constant) for curve in self.curves)
+    self._between = all(map(selector.is_continuous, self._weights))
+    self._curves: Optional[Tuple[Curve, ...]] = None
+
+  @property
+  def curves(self) -> Tuple[Curve, ...]:
+    """The loss of the model against the sparsity of each weight alone."""
+    if self._curves is None:
+      self._curves = curves_of(self.networks, self.selector, self._subject, self.fitted,
+                               Judge(self.networks, self.fitted), _GRID)
+    return self._curves
 
   def allocation(self, resource: str) -> Allocation:
     """Returns the best sparsities by their savings in 'elements', 'bytes' or 'flops'."""
     return Allocation({curve.constant: [
         Choice(point.sparsity if self._between else point.target,
-               self._saved(curve, point.sparsity, point.bytes, resource), point.loss.error)
+               self._saved(curve.constant, point.sparsity, point.bytes, resource),
+               point.loss.error)
         for point in curve.points] for curve in self.curves})
 
-  def _saved(self, curve: Curve, sparsity: float, stored: int, resource: str) -> float:
+  def _saved(self, constant: str, sparsity: float, stored: int, resource: str) -> float:
+    dense = self.networks.dense(constant)
     if resource == 'elements':
-      return sparsity * curve.size
+      return sparsity * dense.size
     if resource == 'flops':
-      return sparsity * (self.flops.get(curve.constant) or 0.0)
-    return self.networks.dense(curve.constant).nbytes - stored
+      return sparsity * (self.flops.get(constant) or 0.0)
+    return dense.nbytes - stored
+
+  def _total(self, resource: str) -> float:
+    """Returns what the dense weights need."""
+    return sum(self._saved(constant, 1.0, 0, resource) for constant in self._weights)
+
+  def _most(self, resource: str) -> float:
+    """Returns the most that can be saved; bytes depend on where the zeros are, in the end."""
+    if resource == 'bytes':
+      return self.allocation(resource).most
+    masks = self.masks(dict.fromkeys(self._weights, _GRID[-1]))
+    return sum(self._saved(constant, 1 - float(np.mean(mask)), 0, resource)
+               for constant, mask in masks.items())
 
   def masks(self, sparsities: Dict[str, float]) -> Dict[str, Array]:
     """Returns the masks by the magnitudes of the dense weights."""
@@ -107,35 +133,46 @@ class Planner:
     """Returns the sparsities that save the most elements with an allowed loss.
 
     They are never worse than one sparsity for all weights.
+
+    Raises:
+      errors.ExamplesError: the examples are too few to judge such a loss.
     """
-    allocation = self.allocation('elements')
-    size = sum(curve.size for curve in self.curves)
+    self._margin(most)  # Before the curves are measured.
+    allocation, size = self.allocation('elements'), self._total('elements')
     total, found = self._search(most, lambda sparsity: allocation.sparsities(
         min(sparsity * size, allocation.most), self._between))
     if self._between:
       uniform = self.uniform_within_loss(most)
       if uniform > total:
-        return {curve.constant: uniform for curve in self.curves}
+        return dict.fromkeys(self._weights, uniform)
     return found
 
   def uniform_within_loss(self, most: float) -> float:
     """Returns the highest sparsity, the same for every weight, with an allowed loss."""
-    return self._search(most, lambda sparsity: {
-        curve.constant: sparsity for curve in self.curves})[0]
+    return self._search(most, lambda sparsity: dict.fromkeys(self._weights, sparsity))[0]
+
+  def _margin(self, most: float) -> float:
+    """Returns the loss to add to a measured one before it is compared with the allowed one."""
+    # One more of the judged examples might have changed: the best of several tries looks better
+    # than it is.
+    margin = 1 / self.judged if self.judge.classifies else 0.0
+    if margin > most and not most:
+      raise errors.ExamplesError(
+          'max_loss=0 cannot be judged by %d examples: answers to other inputs may change; allow a '
+          'loss of %.3f' % (self.judged, margin + 1e-3))
+    if margin > most:
+      raise errors.ExamplesError(
+          'max_loss=%g needs at least %d examples, half of which judge, but there are %d; give '
+          'more, or allow a loss of %.3f' % (
+              most, np.ceil(2 / most), self.judged + self.fitted.count, margin + 1e-3))
+    return margin
 
   def _search(self, most: float, sparsities_at: Callable[[float], Dict[str, float]]
               ) -> Tuple[float, Dict[str, float]]:
     """Returns the highest total sparsity with an allowed loss, and the sparsities there."""
-    # One more of the judged examples might have changed: the best of several tries looks better
-    # than it is.
-    margin = 1 / self.judged if self.judge.classifies else 0.0
-    if margin > most:
-      raise errors.ExamplesError(
-          'max_loss=%g needs at least %d examples, half of which judge, but there are %d; give '
-          'more, or allow a loss of %.3f' % (most, np.ceil(2 / max(most, 1e-6)),
-                                       self.judged + self.fitted.count, margin + 1e-3))
+    margin = self._margin(most)
     low, high = 0.0, 1.0
-    found = {curve.constant: 0.0 for curve in self.curves}
+    found = dict.fromkeys(self._weights, 0.0)
     with progress.shown(_STEPS, unit='plan') as advance:
       for _ in range(_STEPS):
         # Searched in the logarithm of the density, as high sparsities are the interesting ones.
@@ -150,14 +187,18 @@ class Planner:
     return low, found
 
   def saving(self, resource: str, budget: float, name: str) -> Dict[str, float]:
-    """Returns the sparsities with which all weights need no more than a budget."""
-    total = sum(self._saved(curve, 1.0, 0, resource) for curve in self.curves)
-    allocation = self.allocation(resource)
-    if total - budget > allocation.most:
+    """Returns the sparsities with which all weights need no more than a budget.
+
+    Raises:
+      errors.SpecError: the budget cannot be reached.
+    """
+    total, most = self._total(resource), self._most(resource)
+    if total - budget > most:
       raise errors.SpecError(
           '%s=%g cannot be reached: the weights to prune need %.0f when dense, and %.0f at '
           'sparsities of up to %g; give at least that' % (
-              name, budget, total, np.ceil(total - allocation.most), _GRID[-1]))
+              name, budget, total, np.ceil(total - most), _GRID[-1]))
+    allocation = self.allocation(resource)
     allowed = budget
     while True:
       sparsities = _rounded(allocation.sparsities(total - allowed, self._between))
@@ -169,14 +210,16 @@ class Planner:
       allowed -= max(needed - budget, 1)
 
   def to_sparsity(self, target: float) -> Dict[str, float]:
-    """Returns the sparsities with a given fraction of zeros over all weights."""
-    size = sum(curve.size for curve in self.curves)
-    allocation = self.allocation('elements')
-    if target * size > allocation.most + 0.5:
+    """Returns the sparsities with a given fraction of zeros over all weights.
+
+    Raises:
+      errors.SpecError: the plan does not go up to this sparsity.
+    """
+    size, most = self._total('elements'), self._most('elements')
+    if target * size > most + 0.5:
       raise errors.SpecError(
-          'target_sparsity=%g cannot be reached: the plan goes up to %.4f' % (
-              target, allocation.most / size))
-    return allocation.sparsities(target * size, self._between)
+          'target_sparsity=%g cannot be reached: the plan goes up to %.4f' % (target, most / size))
+    return self.allocation('elements').sparsities(target * size, self._between)
 
 
 def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels: Any = None,
@@ -213,7 +256,7 @@ def plan(subject: Subject, spec: PruningSpec, examples: Any, goal: Goal, labels:
       sparsities = planner.saving('bytes', goal.max_bytes, 'max_bytes')
     else:
       assert goal.max_flops is not None
-      if not all(planner.flops.get(curve.constant) for curve in planner.curves):
+      if not all(map(planner.flops.get, subject.weights)):
         raise errors.SpecError('max_flops needs the FLOPs of all weights, but they are unknown for '
                                'some; plan by max_bytes or target_sparsity')
       sparsities = planner.saving('flops', goal.max_flops, 'max_flops')

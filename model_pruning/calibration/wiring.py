@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the layers of a graph of constants: the product, its kernel, and the bias that follows it.
 
-Only nodes of the graph itself are considered, since tensors inside of functions and loops cannot
-be fetched.
+Layers are nodes of the graph itself, since tensors inside of functions and loops cannot be fetched.
+Kernels inside of them are found, to be masked, but have no layer.
 """
 
 import collections
 import dataclasses
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from model_pruning.compat import tf
+from model_pruning.export.folding import bodies
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import NodeDef
 
@@ -24,6 +25,7 @@ _SAME = ('Identity', 'StopGradient', 'PreventGradient', 'Snapshot', 'CheckNumeri
 _RESHAPES = ('Reshape', 'ExpandDims', 'Squeeze')
 _ADDS = ('BiasAdd', 'BiasAddV1', 'Add', 'AddV2')
 _LOOPS = ('Enter', 'RefEnter')
+_BRANCHES = ('Switch', 'RefSwitch')
 _NORMALIZATIONS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
 _MEAN = 3  # The input of a fused normalization that is the moving mean.
 
@@ -73,6 +75,7 @@ class Wiring:
   """
 
   def __init__(self, graph_def: GraphDef) -> None:
+    self._graph_def = graph_def
     self.nodes: Dict[str, NodeDef] = {node.name: node for node in graph_def.node}
     self._users: Dict[str, List[Tuple[str, int]]] = collections.defaultdict(list)
     for node in graph_def.node:
@@ -98,14 +101,21 @@ class Wiring:
     return sorted(found, key=lambda layer: order.get(layer.op or layer.weight, len(order)))
 
   def kernels(self) -> List[str]:
-    """Returns the names of the constants that are kernels of products, in the graph's order."""
-    return [name for name in self.nodes
-            if len(self.shape_of(name) or ()) >= 2 and self._layer(name).op]
+    """Returns the names of the constants that are kernels of products, in the graph's order.
+
+    Products may be in loops, branches and functions, too.
+    """
+    shapes = {name: self.shape_of(name) or () for name in self.nodes}
+    matrices = [name for name, shape in shapes.items() if len(shape) >= 2 and all(shape)]
+    used = _kernels_in(bodies.read(self._graph_def), {name: name for name in matrices})
+    return [name for name in matrices if name in used]
 
   def _layer(self, weight: str) -> Layer:
     shape = self.shape_of(weight)
     if shape is None:
       return Layer(weight, (), reason='it is not one constant in the graph')
+    if not all(shape):
+      return Layer(weight, shape, reason='it has no elements')
     uses = list(self._uses(weight, reshapes=True))
     products = [(name, index) for name, index in uses
                 if index in KERNELS.get(self.nodes[name].op, ())]
@@ -198,3 +208,35 @@ class Wiring:
           done[name] = True
           order.append(name)
     return order
+
+
+def _kernels_in(body: bodies.Body, constants: Mapping[str, str]) -> Set[str]:
+  """Returns the constants that are kernels of products of a body, or of those that it calls.
+
+  Args:
+    body: a graph, or a function for one of its calls.
+    constants: the names of constants by the nodes and arguments of the body that hold them.
+  """
+  users: Dict[str, List[Tuple[NodeDef, int]]] = collections.defaultdict(list)
+  for node in body.nodes.values():
+    for index, ref in enumerate(bodies.data_inputs(node)):
+      users[bodies.producer(ref)].append((node, index))
+  found: Set[str] = set()
+  passed: Dict[str, Dict[int, str]] = collections.defaultdict(dict)
+  pending = list(constants.items())
+  while pending:
+    name, constant = pending.pop()
+    for node, index in users[name]:
+      if index == 0 and node.op in _SAME + _RESHAPES + _LOOPS + _BRANCHES:
+        pending.append((node.name, constant))
+      elif index in KERNELS.get(node.op, ()):
+        found.add(constant)
+      else:
+        passed[node.name][index] = constant
+  for call in body.calls:
+    given = passed[call.node.name]
+    fixed = [index for index in call.constant_arguments() if index + call.first in given]
+    for callee in call.bodies if fixed else ():
+      found |= _kernels_in(callee, {callee.arguments[index]: given[index + call.first]
+                                    for index in fixed})
+  return found

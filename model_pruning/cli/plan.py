@@ -11,8 +11,6 @@ from model_pruning.cli import prune
 from model_pruning.cli import shared
 from model_pruning.cli import subjects
 from model_pruning.cli.shared import Subparsers
-from model_pruning.hparams.spec import PruningSpec
-from model_pruning.util import files
 
 _GOALS = ('max_loss', 'target_sparsity', 'max_bytes', 'max_flops')
 
@@ -49,11 +47,7 @@ def run(args: argparse.Namespace) -> None:
   if args.prune != bool(args.output):
     raise errors.WriteError('--prune and --output=PATH belong together: the plan alone is printed, '
                             'and only a pruned model is written')
-  spec = PruningSpec.create(args.hparams)
-  if args.output:
-    files.check_output(args.output, [args.model, args.examples, args.labels])
-  kind = subjects.check(args)
-  shared.load_tensorflow()
+  kind, spec = subjects.begin(args)
   from model_pruning.calibration import planning
   from model_pruning.graph import trained
   goal = planning.Goal(**{name: getattr(args, name) for name in _GOALS})

@@ -12,7 +12,6 @@ from model_pruning.cli.shared import Subparsers
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import kinds
-from model_pruning.util import files
 from model_pruning.util import tables
 
 _WITHOUT = ('Kept weights have their old values. With --examples=FILE, a few hundred inputs '
@@ -57,10 +56,7 @@ def run(args: argparse.Namespace) -> None:
 
 def pruned(args: argparse.Namespace) -> List[Any]:
   """Writes a pruned model; returns a FittedWeight for each weight."""
-  spec = PruningSpec.create(args.hparams)
-  files.check_output(args.output, [args.model, args.meta_graph, args.examples])
-  kind = subjects.check(args)
-  shared.load_tensorflow()
+  kind, spec = subjects.begin(args)
   return _PRUNED[kind](args, spec)
 
 

@@ -8,8 +8,6 @@ from typing import List
 from model_pruning.cli import shared
 from model_pruning.cli import subjects
 from model_pruning.cli.shared import Subparsers
-from model_pruning.hparams.spec import PruningSpec
-from model_pruning.util import files
 from model_pruning.util import tables
 
 
@@ -30,11 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Prints the sensitivities, and draws them."""
-  spec = PruningSpec.create(args.hparams)
-  if args.output:
-    files.check_output(args.output, [args.model, args.examples, args.labels])
-  kind = subjects.check(args)
-  shared.load_tensorflow()
+  kind, spec = subjects.begin(args)
   from model_pruning.calibration import sensitivity
   from model_pruning.graph import trained
   subject, examples, labels = subjects.load(args, kind, spec)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Trained models of every kind, as `sensitivity` and `plan` take them."""
+"""Trained models of every kind, as `prune`, `sensitivity` and `plan` take them."""
 
 import argparse
 from typing import Any, List, Tuple
@@ -12,10 +12,11 @@ from model_pruning.names import KERNELS
 from model_pruning.reading import inputs
 from model_pruning.reading import kinds
 from model_pruning.reading import places
+from model_pruning.util import files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-  """Adds the arguments of both commands."""
+  """Adds the arguments of `sensitivity` and `plan`."""
   shared.add_graph(parser)
   parser.add_argument('--examples', metavar='FILE', required=True,
                       help='inputs: a .npy with an example per row, or a .npz with one array per '
@@ -41,7 +42,22 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
 
 
-def check(args: argparse.Namespace) -> str:
+def begin(args: argparse.Namespace) -> Tuple[str, PruningSpec]:
+  """Returns the kind of the model and the hyperparameters; loads TensorFlow once all is checked.
+
+  Raises:
+    errors.PruningError: an argument is missing or wrong, or --output would overwrite an input.
+  """
+  spec = PruningSpec.create(args.hparams)
+  if args.output:
+    files.check_output(args.output, [args.model, args.meta_graph, args.examples,
+                                     getattr(args, 'labels', None)])
+  kind = _kind(args)
+  shared.load_tensorflow()
+  return kind, spec
+
+
+def _kind(args: argparse.Namespace) -> str:
   """Returns the kind of the model after checking the arguments; needs no TensorFlow.
 
   Raises:
@@ -95,11 +111,13 @@ def _graph(args: argparse.Namespace, kind: str) -> Tuple[Any, Any, List[str]]:
   """Returns a graph of constants, {name of an input: placeholder}, and the outputs."""
   from model_pruning.export import freeze
   from model_pruning.export import saved_model
+  from model_pruning.export import unmasked
   from model_pruning.reading import sources
   if kind == kinds.GRAPH:
     return sources.graph_def(args.model), {}, args.output_node_names
   if kind == kinds.CHECKPOINT:
+    unmasked.checkpoint(args.model)  # Its graph may be one without masks.
     return (freeze.graph_def_from_checkpoint(args.model, args.output_node_names, args.meta_graph),
             {}, args.output_node_names)
-  graph_def, signatures, _, _ = saved_model.read_stripped(kinds.saved_model_folder(args.model))
+  graph_def, signatures, _ = unmasked.saved_model(kinds.saved_model_folder(args.model))
   return (graph_def, *saved_model.ends_of(saved_model.default_signature(signatures)))

@@ -88,13 +88,12 @@ def select_each(groups: Sequence[Together], spec: PruningSpec, dtype: DType = tf
                 ) -> List[Chosen]:
   """Chooses the units to keep of all weights.
 
+  Weights without elements have masks without elements, and alone thresholds of 0.
+
   Args:
     groups: the weights; the scores of small weights with one shard are on one device.
     spec: the hyperparameters.
     dtype: see batches.select_each.
-
-  Raises:
-    errors.WeightError: all weights that are pruned together are empty.
   """
   requests = [_requests(group, spec) for group in groups]
   selected = iter(batches.select_each([request for some in requests for request in some], spec,
@@ -104,24 +103,30 @@ def select_each(groups: Sequence[Together], spec: PruningSpec, dtype: DType = tf
 
 
 def _requests(group: Together, spec: PruningSpec) -> List[Request]:
-  """Returns one request for all weights of a group, or one for each that is not empty."""
-  parts, sparsity, previous_thresholds = group
-  split = _split([part for part in parts if part.units], sparsity, spec)
+  """Returns one request for all weights with elements, or one for each of them."""
+  filled = [(part, previous) for part, previous in zip(group.parts, group.previous_thresholds)
+            if part.units]
+  parts = [part for part, _ in filled]
+  split = _split(parts, group.sparsity, spec) if filled else []
   if split is None:
-    return [Request(parts[0].layout, parts[0].pattern, [part.pooled for part in parts], sparsity,
-                    previous_thresholds[0])]
-  remaining = iter(split)
-  return [Request(part.layout, part.pattern, [part.pooled], next(remaining), previous)
-          for part, previous in zip(parts, previous_thresholds) if part.units]
+    first, previous = filled[0]
+    return [Request(first.layout, first.pattern, [part.pooled for part in parts], group.sparsity,
+                    previous)]
+  return [Request(part.layout, part.pattern, [part.pooled], sparsity, previous)
+          for (part, previous), sparsity in zip(filled, split)]
 
 
 def _chosen(parts: Sequence[Part], selections: Sequence[Selection]) -> Chosen:
   """Returns the choice for each weight, from the selections of its group's requests."""
-  if len(selections) == 1 and len(selections[0].masks) == len(parts):
-    return Chosen([selections[0].threshold] * len(parts), selections[0].masks)
-  remaining = iter(selections)
-  each = [next(remaining) if part.units else _nothing(part) for part in parts]
-  return Chosen([one.threshold for one in each], [one.masks[0] for one in each])
+  masks = iter([mask for one in selections for mask in one.masks])
+  if len(selections) == 1:
+    thresholds = [selections[0].threshold] * len(parts)
+  else:
+    remaining = iter(selections)
+    thresholds = [next(remaining).threshold if part.units else tf.constant(0.0) for part in parts]
+  return Chosen(thresholds, [
+      next(masks) if part.units else [tf.zeros(shard.shape, tf.bool) for shard in part.pooled]
+      for part in parts])
 
 
 def _split(parts: Sequence[Part], sparsity: Tensor, spec: PruningSpec) -> Optional[List[Tensor]]:
@@ -131,11 +136,6 @@ def _split(parts: Sequence[Part], sparsity: Tensor, spec: PruningSpec) -> Option
   keep = selection.keep_count(sum(part.units for part in parts), sparsity,
                               in_place if spec.use_tpu else outlined)
   return distribution_for(spec).split(parts, keep)
-
-
-def _nothing(part: Part) -> Selection:
-  """Returns the selection for a weight without elements."""
-  return Selection(tf.constant(0.0), [[tf.zeros(shard.shape, tf.bool) for shard in part.pooled]])
 
 
 def by_weight(together: PrunedTogether, target: float, spec: Optional[PruningSpec]

@@ -30,5 +30,7 @@ def pattern_for(shape: Sequence[int], dims: BlockDims, spec: PruningSpec) -> Pat
   if any(dim == 0 or dim < -1 for dim in dims):
     raise errors.BlockError('Block dimensions %s: each must be positive, or -1 for the whole '
                             'dimension' % (tuple(dims),))
-  found = (kind.create(shape, dims, spec) for kind in PATTERNS)
+  # A weight without elements has no blocks or runs, and needs none.
+  kinds = PATTERNS if all(shape) else PATTERNS[-1:]
+  found = (kind.create(shape, dims, spec) for kind in kinds)
   return next(pattern for pattern in found if pattern is not None)

@@ -41,10 +41,13 @@ class PrunedTogether:
 
   def fewest_zeros(self, sparsity: float) -> int:
     """Returns the smallest number of elements that masks of a given sparsity may hide."""
-    record, pattern = self.members[0]
+    filled = [member for member in self.members if member.pattern.units(member.record.layout)]
+    if not filled:
+      return 0
+    record, pattern = filled[0]
     if self.kept is not None and isinstance(pattern, OneThreshold):
       return fewest_elements(pattern.unit_sizes(record.layout), self.units - self.kept)
-    return pattern.fewest_zeros(self.members, sparsity)
+    return pattern.fewest_zeros(filled, sparsity)
 
 
 def plan(records: Sequence[Record], spec: PruningSpec,
@@ -86,7 +89,8 @@ def _warn_of_unequal_units(members: Sequence[Member]) -> None:
   element of another weight, the fraction of zero elements is not the target.
   """
   sizes = {record.name: int(np.prod(record.layout.shape, dtype=np.int64)) /
-                        max(pattern.units(record.layout), 1) for record, pattern in members}
+                        pattern.units(record.layout) for record, pattern in members
+           if pattern.units(record.layout)}
   small, large = (choose(sizes, key=lambda name: sizes[name], default='')
                   for choose in (min, max))
   if not small or sizes[large] < 2 * sizes[small] or tuple(sizes) in _warned:

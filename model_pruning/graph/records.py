@@ -346,5 +346,5 @@ def of_group(collection: str, group_name: Optional[str]) -> str:
 
 def get_weight_sparsity() -> List[Tensor]:
   """Returns, per mask of the default graph, its fraction of zeros as a float32 scalar tensor."""
-  return [tf.cast(record.size() - record.kept(), tf.float32) / record.size()
+  return [tf.cast(record.size() - record.kept(), tf.float32) / max(record.size(), 1)
           for record in masked_weights()]

@@ -35,7 +35,7 @@ def scalar_summaries(records: Sequence[registry.MaskedWeight], sparsity: Tensor,
     parts.append(tf.summary.scalar('last_gradient_update_step', last_gradient_update_step))
   for record in records:
     kept = tf.cast(record.kept(), tf.float64)
-    achieved = tf.cast(1 - kept / record.size(), tf.float32)
+    achieved = tf.cast(1 - kept / record.size() if record.size() else 0 * kept, tf.float32)
     parts.append(tf.summary.scalar(variables.op_name(record.mask) + '/sparsity', achieved))
     parts.append(tf.summary.scalar(variables.op_name(record.threshold) + '/threshold',
                                    tf.cast(record.threshold, tf.float32)))

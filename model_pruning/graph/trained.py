@@ -22,6 +22,7 @@ from model_pruning.calibration.wiring import Wiring
 from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.saliency import keeps_history
+from model_pruning.export import unmasked
 from model_pruning.graph import registry
 from model_pruning.graph.pruning import Pruning
 from model_pruning.graph.scope import masked_scope
@@ -73,7 +74,8 @@ def prune_graph(graph_def: GraphDef, hparams: Union[HParams, PruningSpec, str],
     exclude: a regular expression for names to leave dense, matched from their start.
 
   Raises:
-    errors.ModelFileError: no weight matches, or TensorFlow cannot use the graph.
+    errors.ModelFileError: no weight matches, the graph has masks already, or TensorFlow cannot use
+      it.
     errors.ExamplesError: the examples do not fit the model, or are too few.
     errors.OutputNodeError: an input or output is not in the graph.
     errors.SpecError: hparams use threshold_decay, which needs many updates, or gradient
@@ -107,6 +109,7 @@ def refit(subject: Subject, masks: Masks, spec: PruningSpec, examples: Any) -> R
 def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str],
                include: Optional[str] = None, exclude: Optional[str] = None) -> Subject:
   """Returns a graph of constants, and the weights to prune in it; see prune_graph."""
+  unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
   constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)

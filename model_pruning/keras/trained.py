@@ -10,9 +10,8 @@ from absl import logging
 import numpy as np
 
 from model_pruning import errors
-from model_pruning.calibration.examples import ENOUGH
 from model_pruning.calibration.examples import Examples
-from model_pruning.calibration.examples import FEWEST
+from model_pruning.calibration.examples import first_batch
 from model_pruning.calibration.examples import repeatable
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.reconstruct import reconstruct
@@ -94,7 +93,7 @@ def prune_trained_with_rows(
   found: Dict[str, Fit] = {}
   with _undone_on_error(model, pruned):
     with quietly():
-      frozen = None if x is None else exporting.freeze_like(pruned, _first(x))
+      frozen = None if x is None else exporting.freeze_like(pruned, first_batch(x))
     _mask(pruned, spec)
     if frozen is not None:
       found = _refit(pruned, frozen, spec, x)
@@ -147,21 +146,6 @@ def at_once(spec: PruningSpec) -> PruningSpec:
       sparsity_function_begin_step=0, sparsity_function_end_step=spec.pruning_frequency)
 
 
-def _first(x: Any) -> Any:
-  """Returns one batch of inputs, for a model that does not declare them."""
-  if isinstance(x, dict) or hasattr(x, 'shape') or isinstance(x, (list, tuple)):
-    return x
-  try:
-    batch = next(iter(x() if callable(x) and not hasattr(x, '__iter__') else x), None)
-  except TypeError as error:
-    raise errors.ExamplesError('The examples are %s; expected an array, a list or dict of arrays, '
-                               'or batches of these' % type(x).__name__) from error
-  if batch is None:
-    raise errors.ExamplesError('There are no examples; give at least %d, better %d, which look '
-                               'like the inputs that the model will see' % (FEWEST, ENOUGH))
-  return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
-
-
 def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,
            x: Any) -> Dict[str, Fit]:
   """Gives a model with masks the values that fit the examples; returns the fits by weight."""
@@ -194,7 +178,7 @@ def subject_of(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any,
     if not pruned_layers(pruned):
       raise errors.LayerError('Model %s has no weights to prune' % model.name)
     with quietly():
-      return _subject(pruned, exporting.freeze_like(pruned, _first(x)))[0]
+      return _subject(pruned, exporting.freeze_like(pruned, first_batch(x)))[0]
   finally:
     if pruned is model:
       _take_off(model)
@@ -204,11 +188,12 @@ def _subject(model: Model, frozen: exporting.FrozenModel
              ) -> Tuple[Subject, Dict[str, PrunedWeight]]:
   """Returns a pruned model as a Subject, and its weights by the names of their constants."""
   constants = {id(variable): name for name, variable in frozen.variables.items()}
-  # Without weights that N of M leaves dense.
+  # Without weights that N of M leaves dense, and those without elements.
   planned = {member.identity: member for _, together in plans_of(pruned_layers(model))
              for member, _ in together.members}
   records = {constants[id(record.weight)]: record for record in _records(model)
-             if id(record.weight) in constants and record.identity in planned}
+             if id(record.weight) in constants and record.identity in planned and
+             all(record.weight.shape)}
   weights = {constant: planned[record.identity] for constant, record in records.items()}
   return Subject(frozen.graph_def, frozen.inputs, frozen.outputs, weights,
                  frozen.variables), records

@@ -49,7 +49,8 @@ def as_matrix(array: np.ndarray) -> np.ndarray:
   """Returns an array as [inputs, outputs]: squeezed, or with all axes but the last flattened."""
   if is_matrix(array.shape):
     return np.squeeze(array)
-  return array.reshape(-1, array.shape[-1] if array.ndim else 1)
+  width = array.shape[-1] if array.ndim else 1
+  return array.reshape(array.size // max(width, 1), width)
 
 
 def cell_of(shape: Sequence[int], most: int) -> BlockDims:
@@ -89,6 +90,8 @@ def blocks_of(kept: np.ndarray, block: BlockDims) -> Blocks:
   """
   height, width = (size if dim == -1 else min(dim, size) for dim, size in zip(block, kept.shape))
   rows, columns = kept.shape
+  if not kept.size:
+    return Blocks(max(height, 1), max(width, 1), 0, 0, 0)
   alive = np.logical_or.reduceat(
       np.logical_or.reduceat(kept, np.arange(0, rows, height), 0),
       np.arange(0, columns, width), 1)

@@ -79,7 +79,7 @@ def _row(name: str, kept: np.ndarray, values: np.ndarray,
   """
   shape, is_matrix = kept.shape, measure.is_matrix(kept.shape)
   kept = measure.as_matrix(kept)
-  repeated = tensors.is_repeated(kept) and tensors.is_repeated(values)
+  repeated = kept.size and tensors.is_repeated(kept) and tensors.is_repeated(values)
   if repeated:  # Broadcast from one value: it takes no memory, so allocate none here.
     alive = bool(kept[0, 0])
     blocks = measure.uniform_blocks(kept.shape, block if block and is_matrix else (1, 1), alive)

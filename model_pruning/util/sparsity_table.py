@@ -36,8 +36,8 @@ class WeightSparsity:
 
   @property
   def achieved(self) -> float:
-    """Fraction of the elements that the mask hides."""
-    return self.zeros / self.size
+    """Fraction of the elements that the mask hides; 0 without elements."""
+    return self.zeros / max(self.size, 1)
 
 
 def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from model_pruning import errors
 from model_pruning.calibration.examples import Examples
+from model_pruning.calibration.examples import first_batch
 from model_pruning.calibration.examples import Input
 from model_pruning.compat import tf
 
@@ -132,3 +133,43 @@ def test_two_inputs_need_two_arrays_of_one_length():
 def test_a_model_without_inputs_says_so():
   with pytest.raises(errors.ExamplesError, match='no inputs'):
     Examples(IMAGES, [])
+
+
+@pytest.mark.parametrize('form', ['array', 'dict', 'batches with labels', 'batches of dicts',
+                                  'function'])
+def test_the_first_batch_is_as_it_was_given(form, tmp_path):
+  np.save(str(tmp_path / 'images.npy'), IMAGES)
+  first = {'array': IMAGES, 'dict': ONE['dict'], 'batches with labels': IMAGES[:16],
+           'batches of dicts': {'images': IMAGES[:39]}, 'function': IMAGES[:25]}[form]
+  given = iter(ONE[form]) if form.startswith('batches') else ONE[form]
+  found = first_batch(given)
+  assert type(found) is type(first)
+  np.testing.assert_equal(found, first)
+  np.testing.assert_equal(first_batch(str(tmp_path / 'images.npy')), IMAGES)
+
+
+@pytest.mark.parametrize('form, message', [(5, 'are int; expected an array'),
+                                           (lambda: 5, 'are int; expected an array'),
+                                           (iter([]), 'There are 0 examples, too few')])
+def test_no_first_batch(form, message):
+  with pytest.raises(errors.ExamplesError, match=message):
+    first_batch(form)
+
+
+@pytest.mark.parametrize('given, message', [
+    (np.zeros([40, 2, 3]), 'All 40 examples are the same, and zero, so that they say nothing'),
+    (np.repeat(IMAGES[5:6], 40, axis=0), 'All 40 examples are the same, so that'),
+    ([IMAGES[:1]] * 9, 'All 9 examples are the same, so that'),
+    (IMAGES, ''), (np.concatenate([np.zeros([39, 2, 3]), IMAGES[1:2]]), ''),
+    ([IMAGES[:1]] * 9 + [IMAGES[1:2]], '')])
+def test_examples_that_are_all_the_same_are_warned_of(given, message, caplog):
+  Examples(given, inputs_of())
+  assert len(caplog.records) == bool(message) and message in caplog.text
+
+
+def test_one_input_may_be_the_same_for_all_examples(caplog):
+  given = {'images': IMAGES, 'ids': np.zeros_like(IDS)}
+  Examples(given, inputs_of(ids=True))
+  assert not caplog.records
+  Examples({'images': np.zeros_like(IMAGES), 'ids': np.zeros_like(IDS)}, inputs_of(ids=True))
+  assert 'All 40 examples are the same' in caplog.text

@@ -9,8 +9,10 @@ import pytest
 
 from model_pruning import errors
 from model_pruning import one_shot
+from model_pruning.calibration import planning
 from model_pruning.calibration.allocation import Allocation
 from model_pruning.calibration.allocation import Choice
+from model_pruning.compat import tf
 from model_pruning.hparams.spec import PruningSpec
 from tests.calibration import models
 
@@ -146,3 +148,35 @@ def test_a_plan_of_n_of_m_has_the_sparsities_that_it_can_have(dense, target):
 def test_too_few_examples_for_a_small_loss_are_refused(dense):
   with pytest.raises(errors.ExamplesError, match='max_loss=0.01 needs at least 200 examples'):
     one_shot.plan_graph(dense, models.inputs(), max_loss=0.01, **OUTPUTS)
+
+
+@pytest.mark.parametrize('goal,error,message', [
+    ({'max_loss': 0.01}, errors.ExamplesError, 'needs at least 200 examples'),
+    ({'max_loss': 0}, errors.ExamplesError, 'max_loss=0 cannot be judged by 32 examples'),
+    ({'target_sparsity': 0.9999}, errors.SpecError, r'the plan goes up to 0\.99'),
+    ({'max_flops': 1}, errors.SpecError, 'max_flops=1 cannot be reached')])
+def test_an_impossible_goal_is_refused_before_anything_is_measured(
+    dense, monkeypatch, goal, error, message):
+  def measured(*unused, **unused_too):
+    raise AssertionError('the weights are pruned one by one')
+
+  monkeypatch.setattr(planning, 'curves_of', measured)
+  with pytest.raises(error, match=message):
+    one_shot.plan_graph(dense, models.inputs(), **goal, **OUTPUTS)
+
+
+def test_kernels_inside_of_loops_are_planned_and_masked():
+  def recurrent(images, weight):
+    kernel = weight('cell/kernel', 12, 12)
+    x = tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, tf.tanh(tf.matmul(y, kernel))),
+                      (tf.constant(0), images))[1]
+    return tf.matmul(x, weight('fc/kernel', 12, 5))
+
+  dense, x = models.graph_of(recurrent, (None, 12)), models.inputs((64, 12)) / 2
+  plan = one_shot.plan_graph(dense, x, target_sparsity=0.5, **OUTPUTS)
+  assert {weight.name for weight in plan.weights} == {'cell/kernel', 'fc/kernel'}
+  pruned = one_shot.prune_graph(dense, plan.hparams, x, **OUTPUTS)
+  reasons = {row.name: row.reason for row in pruned.rows}
+  assert reasons['cell/kernel'] and not reasons['fc/kernel']
+  for row in pruned.rows:
+    assert np.count_nonzero(models.value(pruned.graph_def, row.name) == 0) == row.zeros > 0

@@ -53,6 +53,34 @@ def test_a_weight_inside_of_a_loop_says_so():
   assert 'loop' in layer.reason or 'used 2 times' in layer.reason or 'no kernel' in layer.reason
 
 
+def _looped(x, kernel):
+  return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(y, kernel)),
+                       (tf.constant(0), x))[1]
+
+
+def _chosen(x, kernel):
+  return tf.cond(tf.reduce_sum(x) > 0, lambda: tf.matmul(x, kernel), lambda: x)
+
+
+@pytest.mark.parametrize('build', [
+    _looped, _chosen, lambda x, kernel: _looped(x, tf.identity(kernel)),
+    lambda x, kernel: _chosen(_looped(x, kernel), kernel),
+    lambda x, kernel: tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, _looped(y, kernel)),
+                                    (tf.constant(0), x))[1]])
+def test_kernels_inside_of_loops_and_branches_are_found_and_have_no_layer(build):
+  def with_others(x, weight):
+    table = tf.gather(weight('table', 4, 4), [0, 1])  # No kernel.
+    state = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.matmul(y, y)),
+                          (tf.constant(0), weight('state', 4, 4)))[1]  # Changes in the loop.
+    return build(tf.matmul(x, weight('fc/kernel', 4, 4)), weight('inner/kernel', 4, 4)) + (
+        tf.reduce_sum(table) + tf.reduce_sum(state))
+
+  wiring = Wiring(models.graph_of(with_others, (None, 4)))
+  assert sorted(wiring.kernels()) == ['fc/kernel', 'inner/kernel']
+  layers = {layer.weight: layer for layer in wiring.layers(wiring.kernels())}
+  assert layers['inner/kernel'].reason and not layers['fc/kernel'].reason
+
+
 def test_a_bias_that_others_use_too_stays_as_it_is():
   def build(x, weight):
     bias = weight('bias', 4)
