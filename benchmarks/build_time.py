@@ -14,7 +14,6 @@ import gc
 import os
 import sys
 import time
-import warnings
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -53,19 +52,6 @@ def _shape(index, distinct):
   if distinct:
     return [16 + index // 40, 16 + index % 40]
   return [16 + 4 * (index % 7), 32]
-
-
-def _contrib():
-  """Returns tf.contrib.model_pruning, or None where TensorFlow has none."""
-  try:
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore')
-      from tensorflow.contrib import model_pruning as contrib
-  except ImportError:
-    return None
-  # What is printed of deprecations is neither's to pay for.
-  tf.logging.set_verbosity(tf.logging.ERROR)
-  return contrib
 
 
 def _build(library, spec, grouped, shapes):
@@ -129,7 +115,7 @@ def _columns(row):
 
 def main(argv):
   del argv
-  contrib = _contrib()
+  contrib = measure.contrib()
   if contrib is None:
     print('TensorFlow %s has no tf.contrib, which this compares with: that needs TensorFlow '
           '1.15. Only model_pruning is measured.\n' % tf.__version__)

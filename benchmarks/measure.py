@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import warnings
 
 from model_pruning.compat import tf
 
@@ -44,3 +45,16 @@ def write(path, **tables):
     json.dump(dict(tensorflow=tf.__version__, python=sys.version.split()[0], **tables), handle,
               indent=2)
   print('Written to %s' % path)
+
+
+def contrib():
+  """Returns tf.contrib.model_pruning, or None where TensorFlow has none."""
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      from tensorflow.contrib import model_pruning as library
+  except ImportError:
+    return None
+  # What is printed of deprecations is neither's to pay for.
+  tf.logging.set_verbosity(tf.logging.ERROR)
+  return library

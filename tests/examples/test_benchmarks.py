@@ -4,7 +4,8 @@
 # bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
 # bazel: deps = //benchmarks:mask_update
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
-# bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:traffic
+# bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
+# bazel: deps = //benchmarks:traffic
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -34,6 +35,7 @@ BENCHMARKS = {
                  '--sort_rounds=1'],
     'scaling': ['--sizes=1e3,1e4', '--rounds=1', '--parts=2,3', '--memory=one',
                 '--memory_scale=1e-4'],
+    'small_weights': ['--numbers=1,3', '--sizes=64,4096', '--rounds=3', '--seconds=0'],
     'traffic': ['--sizes=1000,2000'],
 }
 
