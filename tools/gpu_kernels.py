@@ -46,7 +46,7 @@ def main(_) -> None:
     sys.exit('TensorFlow %s was built without CUDA, so it has no table of kernels for GPUs; '
              'run tools/with_env.sh tf2.21-cuda -m tools.gpu_kernels' % tf.__version__)
   rows, reasons = [], collections.Counter()
-  with placement.assume_gpu():
+  with placement.assumed_gpu():
     for api, spec, shape, build in gpu_specs.all_runs(FLAGS.apis, FLAGS.specs, FLAGS.shapes):
       found = faults_of(build)
       rows.append((api, spec, shape, 'stays' if not found else '%d faults' % len(set(found))))

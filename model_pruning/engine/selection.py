@@ -22,6 +22,9 @@ from model_pruning.engine.counting import kth_by_histograms
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.estimate import estimate
+from model_pruning.engine.keys import bits
+from model_pruning.engine.keys import largest as largest_of
+from model_pruning.engine.keys import reach
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
@@ -118,10 +121,9 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
   units = unit_count(weights)
   if not units:
     raise errors.WeightError('There are no weights to select from: all shards are empty')
-  keys = [[in_place(as_keys, shard) for shard in shards] for shards in weights]
-  every = [shard for shards in keys for shard in shards if size_of(shard)]
+  every = [shard for shards in weights for shard in shards if size_of(shard)]
   if method == 'exact' and not threshold_decay:
-    return _select_exactly(keys, every, sparsity, use_tpu)
+    return _select_exactly(weights, every, sparsity, use_tpu)
   # For a TPU, XLA compiles only the graph itself, not calls to separate functions.
   apply = in_place if use_tpu else outlined
   if method == 'histogram':
@@ -132,23 +134,23 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
     smoothed = smoothed * (1 - threshold_decay) + threshold_decay * tf.cast(
         previous_threshold, tf.float32)
   # A threshold remembered from larger weights may exceed all scores.
-  largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
+  largest = tf.reduce_max(tf.stack([apply(largest_of, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
   lowest_kept = tf.minimum(lowest_kept, largest)
-  return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
-                              for shards in keys])
+  return Selection(smoothed, [[in_place(reach, shard, lowest_kept) for shard in shards]
+                              for shards in weights])
 
 
-def _select_exactly(keys: List[List[Tensor]], every: Sequence[Tensor], sparsity: Tensor,
+def _select_exactly(keys: Sequence[Shards], every: Sequence[Tensor], sparsity: Tensor,
                     use_tpu: bool) -> Selection:
   """Keeps exactly keep_count units.
 
   Args:
-    keys: per weight and shard, the scores as int32.
+    keys: per weight and shard, the scores.
     every: all shards that are not empty.
     sparsity, use_tpu: see select.
   """
-  if not use_tpu and len(every) == 1 and not chunks_of(every[0]):
+  if not use_tpu and len(every) == 1 and not chunks_of(every[0]) and size_of(every[0]) < 1 << 31:
     threshold, mask = _select_of_one(every[0], sparsity)
     return Selection(threshold, [[mask if size_of(shard) else tf.zeros(shard.shape, tf.bool)
                                   for shard in shards] for shards in keys])
@@ -165,8 +167,8 @@ def _kth(every: Sequence[Tensor], sparsity: Tensor, use_tpu: bool) -> Tuple[Tens
 
 
 def as_keys(scores: Tensor) -> Tensor:
-  """Returns the keys of scores, int32 of the same shape; see counting.py."""
-  return tf.bitcast(scores, tf.int32)
+  """Returns the keys of scores, int32 of the same shape; see keys.py."""
+  return bits(scores)
 
 
 def _select_of_one(keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
@@ -186,7 +188,3 @@ def _find_in_one(digits: Sequence[int], keys: Tensor, sparsity: Tensor) -> Tuple
   keep = _rounded(tf.size(keys), sparsity)
   key, (ties,), kept_ties = kth_by_histograms([keys], keep, digits)
   return tf.bitcast(key, tf.float32), keep_first(keys, key, ties, kept_ties)
-
-
-def _largest(keys: Tensor) -> Tensor:
-  return tf.reduce_max(keys)
