@@ -18,6 +18,7 @@ from model_pruning.engine.keys import bits as bits_of
 from model_pruning.engine.keys import equal
 from model_pruning.engine.keys import exceed
 from model_pruning.engine.keys import reach
+from model_pruning.engine.keys import summed_dtype
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import on_gpu
@@ -88,6 +89,8 @@ def kth_by_histograms(shards: Shards, keep: Tensor,
   """Returns the keep-th largest key, its count in each chunk per shard, and how many to keep."""
   shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   prefix, bits_left = tf.constant(0), _KEY_BITS
+  if on_gpu(shards[0]):
+    keep = tf.cast(keep, tf.int64)  # And so all counts; see keys.py.
   for bits in digits:
     first, bits_left = bits_left == _KEY_BITS, bits_left - bits
     digit = functools.partial(_high_digit if first else _digit, bits_left)
@@ -162,11 +165,11 @@ def count_digits(digit: Callable[..., Tensor], bins: int, keys: Tensor, *argumen
   """Counts digit(keys, *arguments) of one shard; ignores digits of `bins` or more.
 
   Returns:
-    int32 [chunks + 1, bins], the counts of each chunk and of the remainder.
+    [chunks + 1, bins] of summed_dtype(keys), the counts of each chunk and of the remainder.
   """
   def count(part: Tensor) -> Tensor:
-    return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
-                               weights=tf.constant([], tf.int32))
+    return tf.cast(tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
+                                       weights=tf.constant([], tf.int32)), summed_dtype(keys))
 
   flat, chunks = tf.reshape(keys, [-1]), chunks_of(keys)
   if not chunks:

@@ -37,6 +37,7 @@ from model_pruning.engine.keys import is_finite
 from model_pruning.engine.keys import largest as largest_of
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.ties import first_come
 from model_pruning.hparams.spec import PruningSpec
@@ -76,13 +77,13 @@ class Lamp:
     scores = [lamp_scores([shard for shard in part.pooled if size_of(shard)]) for part in parts]
     every = [shard for shards in scores for shard in shards]
     key, ties, kept_ties = kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
-    dtype, remaining = keep.dtype, iter(ties)
-    above, equal = [], []
+    dtype, remaining = kept_ties.dtype, iter(ties)
+    above, tied = [], []
     for shards in scores:
       above.append(total_of([on_any_size(_count_above, shard, key) for shard in shards], dtype))
-      equal.append(total_of([in_place(over_chunks, next(remaining)) for _ in shards], dtype))
+      tied.append(total_of([in_place(over_chunks, next(remaining)) for _ in shards], dtype))
     counts = [tf.cast(larger + kept, tf.int64)
-              for larger, kept in zip(above, first_come(equal, kept_ties))]
+              for larger, kept in zip(above, first_come(tied, kept_ties))]
     units = tuple(part.units for part in parts)
     sparsities = outlined(functools.partial(_sparsities_of, units), tf.stack(counts),
                           tf.cast(keep, tf.int64))
@@ -100,7 +101,7 @@ def lamp_scores(shards: Shards) -> List[Tensor]:
     shards: the scores of its units, non-negative float32; none is empty. Infinity and NaN rank
       highest and add nothing to the sums.
   """
-  dtype = count_dtype(sum(map(size_of, shards)))
+  dtype = tf.int64 if on_gpu(shards[0]) else count_dtype(sum(map(size_of, shards)))
   keys = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
   largest = tf.reduce_max(tf.stack([on_any_size(_largest_finite, shard) for shard in keys]))
@@ -132,8 +133,9 @@ def _count_equal(keys: Tensor, key: Tensor) -> Tensor:
 
 def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
   """Returns the counts, and the sum of the squares in all bins above each bin; float64."""
-  bins = tf.range(1 << _BITS)
-  middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(bins, _LOW_BITS), 1 << (_LOW_BITS - 1))
+  bins = tf.range(tf.constant(1 << _BITS, tf.int64))  # The int32 range would be on the host.
+  middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(tf.cast(bins, tf.int32), _LOW_BITS),
+                                 1 << (_LOW_BITS - 1))
   values = tf.cast(tf.bitcast(middle, tf.float32), tf.float64)
   numbers = tf.cast(counts, tf.float64)
   squares = tf.where(bins < INFINITY >> _LOW_BITS, numbers * values * values,

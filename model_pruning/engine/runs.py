@@ -165,7 +165,7 @@ def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
 
   # Few or no runs have a kept member that equals a dropped one.
   return tf.cond(tf.reduce_all(tf.equal(_total(reached), keep)),
-                 lambda: tf.cast(tf.stack(reached, axis=1), tf.bool), first_of_equal)
+                 lambda: tf.stack([tf.cast(flag, tf.bool) for flag in reached], axis=1), first_of_equal)
 
 
 def _network(size: int) -> Iterator[Tuple[int, int]]:
