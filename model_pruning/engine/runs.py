@@ -149,23 +149,23 @@ def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
   for high, low in _network(len(members)):
     descending[high], descending[low] = (tf.maximum(descending[high], descending[low]),
                                          tf.minimum(descending[high], descending[low]))
-  threshold = tf.stack(descending)[keep - 1]
-  reached = [tf.cast(member >= threshold, tf.int8) for member in members]
-  keep = tf.cast(keep, tf.int8)
+  ranked = tf.stack([*descending, tf.zeros_like(descending[0])])
+  threshold, following = ranked[keep - 1], ranked[keep]
+  reached = [member >= threshold for member in members]
 
   def first_of_equal() -> Tensor:
     above = [tf.cast(member > threshold, tf.int8) for member in members]
-    room = keep - _total(above)
+    room = tf.cast(keep, tf.int8) - _total(above)
     kept = []
     for at_or_above, higher in zip(reached, above):
-      tied = at_or_above - higher
+      tied = tf.cast(at_or_above, tf.int8) - higher
       kept.append(tf.cast(higher, tf.bool) | (tf.cast(tied, tf.bool) & (room > 0)))
       room -= tied
     return tf.stack(kept, axis=1)
 
   # Few or no runs have a kept member that equals a dropped one.
-  return tf.cond(tf.reduce_all(tf.equal(_total(reached), keep)),
-                 lambda: tf.stack([tf.cast(flag, tf.bool) for flag in reached], axis=1), first_of_equal)
+  return tf.cond(tf.reduce_all(following < threshold), lambda: tf.stack(reached, axis=1),
+                 first_of_equal)
 
 
 def _network(size: int) -> Iterator[Tuple[int, int]]:
