@@ -48,8 +48,8 @@ except ImportError:
     return True
 
 __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
-           'could_possibly_record', 'has_kernel', 'is_stateful', 'not_inlined', 'op_def_of', 'tensor_bundle',
-           'tensorflow', 'tf', 'tflite_schema']
+           'could_possibly_record', 'has_kernel', 'is_stateful', 'not_inlined', 'op_def_of',
+           'tensor_bundle', 'tensorflow', 'tf', 'tflite_schema']
 
 
 def op_def_of(op: str) -> Any:
@@ -60,7 +60,7 @@ def op_def_of(op: str) -> Any:
 
 
 def has_kernel(op: str, dtype: Any, device: str = 'CPU') -> bool:
-  """Whether this TensorFlow has a kernel for a type of operation with T=dtype on a type of device."""
+  """Whether there is a kernel of a type of operation with T=dtype for a type of device."""
   return any(kernel.device_type == device and all(
       constraint.name != 'T' or dtype.as_datatype_enum in constraint.allowed_values.list.type
       for constraint in kernel.constraint) for kernel in kernels.get_registered_kernels_for_op(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mask updates that tools/gpu_kernels.py traces: of both APIs, as graphs to run."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -30,8 +30,8 @@ SPECS: Dict[str, str] = {
 # The Keras API has no gradient options.
 KERAS_SPECS = [name for name in SPECS if 'gradient' not in name]
 
-# Rows and columns of the two weights of an update. A small weight is counted in shorter lists, which
-# are still much shorter than the weight; one of the large ones, if on a CPU, in several pieces.
+# Rows and columns of the two weights of an update. Small weights are counted in short lists. A CPU
+# counts one of the large ones in several pieces. All lists are much shorter than the weights.
 SHAPES: Dict[str, Sequence[Tuple[int, int]]] = {
     'small': [(210, 203), (220, 200)],
     'large': [(1203, 1801), (1200, 1100)],
@@ -39,21 +39,22 @@ SHAPES: Dict[str, Sequence[Tuple[int, int]]] = {
 
 
 class Run:
-  """An update to run in a session.
+  """Operations to run in a session.
 
   Attributes:
-    trace: its graph.
+    trace: their graph.
     size: the number of elements of the smallest weight.
   """
 
-  def __init__(self, graph: Any, initializer: str, update: str, size: int) -> None:
+  def __init__(self, graph: Any, initializer: str, operations: Sequence[str], size: int) -> None:
+    """Takes a graph, and the names of the operations in the order in which they run."""
     self.trace = Trace(graph.as_graph_def())
-    self._graph = graph  # It owns the Python functions of initializers.
     self.size = size
-    self._initializer, self._update = initializer, update
+    self._graph = graph  # It owns the Python functions of initializers.
+    self._initializer, self._operations = initializer, operations
 
-  def run(self, times: int = 1) -> None:
-    """Runs the update."""
+  def run(self) -> None:
+    """Runs each operation once."""
     options = tf.ConfigProto()
     options.graph_options.rewrite_options.disable_meta_optimizer = True
     options.graph_options.optimizer_options.opt_level = -1
@@ -61,8 +62,8 @@ class Run:
       tf.import_graph_def(self.trace.graph_def, name='')
       with tf.Session(graph=graph, config=options) as session:
         session.run(graph.get_operation_by_name(self._initializer))
-        for _ in range(times):
-          self.trace.run(session, graph.get_operation_by_name(self._update))
+        for name in self._operations:
+          self.trace.run(session, graph.get_operation_by_name(name))
 
 
 def normal(shape: Sequence[int], seed: int) -> Any:
@@ -79,29 +80,30 @@ VALUES: Dict[str, Callable[..., Any]] = {'normal': normal, 'tied': tied}
 
 
 def graph_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any],
-                 use_resource: bool = True) -> Run:
-  """Returns the update of a Pruning.
+                 use_resource: bool = True, parts: int = 1) -> Run:
+  """Returns the updates, conditional or not, and the summaries of a Pruning.
 
   Args:
     hparams: hyperparameters.
     shapes: of the weights.
     values: takes a shape and a seed and returns the values of a weight.
     use_resource: whether the weights are resource variables.
+    parts: into how many parts a variable is cut.
   """
   with tf.Graph().as_default() as graph:
     tf.train.get_or_create_global_step()
-    with tf.variable_scope('net', use_resource=use_resource):
+    partitioner = tf.fixed_size_partitioner(parts, axis=1) if parts > 1 else None
+    with tf.variable_scope('net', use_resource=use_resource, partitioner=partitioner):
       for index, shape in enumerate(shapes):
         with tf.variable_scope('layer%d' % index):
           weight = tf.get_variable('weights', shape, initializer=_Drawn(values, index))
           model_pruning.apply_mask(weight, prune_option=_option_of(hparams))
     pruning = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5,' + hparams)
-    update = pruning.mask_update_op()
-    with tf.control_dependencies([update]):
-      summaries = tf.identity(pruning.add_pruning_summaries(), 'summaries')
-    del summaries
+    reports = tf.group(pruning.add_pruning_summaries(), *model_pruning.get_weight_sparsity())
+    operations = [pruning.conditional_mask_update_op(), pruning.mask_update_op(), reports]
     initializer = tf.global_variables_initializer()
-    return Run(graph, initializer.name, update.name, min(map(np.prod, shapes)))
+    return Run(graph, initializer.name, [operation.name for operation in operations],
+               min(map(np.prod, shapes)) // parts)
 
 
 def _option_of(hparams: str) -> str:
@@ -115,8 +117,10 @@ class _Drawn:
     self._values, self._seed = values, seed
 
   def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None, **_: Any) -> Any:
-    del dtype, partition_info
-    return tf.numpy_function(lambda: self._values(shape, self._seed), [], tf.float32)
+    del dtype, partition_info  # Parts are drawn one by one, and need not differ.
+    value = tf.numpy_function(lambda: self._values(shape, self._seed), [], tf.float32)
+    value.set_shape(shape)
+    return value
 
 
 def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]
@@ -137,10 +141,11 @@ def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callab
 
 
 def _as_graph(function: Any, sparsity: float) -> Any:
-  """Returns the graph of a concrete function of sparsities, with variables in place of its captures.
+  """Returns the graph of a concrete function of sparsities, with variables for its captures.
 
   Returns:
-    The graph, and the names of the operations that initialize the variables and that update.
+    The graph, the name of the operation that initializes the variables, and the names of those
+    that update the masks.
   """
   captures = {tensor.name: _value_of(value) for tensor, value in zip(
       function.inputs[-len(function.captured_inputs):], function.captured_inputs)}
@@ -162,7 +167,7 @@ def _as_graph(function: Any, sparsity: float) -> Any:
                 if operation.name.startswith('update/') and operation.type == 'AssignVariableOp']
     initialize, update = (tf.group(*initializers, name='initialize'),
                           tf.group(*assigned, name='all_assigned'))
-    return graph, initialize.name, update.name
+    return graph, initialize.name, [update.name, update.name]
 
 
 def _value_of(captured: Any) -> Any:
@@ -173,15 +178,23 @@ def _value_of(captured: Any) -> Any:
   return tf.raw_ops.ReadVariableOp(resource=captured, dtype=tf.as_dtype(data.dtype)).numpy()
 
 
-def all_runs(apis: Sequence[str], specs: Sequence[str], shapes: Sequence[str]
-             ) -> List[Tuple[str, str, str, Callable[..., Optional[Run]]]]:
-  """Returns (API, spec, shapes, function of values that returns the Run) for each combination."""
-  found = []
-  for api in apis:
-    build = {'graph': graph_update, 'keras': keras_update}[api]
-    for spec in specs:
-      if api == 'graph' or spec in KERAS_SPECS:
-        for shape in shapes:
-          found.append((api, spec, shape, lambda values, build=build, spec=spec, shape=shape: build(
-              SPECS[spec], SHAPES[shape], values)))
-  return found
+def _refs(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]) -> Run:
+  return graph_update(hparams, shapes, values, use_resource=False)
+
+
+def _parts(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]) -> Run:
+  return graph_update(hparams, shapes, values, parts=2)
+
+
+APIS: Dict[str, Callable[..., Run]] = {
+    'graph': graph_update, 'graph, ref variables': _refs, 'graph, two parts': _parts,
+    'keras': keras_update}
+# With ref variables and parts only some updates differ.
+_FEW = ('elementwise', 'blocks by mean', 'second-order gradient', 'decay')
+
+
+def specs_of(api: str) -> List[str]:
+  """Returns the names of the updates that one of APIS has."""
+  if api == 'keras':
+    return KERAS_SPECS
+  return list(SPECS if api == 'graph' else _FEW)

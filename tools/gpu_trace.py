@@ -7,7 +7,7 @@ which node of which function had outputs of which size.
 """
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -46,6 +46,9 @@ class Trace:
     self.graph_def = tf.GraphDef()
     self.graph_def.CopyFrom(graph_def)
     self._nodes: Dict[str, Any] = {node.name: node for node in self.graph_def.node}
+    # Nodes that TensorFlow places on the CPU if there is no kernel for GPUs. A function runs on one
+    # device.
+    self._placed = {node.name for node in self.graph_def.node if '_class' not in node.attr}
     self._arguments: Dict[str, Tuple[str, int]] = {}  # (function, index) by name.
     self._functions: Dict[str, Any] = {}
     self._callers: Dict[str, List[Tuple[Any, int]]] = {}
@@ -146,9 +149,14 @@ class Trace:
       return
     sizes = [self._size_of(each) for each in node.input if not each.startswith('^')]
     if kernel_table.is_call(node):
-      memory = kernel_table.memory_of_call(node, *self._signature(node))
+      memory = kernel_table.memory_of_call(*self._signature(node))
     else:
       memory = kernel_table.memory_of(node)
+    if not memory.has_kernel and node.name in self._placed:
+      if max([self._size_of_output(node, index) for index in range(len(memory.outputs))] + sizes,
+             default=0) > limit:
+        yield Fault(node.name, node.op, 'runs on the CPU with a large tensor')
+      return
     if not memory.has_kernel:
       yield Fault(node.name, node.op, 'no kernel for GPUs with %s' % ', '.join(
           dtype.name for dtype in memory.inputs + memory.outputs))
@@ -193,17 +201,15 @@ class Trace:
     return max([self._size_of(node.input[index + skipped])
                 for node, skipped in self._callers.get(function, ())], default=0)
 
-  def _size_of_output(self, node: Any, index: int, seen: Optional[Sequence[str]] = None) -> int:
+  def _size_of_output(self, node: Any, index: int) -> int:
     if (node.name, index) in self._sizes:
       return self._sizes[node.name, index]
-    seen = [*(seen or ()), node.name]
     sizes = [0]
     for name, _ in self._called_by(node):  # It was lowered, and is not in the trace itself.
       function = self._functions[name]
       if index < len(function.signature.output_arg):
         result = function.ret[function.signature.output_arg[index].name]
-        producer = result.split(':')[0]
-        if producer not in self._arguments and producer not in seen:
+        if result.split(':')[0] not in self._arguments:
           sizes.append(self._size_of(result))
     return max(sizes)
 

@@ -40,9 +40,8 @@ def is_call(node: Any) -> bool:
   return node.op in _CALLS or op_def_of(node.op) is None
 
 
-def memory_of_call(node: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> Memory:
+def memory_of_call(inputs: Sequence[Any], outputs: Sequence[Any]) -> Memory:
   """Returns where a call has its tensors, by their dtypes."""
-  del node
   return Memory(list(inputs), list(outputs),
                 *({index for index, dtype in enumerate(dtypes) if dtype in _ON_HOST}
                   for dtypes in (inputs, outputs)))

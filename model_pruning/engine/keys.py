@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares and adds up keys, the bit patterns of scores, without taking them off a GPU.
 
-Non-negative float32 values have the same order as their bit patterns read as integers, their *keys*.
-Keys, unlike floats, also rank NaN above infinity and distinguish denormals from zero where the
-processor flushes them, and they do so on every device.
+Non-negative float32 values have the same order as their bit patterns read as integers, their
+*keys*. Keys, unlike floats, also rank NaN above infinity and distinguish denormals from zero where
+the processor flushes them, and they do so on every device.
 
 TensorFlow's kernels for GPUs take most int32 tensors from host memory and leave the result there:
 arithmetic, comparisons, reshapes, slices, sums, conditionals and loops, arguments of functions. So
@@ -23,7 +23,6 @@ from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
 
 INFINITY = 0x7f800000  # The key of infinity; the keys of NaN are larger.
-SMALLEST_NORMAL = 0x00800000  # The key of the smallest float that is not denormal.
 
 
 def bits(keys: Tensor) -> Tensor:

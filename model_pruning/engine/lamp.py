@@ -10,7 +10,6 @@ import functools
 from typing import List, Sequence, Tuple
 
 from model_pruning.compat import tf
-from model_pruning.engine import selection
 from model_pruning.engine.counting import CHUNK
 from model_pruning.engine.counting import chunks_of
 from model_pruning.engine.counting import count_dtype
