@@ -25,7 +25,8 @@ TABLE = {
     'Switch': [(INT32, ['data', 'pred', 'output_false', 'output_true']), (OTHERS, ['pred'])],
     'Merge': [(INT32, ['inputs', 'output', 'value_index']), (OTHERS, ['value_index'])],
     'AddN': [([tf.float32, tf.int64], [])],
-    'Bitcast': [(None, [])], 'Cast': [(None, [])], 'Const': [(None, [])], 'Fill': [(None, ['dims'])],
+    'Bitcast': [(None, [])], 'Cast': [(None, [])], 'Const': [(None, [])],
+    'Fill': [(None, ['dims'])],
     'Abs': [(OTHERS, [])], '_Arg': [(None, [])], '_Retval': [(None, [])],
 }
 
@@ -123,6 +124,6 @@ def test_the_names_of_nodes_in_functions_become_unique():
   with tf.Graph().as_default() as graph:
     for name in ('first', 'second'):
       Defun(tf.float32, func_name=name)(lambda x: tf.abs(x, name='same'))(tf.ones([3]))
-  names = [node.name for function in gpu_trace.Trace(graph.as_graph_def()).graph_def.library.function
-           for node in function.node_def]
+  library = gpu_trace.Trace(graph.as_graph_def()).graph_def.library
+  names = [node.name for function in library.function for node in function.node_def]
   assert len(names) == len(set(names)) and sum('.same' in name for name in names) == 2
