@@ -20,7 +20,7 @@ SOAK = 20
 
 .PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
   test-legacy-keras test-nightly \
-  test-tpu programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
+  test-tpu gpu-kernels programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
   clean distclean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
 	@echo "make test-nightly  the fast tests on the nightly builds of TensorFlow and Keras"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
+	@echo "make gpu-kernels checks, without a GPU, that mask updates stay on one"
 	@echo "make programs   whole programs in the styles of users, on each TensorFlow, as a table"
 	@echo "make mutants    plants faults in the package and counts those that the fast tests notice"
 	@echo "make bench      the benchmarks: $(BENCH)"
@@ -117,6 +118,12 @@ programs:
 # TensorFlow lowers in the environment of the leg, libtpu compiles in one of its own.
 test-tpu:
 	@NAME=tpu tools/test.sh auto -s -m tpu tests/tpu/test_compile.py
+
+# TensorFlows built with CUDA, for their tables of kernels.
+gpu-kernels:
+	@for leg in tf2.15-cuda tf2.21-cuda; do \
+	  TF_CPP_MIN_LOG_LEVEL=3 tools/with_env.sh $$leg -m tools.gpu_kernels || exit 1; \
+	done
 
 bench:
 	@for name in $(BENCH); do \

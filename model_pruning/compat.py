@@ -35,6 +35,7 @@ import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known
 from google.protobuf.internal import api_implementation  # noqa: E402
 from tensorflow.core.protobuf import tensor_bundle_pb2 as tensor_bundle  # noqa: E402
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
+from tensorflow.python.framework import kernels  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
 from tensorflow.python.framework.function import Defun  # noqa: E402
 from tensorflow.python.training.saver import BaseSaverBuilder  # noqa: E402
@@ -47,8 +48,8 @@ except ImportError:
     return True
 
 __all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
-           'could_possibly_record', 'is_stateful', 'not_inlined', 'op_def_of', 'tensor_bundle',
-           'tensorflow', 'tf', 'tflite_schema']
+           'could_possibly_record', 'has_kernel', 'is_stateful', 'not_inlined', 'op_def_of',
+           'tensor_bundle', 'tensorflow', 'tf', 'tflite_schema']
 
 
 def op_def_of(op: str) -> Any:
@@ -56,6 +57,14 @@ def op_def_of(op: str) -> Any:
   if hasattr(op_def_registry, 'get'):
     return op_def_registry.get(op)
   return op_def_registry.get_registered_ops().get(op)  # TensorFlow 1.
+
+
+def has_kernel(op: str, dtype: Any, device: str = 'CPU') -> bool:
+  """Whether there is a kernel of a type of operation with T=dtype for a type of device."""
+  return any(kernel.device_type == device and all(
+      constraint.name != 'T' or dtype.as_datatype_enum in constraint.allowed_values.list.type
+      for constraint in kernel.constraint) for kernel in kernels.get_registered_kernels_for_op(
+          op).kernel)
 
 
 def is_stateful(op: str) -> bool:

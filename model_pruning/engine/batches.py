@@ -27,6 +27,7 @@ from model_pruning.engine.layout import reshaped
 from model_pruning.engine.pattern import OneThreshold
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.selection import Selection
+from model_pruning.engine.placement import on_gpu
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
@@ -86,15 +87,25 @@ def select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType = t
   return [selected[index] for index in range(len(requests))]
 
 
-def takes(layout: Layout, pattern: Pattern, spec: PruningSpec) -> bool:
-  """Whether a weight by its own sparsity goes into a matrix with others."""
+def takes(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -> bool:
+  """Whether a weight by its own sparsity goes into a matrix with others.
+
+  Weights on GPUs do not: the kernels there work on int32 in host memory.
+
+  Args:
+    layout, pattern: how the weight is cut.
+    spec: the hyperparameters.
+    weight: the weight, or the scores of its units: a tensor on its device.
+  """
   return (isinstance(pattern, OneThreshold) and spec.threshold_method == 'exact' and
-          not spec.use_tpu and len(layout.sizes) == 1 and 0 < pattern.units(layout) <= LARGEST)
+          not spec.use_tpu and len(layout.sizes) == 1 and 0 < pattern.units(layout) <= LARGEST and
+          not on_gpu(weight))
 
 
 def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]:
   """Returns a key that is equal for requests which go into one matrix; None to go alone."""
-  if len(request.pooled) > 1 or not takes(request.layout, request.pattern, spec):
+  if len(request.pooled) > 1 or not takes(
+      request.layout, request.pattern, spec, request.pooled[0][0]):
     return None
   bits = (_units(request) - 1).bit_length()
   # Sorting stops at the last element that is kept, so filling up short rows costs little.

@@ -9,6 +9,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.engine.keys import largest
 from model_pruning.engine.layout import joined_range
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.layout import reshaped
@@ -114,9 +115,6 @@ class Block(OneThreshold):
     rows, columns = scores.shape.as_list()
     down, across = -(-rows // self.height), -(-columns // self.width)
     padding = [[0, down * self.height - rows], [0, across * self.width - columns]]
-    if self.pooling == 'MAX':
-      # As integers, because TensorFlow versions differ in the maximum of floats with NaN.
-      scores = tf.bitcast(scores, tf.int32)
     scores = tf.pad(scores, padding)
     if self.use_tpu:
       pooled = tf.transpose(self._pool_rows(scores, self.height))
@@ -124,12 +122,13 @@ class Block(OneThreshold):
     else:
       blocks = tf.reshape(scores, [down, self.height, across, self.width])
       if self.pooling == 'MAX':
-        total = tf.reduce_max(blocks, axis=[1, 3])
+        # As integers, because TensorFlow versions differ in the maximum of floats with NaN.
+        total = tf.bitcast(largest(blocks, axis=[1, 3]), tf.float32)
       else:
         # Over the height first: it adds contiguous rows, and leaves less to add afterwards.
         total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 1), 3), [down, across])
     if self.pooling == 'MAX':
-      return tf.bitcast(total, tf.float32)
+      return total
     # The graph optimizer turns some divisions into multiplications by the reciprocal, which round
     # differently, so multiply by it always. abs clears the sign that a NaN may get in a sum.
     reciprocal = np.float32(1) / self._covered(rows, columns).astype(np.float32)
@@ -140,7 +139,7 @@ class Block(OneThreshold):
     rows, columns = matrix.shape.as_list()
     runs = tf.reshape(matrix, [rows // size, size, columns])
     if self.pooling == 'MAX':
-      return tf.reduce_max(runs, axis=1)
+      return tf.bitcast(largest(runs, axis=1), tf.float32)
     return tf.reshape(_pairwise_sum(runs, 1), [rows // size, columns])
 
   def _covered(self, rows: int, columns: int) -> Array:

@@ -46,16 +46,12 @@ class Job(NamedTuple):
   previous_thresholds: Sequence[Tensor]
 
 
-def is_light(cuts: Sequence[Cut], spec: PruningSpec) -> bool:
-  """Whether the mask of a weight is chosen in operations that work on many weights at once.
-
-  Args:
-    cuts: how each of the weights that are pruned together is cut.
-    spec: the hyperparameters.
-  """
-  (layout, pattern), *others = cuts
+def is_light(job: Job, spec: PruningSpec) -> bool:
+  """Whether the mask of a weight is chosen in operations that work on many weights at once."""
+  (layout, pattern), *others = job.cuts
   return (not others and isinstance(pattern, Elementwise) and
-          isinstance(saliency_for(spec), Magnitude) and batches.takes(layout, pattern, spec))
+          isinstance(saliency_for(spec), Magnitude) and
+          batches.takes(layout, pattern, spec, job.reads[0].weight[0]))
 
 
 def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
@@ -82,7 +78,7 @@ def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
       average = saliency.average(reads)
       averages[-1].extend(average)
       # A batch takes the magnitudes of all its weights in one operation.
-      scores = reads.weight if is_light(job.cuts, spec) else saliency.scores(reads, average)
+      scores = reads.weight if is_light(job, spec) else saliency.scores(reads, average)
       parts.append(Part(layout, pattern, pattern.pool(scores, layout)))
     groups.append(Together(parts, job.sparsity, job.previous_thresholds))
   results = []

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the k-th largest of many scores by counting, without sorting.
 
-Non-negative float32 values have the same order as their bit patterns read as int32, their *keys*.
-So counting finds the k-th largest: count the keys by their high 16 bits, walk down the counts to
-the bin that holds it, count the keys in that bin by their low 15 bits, and walk down again. (Small
-shards take three passes with fewer bins.) On TPUs, where scatter is slow, comparing and counting
-finds the same key bit by bit. Both methods give the same result to the bit.
-
-Keys, unlike floats, also rank NaN above infinity and distinguish denormals from zero where the
-processor flushes them, and they do so on every device.
+Non-negative float32 values have the same order as their bit patterns read as int32, their *keys*;
+see keys.py. So counting finds the k-th largest: count the keys by their high 16 bits, walk down the
+counts to the bin that holds it, count the keys in that bin by their low 15 bits, and walk down
+again. (Small shards take three passes with fewer bins.) On TPUs, where scatter is slow, comparing
+and counting finds the same key bit by bit. Both methods give the same result to the bit.
 """
 
 import functools
@@ -17,8 +14,14 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.engine.keys import bits as bits_of
+from model_pruning.engine.keys import equal
+from model_pruning.engine.keys import exceed
+from model_pruning.engine.keys import reach
+from model_pruning.engine.keys import summed_dtype
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
 from model_pruning.util.types import DType
@@ -36,7 +39,7 @@ _FEW_PASSES, SMALL_COUNTS = (16, 15), (11, 10, 10)
 _LARGE = 1 << 16
 
 # Large shards are counted this many keys at a time, so that the temporaries stay in the
-# processor's cache.
+# processor's cache; on a GPU all at once.
 CHUNK = 1 << 20
 
 
@@ -86,6 +89,8 @@ def kth_by_histograms(shards: Shards, keep: Tensor,
   """Returns the keep-th largest key, its count in each chunk per shard, and how many to keep."""
   shards = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   prefix, bits_left = tf.constant(0), KEY_BITS
+  if on_gpu(shards[0]):
+    keep = tf.cast(keep, tf.int64)  # And so all counts; see keys.py.
   for bits in digits:
     first, bits_left = bits_left == KEY_BITS, bits_left - bits
     digit = functools.partial(_high_digit if first else _digit, bits_left)
@@ -133,7 +138,7 @@ def over_chunks(counts: Tensor) -> Tensor:
 
 
 def _high_digit(bits_below: int, keys: Tensor) -> Tensor:
-  return tf.bitwise.right_shift(keys, bits_below)
+  return tf.bitwise.right_shift(bits_of(keys), bits_below)
 
 
 def _digit(bits_below: int, keys: Tensor, prefix: Tensor) -> Tensor:
@@ -142,7 +147,7 @@ def _digit(bits_below: int, keys: Tensor, prefix: Tensor) -> Tensor:
   Other keys keep a higher bit under xor with the prefix. Their digits exceed the number of bins,
   and bincount ignores them.
   """
-  digits = tf.bitwise.bitwise_xor(keys, prefix)
+  digits = tf.bitwise.bitwise_xor(bits_of(keys), prefix)
   return _high_digit(bits_below, digits) if bits_below else digits
 
 
@@ -152,7 +157,7 @@ def chunks_of(keys: Tensor) -> int:
   The size may be unknown only for small shards, which are counted in one piece.
   """
   size = keys.shape.num_elements() or 0
-  return size // CHUNK if size >= 2 * CHUNK else 0
+  return size // CHUNK if size >= 2 * CHUNK and not on_gpu(keys) else 0
 
 
 def count_digits(digit: Callable[..., Tensor], bins: int, keys: Tensor, *arguments: Tensor
@@ -160,11 +165,11 @@ def count_digits(digit: Callable[..., Tensor], bins: int, keys: Tensor, *argumen
   """Counts digit(keys, *arguments) of one shard; ignores digits of `bins` or more.
 
   Returns:
-    int32 [chunks + 1, bins], the counts of each chunk and of the remainder.
+    [chunks + 1, bins] of summed_dtype(keys), the counts of each chunk and of the remainder.
   """
   def count(part: Tensor) -> Tensor:
-    return tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
-                               weights=tf.constant([], tf.int32))
+    return tf.cast(tf.raw_ops.Bincount(arr=digit(part, *arguments), size=bins,
+                                       weights=tf.constant([], tf.int32)), summed_dtype(keys))
 
   flat, chunks = tf.reshape(keys, [-1]), chunks_of(keys)
   if not chunks:
@@ -215,11 +220,11 @@ def kth_by_bisection(shards: Shards, keep: Tensor) -> Tuple[Tensor, List[Tensor]
 
   def step(bit: Tensor, key: Tensor) -> Tuple[Tensor, Tensor]:
     candidate = tf.bitwise.bitwise_or(key, tf.bitwise.left_shift(1, bit))
-    reached = _count(shards, lambda x: x >= candidate, keep.dtype) >= keep
+    reached = _count(shards, lambda x: reach(x, candidate), keep.dtype) >= keep
     return bit - 1, tf.where(reached, candidate, key)
 
   _, key = tf.while_loop(lambda bit, _: bit >= 0, step, (tf.constant(30), tf.constant(0)))
-  kept_ties = keep - _count(shards, lambda x: x > key, keep.dtype)
-  ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), keepdims=True)[0],
+  kept_ties = keep - _count(shards, lambda x: exceed(x, key), keep.dtype)
+  ties = [in_place(lambda x: tf.reduce_sum(tf.cast(equal(x, key), tf.int32), keepdims=True)[0],
                    shard) for shard in shards]
   return key, ties, kept_ties

@@ -98,11 +98,16 @@ def settled(counts: Tensor, units: Sequence[int], keep: Tensor) -> Tensor:
   most = tf.constant(units, tf.int64)
   counts = tf.clip_by_value(counts, tf.ones_like(counts), most)
   missing = keep - tf.reduce_sum(counts)
-  at = tf.argmax(tf.where(missing < 0, counts, most - counts), output_type=tf.int32)
-  counts += missing * tf.one_hot(at, len(units), dtype=tf.int64)
+  counts += missing * _first_largest(tf.where(missing < 0, counts, most - counts))
   counts = tf.clip_by_value(counts, tf.ones_like(counts), most)
   missing = keep - tf.reduce_sum(counts)
   return counts + _first_come(missing, most - counts) - _first_come(-missing, counts - 1)
+
+
+def _first_largest(counts: Tensor) -> Tensor:
+  """Returns 1 at the first of the largest counts and 0 elsewhere; argmax has no kernel on GPUs."""
+  largest = tf.cast(tf.equal(counts, tf.reduce_max(counts)), counts.dtype)
+  return tf.cast(tf.cumsum(largest, exclusive=True) < largest, counts.dtype)
 
 
 def _first_come(total: Tensor, most: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimates the threshold as tf.contrib.model_pruning did up to TensorFlow 1.12."""
 
+import functools
 from typing import Callable, Tuple
 
 from model_pruning.compat import tf
@@ -10,11 +11,11 @@ from model_pruning.engine.counting import count_dtype
 from model_pruning.engine.counting import over_chunks
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import total_of
+from model_pruning.engine.keys import is_finite
+from model_pruning.engine.keys import largest as largest_of
 from model_pruning.engine.placement import in_place
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
-
-_INFINITY = 0x7f800000  # The key of infinity; the keys of NaN are larger.
 
 
 def estimate(shards: Shards, units: int, sparsity: Tensor, nbins: int, use_tpu: bool,
@@ -33,13 +34,13 @@ def estimate(shards: Shards, units: int, sparsity: Tensor, nbins: int, use_tpu: 
   def is_below(counts: Tensor) -> Tensor:
     return tf.cast(counts, tf.float32) / tf.cast(units, tf.float32) < sparsity
 
+  bins_of = functools.partial(_linear_bins, nbins)
   if use_tpu:
-    bins = [in_place(_linear_bins, shard, largest, nbins) for shard in shards]
+    bins = [in_place(bins_of, shard, largest) for shard in shards]
     below = _below_by_bisection(bins, nbins, dtype, is_below)
   else:
     def cumulative(keys: Tensor, largest: Tensor) -> Tensor:
-      return tf.cumsum(over_chunks(count_digits(tf.identity, nbins,
-                                                _linear_bins(keys, largest, nbins))))
+      return tf.cumsum(over_chunks(count_digits(bins_of, nbins, keys, largest)))
     counts = total_of([apply(cumulative, shard, largest) for shard in shards], dtype)
     below = tf.reduce_sum(tf.cast(is_below(counts), tf.int32))
   return tf.cast(below, tf.float32) / float(nbins) * largest
@@ -62,17 +63,19 @@ def _below_by_bisection(bins: Shards, nbins: int, dtype: DType,
 
 
 def _largest_finite(keys: Tensor) -> Tensor:
-  return tf.reduce_max(_finite(keys))
+  return largest_of(_finite(keys))
 
 
 def _finite(keys: Tensor) -> Tensor:
   """Returns the keys, with zero in place of infinities and NaN."""
-  return tf.where(keys < _INFINITY, keys, tf.zeros_like(keys))
+  return tf.where(is_finite(keys), keys, tf.zeros_like(keys))
 
 
-def _linear_bins(keys: Tensor, largest: Tensor, nbins: int) -> Tensor:
+def _linear_bins(nbins: int, keys: Tensor, largest: Tensor) -> Tensor:
   """Returns the bin of every score of a shard, int32 in [0, nbins)."""
-  scaled = tf.bitcast(_finite(keys), tf.float32) / largest
-  # Zero divided by a maximum of zero is NaN, and casting NaN gives an arbitrary integer.
-  bins = tf.clip_by_value(tf.cast(tf.floor(scaled * nbins), tf.int32), 0, nbins - 1)
-  return tf.where(keys < _INFINITY, bins, (nbins - 1) * tf.ones_like(bins))
+  position = tf.floor(_finite(keys) / largest * nbins)
+  # Zero divided by a maximum of zero is NaN. Processors that flush denormals also divide by zero.
+  position = tf.where(tf.math.is_finite(position), position, tf.zeros_like(position))
+  last = tf.constant(nbins - 1, tf.float32)
+  position = tf.minimum(tf.maximum(position, 0.0), last)
+  return tf.cast(tf.where(is_finite(keys), position, last * tf.ones_like(position)), tf.int32)

@@ -10,7 +10,6 @@ import functools
 from typing import List, Sequence, Tuple
 
 from model_pruning.compat import tf
-from model_pruning.engine import selection
 from model_pruning.engine.counting import CHUNK
 from model_pruning.engine.counting import chunks_of
 from model_pruning.engine.counting import count_dtype
@@ -28,8 +27,16 @@ from model_pruning.engine.distribution import as_sparsities
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import settled
 from model_pruning.engine.pattern import Member
+from model_pruning.engine.keys import bits
+from model_pruning.engine.keys import count
+from model_pruning.engine.keys import equal
+from model_pruning.engine.keys import exceed
+from model_pruning.engine.keys import INFINITY
+from model_pruning.engine.keys import is_finite
+from model_pruning.engine.keys import largest as largest_of
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.ties import first_come
 from model_pruning.hparams.spec import PruningSpec
@@ -37,7 +44,6 @@ from model_pruning.util.types import Tensor
 
 # Keys are counted by their exponent and the first 8 bits of their fraction.
 _BITS, _LOW_BITS = 16, 15
-_INFINITY = 0x7f800000  # The key of infinity; the keys of NaN are larger.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +76,13 @@ class Lamp:
     scores = [lamp_scores([shard for shard in part.pooled if size_of(shard)]) for part in parts]
     every = [shard for shards in scores for shard in shards]
     key, ties, kept_ties = kth_by_histograms(every, keep, digits_for(max(map(size_of, every))))
-    dtype, remaining = keep.dtype, iter(ties)
-    above, equal = [], []
+    dtype, remaining = kept_ties.dtype, iter(ties)
+    above, tied = [], []
     for shards in scores:
       above.append(total_of([on_any_size(_count_above, shard, key) for shard in shards], dtype))
-      equal.append(total_of([in_place(over_chunks, next(remaining)) for _ in shards], dtype))
+      tied.append(total_of([in_place(over_chunks, next(remaining)) for _ in shards], dtype))
     counts = [tf.cast(larger + kept, tf.int64)
-              for larger, kept in zip(above, first_come(equal, kept_ties))]
+              for larger, kept in zip(above, first_come(tied, kept_ties))]
     units = tuple(part.units for part in parts)
     sparsities = outlined(functools.partial(_sparsities_of, units), tf.stack(counts),
                           tf.cast(keep, tf.int64))
@@ -88,15 +94,14 @@ class Lamp:
 
 
 def lamp_scores(shards: Shards) -> List[Tensor]:
-  """Returns the keys of the LAMP scores of one weight, per shard, int32 vectors.
+  """Returns the LAMP scores of one weight, per shard, float32 vectors.
 
   Args:
     shards: the scores of its units, non-negative float32; none is empty. Infinity and NaN rank
       highest and add nothing to the sums.
   """
-  keys = [in_place(selection.as_keys, shard) for shard in shards]
-  dtype = count_dtype(sum(map(size_of, shards)))
-  keys = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in keys]
+  dtype = tf.int64 if on_gpu(shards[0]) else count_dtype(sum(map(size_of, shards)))
+  keys = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
   largest = tf.reduce_max(tf.stack([on_any_size(_largest_finite, shard) for shard in keys]))
   ties = total_of([on_any_size(_count_equal, shard, largest) for shard in keys], dtype)
@@ -118,49 +123,50 @@ def _scored(keys: Tensor, *sums: Tensor) -> Tensor:
 
 
 def _largest_finite(keys: Tensor) -> Tensor:
-  return tf.reduce_max(tf.where(keys < _INFINITY, keys, tf.zeros_like(keys)))
+  return largest_of(tf.where(is_finite(keys), keys, tf.zeros_like(keys)))
 
 
 def _count_equal(keys: Tensor, key: Tensor) -> Tensor:
-  return tf.reduce_sum(tf.cast(tf.equal(keys, key), tf.int32))
+  return count(equal(keys, key))
 
 
 def _squares_above(counts: Tensor) -> Tuple[Tensor, Tensor]:
   """Returns the counts, and the sum of the squares in all bins above each bin; float64."""
-  bins = tf.range(1 << _BITS)
-  middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(bins, _LOW_BITS), 1 << (_LOW_BITS - 1))
+  bins = tf.range(tf.constant(1 << _BITS, tf.int64))  # The int32 range would be on the host.
+  middle = tf.bitwise.bitwise_or(tf.bitwise.left_shift(tf.cast(bins, tf.int32), _LOW_BITS),
+                                 1 << (_LOW_BITS - 1))
   values = tf.cast(tf.bitcast(middle, tf.float32), tf.float64)
   numbers = tf.cast(counts, tf.float64)
-  squares = tf.where(bins < _INFINITY >> _LOW_BITS, numbers * values * values,
+  squares = tf.where(bins < INFINITY >> _LOW_BITS, numbers * values * values,
                      tf.zeros_like(numbers))
   return numbers, tf.cumsum(squares, exclusive=True, reverse=True)
 
 
 def _lamp_keys(keys: Tensor, counts: Tensor, above: Tensor, largest: Tensor, ties: Tensor
                ) -> Tensor:
-  """Returns the keys of the LAMP scores of flat keys.
+  """Returns the LAMP scores of flat scores; infinities and NaN stay as they are.
 
   Args:
-    keys: int32 vector.
+    keys: float32 vector.
     counts, above: the result of _squares_above.
     largest, ties: the largest finite key of the weight and how many there are of it.
   """
   bins = high_bits(_BITS, keys)
-  value = tf.cast(tf.bitcast(keys, tf.float32), tf.float64)
+  value = tf.cast(keys, tf.float64)
   square = value * value
   low, width = (1 << _LOW_BITS) - 1, tf.constant(1 << _LOW_BITS, tf.float64)
-  position = tf.cast(tf.bitwise.bitwise_and(keys, low), tf.float64)
+  position = tf.cast(tf.bitwise.bitwise_and(bits(keys), low), tf.float64)
   # The unit itself, the largest ones, and the others in its bin that are expected above it.
-  highest = tf.equal(bins, high_bits(_BITS, largest))
+  highest = equal(bins, high_bits(_BITS, largest))
   end = tf.maximum(tf.cast(tf.bitwise.bitwise_and(largest, low), tf.float64), 1)
   end = tf.where(highest, end * tf.ones_like(square), width * tf.ones_like(square))
   ties = tf.cast(ties, tf.float64)
   own = tf.where(highest, 1 + ties * tf.ones_like(square), tf.ones_like(square))
   here = own + (tf.gather(counts, bins) - own) * (end - position) / end
-  here = tf.where(tf.equal(keys, largest), ties * tf.ones_like(square), here)
+  here = tf.where(equal(keys, largest), ties * tf.ones_like(square), here)
   total = tf.gather(above, bins) + square * here
   score = tf.where(square > 0, square / total, tf.zeros_like(square))
-  return tf.where(keys < _INFINITY, tf.bitcast(tf.cast(score, tf.float32), tf.int32), keys)
+  return tf.where(is_finite(keys), tf.cast(score, tf.float32), keys)
 
 
 def _by_chunks(keys: Tensor, *sums: Tensor) -> Tensor:
@@ -171,14 +177,14 @@ def _by_chunks(keys: Tensor, *sums: Tensor) -> Tensor:
       lambda index, _: index < chunks,
       lambda index, scores: (index + 1, scores.write(
           index, _lamp_keys(rows[index], *sums))),
-      (tf.constant(0), tf.TensorArray(tf.int32, chunks, element_shape=[CHUNK])),
+      (tf.constant(0), tf.TensorArray(tf.float32, chunks, element_shape=[CHUNK])),
       parallel_iterations=2)
   return tf.concat([tf.reshape(scores.stack(), [-1]),
                     _lamp_keys(flat[chunks * CHUNK:], *sums)], axis=0)
 
 
 def _count_above(keys: Tensor, key: Tensor) -> Tensor:
-  return tf.reduce_sum(tf.cast(keys > key, tf.int32))
+  return count(exceed(keys, key))
 
 
 def _sparsities_of(units: Tuple[int, ...], counts: Tensor, keep: Tensor) -> Tensor:

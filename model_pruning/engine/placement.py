@@ -90,6 +90,40 @@ def in_place(function: Callable[..., Result], *tensors: Tensor) -> Result:
     return function(*tensors)
 
 
+def on_gpu(value: Union[Tensor, Variable]) -> bool:
+  """Whether a tensor will be on a GPU, as far as that is known while the graph is built.
+
+  TensorFlow places operations without a device on a GPU if it has one. In the body of a function
+  that `subroutine` calls, the answer is the one for the caller's first argument.
+
+  Args:
+    value: a tensor or a variable.
+  """
+  known = getattr(_building, 'gpu', None)
+  if known is not None:
+    return bool(known)
+  device = (value.device or '').upper()
+  if 'DEVICE:' in device:
+    return 'DEVICE:GPU' in device
+  return _sees_gpu()
+
+
+@functools.lru_cache(maxsize=None)
+def _sees_gpu() -> bool:
+  return bool(tf.config.experimental.list_physical_devices('GPU'))
+
+
+@contextlib.contextmanager
+def assumed_gpu(gpu: Optional[bool] = True) -> Iterator[None]:
+  """Within this context, on_gpu returns `gpu` for all tensors; None ends the assumption."""
+  before = getattr(_building, 'gpu', None)
+  _building.gpu = gpu
+  try:
+    yield
+  finally:
+    _building.gpu = before
+
+
 def _building_function() -> bool:
   """Whether the body of a function is being built, by tf.function or by `outlined`."""
   return _building_tf_function() or hasattr(tf.get_default_graph(), '_outer_graph')
@@ -147,16 +181,16 @@ def subroutine(function: Callable[..., Result], *tensors: Tensor,
   """
   if tf.executing_eagerly():
     return in_place(function, *tensors)
-  identity = _identity(function)
+  identity, gpu = _identity(function), on_gpu(tensors[0])
   shapes = [tensor.shape for tensor in tensors] if shapes is None else [
       tf.TensorShape(shape) for shape in shapes]
-  key = (identity, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
+  key = (identity, gpu, tuple((tensor.dtype, str(shape)) for tensor, shape in zip(tensors, shapes)))
   if _building_tf_function():
     # A call within a body that is already built only once would only cost time.
     if identity is None or getattr(_building, 'body', False):
       return in_place(function, *tensors)
     if key not in _functions:
-      _functions[key] = not_inlined(functools.partial(_as_body, function), [
+      _functions[key] = not_inlined(functools.partial(_as_body, function, gpu), [
           tf.TensorSpec(shape, tensor.dtype) for tensor, shape in zip(tensors, shapes)])
     return in_place(_functions[key], *tensors)  # type: ignore[no-any-return]
   graph = tf.get_default_graph()
@@ -164,16 +198,18 @@ def subroutine(function: Callable[..., Result], *tensors: Tensor,
     graph = graph._outer_graph  # All functions of a graph can call one another.
   known = _bodies.setdefault(graph, {})
   if identity is None or key not in known:
-    known[key] = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors], shapes)
+    known[key] = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors], shapes,
+                       gpu)
   with on_device_of(tensors[0]):
     return known[key](*tensors)  # type: ignore[no-any-return]
 
 
-def _as_body(function: Callable[..., Result], *tensors: Tensor) -> Result:
+def _as_body(function: Callable[..., Result], gpu: bool, *tensors: Tensor) -> Result:
   """Returns function(*tensors) while its body for TensorFlow 2 functions is built."""
   _building.body = True
   try:
-    return function(*tensors)
+    with assumed_gpu(gpu):
+      return function(*tensors)
   finally:
     _building.body = False
 
@@ -194,8 +230,8 @@ class _Body:
   """A function of a graph that the runtime does not inline."""
 
   def __init__(self, name: str, function: Callable[..., Any], dtypes: Sequence[DType],
-               shapes: Sequence[Shape]) -> None:
-    self._function = function
+               shapes: Sequence[Shape], gpu: bool) -> None:
+    self._function, self._gpu = function, gpu
     self._argument_shapes = shapes
     self._result_shapes: List[Shape] = []
     self._returns_tuple = False
@@ -215,7 +251,7 @@ class _Body:
   def _build(self, *arguments: Tensor) -> Any:
     for argument, shape in zip(arguments, self._argument_shapes):
       argument.set_shape(shape)
-    with _tensors_compared_by_identity():
+    with _tensors_compared_by_identity(), assumed_gpu(self._gpu):
       results = self._function(*arguments)
     self._returns_tuple = isinstance(results, tuple)
     self._result_shapes = [result.shape for result in (

@@ -17,7 +17,15 @@ from typing import Iterator, List, Sequence, Tuple
 import numpy as np
 
 from model_pruning.compat import tf
+from model_pruning.engine.keys import bits
+from model_pruning.engine.keys import count
+from model_pruning.engine.keys import equal
+from model_pruning.engine.keys import exceed
+from model_pruning.engine.keys import ordered
+from model_pruning.engine.keys import reach
+from model_pruning.engine.keys import summed_dtype
 from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import shared
 from model_pruning.util.types import Tensor
@@ -62,9 +70,8 @@ def select(shards: Sequence[Tensor], m: int, sparsity: Tensor, use_tpu: bool = F
           if shard.shape.num_elements() else tf.zeros(shard.shape, tf.bool) for shard in shards]
 
 
-def _keep(m: int, scores: Tensor, sparsity: Tensor) -> Tensor:
+def _keep(m: int, keys: Tensor, sparsity: Tensor) -> Tensor:
   """Returns the mask of one shard."""
-  keys = tf.bitcast(scores, tf.int32)
   before, inputs, after = keys.shape.as_list()
   whole = inputs // m * m
   parts: List[Tensor] = []
@@ -99,7 +106,7 @@ def _keep_of_runs(keys: Tensor, sparsity: Tensor) -> Tensor:
 
 def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
   """Keeps a key if fewer than `keep` keys of its run are larger, or equal and earlier."""
-  members = tf.unstack(keys, axis=1)
+  members = [ordered(member) for member in tf.unstack(keys, axis=1)]
   m, keep = len(members), tf.cast(keep, tf.int8)
   # 1 if the earlier of two members ranks before the later one, also when they are equal.
   earlier_wins = {(i, j): tf.cast(members[i] >= members[j], tf.int8)
@@ -110,15 +117,17 @@ def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
     ahead = [earlier_wins[i, j] for i in range(j)]
     won = [earlier_wins[j, k] for k in range(j + 1, m)]
     if won and ahead:
-      kept.append(tf.add_n(ahead) - tf.add_n(won) < keep - behind)
+      kept.append(_total(ahead) - _total(won) < keep - behind)
     else:
-      kept.append(tf.add_n(ahead) < keep - behind if ahead else tf.add_n(won) > behind - keep)
+      kept.append(_total(ahead) < keep - behind if ahead else _total(won) > behind - keep)
   return tf.stack(kept, axis=1)
 
 
 def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
   """Sorts the members of each run and keeps the first `keep`, some runs at a time."""
   m, shape = int(keys.shape[1]), tf.shape(keys)
+  if on_gpu(keys):
+    return _keep_by_order(tf.unstack(keys, num=m, axis=1), keep)
   rows = tf.clip_by_value(_PIECE // tf.maximum(shape[2], 1), 1, tf.maximum(shape[0], 1))
   pieces = (shape[0] + rows - 1) // rows
 
@@ -135,27 +144,28 @@ def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
 
 def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
   """Returns the mask of runs; `members` has the first members of all runs, the second ones, ..."""
-  ordered = list(members)
+  members = [ordered(member) for member in members]
+  descending = list(members)
   for high, low in _network(len(members)):
-    ordered[high], ordered[low] = (tf.maximum(ordered[high], ordered[low]),
-                                   tf.minimum(ordered[high], ordered[low]))
-  threshold = tf.stack(ordered)[keep - 1]
-  reached = [tf.cast(member >= threshold, tf.int8) for member in members]
-  keep = tf.cast(keep, tf.int8)
+    descending[high], descending[low] = (tf.maximum(descending[high], descending[low]),
+                                         tf.minimum(descending[high], descending[low]))
+  ranked = tf.stack([*descending, tf.zeros_like(descending[0])])
+  threshold, following = ranked[keep - 1], ranked[keep]
+  reached = [member >= threshold for member in members]
 
   def first_of_equal() -> Tensor:
     above = [tf.cast(member > threshold, tf.int8) for member in members]
-    room = keep - tf.add_n(above)
+    room = tf.cast(keep, tf.int8) - _total(above)
     kept = []
     for at_or_above, higher in zip(reached, above):
-      equal = at_or_above - higher
-      kept.append(tf.cast(higher, tf.bool) | (tf.cast(equal, tf.bool) & (room > 0)))
-      room -= equal
+      tied = tf.cast(at_or_above, tf.int8) - higher
+      kept.append(tf.cast(higher, tf.bool) | (tf.cast(tied, tf.bool) & (room > 0)))
+      room -= tied
     return tf.stack(kept, axis=1)
 
   # Few or no runs have a kept member that equals a dropped one.
-  return tf.cond(tf.reduce_all(tf.equal(tf.add_n(reached), keep)),
-                 lambda: tf.cast(tf.stack(reached, axis=1), tf.bool), first_of_equal)
+  return tf.cond(tf.reduce_all(following < threshold), lambda: tf.stack(reached, axis=1),
+                 first_of_equal)
 
 
 def _network(size: int) -> Iterator[Tuple[int, int]]:
@@ -176,17 +186,23 @@ def _network(size: int) -> Iterator[Tuple[int, int]]:
     width *= 2
 
 
+def _total(counts: Sequence[Tensor]) -> Tensor:
+  """Returns the sum of int8 tensors; there is no kernel of add_n for them on GPUs."""
+  return functools.reduce(tf.add, counts)
+
+
 def _keep_by_bisection(keys: Tensor, keep: Tensor) -> Tensor:
   """Finds the keep-th largest key of every run bit by bit, and keeps the keys that reach it."""
-  def count(flags: Tensor) -> Tensor:
-    return tf.reduce_sum(tf.cast(flags, tf.int32), axis=1, keepdims=True)
+  keep = tf.cast(keep, summed_dtype(keys))
 
   def step(bit: Tensor, threshold: Tensor) -> Tuple[Tensor, Tensor]:
-    candidate = tf.bitwise.bitwise_or(threshold, tf.bitwise.left_shift(1, bit))
-    return bit - 1, tf.where(count(keys >= candidate) >= keep, candidate, threshold)
+    candidate = tf.bitcast(tf.bitwise.bitwise_or(
+        bits(threshold), tf.bitwise.left_shift(1, bit)), tf.float32)
+    enough = count(reach(keys, candidate), axis=1, keepdims=True) >= keep
+    return bit - 1, tf.where(enough, candidate, threshold)
 
   _, threshold = tf.while_loop(lambda bit, _: bit >= 0, step,
                                (tf.constant(30), tf.zeros_like(keys[:, :1])))
-  above, equal = keys > threshold, tf.equal(keys, threshold)
-  room = keep - count(above)
-  return above | (equal & (tf.cumsum(tf.cast(equal, tf.int32), axis=1) <= room))
+  above, tied = exceed(keys, threshold), equal(keys, threshold)
+  room = keep - count(above, axis=1, keepdims=True)
+  return above | (tied & (tf.cumsum(tf.cast(tied, keep.dtype), axis=1) <= room))

@@ -13,16 +13,23 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.engine.counting import chunks_of
 from model_pruning.engine.counting import count_dtype
 from model_pruning.engine.counting import digits_for
+from model_pruning.engine.counting import flattened
 from model_pruning.engine.counting import kth_by_bisection
 from model_pruning.engine.counting import kth_by_histograms
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.estimate import estimate
+from model_pruning.engine.keys import bits
+from model_pruning.engine.keys import largest as largest_of
+from model_pruning.engine.keys import reach
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
+from model_pruning.engine.placement import subroutine
 from model_pruning.engine.ties import keep_exactly
+from model_pruning.engine.ties import keep_first
 from model_pruning.util.types import DType
 from model_pruning.util.types import Numeric
 from model_pruning.util.types import Tensor
@@ -76,13 +83,14 @@ def rounded(units: Numeric, sparsity: Tensor) -> Tensor:
   """Returns the keep count of a number of units, or of each of a vector of numbers.
 
   Args:
-    units: an int, or an int64 array of numbers that fit int32.
-    sparsity: a scalar, or a vector as long as `units`, in sparsity_dtype or float64.
+    units: an int; or an array or a tensor of numbers that fit int32.
+    sparsity: in sparsity_dtype or float64, of a shape that can be broadcast with the units.
   """
-  most = tf.constant(units, tf.int64)
-  kept = tf.cast(tf.round(tf.constant(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
+  convert = tf.cast if tf.is_tensor(units) else tf.constant
+  most = convert(units, tf.int64)
+  kept = tf.cast(tf.round(convert(units, sparsity.dtype) * (1 - sparsity)), tf.int64)
   kept = tf.clip_by_value(kept, tf.ones_like(most), most)
-  return tf.cast(kept, count_dtype(int(np.max(units))))
+  return tf.cast(kept, count_dtype(units) if isinstance(units, int) else tf.int32)
 
 
 def rounded_keep_count(units: int, sparsity: float) -> int:
@@ -120,10 +128,9 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
   units = unit_count(weights)
   if not units:
     raise errors.WeightError('There are no weights to select from: all shards are empty')
-  keys = [[in_place(as_keys, shard) for shard in shards] for shards in weights]
-  every = [shard for shards in keys for shard in shards if size_of(shard)]
+  every = [shard for shards in weights for shard in shards if size_of(shard)]
   if method == 'exact' and not threshold_decay:
-    return _select_exactly(keys, every, sparsity, use_tpu)
+    return _select_exactly(weights, every, sparsity, use_tpu)
   # For a TPU, XLA compiles only the graph itself, not calls to separate functions.
   apply = in_place if use_tpu else outlined
   if method == 'histogram':
@@ -133,22 +140,26 @@ def select(weights: Sequence[Shards], sparsity: Tensor,
   if threshold_decay:
     smoothed = between(smoothed, previous_threshold, threshold_decay)
   # A threshold remembered from larger weights may exceed all scores.
-  largest = tf.reduce_max(tf.stack([apply(_largest, shard) for shard in every]))
+  largest = tf.reduce_max(tf.stack([apply(largest_of, shard) for shard in every]))
   lowest_kept = tf.bitcast(tf.abs(smoothed), tf.int32) + (1 if method == 'histogram' else 0)
   lowest_kept = tf.minimum(lowest_kept, largest)
-  return Selection(smoothed, [[in_place(tf.greater_equal, shard, lowest_kept) for shard in shards]
-                              for shards in keys])
+  return Selection(smoothed, [[in_place(reach, shard, lowest_kept) for shard in shards]
+                              for shards in weights])
 
 
-def _select_exactly(keys: List[List[Tensor]], every: Sequence[Tensor], sparsity: Tensor,
+def _select_exactly(keys: Sequence[Shards], every: Sequence[Tensor], sparsity: Tensor,
                     use_tpu: bool) -> Selection:
   """Keeps exactly keep_count units.
 
   Args:
-    keys: per weight and shard, the scores as int32.
+    keys: per weight and shard, the scores.
     every: all shards that are not empty.
     sparsity, use_tpu: see select.
   """
+  if not use_tpu and len(every) == 1 and not chunks_of(every[0]) and size_of(every[0]) < 1 << 31:
+    threshold, mask = _select_of_one(every[0], sparsity)
+    return Selection(threshold, [[mask if size_of(shard) else tf.zeros(shard.shape, tf.bool)
+                                  for shard in shards] for shards in keys])
   key, ties, kept_ties = _kth(every, sparsity, use_tpu)
   return Selection(tf.bitcast(key, tf.float32), keep_exactly(keys, key, ties, kept_ties, use_tpu))
 
@@ -167,9 +178,24 @@ def between(current: Tensor, previous: Tensor, decay: float) -> Tensor:
 
 
 def as_keys(scores: Tensor) -> Tensor:
-  """Returns the keys of scores, int32 of the same shape; see counting.py."""
-  return tf.bitcast(scores, tf.int32)
+  """Returns the keys of scores, int32 of the same shape; see keys.py."""
+  return bits(scores)
 
 
-def _largest(keys: Tensor) -> Tensor:
-  return tf.reduce_max(keys)
+def _select_of_one(keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
+  """Returns the threshold and the mask of a single shard that is counted in one piece.
+
+  Most weights have one such shard, and many different shapes. Building a function body per shape
+  would take most of the time of building the mask update of a model, so all use one body.
+  """
+  size = size_of(keys)
+  find = functools.partial(_find_in_one, digits_for(size))
+  threshold, mask = subroutine(find, in_place(flattened, keys), _precise(sparsity, size),
+                               shapes=([None], []))
+  return threshold, in_place(lambda mask: tf.reshape(mask, keys.shape), mask)
+
+
+def _find_in_one(digits: Sequence[int], keys: Tensor, sparsity: Tensor) -> Tuple[Tensor, Tensor]:
+  keep = rounded(tf.size(keys), sparsity)
+  key, (ties,), kept_ties = kth_by_histograms([keys], keep, digits)
+  return tf.bitcast(key, tf.float32), keep_first(keys, key, ties, kept_ties)

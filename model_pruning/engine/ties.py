@@ -14,6 +14,11 @@ from model_pruning.engine.counting import over_chunks
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.counting import total_of
+from model_pruning.engine.keys import count
+from model_pruning.engine.keys import equal
+from model_pruning.engine.keys import exceed
+from model_pruning.engine.keys import reach
+from model_pruning.engine.keys import summed_dtype
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import subroutine
@@ -73,8 +78,7 @@ def _allot_by_rows(shards: Shards, key: Tensor, counts: Sequence[Tensor], total:
   counts = tf.stack(counts)
 
   def by_rows() -> Tensor:
-    ties = [in_place(lambda x: tf.reduce_sum(tf.cast(tf.equal(x, key), tf.int32), axis=1), shard)
-            for shard in shards]
+    ties = [in_place(lambda x: count(equal(x, key), axis=1), shard) for shard in shards]
     in_order = tf.cast(tf.stack(ties, axis=1), total.dtype)
     before = tf.reshape(tf.cumsum(tf.reshape(in_order, [-1]), exclusive=True), tf.shape(in_order))
     kept = tf.clip_by_value(total - before, tf.zeros_like(total), in_order)
@@ -115,11 +119,11 @@ def keep_first(keys: Tensor, key: Tensor, ties: Tensor, kept: Tensor) -> Tensor:
     remaining, rest_size = kept - before[at], size - chunks * CHUNK
     mixed = tf.cond(in_rest, lambda: keep_some(rest, key, remaining),
                     lambda: keep_some(body[at], key, remaining))
-    return tf.concat([tf.reshape(body[:at] >= key, [-1]), mixed,
-                      tf.reshape(body[at + 1:] > key, [-1]),
-                      rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):] > key], axis=0)
+    return tf.concat([tf.reshape(reach(body[:at], key), [-1]), mixed,
+                      tf.reshape(exceed(body[at + 1:], key), [-1]),
+                      exceed(rest[tf.cond(in_rest, lambda: rest_size, lambda: 0):], key)], axis=0)
 
-  mask = tf.cond(kept >= over_chunks(ties), lambda: flat >= key, some)
+  mask = tf.cond(kept >= over_chunks(ties), lambda: reach(flat, key), some)
   return mask if keys.shape.rank == 1 else tf.reshape(mask, keys.shape)
 
 
@@ -138,22 +142,23 @@ def _keep_some(flat: Tensor, key: Tensor, kept: Tensor) -> Tensor:
   body, tail = tf.reshape(flat[:rows * _ROW], [rows, _ROW]), flat[rows * _ROW:]
   tail_size = size - rows * _ROW
   # The tail is treated as one more row, padded with a value that equals no key.
-  hit = tf.where(tf.concat([tf.reduce_any(tf.equal(body, key), axis=1), [True]], axis=0))[:, 0]
-  last = tf.pad(tail, [[0, _ROW - tail_size]], constant_values=-1)
+  hit = tf.where(tf.concat([tf.reduce_any(equal(body, key), axis=1), [True]], axis=0))[:, 0]
+  last = tf.pad(tail, [[0, _ROW - tail_size]], constant_values=tf.constant(-1, tail.dtype))
   searched = tf.concat([tf.gather(body, hit[:-1]), [last]], axis=0)
-  equal = tf.cast(tf.equal(searched, key), kept.dtype)
-  before = tf.cumsum(tf.reduce_sum(equal, axis=1), exclusive=True)
+  tied = tf.cast(equal(searched, key), summed_dtype(searched))
+  kept = tf.cast(kept, tied.dtype)
+  before = tf.cumsum(tf.reduce_sum(tied, axis=1), exclusive=True)
   # The row of the last kept tie: ties in earlier rows are kept, ties in later rows are not.
   at = _last_below(before, kept)
-  keep_here = (equal[at] > 0) & (tf.cumsum(equal[at]) <= kept - before[at])
+  keep_here = (tied[at] > 0) & (tf.cumsum(tied[at]) <= kept - before[at])
   row = tf.cast(hit[at], tf.int32)
   in_tail = tf.equal(row, rows)
   in_row = tf.cond(in_tail, lambda: tail_size, lambda: _ROW)
   return tf.concat([
-      tf.reshape(body[:row] >= key, [-1]),
-      ((searched[at] > key) | keep_here)[:in_row],
-      tf.reshape(body[row + 1:] > key, [-1]),
-      tail[tf.cond(in_tail, lambda: tail_size, lambda: 0):] > key], axis=0)
+      tf.reshape(reach(body[:row], key), [-1]),
+      (exceed(searched[at], key) | keep_here)[:in_row],
+      tf.reshape(exceed(body[row + 1:], key), [-1]),
+      exceed(tail[tf.cond(in_tail, lambda: tail_size, lambda: 0):], key)], axis=0)
 
 
 def _keep_first_by_bisection(keys: Tensor, key: Tensor, ties: Tensor, kept: Tensor) -> Tensor:
@@ -161,9 +166,9 @@ def _keep_first_by_bisection(keys: Tensor, key: Tensor, ties: Tensor, kept: Tens
 
   def some() -> Tensor:
     end = _position_by_bisection(keys, key, tf.cast(kept, tf.int32))
-    return (keys > key) | (tf.equal(keys, key) & (_flat_index(keys) < end))
+    return exceed(keys, key) | (equal(keys, key) & (_flat_index(keys) < end))
 
-  return tf.cond(kept >= ties[0], lambda: keys >= key, some)
+  return tf.cond(kept >= ties[0], lambda: reach(keys, key), some)
 
 
 def _flat_index(keys: Tensor) -> Tensor:
@@ -180,8 +185,8 @@ def _position_by_bisection(keys: Tensor, key: Tensor, limit: Tensor) -> Tensor:
   def step(bit: Tensor, length: Tensor) -> Tuple[Tensor, Tensor]:
     candidate = length + tf.bitwise.left_shift(1, bit)
     # Compare here and not before the loop, so that only the keys stay in memory.
-    equal = tf.equal(keys, key) & (_flat_index(keys) < candidate)
-    inside = tf.reduce_sum(tf.cast(equal, tf.int32))
+    tied = equal(keys, key) & (_flat_index(keys) < candidate)
+    inside = tf.reduce_sum(tf.cast(tied, tf.int32))
     return bit - 1, tf.where((candidate <= size) & (inside <= limit), candidate, length)
 
   _, length = tf.while_loop(lambda bit, _: bit >= 0, step,

@@ -129,7 +129,8 @@ def choose(plans: Sequence[PrunedTogether], jobs: Sequence[Job], spec: PruningSp
   for index, job in enumerate(jobs):
     # All small weights of a device are chosen in one call.
     devices = {shard.device for reads in job.reads for shard in reads.weight}
-    small = len(devices) == 1 and len(job.cuts) == 1 and takes(*job.cuts[0], spec)
+    small = len(devices) == 1 and len(job.cuts) == 1 and takes(
+        *job.cuts[0], spec, job.reads[0].weight[0])
     calls.setdefault(('small', *devices) if small else index, []).append(index)
   updates: Dict[int, Update] = {}
   for indices in calls.values():
@@ -153,7 +154,7 @@ def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
                for job in jobs)
   flat = iter(_call(functools.partial(_choose_flat, spec, form, dtype),
                     [reads for job in jobs for reads in job.reads], scalars, spec,
-                    few_nodes=all(is_light(job.cuts, spec) for job in jobs)))
+                    few_nodes=all(is_light(job, spec) for job in jobs)))
   return [[next(flat) for _ in range(len(job.reads) + (1 + averages) * sum(
       len(reads.weight) for reads in job.reads))] for job in jobs]
 

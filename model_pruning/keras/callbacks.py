@@ -193,9 +193,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Records sparsities and thresholds for the page."""
     assert self._page is not None
     self._page.recorder.record(step, {
-        weight.name: (1 - float(np.mean(np.asarray(weight.mask, np.float32)))
-                      if all(weight.mask.shape) else 0.0,
-                      float(np.asarray(weight.threshold, np.float32)))
+        weight.name: (weight.sparsity, float(np.asarray(weight.threshold, np.float32)))
         for layer in self._updater.layers if layer.pruning.made
         for weight in layer.pruning.weights})
 

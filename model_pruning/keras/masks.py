@@ -66,6 +66,13 @@ class PrunedWeight(NamedTuple):
     """Whether the layer is being trained; frozen layers are not pruned."""
     return bool(self.layer.trainable)
 
+  @property
+  def sparsity(self) -> float:
+    """The fraction of elements that the mask hides, counted on the device of the mask."""
+    mask = tf.convert_to_tensor(self.mask)
+    kept = int(tf.math.count_nonzero(mask, dtype=tf.int64))
+    return 1 - kept / max(mask.shape.num_elements(), 1)
+
 
 class Pruning:
   """The pruning state of one layer. Keras sees only its variables.

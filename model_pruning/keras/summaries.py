@@ -121,9 +121,7 @@ class PruningSummaries(keras.callbacks.Callback):
     with self._writer.as_default():
       for weight in [weight for pruning in made for weight in pruning.weights]:
         # The tags of the graph API's summaries, so that the same tools read both.
-        mask = np.asarray(weight.mask, np.float32)
-        self._scalar(weight.name + '/mask/sparsity',
-                     1 - np.count_nonzero(mask) / max(mask.size, 1), step)
+        self._scalar(weight.name + '/mask/sparsity', weight.sparsity, step)
         self._scalar(weight.name + '/threshold/threshold',
                      float(np.asarray(weight.threshold, np.float32)), step)
     self._writer.flush()

@@ -39,7 +39,7 @@ def requests_for(weights, sparsities, spec, previous=0.0, dims=(1, 1)):
   for index, values in enumerate(weights):
     layout = Layout.whole(values.shape)
     pattern = pattern_for(values.shape, dims, spec)
-    signs_matter = dims != (1, 1) or not batches.takes(layout, pattern, spec)
+    signs_matter = dims != (1, 1) or not batches.takes(layout, pattern, spec, tf.constant(values))
     scores = tf.constant(np.abs(values) if signs_matter else values)
     requests.append(batches.Request(layout, pattern, [pattern.pool([scores], layout)],
                                     shared[sparsities[index % len(sparsities)]],
