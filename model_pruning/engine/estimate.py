@@ -5,6 +5,8 @@
 import functools
 from typing import Callable, Tuple
 
+import numpy as np
+
 from model_pruning.compat import tf
 from model_pruning.engine.counting import count_digits
 from model_pruning.engine.counting import count_dtype
@@ -16,6 +18,8 @@ from model_pruning.engine.keys import largest as largest_of
 from model_pruning.engine.placement import in_place
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
+
+_SMALLEST_NORMAL, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max
 
 
 def estimate(shards: Shards, units: int, sparsity: Tensor, nbins: int, use_tpu: bool,
@@ -73,9 +77,9 @@ def _finite(keys: Tensor) -> Tensor:
 
 def _linear_bins(nbins: int, keys: Tensor, largest: Tensor) -> Tensor:
   """Returns the bin of every score of a shard, int32 in [0, nbins)."""
-  position = tf.floor(_finite(keys) / largest * nbins)
-  # Zero divided by a maximum of zero is NaN. Processors that flush denormals also divide by zero.
-  position = tf.where(tf.math.is_finite(position), position, tf.zeros_like(position))
-  last = tf.constant(nbins - 1, tf.float32)
-  position = tf.minimum(tf.maximum(position, 0.0), last)
-  return tf.cast(tf.where(is_finite(keys), position, last * tf.ones_like(position)), tf.int32)
+  # Dividing zero by a maximum of zero, or by one that the processor takes for zero because it is
+  # denormal, would give NaN, and casting NaN an arbitrary integer.
+  divisor = tf.where(largest >= _SMALLEST_NORMAL, largest, tf.constant(_LARGEST, tf.float32))
+  scores = tf.where(is_finite(keys), keys, tf.fill(tf.shape(keys), np.float32(np.inf)))
+  position = tf.minimum(tf.floor(scores / divisor * nbins), np.float32(nbins - 1))
+  return tf.cast(position, tf.int32)
