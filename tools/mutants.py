@@ -30,6 +30,7 @@ _FOLDERS = ('engine', 'hparams', 'schedules')
 # Tests of a file besides test_<file>.py: the names of test files, the quickest first.
 _FURTHER = {
     # Engine.
+    'batches': ['test_conformance'],
     'blocks': ['test_patterns', 'test_conformance'],
     'change': ['test_saliency', 'test_updates'],
     'choose': ['test_updates', 'keras/test_conformance', 'test_conformance'],
@@ -37,6 +38,7 @@ _FURTHER = {
     'distribution': ['test_distributions', 'test_contracts'],
     'distributions': ['test_contracts'],
     'erk': ['test_distributions'],
+    'keys': ['test_on_gpu', 'test_selection', 'test_n_of_m'],
     'lamp': ['test_distributions'],
     'elementwise': ['test_patterns', 'test_selection', 'test_conformance'],
     'estimate': ['test_selection', 'test_conformance'],

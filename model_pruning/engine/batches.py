@@ -170,7 +170,8 @@ def _rows(matrix: Tensor, shapes: Sequence[Sequence[int]]) -> List[Tensor]:
     return [tf.reshape(matrix, shapes[0])]
   if _alike(shapes):
     return list(tf.unstack(tf.reshape(matrix, [len(shapes), *shapes[0]]), num=len(shapes)))
-  width, sizes = int(matrix.shape[1]), [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+  sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+  width = max(sizes)
   pieces = [piece for size in sizes for piece in (size, width - size)]
   return [reshaped(row, shape) for row, shape in zip(
       tf.split(tf.reshape(matrix, [-1]), pieces)[::2], shapes)]
@@ -186,41 +187,46 @@ def _by_sorting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
   Args:
     keys: int32 [rows, width].
     keep: int32 [rows, 1].
+
+  Returns:
+    int32 [rows, 1], and a mask as a vector of the rows, one after the other.
   """
   rows, width = keys.shape.as_list()
   most = keep[0, 0] if rows == 1 else tf.reduce_max(keep)
   # Of equal keys top_k returns the first ones first, as the mask keeps them.
   descending, columns = tf.nn.top_k(keys, most)
+  # Setting what is kept is faster than comparing everything: TensorFlow 1.15 takes as long to
+  # compare ten elements as to set one, and few are kept.
   if rows == 1:
-    key, column = descending[:, -1:], columns[:, -1:]
+    key, kept = descending[:, -1:], tf.ones([most])
   else:
-    last = tf.stack([tf.range(rows)[:, None], keep - 1], axis=2)
-    key, column = tf.gather_nd(descending, last), tf.gather_nd(columns, last)
-  # Of keys equal to the threshold, those behind the last one kept count as less.
-  behind = tf.cast(tf.range(width) > column, tf.int32)
-  return key, keys - behind >= key
+    key = tf.gather_nd(descending, tf.stack([tf.range(rows)[:, None], keep - 1], axis=2))
+    kept = tf.reshape(tf.cast(tf.range(most) < keep, tf.float32), [-1])
+    columns += tf.range(rows)[:, None] * width
+  return key, tf.scatter_nd(tf.reshape(columns, [-1, 1]), kept, [rows * width])
 
 
 def _by_counting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
-  """Does the same as _by_sorting."""
-  rows, bits_left = int(keys.shape[0]), KEY_BITS
-  key = tf.zeros_like(keep)
-  for bits in SMALL_COUNTS:
-    first, bits_left = bits_left == KEY_BITS, bits_left - bits
-    bins = 1 << bits
+  """Does the same as _by_sorting, with the mask as a matrix."""
+  rows, width = keys.shape.as_list()
+  first, *others = SMALL_COUNTS
+  bits_left = KEY_BITS - first
+  digits = tf.bitwise.right_shift(keys, bits_left)
+  counts = _counts(digits, tf.range(rows)[:, None], rows, 1 << first)
+  found, keep, ties = _walk_down(counts, keep)
+  key = tf.bitwise.left_shift(found, bits_left)
+  # Only the few keys that begin with the digit of their row are counted again.
+  hits = tf.where(tf.reshape(tf.equal(digits, found), [-1]))[:, 0]
+  row = tf.cast(hits // width, tf.int32)
+  candidates = tf.gather(tf.reshape(keys, [-1]), hits)
+  for bits in others:
+    bits_left -= bits
     # As in counting.py, keys without the digits found so far get digits that are too large. Here
     # the last bin takes those.
-    digits = keys if first else tf.bitwise.bitwise_xor(keys, key)
-    if bits_left:
-      digits = tf.bitwise.right_shift(digits, bits_left)
-    table = bins if first else bins + 1
-    if not first:
-      digits = tf.minimum(digits, bins)
-    if rows > 1:
-      digits += tf.range(rows)[:, None] * table
-    counts = tf.raw_ops.Bincount(arr=tf.reshape(digits, [-1]), size=rows * table,
-                                 weights=tf.constant([], tf.int32))
-    found, keep, ties = _walk_down(tf.reshape(counts, [rows, table])[:, :bins], keep)
+    digits = tf.bitwise.bitwise_xor(candidates, tf.gather(key[:, 0], row))
+    digits = tf.minimum(tf.bitwise.right_shift(digits, bits_left), 1 << bits)
+    counts = _counts(digits, row, rows, (1 << bits) + 1)[:, :-1]
+    found, keep, ties = _walk_down(counts, keep)
     key = tf.bitwise.bitwise_or(key, tf.bitwise.left_shift(found, bits_left))
 
   def some() -> Tensor:
@@ -229,6 +235,21 @@ def _by_counting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
 
   # Almost always only one key equals the threshold.
   return key, tf.cond(tf.reduce_all(keep >= ties), lambda: keys >= key, some)
+
+
+def _counts(digits: Tensor, row: Tensor, rows: int, bins: int) -> Tensor:
+  """Returns how often each digit below `bins` occurs in each row, int32 [rows, bins].
+
+  Args:
+    digits: int32.
+    row: the row of each digit, of a shape that can be broadcast with them.
+    rows, bins: the shape of the result.
+  """
+  if rows > 1:
+    digits += row * bins
+  return tf.reshape(tf.raw_ops.Bincount(
+      arr=tf.reshape(digits, [-1]), size=rows * bins, weights=tf.constant([], tf.int32)),
+                    [rows, bins])
 
 
 def _walk_down(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
