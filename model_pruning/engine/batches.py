@@ -8,7 +8,7 @@ and every operation works on all rows. selection.select gives the same results, 
 
 Two methods find the thresholds, whichever is faster for the size. Short rows are sorted as far as
 the last element that is kept. Longer rows are counted digit by digit, as counting.py counts one
-weight, with a table of counts per row.
+weight, with a table of counts per row; after the first digit few keys are left to count.
 """
 
 import collections
@@ -195,8 +195,7 @@ def _by_sorting(keys: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
   most = keep[0, 0] if rows == 1 else tf.reduce_max(keep)
   # Of equal keys top_k returns the first ones first, as the mask keeps them.
   descending, columns = tf.nn.top_k(keys, most)
-  # Setting what is kept is faster than comparing everything: TensorFlow 1.15 takes as long to
-  # compare ten elements as to set one, and few are kept.
+  # Setting the few elements that are kept is faster than comparing all.
   if rows == 1:
     key, kept = descending[:, -1:], tf.ones([most])
   else:

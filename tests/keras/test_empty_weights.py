@@ -7,6 +7,11 @@ import re
 import numpy as np
 import pytest
 
+from model_pruning.compat import tensorflow
+
+if tensorflow.__version__.startswith('1.'):
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
 from model_pruning import keras as sparsity
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
