@@ -16,7 +16,7 @@ from tests import oracle
 # Rows that are sorted, rows that are counted, and sizes on both sides of each border.
 SIZES = [(1,), (7,), (64,), (64,), (3, 5), (33, 31), (2048,), (2049,), (64, 64), (64, 64), (90, 91),
          (1 << 16,), ((1 << 16) + 1,)]
-KINDS = ['normal', 'ties', 'zeros', 'strange']
+KINDS = ['normal', 'ties', 'zeros', 'close', 'strange']
 STRANGE = np.array([0, np.nan, np.inf, 1e-45, 1e-40, 1, np.float32(1) + np.float32(2e-7)],
                    np.float32)
 
@@ -25,6 +25,8 @@ def weight(shape, kind, seed):
   rng = np.random.RandomState(seed)
   if kind == 'strange':
     return (rng.choice(STRANGE, shape) * rng.choice([-1, 1], shape)).astype(np.float32)
+  if kind == 'close':  # They differ in the last bits.
+    return (1 + rng.randint(5000, size=shape) * np.float32(2) ** -23).astype(np.float32)
   values = rng.standard_normal(shape)
   if kind == 'ties':
     values = np.round(values)
@@ -79,7 +81,7 @@ def test_each_weight_has_the_mask_and_the_threshold_it_has_alone(kind, sparsitie
     np.testing.assert_array_equal(np.reshape(mask, values.shape), kept)
 
 
-@pytest.mark.parametrize('kind', ['normal', 'ties', 'zeros'])
+@pytest.mark.parametrize('kind', ['normal', 'ties', 'zeros', 'close'])
 def test_exactly_k_are_kept_and_the_first_of_equal_ones(kind):
   weights = [weight(shape, kind, seed) for seed, shape in enumerate(SIZES)]
   sparsities = (0.9, 0.75)
