@@ -131,7 +131,7 @@ class Trace:
     return set(self._executed.values())
 
   def faults(self, limit: int) -> List[Fault]:
-    """Returns what keeps the nodes that ran from staying on a GPU.
+    """Returns the faults of the nodes that ran: a line for each reason to leave a GPU.
 
     Args:
       limit: the number of elements above which a tensor counts as large.

@@ -108,7 +108,7 @@ class Planner:
     return dense.nbytes - stored
 
   def _total(self, resource: str) -> float:
-    """Returns what the dense weights need."""
+    """Returns the amount of a resource that the dense weights need, in its unit."""
     return sum(self._saved(constant, 1.0, 0, resource) for constant in self._weights)
 
   def _most(self, resource: str) -> float:

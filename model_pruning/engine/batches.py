@@ -47,7 +47,8 @@ class Request(NamedTuple):
   """Units to choose by one sparsity.
 
   Attributes:
-    layout, pattern: those of the first weight.
+    layout: how the first weight is cut into shards.
+    pattern: how it is cut into units.
     pooled: per weight, the scores of its units by shard, the result of pattern.pool. The sign of
       scores is ignored where `takes` is true.
     sparsity: scalar tensor of selection.sparsity_dtype(number of units), or of float64.

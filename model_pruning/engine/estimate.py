@@ -14,7 +14,7 @@ from model_pruning.engine.counting import over_chunks
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import total_of
 from model_pruning.engine.keys import is_finite
-from model_pruning.engine.keys import largest as largest_of
+from model_pruning.engine.keys import largest_finite
 from model_pruning.engine.placement import in_place
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
@@ -32,7 +32,7 @@ def estimate(shards: Shards, units: int, sparsity: Tensor, nbins: int, use_tpu: 
   the last bin.
   """
   largest = tf.bitcast(tf.reduce_max(tf.stack(
-      [apply(_largest_finite, shard) for shard in shards])), tf.float32)
+      [apply(largest_finite, shard) for shard in shards])), tf.float32)
   dtype = count_dtype(units)
 
   def is_below(counts: Tensor) -> Tensor:
@@ -64,15 +64,6 @@ def _below_by_bisection(bins: Shards, nbins: int, dtype: DType,
   _, below = tf.while_loop(lambda bit, _: bit >= 0, step,
                            (tf.constant(nbins.bit_length() - 1), tf.constant(0)))
   return below
-
-
-def _largest_finite(keys: Tensor) -> Tensor:
-  return largest_of(_finite(keys))
-
-
-def _finite(keys: Tensor) -> Tensor:
-  """Returns the keys, with zero in place of infinities and NaN."""
-  return tf.where(is_finite(keys), keys, tf.zeros_like(keys))
 
 
 def _linear_bins(nbins: int, keys: Tensor, largest: Tensor) -> Tensor:

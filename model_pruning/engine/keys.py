@@ -67,13 +67,18 @@ def _like(keys: Tensor, key: Tensor) -> Tensor:
 
 
 def is_finite(keys: Tensor) -> Tensor:
-  """Returns whether keys are those of finite scores."""
+  """Returns, for every key, whether its score is finite; bool."""
   return ordered(keys) < _like(keys, INFINITY)
 
 
 def largest(keys: Tensor, axis: Optional[object] = None) -> Tensor:
   """Returns the largest keys over axes, by default all, as int32."""
   return tf.cast(tf.reduce_max(tf.cast(bits(keys), summed_dtype(keys)), axis=axis), tf.int32)
+
+
+def largest_finite(keys: Tensor) -> Tensor:
+  """Returns the largest of the keys of finite scores, an int32 scalar; 0 if there are none."""
+  return largest(tf.where(is_finite(keys), keys, tf.zeros_like(keys)))
 
 
 def summed_dtype(keys: Tensor) -> DType:

@@ -33,7 +33,7 @@ from model_pruning.engine.keys import equal
 from model_pruning.engine.keys import exceed
 from model_pruning.engine.keys import INFINITY
 from model_pruning.engine.keys import is_finite
-from model_pruning.engine.keys import largest as largest_of
+from model_pruning.engine.keys import largest_finite
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import on_gpu
@@ -103,7 +103,7 @@ def lamp_scores(shards: Shards) -> List[Tensor]:
   dtype = tf.int64 if on_gpu(shards[0]) else count_dtype(sum(map(size_of, shards)))
   keys = [shard if chunks_of(shard) else in_place(flattened, shard) for shard in shards]
   counts, tables, scores = counts_by_high_bits(keys, _BITS, dtype), {}, []
-  largest = tf.reduce_max(tf.stack([on_any_size(_largest_finite, shard) for shard in keys]))
+  largest = tf.reduce_max(tf.stack([on_any_size(largest_finite, shard) for shard in keys]))
   ties = total_of([on_any_size(_count_equal, shard, largest) for shard in keys], dtype)
   for shard in keys:
     # Each device gets the counts, once, and computes the sums itself: they are twice as large.
@@ -120,10 +120,6 @@ def _scored(keys: Tensor, *sums: Tensor) -> Tensor:
   else:
     scores = on_any_size(_lamp_keys, keys, *sums)
   return in_place(functools.partial(tf.reshape, shape=[size_of(keys)]), scores)
-
-
-def _largest_finite(keys: Tensor) -> Tensor:
-  return largest_of(tf.where(is_finite(keys), keys, tf.zeros_like(keys)))
 
 
 def _count_equal(keys: Tensor, key: Tensor) -> Tensor:
