@@ -16,16 +16,13 @@ step, and is not charged for here.
 Steps: between two updates, with the callback that each library asks for, the pruned
 model and the same unpruned by turns in one process.
 
-The model is ResNet50: 25.6 million weights, in layers of the sizes that are used, the
-largest of 2.4 million. Large layers would favour an update that takes linear time: the
-MLP has them. A step of the MLP is the hard case for the other measurement, as it does
-little work with each weight. Writes the tables as JSON too.
+The models are ResNet50, 25.6 million weights in layers of up to 2.4 million, and
+MobileNetV2, 3.5 million in small layers. Large layers would favour an update that takes
+linear time: the MLP has them. A step of the MLP is the hard case for the other
+measurement, as it does little work with each weight. Writes the tables as JSON too.
 """
 
-import json
 import os
-import subprocess
-import sys
 import time
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -35,108 +32,33 @@ from absl import flags
 import numpy as np
 import tabulate
 
+from benchmarks import keras_sides
 from benchmarks import measure
 from model_pruning.compat import tensorflow
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list('models', ['resnet50', 'mlp'], 'Which models: resnet50, mlp.')
-flags.DEFINE_integer('image', 96, 'Height and width of the images of resnet50.', lower_bound=32)
-flags.DEFINE_integer('batch', 16, 'Batch size of resnet50.', lower_bound=1)
+flags.DEFINE_list('models', ['resnet50', 'mobilenet_v2', 'mlp'],
+                  'Which models: resnet50, mobilenet_v2, mlp.')
+flags.DEFINE_integer('image', 96, 'Height and width of the images.', lower_bound=32)
+flags.DEFINE_integer('batch', 16, 'Batch size of the models of images.', lower_bound=1)
 flags.DEFINE_list('mlp', ['784', '4096', '4096', '1280', '10'], 'Sizes of the layers of the MLP.')
 flags.DEFINE_integer('mlp_batch', 128, 'Batch size of the MLP.', lower_bound=1)
 flags.DEFINE_integer('rounds', 5, 'Rounds of updates of each side.', lower_bound=0)
 flags.DEFINE_integer('step_rounds', 11, 'Pairs of steps of each side.', lower_bound=0)
 flags.DEFINE_float('sparsity', 0.9, 'Target sparsity.', lower_bound=0, upper_bound=0.99)
-flags.DEFINE_bool('peer', True, 'Whether to measure tfmot; its environment is made if need be.')
 flags.DEFINE_string('output', 'out/benchmarks/keras_update.json', 'Where to write the numbers.')
-flags.DEFINE_enum('serve', None, ['model_pruning', 'tfmot'],
-                  'Only answer what another process asks about this library.')
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PEER, OURS = 'tfmot', 'model_pruning'
+PEER = keras_sides.PEER
 # Masks are updated at multiples of it: never by accident.
 FREQUENCY = 10 ** 6
-
-
-class _Library:
-  """What both libraries call alike; `_sparsity` is the module."""
-
-  def prune(self, model):
-    return self._sparsity.prune_low_magnitude(
-        model, self._sparsity.ConstantSparsity(FLAGS.sparsity, 0, frequency=FREQUENCY))
-
-  def callback(self):
-    return self._sparsity.UpdatePruningStep()
-
-
-class _Tfmot(_Library):
-  """Pruning and mask updates with tfmot."""
-
-  keeps_zeros = False  # From one step to the next.
-
-  def __init__(self):
-    from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
-    from tensorflow_model_optimization.sparsity import keras as sparsity
-    self._wrapper = pruning_wrapper
-    self._sparsity = sparsity
-    self.keras = tensorflow.keras
-
-  def updater(self, model):
-    """Returns (a function that updates and returns the seconds, the work of the forward pass)."""
-    layers = self._wrapper.collect_prunable_layers(model)
-
-    def at_an_update(function):
-      def call():
-        for layer in layers:
-          layer.pruning_step.assign(FREQUENCY)
-        seconds = _seconds(function)
-        for layer in layers:
-          layer.pruning_step.assign(1)
-        return seconds
-      return call
-
-    @tensorflow.function
-    def update():
-      for layer in layers:
-        layer.pruning_obj.conditional_mask_update()
-
-    @tensorflow.function
-    def apply():
-      for layer in layers:
-        layer.pruning_obj.weight_mask_op()
-
-    return at_an_update(update), apply
-
-
-class _Ours(_Library):
-  """The same of model_pruning.keras."""
-
-  keeps_zeros = True
-
-  def __init__(self):
-    from model_pruning import keras as sparsity
-    from model_pruning.keras import updates
-    from model_pruning.keras.backend import keras
-    self._sparsity = sparsity
-    self._updates = updates
-    self.keras = keras
-
-  def updater(self, model):
-    updater = self._updates.MaskUpdater(model)
-    return (lambda: _seconds(lambda: updater.update(FREQUENCY))), lambda: None
-
-
-def _seconds(function):
-  start = time.perf_counter()
-  function()
-  return time.perf_counter() - start
 
 
 def _make(keras, name):
   """Returns (model, inputs, labels), the same numbers in each process."""
   random = np.random.RandomState(1)
-  if name == 'resnet50':
-    model = keras.applications.ResNet50(
+  networks = {'resnet50': 'ResNet50', 'mobilenet_v2': 'MobileNetV2'}
+  if name in networks:
+    model = getattr(keras.applications, networks[name])(
         weights=None, input_shape=(FLAGS.image, FLAGS.image, 3), classifier_activation=None)
     shape, classes = (FLAGS.batch, FLAGS.image, FLAGS.image, 3), 1000
   else:
@@ -169,10 +91,10 @@ class _Updates:
 
   def __init__(self, library, name):
     model, _, _ = _make(library.keras, name)
-    self._model = library.prune(model)
+    self._model = library.prune(model, FLAGS.sparsity, FREQUENCY)
     self._dense = [kernel.numpy() for kernel in _kernels(self._model)]
     self._keeps_zeros = library.keeps_zeros
-    self._update, self._apply = library.updater(self._model)
+    self._update, self._apply = library.updater(self._model, FREQUENCY)
     for _ in range(2):
       self.round()
 
@@ -202,7 +124,7 @@ class _Steps:
       model, inputs, labels = _make(library.keras, name)
       callback = library.keras.callbacks.Callback()
       if kind == 'pruned':
-        model = library.prune(model)
+        model = library.prune(model, FLAGS.sparsity, FREQUENCY)
         callback = library.callback()
       model.compile(  # Without XLA, which takes minutes to compile ResNet50, and which Keras 2
           # does not use unless asked.
@@ -210,15 +132,15 @@ class _Steps:
           loss=library.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
       callback.set_model(model)
       callback.on_train_begin()
-      if isinstance(library, _Tfmot) and kind == 'pruned':
-        update, _ = library.updater(model)
+      if not library.keeps_zeros and kind == 'pruned':
+        update, _ = library.updater(model, FREQUENCY)
         update()
       self._models[kind] = (model, callback, inputs, labels)
     for _ in range(3):
       self.round()
 
   def round(self):
-    seconds = {kind: _seconds(lambda kind=kind: self._step(kind)) for kind in self._models}
+    seconds = {kind: keras_sides.seconds(lambda kind=kind: self._step(kind)) for kind in self._models}
     # Who comes first changes: the one before leaves the caches as they are.
     self._models = dict(reversed(list(self._models.items())))
     return seconds
@@ -232,77 +154,6 @@ class _Steps:
   def result(self):
     """Of the pruned model; tfmot's weights are no longer sparse after a step."""
     return _zeros(self._models['pruned'][0])
-
-
-def _serve(library):
-  """Answers lines of JSON, each a list of tasks, until the input ends."""
-  answers = os.fdopen(os.dup(1), 'w')
-  os.dup2(2, 1)  # What else is printed is not an answer.
-  library = _Tfmot() if library == PEER else _Ours()
-  task = None
-  for line in iter(sys.stdin.readline, ''):
-    command, *arguments = json.loads(line)
-    if command == 'versions':
-      answer = {'tensorflow': tensorflow.__version__,
-                'keras': getattr(library.keras, '__version__', None) or 'tf_keras'}
-    elif command == 'updates':
-      task = None  # Before the next takes its memory.
-      task = answer = _Updates(library, *arguments)
-    elif command == 'steps':
-      task = None
-      task = answer = _Steps(library, *arguments)
-    else:
-      answer = getattr(task, command)()
-    answers.write(json.dumps(None if answer is task else answer) + '\n')
-    answers.flush()
-
-
-class _Side:
-  """A process that measures one library on one Keras."""
-
-  def __init__(self, name, python, library, legacy_keras=None):
-    self.name = name
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + (
-        [] if python != sys.executable else sys.path)))
-    if legacy_keras is not None:
-      environment['TF_USE_LEGACY_KERAS'] = str(int(legacy_keras))
-    self._process = subprocess.Popen(
-        [python, '-m', 'benchmarks.keras_update', '--serve=' + library] + [
-            flag.serialize() for flag in FLAGS.get_key_flags_for_module(sys.argv[0])
-            if flag.present and flag.name != 'serve'],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True, cwd=ROOT,
-        env=environment)
-
-  def ask(self, *command):
-    self._process.stdin.write(json.dumps(command) + '\n')
-    self._process.stdin.flush()
-    line = self._process.stdout.readline()
-    if not line:
-      raise SystemExit('%s ended during the request %s: see above' % (self.name, ' '.join(command)))
-    return json.loads(line)
-
-  def close(self):
-    self._process.stdin.close()
-    self._process.wait()
-
-
-def _peer_python():
-  """Returns the Python of tfmot's environment; None where there cannot be one."""
-  try:
-    return subprocess.run([os.path.join(ROOT, 'tools', 'env.sh'), PEER], check=True,
-                          stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
-  except (OSError, subprocess.CalledProcessError) as error:
-    print('There is no environment with tfmot (%s). Only model_pruning is measured.\n' % error)
-    return None
-
-
-def _sides():
-  python = _peer_python() if FLAGS.peer else None
-  if python is None:
-    return [_Side(OURS, sys.executable, OURS)]
-  return [_Side(PEER, python, PEER, legacy_keras=True),
-          _Side(OURS + ', tf_keras', python, OURS, legacy_keras=True),
-          _Side(OURS + ', Keras 3', python, OURS, legacy_keras=False)]
 
 
 def _rounds(sides, task, model, rounds):
@@ -359,12 +210,9 @@ def main(argv):
     print('model_pruning.keras needs TensorFlow 2, but this is %s.' % tensorflow.__version__)
     return
   if FLAGS.serve:
-    _serve(FLAGS.serve)
+    keras_sides.serve(FLAGS.serve, {'updates': _Updates, 'steps': _Steps})
     return
-  sides = _sides()
-  versions = {side.name: side.ask('versions') for side in sides}
-  for name, version in versions.items():
-    print('%s: TensorFlow %s, Keras %s' % (name, version['tensorflow'], version['keras']))
+  sides, versions = keras_sides.sides('benchmarks.keras_update')
   updates = [row for model in FLAGS.models if FLAGS.rounds
              for row in measure_updates(sides, model)]
   print('\nUpdates of all masks of a model')

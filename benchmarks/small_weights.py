@@ -37,7 +37,7 @@ CONTRIB, OURS = 'contrib', 'model_pruning'
 SPEC = 'initial_sparsity=0.9,target_sparsity=0.9,threshold_decay=0'
 
 
-def _build(library, number, size):
+def build(library, number, size):
   """Returns a session and the operation that updates all masks."""
   graph = tf.Graph()
   with graph.as_default():
@@ -59,7 +59,7 @@ def _build(library, number, size):
 
 def measure_model(libraries, number, size):
   """Returns a dict with the medians and the ratio of one model."""
-  sides = {name: _build(library, number, size) for name, library in libraries.items()}
+  sides = {name: build(library, number, size) for name, library in libraries.items()}
   once = sum(measure.seconds(*side) for side in sides.values())
   rounds = max(3, min(FLAGS.rounds, int(FLAGS.seconds / once)))
   times = measure.interleaved({name: functools.partial(measure.seconds, *side)

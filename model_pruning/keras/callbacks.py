@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """UpdatePruningStep: the callback with which fit() updates masks between batches."""
 
+import functools
 import threading
 from typing import Any, Dict, Optional
 
@@ -13,6 +14,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import loops
 from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
+from model_pruning.keras.settings import Settings
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
 from model_pruning.util.tf_config import TFConfig
@@ -27,7 +29,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
   The update for step t happens after t batches, before the next one begins, regardless of
   the position of the callback in the list. With steps_per_execution=N, masks are updated between
   executions. The count is a weight of the model: another fit(), even after the model was
-  saved and loaded, continues from the last count.
+  saved and loaded, continues from the last count. Weights that are loaded between batches
+  bring their count with them.
 
   In a custom training loop, call the same methods:
 
@@ -61,6 +64,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._seen: Optional[int] = None  # Batches that the optimizer had seen when it began.
     self._calls_batch_end = False  # Whether the training loop calls on_train_batch_end.
     self._in_fit = False  # Whether fit() trains; it sets parameters before it begins.
+    self._watches = False  # Whether the train function says that it has trained.
+    self._follows = False  # Whether another callback counts the batch that has begun.
     self._expects = False  # Whether a batch has begun and is not trained on yet.
     self._thread: Optional[int] = None  # The thread that trains.
 
@@ -84,6 +89,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     if self._page is not None:
       self._updater.on_update = self._record
     self._begun, self._calls_batch_end, self._expects = None, False, False
+    self._watches = self._follows = False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
@@ -102,7 +108,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
       layer.pruning.stale = False
       layer.pruning.attend(True, optimizer, during)
     if self._in_fit and getattr(self.model, 'train_function', None) is not None:
-      loops.watch(self.model, self._take_expected, self._leave)
+      loops.watch(self.model, self._take_expected, self._trained, self._leave)
+      self._watches = True
     if all(not _is_trained(layer) for layer in self._updater.layers):
       logging.warning('%s: no mask is updated, because all pruned layers are frozen: set their '
                       'trainable to True, or train without pruning', self.model.name)
@@ -117,7 +124,17 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Makes the layers require a callback again, after a batch that failed."""
     for layer in self._updater.layers:
       layer.pruning.attend(False, layer.pruning.optimizer)
-    self._updater.write_steps()  # The batch was counted when it began.
+    self._updater.retract()
+
+  def _trained(self) -> None:
+    """Counts batches that were trained on just now, and makes an update if one is due.
+
+    If their number is unknown, on_train_batch_end does this later.
+    """
+    batches = None if self._begun is None else self._known_since_begun()
+    if batches:
+      self._calls_batch_end = True
+      self._done(batches)
 
   def on_epoch_begin(self, epoch: Any = None, logs: Optional[Dict[str, Any]] = None) -> None:
     """Reloads the steps, which other callbacks (BackupAndRestore) may have restored."""
@@ -135,11 +152,13 @@ class UpdatePruningStep(keras.callbacks.Callback):
       self._done(self._batches_since_begun())
     self._begun, self._expects, self._thread = batch, True, threading.get_ident()
     batches = self._batches_from(batch)
-    if batches:
-      # Write the steps before training on them, so that what other callbacks save includes them.
-      self._updater.write_steps(ahead=batches)
-    else:
+    if not batches:
       self._seen = backend.iterations(self.model)
+    if self._watches:
+      self._follows = loops.is_watched_by_another(self.model, self._trained)
+    else:
+      # What is saved after training on them, before on_train_batch_end, includes them.
+      self._follows = not self._updater.announce(batches)
 
   def on_train_batch_end(self, batch: Any, logs: Optional[Dict[str, Any]] = None) -> None:
     """Makes an update if one is due now."""
@@ -147,13 +166,13 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._check_begun()
     if self._in_fit and threading.get_ident() != self._thread:
       return  # Keras 3 calls a callback that is not in a list from another thread. See _settle.
+    if self._in_fit and self._begun is None:
+      return  # See _trained.
     self._calls_batch_end = True
-    begun = batch if self._begun is None else self._begun
-    done = self._batches_from(begun)
-    if not done:  # Keras 3 passes the index that a full execution would end at.
-      now = backend.iterations(self.model)
-      done = max(1, batch - begun + 1 if now is None or self._seen is None else now - self._seen)
-    self._done(done)
+    if self._begun is None:
+      self._begun = batch
+    # Keras 3 passes the index that a full execution would end at.
+    self._done(self._known_since_begun() or max(1, batch - self._begun + 1))
 
   # Keras's first names for these methods, which custom loops may still call.
   on_batch_begin = on_train_batch_begin
@@ -172,16 +191,17 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._settle()
     self._updater.reload()
     self._updater.apply_masks()  # The optimizer may have written averages over the weights.
-    warned = set()
+    is_reached = functools.lru_cache(maxsize=None)(Settings.is_reached)  # The same for most layers.
+    shortfall_of = functools.lru_cache(maxsize=None)(Settings.shortfall)
+    shortfalls = []
     for layer in self._updater.layers:
-      pruning = layer.pruning
-      at = self._updater.step_of(layer), pruning.last_update
+      pruning, at = layer.pruning, self._updater.progress_of(layer)
       # A model that has reached its target may be trained on without a callback.
-      pruning.attend(pruning.made and pruning.settings.is_reached(*at), pruning.optimizer)
-      shortfall = pruning.shortfall()
-      if shortfall and shortfall not in warned:
-        warned.add(shortfall)
-        logging.warning('%s: %s', self.model.name, shortfall)
+      pruning.attend(pruning.made and is_reached(pruning.settings, *at), pruning.optimizer)
+      if pruning.made and pruning.trainable:
+        shortfalls.append(shortfall_of(pruning.settings, *at))
+    for shortfall in dict.fromkeys(filter(None, shortfalls)):
+      logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)
     self._updater, self._in_fit = None, False
     page, model = self._page, self.model
@@ -212,15 +232,22 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
   def _batches_since_begun(self) -> int:
     """Returns how many batches were trained on, if on_train_batch_end is not called."""
-    if not self._in_fit:
-      return 1
+    return 1 if not self._in_fit else self._known_since_begun() or 1
+
+  def _known_since_begun(self) -> Optional[int]:
+    """Returns how many batches were trained on in fit(); None if unknown."""
+    batches = self._batches_from(self._begun)
+    if batches or backend.steps_per_execution(self.model) == 1:
+      return batches or 1
     now = backend.iterations(self.model)
-    unknown = 1 if now is None or self._seen is None else now - self._seen
-    return self._batches_from(self._begun) or unknown
+    return None if now is None or self._seen is None else max(1, now - self._seen)
 
   def _done(self, batches: int) -> None:
     self._begun = None
-    self._updater.advance(batches)
+    if self._follows:
+      self._updater.follow()
+    else:
+      self._updater.advance(batches)
 
   def _settle(self) -> None:
     """Decides whether a batch that began, without a call for its end, was trained on."""
@@ -228,7 +255,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
       self._done(self._batches_since_begun())
     elif self._begun is not None:
       self._begun = None  # There was no such batch.
-      self._updater.write_steps()
+      self._updater.retract()
 
   def _check_begun(self) -> None:
     loops.model_of(self)

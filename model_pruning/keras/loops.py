@@ -50,8 +50,9 @@ def fit_of(model: Model) -> Callable[[], bool]:
 _ENDS = (StopIteration, tensorflow.errors.OutOfRangeError)
 
 
-def watch(model: Model, expects: Callable[[], bool], interrupted: Callable[[], None]) -> None:
-  """Makes the model raise if a later fit() trains without the callback.
+def watch(model: Model, expects: Callable[[], bool], trained: Callable[[], None],
+          interrupted: Callable[[], None]) -> None:
+  """Makes the model say when it has trained, and raise if a later fit() has no callback.
 
   A fit() that is interrupted, by Ctrl-C or by an error in the data, a layer or a callback,
   calls no on_train_end(). Keras keeps the train function that it has built, and the next
@@ -60,6 +61,7 @@ def watch(model: Model, expects: Callable[[], bool], interrupted: Callable[[], N
   Args:
     model: the model; it has a train_function.
     expects: whether the callback was called for the batch that is about to be trained on.
+    trained: called after a call of the train function, before any callback is.
     interrupted: called if a batch fails.
   """
   unwatch(model)
@@ -72,7 +74,9 @@ def watch(model: Model, expects: Callable[[], bool], interrupted: Callable[[], N
       _check_attended(model)
       return function(*args, **kwargs)
     try:
-      return function(*args, **kwargs)
+      logs = function(*args, **kwargs)
+      trained()
+      return logs
     except _ENDS:
       raise
     except BaseException:
@@ -81,7 +85,14 @@ def watch(model: Model, expects: Callable[[], bool], interrupted: Callable[[], N
       raise
 
   watched.unwatched = function  # type: ignore[attr-defined]
+  watched.trained = trained  # type: ignore[attr-defined]
   model.train_function = watched
+
+
+def is_watched_by_another(model: Model, trained: Callable[[], None]) -> bool:
+  """Whether a later watch() with another `trained` replaced this one."""
+  watcher = getattr(getattr(model, 'train_function', None), 'trained', trained)
+  return bool(watcher != trained)
 
 
 def unwatch(model: Model) -> None:

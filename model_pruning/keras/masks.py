@@ -89,6 +89,7 @@ class Pruning:
       tracing an error ended.
     hooked: (layer, its instance's build() or None) of the layers whose build() makes masks.
     plain: an object that represents the unpruned layer while it is saved (see pruned.py).
+    functions: the TensorFlow functions of the model whose first pruned layer this is.
   """
 
   def __init__(self, layer: Layer, settings: Settings) -> None:
@@ -105,6 +106,7 @@ class Pruning:
     self._busy = 0
     self.hooked: List[Layer] = []
     self.plain: Any = None
+    self.functions: Any = None
     self._attended = False
     self._during: Optional[Callable[[], bool]] = None
     self._attended_variable: Any = None

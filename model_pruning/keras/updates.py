@@ -2,36 +2,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Updates the masks of a whole model between batches."""
 
-import collections
 import contextlib
-import dataclasses
 import functools
-from typing import (Any, Callable, Collection, Dict, Iterator, List, NamedTuple, Optional, Sequence,
-                    Tuple)
+from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple
+import weakref
 
 from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
-from model_pruning.engine import selection
-from model_pruning.engine.choose import choose_each
-from model_pruning.engine.choose import cuts_of
-from model_pruning.engine.choose import Job
-from model_pruning.engine.plan import PrunedTogether
-from model_pruning.engine.reads import Reads
-from model_pruning.hparams.spec import PruningSpec
+from model_pruning.keras import traces
 from model_pruning.keras import variables
-from model_pruning.keras.masks import masked
+from model_pruning.keras.functions import functions_of
 from model_pruning.keras.plans import check_maps
-from model_pruning.keras.plans import Planned
-from model_pruning.keras.plans import plans_of
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
-from model_pruning.keras.settings import Settings
-from model_pruning.util.types import DType
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 from model_pruning.util.types import Tensor
-from model_pruning.util.types import Variable
+
+
+class _Announcements:
+  """Which MaskUpdater of a model has announced batches that are not done.
+
+  Attributes:
+    by: its id; None if none has.
+  """
+  by: Optional[int] = None
+
+
+_announcements: 'weakref.WeakKeyDictionary[Model, _Announcements]' = weakref.WeakKeyDictionary()
 
 
 class MaskUpdater:
@@ -56,74 +55,135 @@ class MaskUpdater:
       raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
                               getattr(model, 'name', model))
     check_maps(self.layers)  # Layers that are built later are checked at their first update.
-    self._functions: Dict[Any, Callable[..., None]] = {}
-    self._plans: Dict[Any, List[_Plan]] = {}
+    self._functions = functions_of(self.layers)
+    self._all_made = False
+    self._announced = 0
+    self._announcements = _announcements.setdefault(model, _Announcements())
+    self._announcements.by = None  # It may have been interrupted.
+    self._weights = {layer: len(layer.pruning.weights) for layer in self.layers}
     self.on_update: Optional[Callable[[int], None]] = None
     self.reload()
 
   def reload(self) -> None:
     """Reads the steps from the layers' variables, and continues from them."""
     # Each layer counts its own batches: a new one may stand beside others, or they may be trained
-    # in turns. The counts are also kept here, as reading variables is slow.
-    self._steps = {layer: int(layer.pruning.step.numpy()) for layer in self._made()}
-    self._written: Dict[Layer, int] = {}  # The values of the variables, if known.
-    self._last_updates = {layer: layer.pruning.last_update for layer in self._made()}
-    self._counts = {layer: len(layer.pruning.weights) for layer in self.layers}
+    # in turns. What was read is kept, as reading variables one by one is slow.
+    made = self._made()
+    self._steps: Dict[Layer, int] = {}
+    self._last_updates: Dict[Layer, int] = {}
+    if made:
+      steps, last_updates = self._run('read', made, traces.read, [])
+      self._steps = dict(zip(made, steps))
+      self._last_updates = dict(zip(made, last_updates))
 
   def _made(self) -> List[Layer]:
     """Returns the layers that have masks, as they are built."""
-    return [layer for layer in self.layers if layer.pruning.made]
+    if not self._all_made:
+      made = [layer for layer in self.layers if layer.pruning.made]
+      self._all_made = len(made) == len(self.layers)
+      return made
+    return self.layers
 
   def step_of(self, layer: Layer) -> int:
     """Returns the number of batches on which a layer was trained."""
     return self._steps.get(layer, 0)
 
-  def write_steps(self, ahead: int = 0) -> None:
-    """Writes the layers' steps to their variables.
+  def progress_of(self, layer: Layer) -> Tuple[int, int]:
+    """Returns the step of a layer and the step of its last update, NEVER if it had none."""
+    return self.step_of(layer), self._last_updates.get(layer, NEVER)
+
+  def announce(self, batches: int) -> bool:
+    """Counts batches that begin now as done, in anything that is saved before they are.
 
     Args:
-      ahead: number of batches in progress, which count as done in anything that is saved.
+      batches: their number; 0 if unknown.
+
+    Returns:
+      False, without counting, if another updater of the model has announced batches that are not
+      done: then these are the same.
     """
-    made = self._made()
-    steps = {layer: self.step_of(layer) + ahead for layer in made}
-    key = ('steps', *map(id, made))
-    if key not in self._functions:
-      counts = [layer.pruning.step for layer in made]
-      self._functions[key] = _traced(functools.partial(_assign_each, counts),
-                                     tf.TensorSpec([len(made)], tf.int64))
-    self._written = {}  # Unknown, if this is interrupted.
-    with self._scope():
-      self._functions[key](tf.constant(list(steps.values()), tf.int64))
-    self._written = steps
+    if self._announcements.by not in (None, id(self)):
+      return False
+    self._announcements.by = id(self)
+    self._count(batches - self._announced)
+    self._announced = batches
+    return True
 
   def advance(self, batches: int) -> None:
     """Counts batches that are done, and updates the masks that are now due."""
-    for layer in self._made():
-      self._steps[layer] = self.step_of(layer) + batches
-    if self._written != {layer: self.step_of(layer) for layer in self._made()}:
-      self.write_steps()  # A batch that was announced is counted already.
-    self.update_if_due(batches)
+    known = self._count(batches - self._announced)
+    self._announced, self._announcements.by = 0, None
+    self.update_if_due(batches, known)
 
-  def update_if_due(self, batches: int = 1) -> None:
+  def retract(self) -> None:
+    """Takes batches that were announced, but not trained on, out of the count."""
+    self._count(-self._announced)
+    self._announced, self._announcements.by = 0, None
+
+  def follow(self) -> None:
+    """Notices the update that another updater of the model may have made."""
+    before = self._last_updates
+    self.reload()
+    changed = [step for layer, step in self._last_updates.items() if step != before.get(layer)]
+    if changed and self.on_update is not None:
+      self.on_update(max(changed))
+
+  def _count(self, batches: int) -> bool:
+    """Adds to the steps of all layers. Returns whether it did, so that they are known.
+
+    The variables have the counts, not this object: weights may have been loaded since, or another
+    model that shares a layer may have been trained.
+    """
+    made = self._made()
+    if not batches or not made:
+      return False
+    expected = [self.step_of(layer) + batches for layer in made]
+    steps = self._run('count', made, traces.add_to_each, [tf.constant(batches, tf.int64)])
+    if steps == expected:
+      self._steps = dict(zip(made, steps))
+    else:
+      self.reload()
+    return True
+
+  def _run(self, name: str, made: Sequence[Layer], function: Callable[..., Any],
+           arguments: Sequence[Tensor]) -> Any:
+    """Returns the result of a traced function of layers and int64 scalars, as lists."""
+    prunings = [layer.pruning for layer in made]
+    traced = self._functions.get((name, *map(id, prunings)), lambda: _traced(
+        functools.partial(function, prunings), *[tf.TensorSpec([], tf.int64)] * len(arguments)))
+    with self._scope():
+      return traced(*arguments).numpy().tolist()
+
+  def update_if_due(self, batches: int = 1, known: bool = True) -> None:
     """Updates the masks of the layers that are due at their steps.
 
     Args:
       batches: number of batches since the previous call.
+      known: whether the steps were read just now. If not, they are read before an update, as
+        weights may have been loaded.
     """
+    due = self._due(batches)
+    if due and not known:
+      self.reload()
+      due = self._due(batches)
+    self._update({layer: self.step_of(layer) for layer in due})
+
+  def _due(self, batches: int) -> List[Layer]:
+    """Returns the layers that are due. Args: see update_if_due."""
     answers: Dict[Tuple[int, int, int], bool] = {}  # Most layers share one answer.
     due = []
     for layer in self._made():
-      if self._counts[layer] != len(layer.pruning.weights):  # A call may build more of them.
-        self._counts[layer] = len(layer.pruning.weights)
+      pruning = layer.pruning
+      if self._weights[layer] != len(pruning.weights):  # A call may build more of them.
+        self._weights[layer] = len(pruning.weights)
         self._last_updates[layer] = NEVER
-      settings = layer.pruning.settings
-      question = (id(settings), self.step_of(layer), self._last_updates.get(layer, NEVER))
+      question = (id(pruning.settings), *self.progress_of(layer))
       if question not in answers:
-        answers[question] = settings.is_due(*question[1:], batches)
+        answers[question] = pruning.settings.is_due(*question[1:], batches)
       # A frozen layer stays due, and is updated once it is trained again.
-      if answers[question] and layer.pruning.trainable:
+      if answers[question] and pruning.trainable:
         due.append(layer)
-    self._update({layer: self.step_of(layer) for layer in due})
+    return due
 
   def update(self, step: int) -> None:
     """Updates the masks of all layers to the sparsity of `step`, due or not."""
@@ -131,10 +191,13 @@ class MaskUpdater:
 
   def apply_masks(self) -> None:
     """Sets the masked elements of all weights to zero."""
-    with self._scope():
-      for layer in self.layers:
-        for record in layer.pruning.weights:
-          record.weight.assign(masked(record.weight, record.mask))
+    records = [record for layer in self.layers for record in layer.pruning.weights]
+    if records:
+      function = self._functions.get(
+          ('apply', *(id(record.mask) for record in records)),
+          lambda: _traced(functools.partial(traces.apply_masks, records)))
+      with self._scope():
+        function()
 
   def _update(self, steps: Dict[Layer, int]) -> None:
     """Updates the masks of layers, each to the sparsity of its step."""
@@ -149,34 +212,33 @@ class MaskUpdater:
         sparsities[question] = plan.settings.sparsity(*question[1:])
     numbers = {question: number for number, question in enumerate(sparsities)}
     which = [numbers[question] for question in questions]
-    averages = _averages(steps)
-    key = (id(plans), tuple(which), tuple(id(average) for average in averages.values()))
-    if key not in self._functions:
-      last_updates = [layer.pruning.last_update_step for layer in steps]
+    averages = traces.averages_of(steps)
+    last_updates = [layer.pruning.last_update_step for layer in steps]
 
-      def update(reached: Tensor, *requested: Tensor) -> None:
-        _update_masks(plans, [requested[number] for number in which], averages)
-        # Last, so that an interrupted update is made again.
-        with tf.control_dependencies([op for op in tf.get_default_graph().get_operations()
-                                      if op.type == 'AssignVariableOp']):
-          _assign_each(last_updates, reached)
+    def update(reached: Tensor, *requested: Tensor) -> None:
+      traces.update_masks(plans, [requested[number] for number in which], averages)
+      # Last, so that an interrupted update is made again.
+      with tf.control_dependencies([op for op in tf.get_default_graph().get_operations()
+                                    if op.type == 'AssignVariableOp']):
+        traces.assign_each(last_updates, reached)
 
-      self._functions[key] = _traced(
-          update, tf.TensorSpec([len(steps)], tf.int64),
-          *(tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities.values()))
+    function = self._functions.get(
+        (id(plans), tuple(which), tuple(id(average) for average in averages.values())),
+        lambda: _traced(update, tf.TensorSpec([len(steps)], tf.int64), *(
+            tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities.values())))
     with self._scope():
-      self._functions[key](tf.constant(list(steps.values()), tf.int64), *sparsities.values())
+      function(tf.constant(list(steps.values()), tf.int64), *sparsities.values())
     self._last_updates.update(steps)
     if self.on_update is not None:
       self.on_update(max(steps.values()))
 
-  def _plans_for(self, due: Collection[Layer]) -> 'List[_Plan]':
+  def _plans_for(self, due: Collection[Layer]) -> List[traces.Due]:
     """Returns the weights to update of the layers that are due. They change rarely."""
-    frozen = tuple(not record.trainable for layer in due for record in layer.pruning.weights)
-    key = (tuple(map(id, due)), frozen, sum(self._counts.values()))
-    if key not in self._plans:
-      self._plans[key] = _plans(self._made(), due)
-    return self._plans[key]
+    made = self._made()
+    key = (tuple(id(layer.pruning) for layer in due),
+           tuple((id(record.mask), record.trainable)
+                 for layer in made for record in layer.pruning.weights))
+    return self._functions.get(key, lambda: traces.weights_due(made, due))
 
   @contextlib.contextmanager
   def _scope(self) -> Iterator[None]:
@@ -189,87 +251,10 @@ class MaskUpdater:
       yield
 
 
-def _traced(function: Callable[..., None], *specs: Any) -> Callable[..., None]:
+def _traced(function: Callable[..., Any], *specs: Any) -> Callable[..., Any]:
   """Returns a TensorFlow function that is traced now, for arguments of these specs.
 
   TensorFlow counts traces of all functions with the same code as retracing, and warns if many
   models are trained in one process. It does not count functions obtained this way.
   """
   return tensorflow.function(function, autograph=False).get_concrete_function(*specs)
-
-
-def _assign_each(variables: Sequence[Variable], values: Tensor) -> None:
-  """Assigns the elements of a vector to scalar variables."""
-  for variable, value in zip(variables, tf.unstack(values, num=len(variables))):
-    variable.assign(value)
-
-
-class _Plan(NamedTuple):
-  """Weights that are pruned together, and what is needed to compute their sparsity at a step.
-
-  Attributes:
-    settings: the settings of the weights.
-    together: the weights.
-    layers: the layers that have them.
-    dtype: the dtype of their sparsity.
-  """
-  settings: Settings
-  together: PrunedTogether
-  layers: List[Layer]
-  dtype: DType
-
-
-def _plans(made: Sequence[Layer], due: Collection[Layer]) -> List[_Plan]:
-  """Returns the plans of layers, without the weights of layers that are frozen or not due."""
-  owners = {record.identity: layer for layer in due for record in layer.pruning.weights
-            if record.trainable}
-  plans = []
-  for settings, together in plans_of(made):  # Of all layers, as maps refer to all.
-    members = tuple(member for member in together.members if member.record.identity in owners)
-    if members:
-      together = dataclasses.replace(together, members=members)
-      plans.append(_Plan(settings, together,
-                         [owners[record.identity] for record, _ in members],
-                         selection.sparsity_dtype(together.units)))
-  return plans
-
-
-def _update_masks(plans: Sequence[_Plan], sparsities: Sequence[Tensor],
-                  averages: Dict[int, Any]) -> None:
-  """Builds the update of weights, each plan to its sparsity."""
-  jobs: Dict[PruningSpec, List[Tuple[List[Planned], List[Tensor], Job]]] = collections.OrderedDict()
-  for (settings, together, _, _), sparsity in zip(plans, sparsities):
-    planned: List[Planned] = [record for record, _ in together.members]
-    weights = [tf.convert_to_tensor(record.pruned.weight) for record in planned]
-    reads = [Reads([record.see(tf.cast(weight, tf.float32))])
-             for record, weight in zip(planned, weights)]
-    previous = [tf.cast(tf.convert_to_tensor(record.pruned.threshold), tf.float32)
-                for record in planned]
-    jobs.setdefault(settings.spec, []).append(
-        (planned, weights, Job(cuts_of(together), reads, sparsity, previous)))
-  # All masks are chosen before any variable is written.
-  chosen = [each for spec, same in jobs.items()
-            for (planned, weights, _), values in zip(
-                same, choose_each(spec, [job for _, _, job in same]))
-            for each in zip(planned, weights, values, values[len(planned):])]
-  for record, weight, threshold, mask in chosen:
-    pruned, mask = record.pruned, tf.cast(record.restore(mask), weight.dtype)
-    pruned.mask.assign(mask)
-    pruned.threshold.assign(tf.cast(threshold, weight.dtype))
-    pruned.weight.assign(masked(weight, mask))
-    average = averages.get(id(pruned.weight))
-    if average is not None:
-      average.assign(masked(average, tf.cast(mask, average.dtype)))
-
-
-def _averages(layers: Collection[Layer]) -> Dict[int, Variable]:
-  """Returns the moving averages that optimizers keep of weights, by the id of the weight."""
-  found: Dict[int, Variable] = {}
-  for layer in layers:
-    if not variables.keeps_averages(layer.pruning.optimizer):
-      continue
-    for record in layer.pruning.weights:
-      average = variables.average_of(layer.pruning.optimizer, record.weight)
-      if average is not None:
-        found[id(record.weight)] = average
-  return found

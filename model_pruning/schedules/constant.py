@@ -56,7 +56,7 @@ class ConstantSparsity(ClockedSchedule):
 
   def _formula(self, step: Numeric, dtype: Optional[DType]) -> Numeric:
     if tf.is_tensor(step):
-      return self.target_sparsity * tf.ones_like(step, dtype or tf.float32)
+      return tf.fill(tf.shape(step), tf.constant(self.target_sparsity, dtype or tf.float32))
     return np.full(np.shape(step), self.target_sparsity)
 
   def get_config(self) -> Dict[str, Any]:

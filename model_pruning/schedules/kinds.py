@@ -7,6 +7,7 @@ from typing import Optional, Type, Union
 import numpy as np
 
 from model_pruning.compat import tf
+from model_pruning.schedules import numeric
 from model_pruning.util.types import DType
 from model_pruning.util.types import Numeric
 
@@ -59,4 +60,4 @@ def scaled(sparsity: Numeric, own_target: Optional[float], target: Optional[floa
 
 def _is_tensor(value: object) -> bool:
   # TensorFlow does not count variables of Keras 3 as tensors, but can convert them.
-  return tf.is_tensor(value) or hasattr(value, '__tf_tensor__')
+  return numeric.is_tensor(value) or hasattr(value, '__tf_tensor__')

@@ -19,6 +19,8 @@ def tensorflow() -> Any:
 
 def is_tensor(value: object) -> bool:
   """Whether a value is a tensor; False as long as TensorFlow is not loaded."""
+  if isinstance(value, (int, float, np.ndarray, np.generic)):
+    return False  # TensorFlow takes much longer to say so.
   return 'tensorflow' in sys.modules and bool(tensorflow().is_tensor(value))
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
 # bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
-# bazel: deps = //benchmarks:mask_update
+# bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
 # bazel: deps = //benchmarks:traffic
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 BENCHMARKS = {
     'accuracy': ['--nets=convnet', '--epochs=1', '--seeds=1', '--sparsities=0.9',
                  '--methods=dense,global,after-uniform,refit-lamp'],
+    'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
@@ -35,6 +36,7 @@ BENCHMARKS = {
                  '--sort_rounds=1'],
     'scaling': ['--sizes=1e3,1e4', '--rounds=1', '--parts=2,3', '--memory=one',
                 '--memory_scale=1e-4'],
+    'small_layers': ['--nopeer', '--numbers=2', '--units=8', '--rounds=1', '--batches=2'],
     'small_weights': ['--numbers=1,3', '--sizes=64,4096', '--rounds=3', '--seconds=0'],
     'traffic': ['--sizes=1000,2000'],
 }
@@ -42,7 +44,7 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  if name in ('accuracy', 'keras_update', 'one_shot') and tensorflow.__version__.startswith('1.'):
+  if name in ('accuracy', 'keras_update', 'one_shot', 'small_layers') and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
   result = subprocess.run(

@@ -15,6 +15,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 from absl import logging
 
 import model_pruning.keras as sparsity
+from model_pruning.keras import traces
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from tests.keras import test_training as training
@@ -70,6 +71,155 @@ def test_weights_loaded_in_the_middle_of_a_run_are_pruned_on(tmp_path):
   assert training.shares(model)[0] < 0.75  # Four batches are not six.
   fit([training.Update()], model)
   assert training.shares(model) == [0.75, 0.75]
+
+
+# Counts, which are variables: files and other models change them at any time.
+
+
+class EachBatch(keras.callbacks.Callback):
+  """Calls a function with the model and the number of the batch, from 1, after each."""
+
+  def __init__(self, function):
+    super().__init__()
+    self._function, self._batches = function, 0
+
+  def on_train_batch_end(self, batch, logs=None):
+    self._batches += 1
+    self._function(self.model, self._batches)
+
+
+def in_fit(model, after_batch):
+  training.fit(model, [training.Update(), EachBatch(after_batch)], epochs=2, batches=12)
+
+
+def in_fit_before_the_callback(model, after_batch):
+  training.fit(model, [EachBatch(after_batch), training.Update()], epochs=2, batches=12)
+
+
+def in_fit_by_several_batches(model, after_batch):
+  model.compile('sgd', model.loss, steps_per_execution=2)
+  training.fit(model, [training.Update(), EachBatch(
+      lambda model, executions: after_batch(model, 2 * executions))], epochs=2, batches=12)
+
+
+def in_a_loop(model, after_batch, ends_batches=True):
+  callback, (x, y) = training.Update(), training.data(1)
+  callback.set_model(model)
+  callback.on_train_begin()
+  for batch in range(24):
+    callback.on_train_batch_begin(batch=-1)
+    model.train_on_batch(x, y)
+    if ends_batches:
+      callback.on_train_batch_end(batch=-1)
+    after_batch(model, batch + 1)
+    if batch % 12 == 11:
+      callback.on_epoch_end(batch=-1)
+  callback.on_train_end()
+
+
+def in_a_loop_without_ends(model, after_batch):
+  in_a_loop(model, after_batch, ends_batches=False)
+
+
+WAYS = pytest.mark.parametrize('train', [
+    in_fit, in_fit_before_the_callback, in_fit_by_several_batches, in_a_loop,
+    in_a_loop_without_ends], ids=lambda train: train.__name__)
+
+
+# When weights are saved, and loaded again: before an update, after it and after the last one.
+@WAYS
+@pytest.mark.parametrize('saved, loaded', [(2, 4), (4, 6), (4, 14), (10, 18)])
+def test_weights_loaded_between_batches_bring_their_step(train, saved, loaded, tmp_path):
+  path, model = str(tmp_path / 'saved.weights.h5'), training.pruned(schedule=SCHEDULE)
+  before, after = [], []
+
+  def save_or_load(model, batch):
+    if batch == saved:
+      model.save_weights(path)
+      before.append(training.shares(model))
+    elif batch == loaded:
+      model.load_weights(path)
+      after.append(training.shares(model))
+
+  train(model, save_or_load)
+  assert after == before
+  assert training.step_of(model) == {24 - loaded + saved}
+  assert training.shares(model) == [0.75, 0.75]
+
+
+@WAYS
+def test_models_that_share_layers_count_the_batches_of_both(train):
+  shared = sparsity.prune_low_magnitude(layers.Dense(6), SCHEDULE)
+  inputs = keras.Input((8,))
+  one, other = (training.zoo.compiled(keras.Model(inputs, layers.Dense(4)(shared(inputs))))
+                for _ in range(2))
+  second = training.Update()
+  x, y = training.data(1)
+
+  def train_the_other(model, batch):
+    if batch == 2:
+      second.set_model(other)
+      second.on_train_begin()
+    if batch % 4 == 0:
+      second.on_train_batch_begin(batch=-1)
+      other.train_on_batch(x, y)
+      second.on_epoch_end(batch=-1)
+
+  train(one, train_the_other)
+  assert int(shared.pruning.step.numpy()) == 24 + 6
+  assert np.mean(np.asarray(shared.kernel) == 0) == 0.75
+
+
+@WAYS
+def test_a_step_that_is_saved_after_a_batch_counts_it(train):
+  found = {}
+  train(training.pruned(schedule=SCHEDULE),
+        lambda model, batch: found.setdefault(batch, training.step_of(model)))
+  assert found == {batch: {batch} for batch in found}
+
+
+def test_two_callbacks_in_one_loop_count_batches_once():
+  model = training.pruned(schedule=SCHEDULE)
+  callbacks = keras.callbacks.CallbackList([training.Update(), training.Update()], model=model)
+  callbacks.on_train_begin()
+  x, y = training.data(1)
+  for batch in range(8):
+    callbacks.on_train_batch_begin(batch)
+    model.train_on_batch(x, y)
+    callbacks.on_train_batch_end(batch)
+  callbacks.on_train_end()
+  assert training.step_of(model) == {8} and training.shares(model) == [0.75, 0.75]
+
+
+def test_a_loop_that_is_interrupted_in_a_batch_is_continued_by_another_callback():
+  model = training.pruned(schedule=SCHEDULE)
+  callbacks = [training.Update(), training.Update()]
+  for callback in callbacks:
+    callback.set_model(model)
+    callback.on_train_begin()
+    x, y = training.data(1)
+    for batch in range(4):
+      callback.on_train_batch_begin(batch=-1)
+      if callback is callbacks[0] and batch == 3:
+        break
+      model.train_on_batch(x, y)
+      callback.on_train_batch_end(batch=-1)
+  assert training.step_of(model) == {8}  # The batch that was announced may have been trained on.
+
+
+@pytest.mark.parametrize('run_eagerly', [False, True])
+def test_a_second_fit_traces_no_update_again(run_eagerly, monkeypatch):
+  model = training.pruned(schedule=SCHEDULE, compiling={'run_eagerly': run_eagerly})
+  fit([training.Update()], model)
+  traced = []
+  original = traces.update_masks
+  monkeypatch.setattr(traces, 'update_masks',
+                      lambda *arguments: traced.append(1) or original(*arguments))
+  fit([training.Update()], model)
+  assert not traced
+  other = training.pruned(schedule=SCHEDULE)
+  fit([training.Update()], other)
+  assert traced
 
 
 def test_stripping_tells_of_a_model_that_went_back_to_sparser_days(monkeypatch):
