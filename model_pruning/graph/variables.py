@@ -149,7 +149,8 @@ def filled(value: int) -> Callable[..., Tensor]:
   Of tf.ones, the graph optimizer makes a constant, which stays in memory as long as the session. A
   placeholder's default is not known to the optimizer.
   """
-  def initial(shape: Sequence[int], dtype: DType = tf.float32, partition_info: Any = None) -> Tensor:
+  def initial(shape: Sequence[int], dtype: DType = tf.float32,
+              partition_info: Any = None) -> Tensor:
     del partition_info
     return tf.fill(shape, tf.placeholder_with_default(tf.constant(value, dtype), []))
 

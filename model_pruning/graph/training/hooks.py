@@ -13,6 +13,7 @@ from model_pruning.compat import tf
 from model_pruning.graph import records
 from model_pruning.graph import variables
 from model_pruning.graph.pruning import Pruning
+from model_pruning.graph.training import shortfall
 from model_pruning.graph.training.coordination import Claim
 from model_pruning.graph.training.coordination import session_around
 from model_pruning.graph.training.last_checkpoint import save_last_update
@@ -336,16 +337,8 @@ class PruningHook(tf.train.SessionRunHook):
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
-    schedule, spec = self._pruning.schedule, self._pruning.spec
-    for row in rows:
-      if row.short:
-        logging.warning(
-            '%s: %s ended at sparsity %.4f, short of the target of %.4f, %s; train on to %s',
-            spec.name, row.name, row.achieved, row.target,
-            'after a last mask update at step %d' % self._last_update if self._last_update else
-            'without a mask update after step 0',
-            'a mask update at or after sparsity_function_end_step=%d' %
-            spec.sparsity_function_end_step if schedule is None else
-            'the last mask update of %r' % schedule)
+    text = shortfall.warning(rows, self._last_update, self._pruning.spec, self._pruning.schedule)
+    if text is not None:
+      logging.warning('%s', text)
     if self._report is not None:
       self._report.write(session, self._pruning, self._last_update)
