@@ -25,8 +25,8 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
   short = sorted((row for row in rows if row.short), key=lambda row: row.achieved - row.target)
   if not short:
     return None
-  named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (row.name, row.achieved, row.target)
-                    for row in short[:_NAMED])
+  named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
+      row.name, row.achieved, row.target) for row in short[:_NAMED])
   if len(short) > _NAMED:
     named += ' and %d others, all less far off' % (len(short) - _NAMED)
   return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
