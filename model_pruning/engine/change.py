@@ -17,7 +17,7 @@ from typing import List, Sequence, Tuple, Type, TypeVar
 import numpy as np
 
 from model_pruning.compat import tf
-from model_pruning.engine.magnitude import magnitude
+from model_pruning.engine import in_chunks
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.reads import Reads
 from model_pruning.hparams.spec import PruningSpec
@@ -37,8 +37,8 @@ def gradient_magnitude(weight: Tensor, gradient: Tensor) -> Tensor:
     weight: as in magnitude.
     gradient: the running average from average_change; non-negative float32 of the same shape.
   """
-  # abs clears the sign of NaN, which a product of infinity and zero may have.
-  return tf.abs(magnitude(weight) * gradient)
+  # The product can take the memory of the gradient. abs also clears the sign of NaN.
+  return tf.abs(tf.cast(weight, tf.float32) * gradient)
 
 
 def first_order_change(weight: Tensor, old_weight: Tensor) -> Tensor:
@@ -81,13 +81,15 @@ class _Change:
 
   Attributes:
     decay: fraction of the running average kept at an update, in [0, 1).
+    use_tpu: compute with whole shards, without loops.
   """
   decay: float
+  use_tpu: bool = False
 
   @classmethod
   def create(cls: Type[_Self], spec: PruningSpec) -> _Self:
     """Returns the saliency with the gradient_decay_rate of a spec."""
-    return cls(spec.gradient_decay_rate)
+    return cls(spec.gradient_decay_rate, spec.use_tpu)
 
   @staticmethod
   def _change(*weights: Tensor) -> Tensor:
@@ -97,14 +99,45 @@ class _Change:
   def average(self, reads: Reads) -> List[Tensor]:
     """Returns the running average of the changes, including the latest one, per shard."""
     gradient, *earlier = reads.history
-    changes = [in_place(self._change, *shards) for shards in zip(reads.weight, *earlier)]
-    inverse = inverse_norm([in_place(sum_of_squares, change) for change in changes])
-    return [in_place(average_change, shard, change, inverse, self.decay)
-            for shard, change in zip(gradient, changes)]
+    shards = list(zip(reads.weight, *earlier))
+    # Where memory is short, the change is computed again instead of kept.
+    changes = [None if self._is_chunked(reads, values[0]) else in_place(self._change, *values)
+               for values in shards]
+    inverse = inverse_norm([
+        in_place(self._squares_of_chunks, *values) if change is None else
+        in_place(self._squares, change) for change, values in zip(changes, shards)])
+    with tf.control_dependencies([inverse]):  # The squares have freed their temporaries.
+      return [
+          in_place(self._average_of_chunks, average, inverse, *values) if change is None else
+          in_place(average_change, average, change, inverse, self.decay)
+          for average, change, values in zip(gradient, changes, shards)]
 
   def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
-    """Returns |weight| * gradient, per shard."""
-    return [in_place(gradient_magnitude, *shards) for shards in zip(reads.weight, average)]
+    """Returns |weight| * gradient, per shard; see overwrites."""
+    return [in_place(_score_chunks if self._is_chunked(reads, shard) else gradient_magnitude, shard,
+                     changed) for shard, changed in zip(reads.weight, average)]
+
+  def overwrites(self, reads: Reads) -> bool:
+    """Whether `scores` overwrites the average: of copied weights that are too large to keep it."""
+    return any(self._is_chunked(reads, shard) for shard in reads.weight)
+
+  def _is_chunked(self, reads: Reads, shard: Tensor) -> bool:
+    return reads.copied and not self.use_tpu and in_chunks.is_chunked(shard)
+
+  def _squares(self, change: Tensor) -> Tensor:
+    return sum_of_squares(change) if self.use_tpu else in_chunks.total(sum_of_squares, [change])
+
+  def _squares_of_chunks(self, *weights: Tensor) -> Tensor:
+    return in_chunks.total(lambda *parts: sum_of_squares(self._change(*parts)), weights)
+
+  def _average_of_chunks(self, average: Tensor, inverse: Tensor, *weights: Tensor) -> Tensor:
+    return in_chunks.elementwise(
+        lambda average, *parts: average_change(average, self._change(*parts[:-1]), parts[-1],
+                                               self.decay), [average, *weights], inverse)
+
+
+def _score_chunks(weight: Tensor, average: Tensor) -> Tensor:
+  return in_chunks.elementwise(gradient_magnitude, [weight, average], overwrite=average)
 
 
 @dataclasses.dataclass(frozen=True)

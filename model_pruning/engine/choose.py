@@ -19,6 +19,7 @@ from model_pruning.engine.magnitude import Magnitude
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
+from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
@@ -54,6 +55,15 @@ def is_light(job: Job, spec: PruningSpec) -> bool:
           batches.takes(layout, pattern, spec, job.reads[0].weight[0]))
 
 
+def overwrites_average(saliency: Saliency, reads: Reads) -> bool:
+  """Whether the scores of a weight take the memory of its running average.
+
+  To write the average, compute it again when the masks are chosen. Saliencies need no such method.
+  """
+  overwrites = getattr(saliency, 'overwrites', None)
+  return overwrites is not None and overwrites(reads)
+
+
 def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
                 ) -> List[List[Tensor]]:
   """Chooses the masks of many weights.
@@ -66,7 +76,7 @@ def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
   Returns:
     Per job the threshold of every weight, float32 scalars; then the mask of every shard of every
     weight, bool or `dtype`; then, if the saliency keeps a running average, the average of every
-    shard, float32.
+    shard, float32, except of weights whose average the scores overwrite.
   """
   saliency = saliency_for(spec)
   averages: List[List[Tensor]] = []
@@ -76,7 +86,8 @@ def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
     parts = []
     for reads, (layout, pattern) in zip(job.reads, job.cuts):
       average = saliency.average(reads)
-      averages[-1].extend(average)
+      if not overwrites_average(saliency, reads):
+        averages[-1].extend(average)
       # A batch takes the magnitudes of all its weights in one operation.
       scores = reads.weight if is_light(job, spec) else saliency.scores(reads, average)
       parts.append(Part(layout, pattern, pattern.pool(scores, layout)))

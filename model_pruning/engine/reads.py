@@ -17,6 +17,8 @@ class Reads(NamedTuple):
     weight: per shard, a float32 tensor.
     history: for each variable of Saliency.history, a float32 tensor per shard; () if there are no
       such variables.
+    copied: whether the weight is a copy of the variable, which takes memory of its own.
   """
   weight: List[Tensor]
   history: Tuple[List[Tensor], ...] = ()
+  copied: bool = False

@@ -12,7 +12,7 @@ methods give the same masks to the bit.
 """
 
 import functools
-from typing import Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -34,7 +34,8 @@ from model_pruning.util.types import Tensor
 # cannot be used, ranking replaces it, up to the second length.
 _LONGEST_RANKED, _LONGEST_IN_NETWORK = 4, 32
 
-# The network sorts about this many runs at a time, so that they stay in the processor's cache.
+# About this many runs are selected at a time by the network, so that they stay in the processor's
+# cache, and by bisection.
 _PIECE = 1 << 14
 
 # 0.57 in float32 times 100 is slightly less than 57. A difference this small is ignored.
@@ -97,11 +98,13 @@ def _keep_of_runs(keys: Tensor, sparsity: Tensor) -> Tensor:
     return tf.ones_like(keys, tf.bool)
   drop = tf.cast(tf.floor(m * (sparsity + _NEARLY)), tf.int32)
   keep = m - tf.clip_by_value(drop, 0, m - 1)
+  if keys.shape.is_fully_defined():
+    return (_keep_by_bisection if m > _LONGEST_IN_NETWORK else _keep_by_rank)(keys, keep)
   if m > _LONGEST_IN_NETWORK:
-    return _keep_by_bisection(keys, keep)
-  if m <= _LONGEST_RANKED or keys.shape.is_fully_defined():
+    return _in_pieces(_keep_by_bisection, keys, keep)
+  if m <= _LONGEST_RANKED:
     return _keep_by_rank(keys, keep)
-  return _keep_by_network(keys, keep)
+  return _in_pieces(_keep_by_network, keys, keep)
 
 
 def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
@@ -123,23 +126,29 @@ def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
   return tf.stack(kept, axis=1)
 
 
-def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
-  """Sorts the members of each run and keeps the first `keep`, some runs at a time."""
+def _in_pieces(method: Callable[..., Tensor], keys: Tensor, keep: Tensor) -> Tensor:
+  """Returns method(keys, keep), computed for some runs at a time: temporaries stay small."""
   m, shape = int(keys.shape[1]), tf.shape(keys)
   if on_gpu(keys):
-    return _keep_by_order(tf.unstack(keys, num=m, axis=1), keep)
+    return method(keys, keep)
   rows = tf.clip_by_value(_PIECE // tf.maximum(shape[2], 1), 1, tf.maximum(shape[0], 1))
   pieces = (shape[0] + rows - 1) // rows
 
   def one(index: Tensor, masks: Tensor) -> Tuple[Tensor, Tensor]:
     begin = index * rows
     piece = tf.slice(keys, [begin, 0, 0], tf.stack([tf.minimum(rows, shape[0] - begin), m, -1]))
-    return index + 1, masks.write(index, _keep_by_order(tf.unstack(piece, num=m, axis=1), keep))
+    piece.set_shape([None, m, None])
+    return index + 1, masks.write(index, method(piece, keep))
 
   masks = tf.TensorArray(tf.bool, pieces, infer_shape=False, element_shape=[None, m, None])
   _, masks = tf.while_loop(lambda index, _: index < pieces, one, (tf.constant(0), masks),
                            parallel_iterations=2)
   return masks.concat()
+
+
+def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
+  """Sorts the members of each run and keeps the first `keep`."""
+  return _keep_by_order(tf.unstack(keys, num=int(keys.shape[1]), axis=1), keep)
 
 
 def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
@@ -203,6 +212,15 @@ def _keep_by_bisection(keys: Tensor, keep: Tensor) -> Tensor:
 
   _, threshold = tf.while_loop(lambda bit, _: bit >= 0, step,
                                (tf.constant(30), tf.zeros_like(keys[:, :1])))
-  above, tied = exceed(keys, threshold), equal(keys, threshold)
-  room = keep - count(above, axis=1, keepdims=True)
-  return above | (tied & (tf.cumsum(tf.cast(tied, keep.dtype), axis=1) <= room))
+
+  def first_of_equal() -> Tensor:
+    above, tied = exceed(keys, threshold), equal(keys, threshold)
+    room = keep - count(above, axis=1, keepdims=True)
+    return above | (tied & (tf.cumsum(tf.cast(tied, keep.dtype), axis=1) <= room))
+
+  if keys.shape.is_fully_defined():
+    return first_of_equal()
+  reached = reach(keys, threshold)
+  # Few or no runs have a kept member that equals a dropped one.
+  return tf.cond(tf.reduce_all(count(reached, axis=1, keepdims=True) <= keep), lambda: reached,
+                 first_of_equal)

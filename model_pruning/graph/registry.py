@@ -129,7 +129,7 @@ def create_variables(weight: Variable, layout: Layout, create: Callable[..., Ten
   # TensorFlow replaces the value of a resource variable as a whole, but writes into a ref variable
   # while others may read it. On a parameter server, other tasks do.
   kind = {'use_resource': True} if variables.is_remote(weight) else {}
-  made = [_create(weight, create, 'mask', layout.shape, tf.ones_initializer(), dtype, **kind),
+  made = [_create(weight, create, 'mask', layout.shape, variables.filled(1), dtype, **kind),
           _create(weight, create, 'threshold', (), tf.zeros_initializer(), dtype)]
   if keeps_history(prune_option):
     made += _create_history(weight, layout, create)
@@ -144,7 +144,7 @@ def _create_history(weight: Variable, layout: Layout,
     dtype = variables.dtype_of(weight)
     if leaf == names.GRADIENT and dtype.size < tf.float32.size:
       dtype = tf.float32  # Half precision would lose the small change of an update by rounding.
-    made.append(_create(weight, create, leaf, layout.shape, tf.zeros_initializer(), dtype))
+    made.append(_create(weight, create, leaf, layout.shape, variables.filled(0), dtype))
   return made
 
 

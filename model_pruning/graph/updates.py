@@ -8,7 +8,7 @@ The masks of all weights are chosen before any variable is written.
 import collections
 import functools
 import sys
-from typing import Callable, Dict, Hashable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, Hashable, List, NamedTuple, Sequence, Set, Tuple
 
 from model_pruning import names
 from model_pruning.compat import tf
@@ -19,6 +19,7 @@ from model_pruning.engine.choose import Cut
 from model_pruning.engine.choose import cuts_of
 from model_pruning.engine.choose import is_light
 from model_pruning.engine.choose import Job
+from model_pruning.engine.choose import overwrites_average
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.plan import PrunedTogether
@@ -39,11 +40,24 @@ _FEW = 64
 
 def _read(record: MaskedWeight, saliency: Saliency) -> Reads:
   """Returns one reading of the variables that a saliency needs."""
-  remembered = {source for _, source in saliency.remembers}
+  remembered = _changing(saliency)
   return Reads(
       variables.read_shards(record.weight, copy=names.WEIGHT in remembered),
       tuple(variables.read_shards(getattr(record, leaf), copy=leaf in remembered)
-            for leaf in saliency.history))
+            for leaf in saliency.history),
+      names.WEIGHT in remembered and variables.use_resource_of(record.weight) is False)
+
+
+def _changing(saliency: Saliency) -> Set[str]:
+  """Returns the variables whose value is stored in another one and may change before that.
+
+  Training may write the weight at any time. Only updates write the history, in a fixed order.
+  """
+  changed, found = {names.WEIGHT, *saliency.history[:1]}, set()
+  for target, source in saliency.remembers:
+    found |= changed & {source}
+    changed.add(target)
+  return found
 
 
 def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequence[Tensor],
@@ -62,8 +76,10 @@ def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequ
     few_nodes: whether the function has few nodes for each weight. A call takes about as long as
       twenty nodes, so it does not pay for few weights.
   """
-  flat = [shard for weight, history in reads for shards in (weight, *history) for shard in shards]
-  form = tuple(tuple(len(shards) for shards in (weight, *history)) for weight, history in reads)
+  flat = [shard for weight, history, _ in reads for shards in (weight, *history)
+          for shard in shards]
+  form = tuple((copied, *(len(shards) for shards in (weight, *history)))
+               for weight, history, copied in reads)
   together = (not spec.use_tpu and len({shard.device for shard in flat}) == 1 and
               not (few_nodes and len(reads) <= _FEW))
   call = functools.partial(_call_flat, function, form)
@@ -76,14 +92,15 @@ def _call_flat(function: Callable[..., Tensor], form: Sequence[Sequence[int]],
 
   Args:
     function: see _call.
-    form: per weight, the number of shards of the weight and of each variable of its history.
+    form: per weight, whether it is a copy, and the number of shards of the weight and of each
+      variable of its history.
     *tensors: the shards of all reads, and then the scalars.
   """
   remaining = iter(tensors)
   reads = []
-  for member in form:
-    weight, *history = ([next(remaining) for _ in range(length)] for length in member)
-    reads.append(Reads(weight, tuple(history)))
+  for copied, *lengths in form:
+    weight, *history = ([next(remaining) for _ in range(length)] for length in lengths)
+    reads.append(Reads(weight, tuple(history), bool(copied)))
   return tuple(function(reads, *remaining))
 
 
@@ -94,7 +111,7 @@ class Update(NamedTuple):
     records: the weights.
     reads: the reading of each weight.
     values: the threshold of every weight, the masks of every shard, and then the running averages
-      if there are any.
+      if there are any; without those that choose.overwrites_average.
   """
   records: List[MaskedWeight]
   reads: List[Reads]
@@ -145,7 +162,7 @@ def choose(plans: Sequence[PrunedTogether], jobs: Sequence[Job], spec: PruningSp
 def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
                         ) -> List[List[Tensor]]:
   """Returns the result of engine.choose.choose_each, computed as one graph node if possible."""
-  averages = bool(saliency_for(spec).history)
+  saliency = saliency_for(spec)
   scalars = list({id(scalar): scalar for job in jobs
                   for scalar in (job.sparsity, *job.previous_thresholds)}.values())
   index = {id(scalar): number for number, scalar in enumerate(scalars)}
@@ -155,8 +172,9 @@ def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
   flat = iter(_call(functools.partial(_choose_flat, spec, form, dtype),
                     [reads for job in jobs for reads in job.reads], scalars, spec,
                     few_nodes=all(is_light(job, spec) for job in jobs)))
-  return [[next(flat) for _ in range(len(job.reads) + (1 + averages) * sum(
-      len(reads.weight) for reads in job.reads))] for job in jobs]
+  return [[next(flat) for _ in range(len(job.reads) + sum(
+      len(reads.weight) * (1 if saliency.history and not overwrites_average(saliency, reads) else 0)
+      + len(reads.weight) for reads in job.reads))] for job in jobs]
 
 
 def _dtype_of_masks(plans: Sequence[PrunedTogether]) -> DType:
@@ -186,15 +204,21 @@ def write(update: Update, spec: PruningSpec) -> List[Operation]:
   """Builds the assignments of masks, thresholds and, if the saliency has one, the history."""
   thresholds, remaining = update.values, iter(update.values[len(update.records):])
   saliency = saliency_for(spec)
-  written = []
+  written, masks = [], []
   for record, threshold in zip(update.records, thresholds):
     written.append(variables.assign(record.threshold, threshold))
-    written.extend(variables.assign_shards(
+    masks.append(variables.assign_shards(
         record.mask, [next(remaining) for _ in record.mask_shards]))
-  for record, reads in zip(update.records, update.reads):
-    if saliency.history:
-      written.extend(_remember(record, reads, [next(remaining) for _ in record.mask_shards],
-                               saliency))
+    written.extend(masks[-1])
+  for record, reads, mask in zip(update.records, update.reads, masks):
+    if not saliency.history:
+      continue
+    if overwrites_average(saliency, reads):
+      with tf.control_dependencies(mask):  # The mask has freed its temporaries.
+        averages = _averages(saliency, reads, spec)
+    else:
+      averages = [next(remaining) for _ in record.mask_shards]
+    written.extend(_remember(record, reads, averages, saliency))
   return written
 
 
@@ -228,9 +252,13 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tens
 def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Operation]:
   """Builds the assignments of the running average alone."""
   saliency = saliency_for(spec)
-  averages = _call(functools.partial(_average_of_one, saliency), [_read(record, saliency)], [],
-                   spec)
-  return variables.assign_shards(getattr(record, saliency.history[0]), averages)
+  return variables.assign_shards(getattr(record, saliency.history[0]),
+                                 _averages(saliency, _read(record, saliency), spec))
+
+
+def _averages(saliency: Saliency, reads: Reads, spec: PruningSpec) -> List[Tensor]:
+  """Returns the new running average of one weight, computed as one graph node if possible."""
+  return _call(functools.partial(_average_of_one, saliency), [reads], [], spec)
 
 
 def copy(record: MaskedWeight, target: str, source: str) -> List[Operation]:

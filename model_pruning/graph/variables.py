@@ -143,6 +143,20 @@ def step_variable(name: str, leaf: str, use_resource: Optional[bool], step: Tens
                              initializer=tf.zeros_initializer())
 
 
+def filled(value: int) -> Callable[..., Tensor]:
+  """Returns an initializer of a variable with equal elements that sessions do not keep a copy of.
+
+  Of tf.ones, the graph optimizer makes a constant, which stays in memory as long as the session. A
+  placeholder's default is not known to the optimizer.
+  """
+  def initial(shape: Sequence[int], dtype: DType = tf.float32,
+              partition_info: Any = None) -> Tensor:
+    del partition_info
+    return tf.fill(shape, tf.placeholder_with_default(tf.constant(value, dtype), []))
+
+  return initial
+
+
 def saved_variables() -> List[Variable]:
   """Returns the saved variables of the graph, including those exempt from initialization."""
   known = tf.global_variables()

@@ -89,14 +89,15 @@ class PruningSchedule(abc.ABC):
   def is_due(self, step: Numeric, last_update_step: Numeric) -> Truth:
     """Whether to update the masks at `step`.
 
-    True if the schedule has an update at `step` and the last update was before it. The schedules of
-    this library are also due if training skipped the step of an update.
+    True if the schedule has an update at `step` and the last update was not there. (It was after
+    `step` if the step was set back.) The schedules of this library are also due if training skipped
+    the step of an update.
 
     Args:
       step: an int, or an integer array or tensor.
       last_update_step: the step of the last update; 0 also if there was none.
     """
-    fresh = (step > last_update_step) | numeric.equal(step, 0)
+    fresh = (step > last_update_step) | (step < last_update_step) | numeric.equal(step, 0)
     return fresh & self.should_prune(step)
 
   def sparsity_at(self, step: Numeric, target_sparsity: Optional[float] = None,

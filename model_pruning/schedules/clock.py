@@ -65,9 +65,11 @@ class Clock:
     """Whether there is an update after last_update_step, up to and including `step`.
 
     So an update is still due after training skipped its step. last_update_step is also 0 before
-    the first update, so an update at step 0 is always due at step 0.
+    the first update, so an update at step 0 is always due at step 0. If last_update_step is after
+    `step`, the step was set back, and last_update_step is ignored.
     """
-    due = self._update_at(step) > self._update_at(last_update_step)
+    last = numeric.where(last_update_step > step, last_update_step * 0, last_update_step)
+    due = self._update_at(step) > self._update_at(last)
     if self.begin == 0:
       due |= numeric.equal(step, 0)
     return due if numeric.is_tensor(due) or np.ndim(due) else bool(due)

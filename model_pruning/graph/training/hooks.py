@@ -13,6 +13,7 @@ from model_pruning.compat import tf
 from model_pruning.graph import records
 from model_pruning.graph import variables
 from model_pruning.graph.pruning import Pruning
+from model_pruning.graph.training import shortfall
 from model_pruning.graph.training.coordination import Claim
 from model_pruning.graph.training.coordination import session_around
 from model_pruning.graph.training.last_checkpoint import save_last_update
@@ -31,6 +32,7 @@ from model_pruning.util.tf_config import TFConfig
 from model_pruning.util.types import Graph
 from model_pruning.util.types import Hook
 from model_pruning.util.types import Session
+from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 
 
@@ -191,8 +193,7 @@ class PruningHook(tf.train.SessionRunHook):
       done = session.run([is_initialized for _, is_initialized in self._made])
       missing = [variable for (variable, _), is_done in zip(self._made, done) if not is_done]
       self._initialize(session, missing)
-      last, step = session.run([variables.copies_of(variable)[0] for variable in (
-          self._pruning.last_mask_update_step, self._pruning.global_step)])
+      step, last = session.run(self._steps())
       if last > step:  # The value is from an earlier job on the same servers.
         self._initialize(session, [variable for variable, _ in self._made])
       elif missing and step > 0:
@@ -209,7 +210,7 @@ class PruningHook(tf.train.SessionRunHook):
     del run_context
     self._wait_for('a training step')
     if self._pruning is not None:
-      return tf.train.SessionRunArgs(variables.copies_of(self._pruning.global_step)[0])
+      return tf.train.SessionRunArgs(self._steps())
     if self._claim is not None and not self._compared:
       return tf.train.SessionRunArgs(self._claim.current)
     return None
@@ -219,7 +220,8 @@ class PruningHook(tf.train.SessionRunHook):
 
     The conditional operation decides this. Every session.run has a cost, so the operation is not
     run while the step plus the longest stride so far is before the next update. A longer stride
-    makes the update late, but end() still makes it.
+    makes the update late, but end() still makes it. If something else writes the steps, for example
+    a Saver that restores a checkpoint, the next update is looked up again.
 
     Raises:
       errors.SpecMismatchError: the chief prunes with another spec than this task.
@@ -230,11 +232,11 @@ class PruningHook(tf.train.SessionRunHook):
       if self._claim is not None and not self._compared:
         self._compared = self._claim.check_same(run_values.results)
       return
-    seen, before = int(run_values.results), self._seen
+    (seen, last), before = map(int, run_values.results), self._seen
     self._seen = seen
     if self._progress is not None:
       self._progress.at(seen, self._describe)
-    if before is not None:
+    if before is not None and seen >= before and last == self._last_update:
       # The step increases by more than 1 if other workers train or a run has several steps.
       self._stride = max(self._stride, seen - before)
       if self._next_update is None or seen + self._stride < self._next_update:
@@ -305,11 +307,17 @@ class PruningHook(tf.train.SessionRunHook):
       self._claim.check_own(session)
     session.run(self._update)
     before = self._last_update
-    self._last_update = int(session.run(
-        variables.copies_of(self._pruning.last_mask_update_step)[0]))
+    step, self._last_update = map(int, session.run(self._steps()))
     if self._report is not None and self._last_update != before:
       self._report.record(session, self._pruning, self._last_update)
-    self._next_update = self._pruning.next_update_step(self._last_update)
+    # The last update is later than the step if the step was set back alone.
+    self._next_update = self._pruning.next_update_step(min(self._last_update, step))
+
+  def _steps(self) -> List[Tensor]:
+    """Returns the global step and the step of the last update."""
+    assert self._pruning is not None
+    return [variables.copies_of(variable)[0] for variable in (
+        self._pruning.global_step, self._pruning.last_mask_update_step)]
 
   def end(self, session: Session) -> None:
     """Makes a last update if one is due, logs the sparsities, and writes the report."""
@@ -329,16 +337,8 @@ class PruningHook(tf.train.SessionRunHook):
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
-    schedule, spec = self._pruning.schedule, self._pruning.spec
-    for row in rows:
-      if row.short:
-        logging.warning(
-            '%s: %s ended at sparsity %.4f, short of the target of %.4f, %s; train on to %s',
-            spec.name, row.name, row.achieved, row.target,
-            'after a last mask update at step %d' % self._last_update if self._last_update else
-            'without a mask update after step 0',
-            'a mask update at or after sparsity_function_end_step=%d' %
-            spec.sparsity_function_end_step if schedule is None else
-            'the last mask update of %r' % schedule)
+    text = shortfall.warning(rows, self._last_update, self._pruning.spec, self._pruning.schedule)
+    if text is not None:
+      logging.warning('%s', text)
     if self._report is not None:
       self._report.write(session, self._pruning, self._last_update)

@@ -1,0 +1,68 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The warning about weights that end short of their target sparsity."""
+
+from typing import Optional, Sequence
+
+from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules.base import PruningSchedule
+from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.util.sparsity_table import WeightSparsity
+
+_NAMED = 3
+
+
+def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
+            schedule: Optional[PruningSchedule] = None) -> Optional[str]:
+  """Returns one line about the weights that are short of their targets; None if there are none.
+
+  Args:
+    rows: all masked weights at the end of training.
+    last_update: the step of the last mask update; 0 also if there was none.
+    spec: the hyperparameters.
+    schedule: the schedule object that replaces the spec's schedule; None if there is none.
+  """
+  short = sorted((row for row in rows if row.short), key=lambda row: row.achieved - row.target)
+  if not short:
+    return None
+  named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
+      row.name, row.achieved, row.target) for row in short[:_NAMED])
+  if len(short) > _NAMED:
+    named += ' and %d others, all less far off' % (len(short) - _NAMED)
+  return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
+      spec.name, len(short), len(rows),
+      'after a last mask update at step %d' % last_update if last_update else
+      'without a mask update after step 0', named, _advice(last_update, spec, schedule))
+
+
+def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule]) -> str:
+  """Returns advice that helps: more steps alone do not help if the target was already requested."""
+  if not _requested_target(last_update, spec, schedule):
+    return 'train on to %s' % (
+        'a mask update at or after sparsity_function_end_step=%d' %
+        spec.sparsity_function_end_step if schedule is None else
+        'the last mask update of %r' % schedule)
+  if spec.threshold_decay:
+    following = SpecSchedule(spec).next_update(last_update) if schedule is None else (
+        schedule.next_update(last_update))
+    return ('with threshold_decay=%g each mask update moves the threshold only a part of the way, '
+            'so the masks need more updates at the target; %s, or lower threshold_decay' % (
+                spec.threshold_decay, 'train on' if following is not None else
+                'set a later end_pruning_step' if schedule is None else
+                'let the schedule end later'))
+  if spec.threshold_method != 'exact':
+    return ('threshold_method=%s only estimates the threshold; set threshold_method=exact' %
+            spec.threshold_method)
+  return 'run one more mask update'
+
+
+def _requested_target(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule]
+                      ) -> bool:
+  """Whether the last update, if there was one, was to the final sparsity of the schedule."""
+  if not last_update:
+    return False
+  if schedule is None:
+    return last_update >= spec.sparsity_function_end_step
+  final = schedule.final_sparsity_for(spec.target_sparsity)
+  reached = float(schedule.sparsity_at(last_update, spec.target_sparsity))
+  return final is not None and abs(reached - final) <= 1e-6
