@@ -275,26 +275,8 @@ def _as_variable(item: Tensor, known: Dict[str, Variable]) -> Variable:
     raise errors.GraphMismatchError(
         'The collections of this graph name %s, which is neither a variable nor the parts of one; '
         'import the meta graph without an import_scope' % item.name)
-  return _Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
-                tuple(part for _, _, part in parts))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Parts:
-  """The attributes of a PartitionedVariable that a MaskedWeight needs, from a meta graph."""
-  name: str
-  shape: Shape
-  dtype: DType
-  parts: Tuple[Variable, ...]
-
-  def __iter__(self) -> Iterator[Variable]:
-    return iter(self.parts)
-
-  def _get_variable_list(self) -> List[Variable]:
-    return list(self.parts)
-
-  def get_shape(self) -> Shape:
-    return self.shape
+  return variables.Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
+                         tuple(part for _, _, part in parts))
 
 
 def get_masked_weights(group_name: Optional[str] = None) -> List[Tensor]:
