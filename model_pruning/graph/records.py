@@ -7,7 +7,7 @@ whose collections were filled by hand work like graphs built here.
 """
 
 import dataclasses
-from typing import Any, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from absl import logging
 
@@ -17,8 +17,6 @@ from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.placement import on_device_of
 from model_pruning.graph import variables
-from model_pruning.util.types import DType
-from model_pruning.util.types import Shape
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 

@@ -8,8 +8,8 @@ import pytest
 import model_pruning
 from model_pruning.compat import tf
 
-SPEC = ('pruning_frequency=1,sparsity_function_end_step=4,initial_sparsity=0.75,target_sparsity=0.75,'
-        'weight_sparsity_map=[layer1:0.5]')
+SPEC = ('pruning_frequency=1,sparsity_function_end_step=4,initial_sparsity=0.75,'
+        'target_sparsity=0.75,weight_sparsity_map=[layer1:0.5]')
 
 
 def _weights(number, **options):
