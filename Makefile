@@ -10,8 +10,8 @@ BENCH_FLAGS =
 # build_time and small_weights compare with tf.contrib where there is one: on TensorFlow 1.15.5.
 # keras_update, small_layers and by_number make an environment with tfmot, to compare with it: no test
 # needs that one.
-BENCH = mask_update small_weights small_layers by_number groups patterns build_time inference keras_update \
-  traffic scaling
+BENCH = mask_update small_weights small_layers by_number groups patterns build_time idle startup inference \
+  keras_update traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # A whole suite runs in so many processes, one after the other, to bound the memory of each.
 SHARDS = 3

@@ -30,9 +30,10 @@ if _version < _MINIMUM:
 import tensorflow.compat.v1 as tf  # noqa: E402  (only once the version is known to have it)
 
 # Parts of every TensorFlow from 1.15 on that have no public name: functions that the runtime does
-# not inline, the class of what a Saver saves, the protocol buffers of checkpoints and SavedModels,
-# and the registry of operations.
+# not inline, the class of what a Saver saves, the protocol buffers of attributes, checkpoints and
+# SavedModels, and the registry of operations.
 from google.protobuf.internal import api_implementation  # noqa: E402
+from tensorflow.core.framework.attr_value_pb2 import AttrValue  # noqa: E402
 from tensorflow.core.protobuf import tensor_bundle_pb2 as tensor_bundle  # noqa: E402
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
 from tensorflow.python.framework import kernels  # noqa: E402
@@ -47,7 +48,7 @@ except ImportError:
     """Whether a gradient tape may be recording; True if this TensorFlow cannot tell."""
     return True
 
-__all__ = ['BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
+__all__ = ['AttrValue', 'BaseSaverBuilder', 'Defun', 'SavedModel', 'api_implementation',
            'could_possibly_record', 'has_kernel', 'is_stateful', 'not_inlined', 'op_def_of',
            'tensor_bundle', 'tensorflow', 'tf', 'tflite_schema']
 

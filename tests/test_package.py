@@ -43,6 +43,24 @@ def test_importing_it_imports_neither_slim_nor_contrib_nor_keras():
   assert found.split('\n')[-2] == '[]'
 
 
+def test_importing_it_imports_only_the_names_and_errors():
+  program = ('import tensorflow, sys; before = set(sys.modules); import model_pruning; '
+             'print(sorted({name.split(".")[0] for name in set(sys.modules) - before}))')
+  found = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, check=True,
+                         cwd=ROOT, universal_newlines=True).stdout
+  assert found.split('\n')[-2] == "['model_pruning']"
+
+
+def test_pruning_a_graph_imports_neither_keras_nor_programs_for_reports():
+  program = ('import tensorflow, sys; before = set(sys.modules); import model_pruning; '
+             'model_pruning.Pruning, model_pruning.apply_mask, model_pruning.PruningHook; '
+             'print(sorted({name.split(".")[0] for name in set(sys.modules) - before} & '
+             '{"jinja2", "keras", "matplotlib", "tf_keras", "tf_slim", "tqdm"}))')
+  found = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, check=True,
+                         cwd=ROOT, universal_newlines=True).stdout
+  assert found.split('\n')[-2] == '[]'
+
+
 def test_every_error_is_a_value_error():
   assert all(issubclass(cause, ValueError) for cause in vars(errors).values()
              if isinstance(cause, type))

@@ -8,7 +8,6 @@ import time
 from typing import Any, Callable, Iterator
 
 from absl import logging
-import tqdm
 
 _LONG = 1.0  # Seconds before anything is shown.
 _BETWEEN_LINES = 5.0
@@ -38,6 +37,7 @@ def shown(total: int, show: bool = True, unit: str = 'layer') -> Iterator[Callab
                                   total, text)
       return
     if bar is None:
+      import tqdm  # Not with the package, as few programs show progress.
       bar = tqdm.tqdm(total=total, unit=unit, leave=False, dynamic_ncols=True)
     bar.n = done
     bar.set_postfix_str(text)

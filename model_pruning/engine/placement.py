@@ -9,11 +9,13 @@ from typing import (Any, Callable, ContextManager, Dict, Hashable, Iterator, Lis
                     Optional, Sequence, TypeVar, Union)
 import weakref
 
+from model_pruning.compat import AttrValue
 from model_pruning.compat import Defun
 from model_pruning.compat import not_inlined
 from model_pruning.compat import tf
 from model_pruning.util.types import DType
 from model_pruning.util.types import Graph
+from model_pruning.util.types import Operation
 from model_pruning.util.types import Shape
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
@@ -46,7 +48,7 @@ def switches_and_merges() -> Iterator[None]:
   Functional control flow can neither take ref variables nor call the functions of `outlined`. The
   runtime lowers it to switches and merges anyway, so building those costs nothing.
   """
-  if not tf.control_flow_v2_enabled() or tf.executing_eagerly() or _building_function():
+  if not tf.control_flow_v2_enabled() or tf.executing_eagerly() or in_function():
     yield
     return
   tf.disable_control_flow_v2()
@@ -124,7 +126,7 @@ def assumed_gpu(gpu: Optional[bool] = True) -> Iterator[None]:
     _building.gpu = before
 
 
-def _building_function() -> bool:
+def in_function() -> bool:
   """Whether the body of a function is being built, by tf.function or by `outlined`."""
   return _building_tf_function() or hasattr(tf.get_default_graph(), '_outer_graph')
 
@@ -141,13 +143,36 @@ def outlined(function: Callable[..., Result], *tensors: Tensor) -> Result:
   TensorFlow visits every node of a branch even if the branch is not taken, at about 0.2 us per
   node on every training step. A call that is not inlined is one node, no matter how large the
   function is. Within the body of such a function a nested call would save nothing, so there the
-  function is called in place.
+  function is called in place, except in the body of a `routine`.
 
   Args:
     function: takes tensors and returns a tensor or a tuple of tensors.
     *tensors: its arguments.
   """
-  return (in_place if _building_function() else subroutine)(function, *tensors)
+  calls = not in_function() or getattr(_building, 'routine', False)
+  return (subroutine if calls else in_place)(function, *tensors)
+
+
+def routine(function: Callable[..., Tensor], operations: Sequence[Operation], *tensors: Tensor
+            ) -> Tensor:
+  """Returns function(*tensors), called as one graph node on the device of other operations.
+
+  The function may contain a whole branch. Its parts, which call `outlined`, have bodies that they
+  share with equal parts elsewhere, because that makes building fast.
+
+  Args:
+    function: takes tensors and returns a tensor.
+    operations: the operations, all on one device that is no GPU.
+    *tensors: at least one.
+  """
+  graph = tf.get_default_graph()
+  body = _Body(_unused_name(graph), function, [tensor.dtype for tensor in tensors],
+               [tensor.shape for tensor in tensors], gpu=False, is_routine=True)
+  with on_device_of(operations[0].outputs[0]):
+    result = body(*tensors)
+  groups = sorted({group for operation in operations for group in operation.colocation_groups()})
+  result.op._set_attr('_class', AttrValue(list=AttrValue.ListValue(s=groups)))
+  return result
 
 
 def shared(function: Callable[..., Result], *tensors: Tensor, shapes: Sequence[Shape]) -> Result:
@@ -159,7 +184,7 @@ def shared(function: Callable[..., Result], *tensors: Tensor, shapes: Sequence[S
   Args:
     function, *tensors, shapes: see subroutine.
   """
-  if not _building_function():
+  if not in_function():
     return in_place(function, *tensors)
   return subroutine(function, *tensors, shapes=shapes)
 
@@ -226,12 +251,23 @@ def _unused_name(graph: Graph) -> str:
       return name
 
 
+@contextlib.contextmanager
+def _inside(is_routine: bool) -> Iterator[None]:
+  """Within this context the body of a `routine` is built, or that of another function."""
+  before = getattr(_building, 'routine', False)
+  _building.routine = is_routine
+  try:
+    yield
+  finally:
+    _building.routine = before
+
+
 class _Body:
   """A function of a graph that the runtime does not inline."""
 
   def __init__(self, name: str, function: Callable[..., Any], dtypes: Sequence[DType],
-               shapes: Sequence[Shape], gpu: bool) -> None:
-    self._function, self._gpu = function, gpu
+               shapes: Sequence[Shape], gpu: bool, is_routine: bool = False) -> None:
+    self._function, self._gpu, self._is_routine = function, gpu, is_routine
     self._argument_shapes = shapes
     self._result_shapes: List[Shape] = []
     self._returns_tuple = False
@@ -251,7 +287,7 @@ class _Body:
   def _build(self, *arguments: Tensor) -> Any:
     for argument, shape in zip(arguments, self._argument_shapes):
       argument.set_shape(shape)
-    with _tensors_compared_by_identity(), assumed_gpu(self._gpu):
+    with _tensors_compared_by_identity(), assumed_gpu(self._gpu), _inside(self._is_routine):
       results = self._function(*arguments)
     self._returns_tuple = isinstance(results, tuple)
     self._result_shapes = [result.shape for result in (

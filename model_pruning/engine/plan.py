@@ -51,19 +51,21 @@ class PrunedTogether:
 
 
 def plan(records: Sequence[Record], spec: PruningSpec,
-         excluded: Collection[Hashable] = ()) -> List[PrunedTogether]:
+         excluded: Collection[Hashable] = (), whole: bool = True) -> List[PrunedTogether]:
   """Returns the weights that are pruned together, in order of registration.
 
   Args:
     records: all weights to which the maps of the spec apply.
     spec: the hyperparameters.
     excluded: identities of the records that are not pruned.
+    whole: whether a key of a map of weights that matches none of the records is an error.
 
   Raises:
     errors.MapError, errors.GroupError: the maps and groups of the spec do not fit the weights.
     errors.BlockError: N of M does not fit a weight.
   """
-  spec.check_weights([record.name for record in records], [record.group for record in records])
+  spec.check_weights([record.name for record in records], [record.group for record in records],
+                     whole)
   plans: Dict[Tuple[Optional[str], Tensor], List[Member]] = {}
   for record in records:
     if record.identity in excluded:

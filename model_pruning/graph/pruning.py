@@ -178,7 +178,7 @@ class Pruning:
 
       def update() -> Tensor:
         late = updates.report_if_late(step, self.spec) if self.schedule is None else tf.no_op()
-        with tf.control_dependencies([self._update_masks(step), late]):
+        with tf.control_dependencies([self._update_masks(step, True), late]):
           return tf.constant(True)
 
       with tf.control_dependencies([tf.cond(due, update, lambda: tf.constant(False))]):
@@ -315,11 +315,10 @@ class Pruning:
   def _plan(self) -> List[PrunedTogether]:
     return plan(self._records(), self.spec)
 
-  def _update_masks(self, step: Tensor = None) -> Operation:
+  def _update_masks(self, step: Tensor = None, in_branch: bool = False) -> Operation:
     """Builds the update of all weights, which also stores `step` as the last update step."""
-    plans = self._plan()
     step = self._step() if step is None else step
-    written = updates.update_all(plans, self._function.at(step), self.spec)
+    written = updates.update_all(self._plan(), self._function.at(step), self.spec, in_branch)
     # The step is written last, so that a run that is killed before this updates again.
     with tf.control_dependencies(written):
       with tf.control_dependencies([variables.assign(variable, step)

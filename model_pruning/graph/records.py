@@ -7,7 +7,7 @@ whose collections were filled by hand work like graphs built here.
 """
 
 import dataclasses
-from typing import Any, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from absl import logging
 
@@ -17,8 +17,6 @@ from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.placement import on_device_of
 from model_pruning.graph import variables
-from model_pruning.util.types import DType
-from model_pruning.util.types import Shape
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 
@@ -275,26 +273,8 @@ def _as_variable(item: Tensor, known: Dict[str, Variable]) -> Variable:
     raise errors.GraphMismatchError(
         'The collections of this graph name %s, which is neither a variable nor the parts of one; '
         'import the meta graph without an import_scope' % item.name)
-  return _Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
-                tuple(part for _, _, part in parts))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Parts:
-  """The attributes of a PartitionedVariable that a MaskedWeight needs, from a meta graph."""
-  name: str
-  shape: Shape
-  dtype: DType
-  parts: Tuple[Variable, ...]
-
-  def __iter__(self) -> Iterator[Variable]:
-    return iter(self.parts)
-
-  def _get_variable_list(self) -> List[Variable]:
-    return list(self.parts)
-
-  def get_shape(self) -> Shape:
-    return self.shape
+  return variables.Parts(item.name, tf.TensorShape(parts[0][1]), parts[0][2].dtype,
+                         tuple(part for _, _, part in parts))
 
 
 def get_masked_weights(group_name: Optional[str] = None) -> List[Tensor]:

@@ -6,6 +6,7 @@ The masks of all weights are chosen before any variable is written.
 """
 
 import collections
+import dataclasses
 import functools
 import sys
 from typing import Callable, Dict, Hashable, List, NamedTuple, Sequence, Set, Tuple
@@ -22,16 +23,19 @@ from model_pruning.engine.choose import Job
 from model_pruning.engine.choose import overwrites_average
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
+from model_pruning.engine.placement import routine
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
+from model_pruning.graph import references
 from model_pruning.graph import variables
 from model_pruning.graph.registry import MaskedWeight
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
 from model_pruning.util.types import Operation
 from model_pruning.util.types import Tensor
+from model_pruning.util.types import Variable
 
 
 # So many small weights are chosen without a call of a function.
@@ -223,20 +227,47 @@ def write(update: Update, spec: PruningSpec) -> List[Operation]:
 
 
 def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tensor],
-               spec: PruningSpec) -> List[Operation]:
-  """Builds the update of all weights and returns the assignments.
+               spec: PruningSpec, in_branch: bool = False) -> List[Operation]:
+  """Builds the update of all weights and returns the operations that make it.
 
   Args:
     plans: the result of engine.plan.plan.
     sparsity_for: takes the own target (or None) and the dtype, and returns the sparsity.
     spec: the hyperparameters.
+    in_branch: whether the update is a branch of a conditional. Then it is a call of one function,
+      if the variables permit that.
   """
-  scopes, jobs = [], []
+  scopes, sparsities = [], []
   for together in plans:
     with tf.name_scope(together.name.replace(':', '_') + '_pruning_ops') as scope:
       scopes.append(scope)
-      jobs.append(read(together, sparsity_for(
-          together.own_target, selection.sparsity_dtype(together.units)), spec))
+      sparsities.append(sparsity_for(
+          together.own_target, selection.sparsity_dtype(together.units)))
+  held = references.operations_of(
+      [variable for together in plans for record, _ in together.members
+       for variable in _variables_of(record, spec)]) if in_branch and not spec.use_tpu else None
+  if held is None:
+    return _update_here(plans, scopes, sparsities, spec)
+  different = list({id(sparsity): sparsity for sparsity in sparsities}.values())
+  numbers = {id(sparsity): number for number, sparsity in enumerate(different)}
+
+  def update(*given: Tensor) -> Tensor:
+    with tf.control_dependencies(_update_here(
+        [_referring(together, spec) for together in plans], scopes,
+        [given[numbers[id(sparsity)]] for sparsity in sparsities], spec)):
+      # The runtime would replace a constant by one that does not wait for ref variables.
+      return references.refer(plans[0].members[0].record.threshold).read_value()
+
+  return [routine(update, held, *different).op]
+
+
+def _update_here(plans: Sequence[PrunedTogether], scopes: Sequence[str],
+                 sparsities: Sequence[Tensor], spec: PruningSpec) -> List[Operation]:
+  """Builds the update of all weights, each plan in its scope, and returns the assignments."""
+  jobs = []
+  for together, scope, sparsity in zip(plans, scopes, sparsities):
+    with tf.name_scope(scope):
+      jobs.append(read(together, sparsity, spec))
   chosen = choose(plans, jobs, spec)
   # All masks are chosen before any is written. If a server dies while they are chosen, the old
   # masks remain complete. The time in which readers may see old and new masks is also shortest.
@@ -247,6 +278,23 @@ def update_all(plans: Sequence[PrunedTogether], sparsity_for: Callable[..., Tens
       with tf.name_scope(scope):
         written.extend(write(update, spec))
   return written
+
+
+def _leaves(spec: PruningSpec) -> List[str]:
+  """Returns the attributes of a MaskedWeight that hold variables which an update needs."""
+  return [names.WEIGHT, names.MASK, names.THRESHOLD, *saliency_for(spec).history]
+
+
+def _variables_of(record: MaskedWeight, spec: PruningSpec) -> List[Variable]:
+  return [getattr(record, leaf) for leaf in _leaves(spec)]
+
+
+def _referring(together: PrunedTogether, spec: PruningSpec) -> PrunedTogether:
+  """Returns weights that are pruned together, with references in place of their variables."""
+  return dataclasses.replace(together, members=tuple(
+      member._replace(record=dataclasses.replace(member.record, **{
+          leaf: references.refer(getattr(member.record, leaf)) for leaf in _leaves(spec)}))
+      for member in together.members))
 
 
 def update_gradients(record: MaskedWeight, spec: PruningSpec) -> List[Operation]:

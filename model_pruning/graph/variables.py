@@ -3,8 +3,9 @@
 """Reads and writes variables of every kind: ref and resource, whole and partitioned."""
 
 import contextlib
+import dataclasses
 import re
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import BaseSaverBuilder
@@ -14,6 +15,7 @@ from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import switches_and_merges
 from model_pruning.util.types import DType
 from model_pruning.util.types import Operation
+from model_pruning.util.types import Shape
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
 
@@ -68,8 +70,9 @@ def assign(variable: Variable, value: Tensor) -> Operation:
   written = []
   for copy in copies_of(variable):
     with on_device_of(copy):
-      written.append(tf.assign(copy, tf.cast(value, dtype_of(copy)),
-                               name=op_name(copy).split('/')[-1] + '_assign').op)
+      done = copy.assign(tf.cast(value, dtype_of(copy)),
+                         name=op_name(copy).split('/')[-1] + '_assign')
+      written.append(getattr(done, 'op', done))
   return written[0] if len(written) == 1 else tf.group(*written)
 
 
@@ -239,6 +242,24 @@ def layout_of(weight: Variable) -> Layout:
     raise errors.WeightError('Weight %s is partitioned along %d axes; a weight with a mask can be '
                              'partitioned along one axis only' % (op_name(weight), len(axes)))
   return Layout(full, axes[0], tuple(part[axes[0]] for part in cut))
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+  """The attributes of a PartitionedVariable that a MaskedWeight needs, from a meta graph."""
+  name: str
+  shape: Shape
+  dtype: DType
+  parts: Tuple[Variable, ...]
+
+  def __iter__(self) -> Iterator[Variable]:
+    return iter(self.parts)
+
+  def _get_variable_list(self) -> List[Variable]:
+    return list(self.parts)
+
+  def get_shape(self) -> Shape:
+    return self.shape
 
 
 def shards_of(variable: Variable) -> List[Variable]:

@@ -289,12 +289,13 @@ class PruningSpec:
     return (self.block_height, self.block_width) if mapped is None else mapped
 
   def check_weights(self, weight_names: Sequence[str],
-                    groups: Sequence[Optional[str]] = ()) -> None:
+                    groups: Sequence[Optional[str]] = (), whole: bool = True) -> None:
     """Checks the maps against the masked weights.
 
     Args:
       weight_names: the op names of the weights.
       groups: the group of each weight, or None; empty if no weight is in a group.
+      whole: whether these are all weights that keys of maps of weights may match.
 
     Raises:
       errors.MapError: a key of a map matches no weight or group, two keys of a map match the same
@@ -312,7 +313,7 @@ class PruningSpec:
         raise errors.MapError('weight_sparsity_map gives weight %s a sparsity of %g, but it is in '
                               'group %s, which has one threshold; use group_sparsity_map' %
                               (name, own, together))
-    for hparam in ('weight_sparsity_map', 'block_dims_map'):
+    for hparam in ('weight_sparsity_map', 'block_dims_map') if whole else ():
       check_keys(hparam, getattr(self, hparam), weight_names, 'masked weight')
     if not self.group_pruning:
       return

@@ -59,6 +59,26 @@ class Planned:
     return mask if self.view is None else self.view.restore(mask)
 
 
+# The Pruning objects that were made by one call, and those whose maps have been checked. A layer
+# may be in many models later, which need not have all the layers to which its maps refer.
+_given_together: 'weakref.WeakKeyDictionary[Any, Any]' = weakref.WeakKeyDictionary()
+_fitting: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+
+# The Pruning objects of layers whose dense weights check_maps has logged.
+_logged: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+
+
+def note_given_together(layers: Sequence[Layer]) -> None:
+  """Notes that one call pruned these layers, so that its maps refer to all of them."""
+  together: 'weakref.WeakSet[Any]' = weakref.WeakSet(layer.pruning for layer in layers)
+  _given_together.update({layer.pruning: together for layer in layers})
+
+
+def note_copied(layer: Layer) -> None:
+  """Notes that a layer is a copy, perhaps without the others to which its maps refer."""
+  _fitting.add(layer.pruning)
+
+
 def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
   """Returns the weights that are pruned together, with their settings.
 
@@ -68,18 +88,29 @@ def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
     layers: pruned layers that are built.
 
   Raises:
-    errors.MapError: a key of a map matches no weight, or two keys match one.
+    errors.MapError: two keys of a map match one weight; or a key matches no weight, neither of
+      these layers nor of those that were pruned in the same call.
     errors.BlockError: the settings fit no weight.
   """
   found: List[Tuple[Settings, PrunedTogether]] = []
   for settings, same in _by_settings(layers).items():
-    planned, dense = _seen(same, settings.spec)
-    found.extend((settings, together) for together in plan(planned, settings.spec, dense))
+    _check_keys(settings.spec, same)
+    planned, dense = _seen(_weights_of(same), settings.spec)
+    found.extend((settings, together)
+                 for together in plan(planned, settings.spec, dense, whole=False))
   return found
 
 
-# The Pruning objects of layers that check_maps has already checked.
-_checked: 'weakref.WeakSet[Any]' = weakref.WeakSet()
+def _check_keys(spec: PruningSpec, layers: Sequence[Layer]) -> None:
+  """Raises errors.MapError if a key of a map that is not checked yet matches no weight."""
+  new = {layer.pruning for layer in layers} - set(_fitting)
+  elsewhere = set().union(*(_given_together.get(pruning, ()) for pruning in new)) - {
+      layer.pruning for layer in layers}
+  if new and all(pruning.made for pruning in elsewhere):
+    names = [weight.name for weight in _weights_of(layers)]
+    spec.check_weights(names + sorted({weight.name for pruning in elsewhere
+                                       for weight in pruning.weights}))
+    _fitting.update(new)
 
 
 def check_maps(layers: Sequence[Layer]) -> None:
@@ -87,27 +118,29 @@ def check_maps(layers: Sequence[Layer]) -> None:
 
   Logs one line, once, with the weights that m of n leaves dense.
 
-  Raises:
-    errors.MapError: a key of a map matches no weight, or two keys match one.
-    errors.BlockError: the settings fit no weight.
+  Raises: see plans_of.
   """
   if not all(layer.pruning.made for layer in layers):
     return
   plans_of(layers)
-  new = [layer for layer in layers if layer.pruning not in _checked]
-  _checked.update(layer.pruning for layer in new)
+  new = [layer for layer in layers if layer.pruning not in _logged]
+  _logged.update(layer.pruning for layer in new)
   reasons = [reason for settings, same in _by_settings(new).items()
-             for reason in _seen(same, settings.spec)[1].values()]
+             for reason in _seen(_weights_of(same), settings.spec)[1].values()]
   if reasons:
     logging.warning('sparsity_m_by_n leaves these weights dense, because it cannot prune them '
                     'along their input channels: %s', '; '.join(reasons))
 
 
-def _by_settings(layers: Sequence[Layer]) -> Dict[Settings, List[PrunedWeight]]:
-  records: Dict[Settings, List[PrunedWeight]] = collections.OrderedDict()
+def _by_settings(layers: Sequence[Layer]) -> Dict[Settings, List[Layer]]:
+  found: Dict[Settings, List[Layer]] = collections.OrderedDict()
   for layer in layers:
-    records.setdefault(layer.pruning.settings, []).extend(layer.pruning.weights)
-  return records
+    found.setdefault(layer.pruning.settings, []).append(layer)
+  return found
+
+
+def _weights_of(layers: Sequence[Layer]) -> List[PrunedWeight]:
+  return [weight for layer in layers for weight in layer.pruning.weights]
 
 
 def _seen(records: Sequence[PrunedWeight], spec: PruningSpec

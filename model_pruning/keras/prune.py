@@ -20,6 +20,7 @@ from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
 from model_pruning.keras.plans import check_maps
+from model_pruning.keras.plans import note_given_together
 from model_pruning.keras.policies import PruningPolicy
 from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
@@ -245,6 +246,7 @@ def _prune_here(layers: Sequence[Layer], settings: Settings,
     for unit in units:
       if not isinstance(unit, PruneLowMagnitude) and masks.may_be_masked(unit):
         made.append(prune_here(unit, settings))
+    note_given_together(made)
     check_maps(before + made)
   except Exception:
     for layer in made:

@@ -22,6 +22,7 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.masks import masked
 from model_pruning.keras.masks import Pruning
+from model_pruning.keras.plans import note_copied
 from model_pruning.keras.settings import Settings
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
@@ -51,7 +52,7 @@ class PruneLowMagnitude(prunable.Pruned):
     """Returns the pruned layer of a config; it is not built."""
     del cls  # The config of the inner layer determines the class.
     plain = keras.layers.deserialize(config['layer'], custom_objects)
-    return prune_here(plain, Settings.from_config(config))
+    return prune_alike(plain, Settings.from_config(config))
 
   @property
   def weights(self) -> List[Variable]:
@@ -212,6 +213,13 @@ def prune_here(layer: Layer, settings: Settings) -> Layer:
     take_off(layer)
     raise
   return layer
+
+
+def prune_alike(layer: Layer, settings: Settings) -> Layer:
+  """Prunes a layer in place as another layer is pruned, of which it is a copy; see prune_here."""
+  pruned = prune_here(layer, settings)
+  note_copied(pruned)
+  return pruned
 
 
 def strip_here(layer: Layer) -> None:

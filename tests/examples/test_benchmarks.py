@@ -5,7 +5,7 @@
 # bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
-# bazel: deps = //benchmarks:traffic
+# bazel: deps = //benchmarks:idle //benchmarks:startup //benchmarks:traffic
 """Every benchmark runs, at tiny sizes, and prints and writes a table of positive numbers."""
 
 import json
@@ -27,6 +27,7 @@ BENCHMARKS = {
     'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
+    'idle': ['--layers=2,convolutions', '--rounds=3', '--seconds=0', '--batches=2'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
                   '--quantizations=none,dynamic'],
     'keras_update': ['--nopeer', '--models=mlp', '--mlp=8,16,4', '--rounds=1', '--step_rounds=1'],
@@ -38,6 +39,7 @@ BENCHMARKS = {
                 '--memory_scale=1e-4'],
     'small_layers': ['--nopeer', '--numbers=2', '--units=8', '--rounds=1', '--batches=2'],
     'small_weights': ['--numbers=1,3', '--sizes=64,4096', '--rounds=3', '--seconds=0'],
+    'startup': ['--processes=1', '--layers=2'],
     'traffic': ['--sizes=1000,2000'],
 }
 

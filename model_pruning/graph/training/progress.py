@@ -7,7 +7,6 @@ import time
 from typing import Any, Callable, Optional, TextIO
 
 from absl import logging
-import tqdm
 
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import gradual
@@ -58,6 +57,7 @@ class Progress:
       logging.info('%s: %s', self._name, text())
       return
     if self._bar is None:
+      import tqdm  # Not with the package, as few programs show progress.
       self._bar = tqdm.tqdm(
           total=self._end or None, leave=False, file=self._stream, dynamic_ncols=True,
           bar_format=self._name + (' {percentage:3.0f}%|{bar:20}| {desc}' if self._end else
