@@ -23,7 +23,6 @@ measurement, as it does little work with each weight. Writes the tables as JSON 
 """
 
 import os
-import time
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -140,7 +139,8 @@ class _Steps:
       self.round()
 
   def round(self):
-    seconds = {kind: keras_sides.seconds(lambda kind=kind: self._step(kind)) for kind in self._models}
+    seconds = {kind: keras_sides.seconds(lambda kind=kind: self._step(kind))
+               for kind in self._models}
     # Who comes first changes: the one before leaves the caches as they are.
     self._models = dict(reversed(list(self._models.items())))
     return seconds

@@ -46,7 +46,8 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  if name in ('accuracy', 'keras_update', 'one_shot', 'small_layers') and tensorflow.__version__.startswith('1.'):
+  of_keras = name in ('accuracy', 'keras_update', 'one_shot', 'small_layers')
+  if of_keras and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
   result = subprocess.run(
