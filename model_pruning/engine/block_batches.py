@@ -83,7 +83,10 @@ class BlockBatch:
     return list(tf.split(pooled, sizes))
 
   def expand(self, *masks: Tensor) -> List[Tensor]:
-    """Returns masks over the elements of each member, from masks over its blocks; see Pattern.expand."""
+    """Returns masks over the elements of each member, from masks over its blocks.
+
+    See Pattern.expand.
+    """
     places, size, crops = self._block.height * self._block.width, _size(self._block), _Constants()
     vectors = [reshaped(mask, [mask.shape.num_elements()]) for mask in masks]
     joined, is_bool = tf.concat(vectors, axis=0), vectors[0].dtype == tf.bool

@@ -51,10 +51,15 @@ class Job(NamedTuple):
 
 def is_light(job: Job, spec: PruningSpec) -> bool:
   """Whether the mask of a weight is chosen in operations that work on many weights at once."""
-  (layout, pattern), *others = job.cuts
+  (_, pattern), *others = job.cuts
   return (not others and isinstance(pattern, Elementwise) and
-          isinstance(saliency_for(spec), Magnitude) and
-          batches.takes(layout, pattern, spec, job.reads[0].weight[0]))
+          isinstance(saliency_for(spec), Magnitude) and is_small(job, spec))
+
+
+def is_small(job: Job, spec: PruningSpec) -> bool:
+  """Whether a few operations select the units of this job together with other such jobs."""
+  devices = {shard.device for reads in job.reads for shard in reads.weight}
+  return len(devices) == 1 and batches.takes_together(job.cuts, spec, job.reads[0].weight[0])
 
 
 def overwrites_average(saliency: Saliency, reads: Reads) -> bool:
