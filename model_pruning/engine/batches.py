@@ -22,12 +22,14 @@ from model_pruning.engine.counting import KEY_BITS
 from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.counting import SMALL_COUNTS
+from model_pruning.engine.elementwise import Elementwise
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.layout import reshaped
 from model_pruning.engine.pattern import OneThreshold
 from model_pruning.engine.pattern import Pattern
-from model_pruning.engine.selection import Selection
+from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import on_gpu
+from model_pruning.engine.selection import Selection
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
@@ -70,6 +72,12 @@ def select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType = t
     spec: the hyperparameters.
     dtype: the masks of small weights are cast to it, all in one operation; others remain bool.
   """
+  joined = [_joined(request, spec) for request in requests]
+  return [_apart(request, chosen) for request, chosen in zip(
+      requests, _select_each(joined, spec, dtype))]
+
+
+def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -> List[Selection]:
   batches: Dict[Hashable, List[int]] = collections.OrderedDict()
   for index, request in enumerate(requests):
     batches.setdefault(_kind(request, spec) or ('alone', index), []).append(index)
@@ -98,9 +106,51 @@ def takes(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -
     spec: the hyperparameters.
     weight: the weight, or the scores of its units: a tensor on its device.
   """
-  return (isinstance(pattern, OneThreshold) and spec.threshold_method == 'exact' and
-          not spec.use_tpu and len(layout.sizes) == 1 and 0 < pattern.units(layout) <= LARGEST and
-          not on_gpu(weight))
+  return takes_together([(layout, pattern)], spec, weight)
+
+
+def takes_together(cuts: Sequence[Tuple[Layout, Pattern]], spec: PruningSpec, weight: Tensor
+                   ) -> bool:
+  """Whether weights on one device that share a sparsity go into one row of a matrix.
+
+  Args:
+    cuts: how each weight is cut into shards and into units.
+    spec: the hyperparameters.
+    weight: the first weight, or the scores of its units.
+  """
+  if spec.threshold_method != 'exact' or spec.use_tpu or on_gpu(weight):
+    return False
+  units = 0
+  for layout, pattern in cuts:
+    if not isinstance(pattern, OneThreshold) or len(layout.sizes) != 1:
+      return False
+    units += pattern.units(layout)
+  return 0 < units <= LARGEST
+
+
+def _joined(request: Request, spec: PruningSpec) -> Request:
+  """Returns a request for one vector of all units, if they are few, and else the same request."""
+  shards = [shard for pooled in request.pooled for shard in pooled]
+  layout, pattern = Layout.whole([sum(size_of(shard) for shard in shards)]), Elementwise()
+  if (len(shards) == 1 or any(len(pooled) != 1 for pooled in request.pooled) or
+      len({shard.device for shard in shards}) > 1 or
+      not isinstance(request.pattern, OneThreshold) or
+      not takes(layout, pattern, spec, shards[0])):
+    return request
+  with on_device_of(shards[0]):
+    units = tf.concat([reshaped(shard, [size_of(shard)]) for shard in shards], axis=0)
+  return Request(layout, pattern, [[units]], request.sparsity, request.previous_threshold)
+
+
+def _apart(request: Request, chosen: Selection) -> Selection:
+  """Returns the masks of the weights of a request, from the mask of the vector of all units."""
+  if len(request.pooled) == len(chosen.masks):
+    return chosen
+  scores = [shard for shard, in request.pooled]
+  with on_device_of(scores[0]):
+    masks = tf.split(chosen.masks[0][0], [size_of(score) for score in scores])
+    return Selection(chosen.threshold, [[reshaped(mask, score.shape.as_list())]
+                                           for mask, score in zip(masks, scores)])
 
 
 def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]:

@@ -70,7 +70,7 @@ class Block(OneThreshold):
 
   def unit_sizes(self, layout: Layout) -> List[Tuple[int, int]]:
     """Returns (elements in a block, number of such blocks); blocks at the edges may be smaller."""
-    sizes, numbers = np.unique(self._covered(*layout.squeezed().shape), return_counts=True)
+    sizes, numbers = np.unique(self.covered(*layout.squeezed().shape), return_counts=True)
     return list(zip(sizes.tolist(), numbers.tolist()))
 
   def pool(self, shards: Sequence[Tensor], layout: Layout) -> List[Tensor]:
@@ -102,8 +102,10 @@ class Block(OneThreshold):
         tiled = self._tile(units)
         offset = [0, 0]
         offset[squeezed.axis] = begin - first * size
-        cut = tf.slice(tiled, offset, squeezed.shard_shape(index))
-        result.append(tf.reshape(cut, original.shard_shape(index)))
+        shape = squeezed.shard_shape(index)
+        if tiled.shape.as_list() != list(shape):
+          tiled = tf.slice(tiled, offset, shape)
+        result.append(reshaped(tiled, original.shard_shape(index)))
     return result
 
   def _owned(self, layout: Layout) -> List[Tuple[int, int]]:
@@ -115,7 +117,8 @@ class Block(OneThreshold):
     rows, columns = scores.shape.as_list()
     down, across = -(-rows // self.height), -(-columns // self.width)
     padding = [[0, down * self.height - rows], [0, across * self.width - columns]]
-    scores = tf.pad(scores, padding)
+    if np.any(padding):
+      scores = tf.pad(scores, padding)
     if self.use_tpu:
       pooled = tf.transpose(self._pool_rows(scores, self.height))
       total = tf.transpose(self._pool_rows(pooled, self.width))
@@ -127,12 +130,19 @@ class Block(OneThreshold):
       else:
         # Over the height first: it adds contiguous rows, and leaves less to add afterwards.
         total = tf.reshape(_pairwise_sum(_pairwise_sum(blocks, 1), 3), [down, across])
+    return total if self.pooling == 'MAX' else _mean(total, self.covered(rows, columns))
+
+  def pool_places(self, places: Tensor, covered: Array) -> Tensor:
+    """Returns the score of every block of many weights, a float32 vector.
+
+    Args:
+      places: [height, width, blocks]: the scores in each block, zero where a block covers nothing.
+      covered: how many elements each block covers.
+    """
     if self.pooling == 'MAX':
-      return total
-    # The graph optimizer turns some divisions into multiplications by the reciprocal, which round
-    # differently, so multiply by it always. abs clears the sign that a NaN may get in a sum.
-    reciprocal = np.float32(1) / self._covered(rows, columns).astype(np.float32)
-    return tf.abs(total * reciprocal)
+      return tf.bitcast(largest(places, axis=[0, 1]), tf.float32)
+    total = tf.reshape(_pairwise_sum(_pairwise_sum(places, 0), 1), [-1])
+    return _mean(total, covered)
 
   def _pool_rows(self, matrix: Tensor, size: int) -> Tensor:
     """Returns the maximum or the sum of every `size` consecutive rows."""
@@ -142,7 +152,7 @@ class Block(OneThreshold):
       return tf.bitcast(largest(runs, axis=1), tf.float32)
     return tf.reshape(_pairwise_sum(runs, 1), [rows // size, columns])
 
-  def _covered(self, rows: int, columns: int) -> Array:
+  def covered(self, rows: int, columns: int) -> Array:
     """Returns the number of elements that each block of a matrix covers."""
     return np.outer(_covered(rows, self.height), _covered(columns, self.width))
 
@@ -161,6 +171,13 @@ class Block(OneThreshold):
 def _covered(length: int, size: int) -> Array:
   """Returns how many of `length` elements each block of `size` covers."""
   return np.minimum(size, length - np.arange(0, length, size))
+
+
+def _mean(total: Tensor, covered: Array) -> Tensor:
+  """Returns the sums over blocks divided by the numbers of elements that they cover."""
+  # The graph optimizer turns some divisions into multiplications by the reciprocal, which round
+  # differently, so multiply by it always. abs clears the sign that a NaN may get in a sum.
+  return tf.abs(total * (np.float32(1) / covered.astype(np.float32)))
 
 
 def _pairwise_sum(blocks: Tensor, axis: int) -> Tensor:

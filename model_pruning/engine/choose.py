@@ -10,6 +10,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 from model_pruning.compat import tf
 from model_pruning.engine import batches
+from model_pruning.engine.block_batches import batches_of
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distributions import select_each
 from model_pruning.engine.distributions import Together
@@ -17,6 +18,7 @@ from model_pruning.engine.elementwise import Elementwise
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.magnitude import Magnitude
 from model_pruning.engine.pattern import Pattern
+from model_pruning.engine.placement import in_place
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
 from model_pruning.engine.saliency import Saliency
@@ -49,10 +51,15 @@ class Job(NamedTuple):
 
 def is_light(job: Job, spec: PruningSpec) -> bool:
   """Whether the mask of a weight is chosen in operations that work on many weights at once."""
-  (layout, pattern), *others = job.cuts
+  (_, pattern), *others = job.cuts
   return (not others and isinstance(pattern, Elementwise) and
-          isinstance(saliency_for(spec), Magnitude) and
-          batches.takes(layout, pattern, spec, job.reads[0].weight[0]))
+          isinstance(saliency_for(spec), Magnitude) and is_small(job, spec))
+
+
+def is_small(job: Job, spec: PruningSpec) -> bool:
+  """Whether a few operations select the units of this job together with other such jobs."""
+  devices = {shard.device for reads in job.reads for shard in reads.weight}
+  return len(devices) == 1 and batches.takes_together(job.cuts, spec, job.reads[0].weight[0])
 
 
 def overwrites_average(saliency: Saliency, reads: Reads) -> bool:
@@ -79,25 +86,42 @@ def choose_each(spec: PruningSpec, jobs: Sequence[Job], dtype: DType = tf.bool
     shard, float32, except of weights whose average the scores overwrite.
   """
   saliency = saliency_for(spec)
+  cuts = [cut for job in jobs for cut in job.cuts]
+  batched = batches_of([layout for layout, _ in cuts], [pattern for _, pattern in cuts],
+                       [reads.weight for job in jobs for reads in job.reads])
+  in_batch = {member for batch in batched for member in batch.members}
+  takes_magnitudes = isinstance(saliency, Magnitude)
   averages: List[List[Tensor]] = []
-  groups: List[Together] = []
+  scores: List[List[Tensor]] = []
   for job in jobs:
     averages.append([])
-    parts = []
-    for reads, (layout, pattern) in zip(job.reads, job.cuts):
+    for reads in job.reads:
       average = saliency.average(reads)
       if not overwrites_average(saliency, reads):
         averages[-1].extend(average)
       # A batch takes the magnitudes of all its weights in one operation.
-      scores = reads.weight if is_light(job, spec) else saliency.scores(reads, average)
-      parts.append(Part(layout, pattern, pattern.pool(scores, layout)))
-    groups.append(Together(parts, job.sparsity, job.previous_thresholds))
-  results = []
-  for job, chosen, history in zip(jobs, select_each(groups, spec, dtype), averages):
-    masks = [mask for shards, (layout, pattern) in zip(chosen.masks, job.cuts)
-             for mask in pattern.expand(shards, layout)]
-    results.append([*chosen.thresholds, *masks, *history])
-  return results
+      raw = is_light(job, spec) or takes_magnitudes and len(scores) in in_batch
+      scores.append(reads.weight if raw else saliency.scores(reads, average))
+  pooled = [scores[index] if index in in_batch else pattern.pool(scores[index], layout)
+            for index, (layout, pattern) in enumerate(cuts)]
+  for batch in batched:
+    units = in_place(batch.pool, *(scores[member][0] for member in batch.members))
+    for member, vector in zip(batch.members, units):
+      pooled[member] = [vector]
+  parts = iter([Part(layout, pattern, units) for (layout, pattern), units in zip(cuts, pooled)])
+  groups = [Together([next(parts) for _ in job.cuts], job.sparsity, job.previous_thresholds)
+            for job in jobs]
+  selected = select_each(groups, spec, dtype)
+  masks = [shards for chosen in selected for shards in chosen.masks]
+  expanded = [masks[index] if index in in_batch else pattern.expand(masks[index], layout)
+              for index, (layout, pattern) in enumerate(cuts)]
+  for batch in batched:
+    whole = in_place(batch.expand, *(masks[member][0] for member in batch.members))
+    for member, mask in zip(batch.members, whole):
+      expanded[member] = [mask]
+  remaining = iter(expanded)
+  return [[*chosen.thresholds, *(mask for _ in job.cuts for mask in next(remaining)), *history]
+          for job, chosen, history in zip(jobs, selected, averages)]
 
 
 def choose_masks(together: PrunedTogether, weights: Sequence[Tensor], sparsity: Tensor,

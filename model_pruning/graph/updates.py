@@ -14,11 +14,11 @@ from typing import Callable, Dict, Hashable, List, NamedTuple, Sequence, Set, Tu
 from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
-from model_pruning.engine.batches import takes
 from model_pruning.engine.choose import choose_each
 from model_pruning.engine.choose import Cut
 from model_pruning.engine.choose import cuts_of
 from model_pruning.engine.choose import is_light
+from model_pruning.engine.choose import is_small
 from model_pruning.engine.choose import Job
 from model_pruning.engine.choose import overwrites_average
 from model_pruning.engine.placement import in_place
@@ -150,9 +150,8 @@ def choose(plans: Sequence[PrunedTogether], jobs: Sequence[Job], spec: PruningSp
   for index, job in enumerate(jobs):
     # All small weights of a device are chosen in one call.
     devices = {shard.device for reads in job.reads for shard in reads.weight}
-    small = len(devices) == 1 and len(job.cuts) == 1 and takes(
-        *job.cuts[0], spec, job.reads[0].weight[0])
-    calls.setdefault(('small', *devices) if small else index, []).append(index)
+    kind = ('small', *devices) if is_small(job, spec) else index
+    calls.setdefault(kind, []).append(index)
   updates: Dict[int, Update] = {}
   for indices in calls.values():
     values = iter(_choose_in_one_call([jobs[index] for index in indices], spec,

@@ -64,6 +64,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._seen: Optional[int] = None  # Batches that the optimizer had seen when it began.
     self._calls_batch_end = False  # Whether the training loop calls on_train_batch_end.
     self._in_fit = False  # Whether fit() trains; it sets parameters before it begins.
+    self._ended = False  # Whether training has ended.
     self._watches = False  # Whether the train function says that it has trained.
     self._follows = False  # Whether another callback counts the batch that has begun.
     self._expects = False  # Whether a batch has begun and is not trained on yet.
@@ -89,7 +90,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     if self._page is not None:
       self._updater.on_update = self._record
     self._begun, self._calls_batch_end, self._expects = None, False, False
-    self._watches = self._follows = False
+    self._watches = self._follows = self._ended = False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
       for inner in backend.layers_in(layer):
@@ -148,6 +149,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """Makes an update if one is due, then counts the batches that begin here."""
     del logs
     self._check_begun()
+    if self._in_fit and self._expects and self._begun == batch:
+      return  # This callback is in the list twice.
     if self._begun is not None:  # Only fit() is sure to call on_train_batch_end.
       self._done(self._batches_since_begun())
     self._begun, self._expects, self._thread = batch, True, threading.get_ident()
@@ -187,6 +190,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
   def on_train_end(self, logs: Optional[Dict[str, Any]] = None) -> None:
     """Ends the pruning: warns if the run is short of its target sparsity, and writes the report."""
     del logs
+    if self._updater is None and self._ended:
+      return  # This callback is in the list twice.
     self._check_begun()
     self._settle()
     self._updater.reload()
@@ -203,7 +208,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     for shortfall in dict.fromkeys(filter(None, shortfalls)):
       logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)
-    self._updater, self._in_fit = None, False
+    self._updater, self._in_fit, self._ended = None, False, True
     page, model = self._page, self.model
     if page is not None and _is_chief():
       page.write(model.name, lambda: reporting.report(

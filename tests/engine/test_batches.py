@@ -135,3 +135,49 @@ def test_an_update_of_many_small_weights_has_few_operations_per_weight():
       return len(graph.get_operations()) - before
 
   assert operations(100) - operations(10) < 90
+
+
+@pytest.mark.parametrize('decay', [0.0, 0.3])
+@pytest.mark.parametrize('kind', KINDS)
+def test_small_weights_under_one_threshold_are_selected_as_one_row(kind, decay):
+  spec = PruningSpec.create('threshold_decay=%g' % decay)
+  groups = [[(7,), (3, 5), (64,)], [(33, 31), (1,)], [(90, 91), (64, 64)], [(1 << 16,), (2,)]]
+  values = [[np.abs(weight(shape, kind, seed)) for seed, shape in enumerate(shapes)]
+            for shapes in groups]
+  with tf.Graph().as_default(), tf.Session() as session:
+    requests = []
+    for members in values:
+      layout = Layout.whole(members[0].shape)
+      requests.append(batches.Request(
+          layout, pattern_for(layout.shape, (1, 1), spec), [[tf.constant(v)] for v in members],
+          tf.constant(0.6), tf.constant(0.1)))
+    together = batches.select_each(requests, spec)  # The last is too large for a row.
+    alone = [selection.select(request.pooled, request.sparsity, request.previous_threshold, decay)
+             for request in requests]
+    for ours, theirs in session.run(list(zip(together, alone))):
+      np.testing.assert_array_equal(np.float32(ours.threshold).view(np.int32).ravel(),
+                                    np.float32(theirs.threshold).view(np.int32).ravel())
+      for mask, expected in zip(ours.masks, theirs.masks):
+        np.testing.assert_array_equal(mask[0], expected[0])
+
+
+def test_only_few_units_on_one_device_are_joined():
+  def joins(shapes, devices=('', ''), spec=''):
+    with tf.Graph().as_default() as graph:
+      pooled = []
+      for shape, device in zip(shapes, devices):
+        with tf.device(device):
+          pooled.append([tf.zeros(shape)])
+      spec = PruningSpec.create(spec)
+      layout = Layout.whole(shapes[0])
+      batches.select_each([batches.Request(layout, pattern_for(shapes[0], (1, 1), spec), pooled,
+                                           tf.constant(0.5), tf.constant(0.0))], spec)
+      units = sum(int(np.prod(shape)) for shape in shapes)
+      return any(op.type == 'ConcatV2' and op.outputs[0].shape.as_list() == [units]
+                 for op in graph.get_operations())
+
+  assert joins([(8, 8), (4, 4)])
+  assert not joins([(8, 8), (256, 256)])
+  assert not joins([(8, 8), (4, 4)], ('/job:ps/task:0', '/job:ps/task:1'))
+  assert not joins([(8, 8), (4, 4)], spec='threshold_method=histogram')
+  assert not joins([(8, 8), (4, 4)], spec='use_tpu=true')

@@ -72,6 +72,11 @@ def with_the_callback_twice(model):
   fit(model, sparsity.UpdatePruningStep(), sparsity.UpdatePruningStep(), epochs=2)
 
 
+def with_one_callback_twice(model):
+  update = sparsity.UpdatePruningStep()
+  fit(model, update, update, epochs=2)
+
+
 def with_a_run_of_another_model_between(model):
   other, update = pruned(), sparsity.UpdatePruningStep()
   for each in (model, other, model):
@@ -89,6 +94,7 @@ def with_a_fit_of_another_model_inside(model):
 
 @pytest.mark.parametrize('train', [
     with_a_callback_list, with_passes_in_training_mode, with_the_callback_twice,
+    with_one_callback_twice,
     with_a_run_of_another_model_between, with_a_fit_of_another_model_inside],
     ids=lambda train: train.__name__)
 def test_other_ways_to_train_prune_the_same(train):
