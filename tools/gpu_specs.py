@@ -136,8 +136,7 @@ def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callab
   updater = MaskUpdater(prune_low_magnitude(
       model, 'initial_sparsity=0.5,target_sparsity=0.5,' + hparams))
   updater.update(0)
-  function, = updater._functions.values()
-  return Run(*_as_graph(function, 0.7), size=min(map(np.prod, shapes)))
+  return Run(*_as_graph(updater._functions.values()[-1], 0.7), size=min(map(np.prod, shapes)))
 
 
 def _as_graph(function: Any, sparsity: float) -> Any:

@@ -35,6 +35,10 @@ class Functions:
         self._kept.popitem(last=False)
     return self._kept[key][0]
 
+  def values(self) -> List[Any]:
+    """Returns the values, the latest last."""
+    return [value for value, _ in self._kept.values()]
+
 
 def functions_of(layers: Sequence[Layer]) -> Functions:
   """Returns the functions of pruned layers, which are kept with the first of them."""
