@@ -116,14 +116,19 @@ def _sees_gpu() -> bool:
 
 
 @contextlib.contextmanager
-def assumed_gpu(gpu: Optional[bool] = True) -> Iterator[None]:
-  """Within this context, on_gpu returns `gpu` for all tensors; None ends the assumption."""
-  before = getattr(_building, 'gpu', None)
-  _building.gpu = gpu
+def _building_with(**state: Any) -> Iterator[None]:
+  """Sets attributes of `_building` within the context."""
+  before = {name: getattr(_building, name, None) for name in state}
+  vars(_building).update(state)
   try:
     yield
   finally:
-    _building.gpu = before
+    vars(_building).update(before)
+
+
+def assumed_gpu(gpu: Optional[bool] = True) -> ContextManager[None]:
+  """Within this context, on_gpu returns `gpu` for all tensors; None ends the assumption."""
+  return _building_with(gpu=gpu)
 
 
 def in_function() -> bool:
@@ -251,17 +256,6 @@ def _unused_name(graph: Graph) -> str:
       return name
 
 
-@contextlib.contextmanager
-def _inside(is_routine: bool) -> Iterator[None]:
-  """Within this context the body of a `routine` is built, or that of another function."""
-  before = getattr(_building, 'routine', False)
-  _building.routine = is_routine
-  try:
-    yield
-  finally:
-    _building.routine = before
-
-
 class _Body:
   """A function of a graph that the runtime does not inline."""
 
@@ -287,7 +281,7 @@ class _Body:
   def _build(self, *arguments: Tensor) -> Any:
     for argument, shape in zip(arguments, self._argument_shapes):
       argument.set_shape(shape)
-    with _tensors_compared_by_identity(), assumed_gpu(self._gpu), _inside(self._is_routine):
+    with _tensors_compared_by_identity(), _building_with(gpu=self._gpu, routine=self._is_routine):
       results = self._function(*arguments)
     self._returns_tuple = isinstance(results, tuple)
     self._result_shapes = [result.shape for result in (
