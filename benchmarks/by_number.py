@@ -48,8 +48,10 @@ class _Updates:
 
   def __init__(self, library, number, units):
     keras = library.keras
-    model = library.prune(keras.Sequential([keras.layers.InputLayer((units,))] + [
-        keras.layers.Dense(units, use_bias=False) for _ in range(number)]), 0.9, FREQUENCY)
+    inputs = keras.Input((units,))
+    # Side by side, as Keras walks along a chain by recursion.
+    outputs = [keras.layers.Dense(units, use_bias=False)(inputs) for _ in range(number)]
+    model = library.prune(keras.Model(inputs, outputs), 0.9, FREQUENCY)
     self._update, self._apply = library.updater(model, FREQUENCY)
     for _ in range(2):
       self.round()

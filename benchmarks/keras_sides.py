@@ -149,7 +149,8 @@ class _Side:
     self._process.stdin.flush()
     line = self._process.stdout.readline()
     if not line:
-      raise SystemExit('%s ended during the request %s: see above' % (self.name, ' '.join(command)))
+      raise SystemExit('%s ended during the request %s: see above' % (
+          self.name, ' '.join(map(str, command))))
     return json.loads(line)
 
   def close(self):

@@ -41,6 +41,9 @@ _LONGEST_SORTED, LARGEST = 1 << 11, 1 << 16
 # A matrix has about this many elements, so that it stays in the processor's cache.
 _MATRIX = 1 << 20
 
+# So few rows that are wider than this are faster one by one, on several processors at once.
+_FEW, _WIDE = 4, 1 << 12
+
 # Counts are found in two steps: the row of so many counts, and then the count.
 _COUNTS_IN_ROW = 32
 
@@ -89,7 +92,8 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
           request.pooled, request.sparsity, request.previous_threshold, spec)
       continue
     width = max(_units(requests[index]) for index in indices)
-    rows = max(1, _MATRIX // width)
+    few = len(indices) <= _FEW and width > _WIDE
+    rows = 1 if few else max(1, _MATRIX // width)
     for start in range(0, len(indices), rows):
       some = indices[start:start + rows]
       selected.update(zip(some, _select_rows([requests[index] for index in some], spec, dtype)))

@@ -162,11 +162,14 @@ def register(weight: Variable, made: PruningVariables, group_name: Optional[str]
   lift = variables.is_variable(weight) and _in_control_flow()
   with tf.init_scope() if lift else contextlib.nullcontext():
     masked = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)
-  if records.collect(mask, made.threshold, masked, weight):
+  is_new = records.collect(mask, made.threshold, masked, weight)
+  if is_new:
     for key, variable in zip(names.HISTORY_COLLECTIONS, made[2:]):
       if variable is not None:
         tf.add_to_collection(key, variable)
-  if group_name:
+  if group_name and is_new:  # Finding it among all weights would take long with many of them.
+    _enter_group(group_name, MaskedWeight(weight, mask, made.threshold, masked, None, *made[2:]))
+  elif group_name:
     record, = (known for known in masked_weights() if known.mask.name == mask.name)
     _enter_group(group_name, record)
   return masked
