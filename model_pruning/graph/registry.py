@@ -24,6 +24,7 @@ from model_pruning.graph.records import get_weight_sparsity as get_weight_sparsi
 from model_pruning.graph.records import get_weights as get_weights
 from model_pruning.graph.records import masked_weights as masked_weights
 from model_pruning.graph.records import MaskedWeight as MaskedWeight
+from model_pruning.graph.recurrence import before_recurrent_loop
 from model_pruning.hparams.choices import check_prune_option
 from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME
 from model_pruning.util.types import DType
@@ -158,9 +159,7 @@ def _create(weight: Variable, create: Callable[..., Tensor], leaf: str, shape: T
 def register(weight: Variable, made: PruningVariables, group_name: Optional[str] = None) -> Tensor:
   """Returns the product of weight and mask, and adds new weights to the collections."""
   mask = made.mask
-  # RNN cells are built in the body of a loop: multiply once, not in every iteration.
-  lift = variables.is_variable(weight) and _in_control_flow()
-  with tf.init_scope() if lift else contextlib.nullcontext():
+  with before_recurrent_loop() if variables.is_variable(weight) else contextlib.nullcontext():
     masked = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)
   is_new = records.collect(mask, made.threshold, masked, weight)
   if is_new:
@@ -219,19 +218,6 @@ def check_group_name(group_name: Optional[str]) -> None:
   if not isinstance(group_name, str) or not re.fullmatch(r'[\w.][\w./-]*', group_name, re.ASCII):
     raise errors.GroupError('group_name=%r: the name of a group consists of letters, digits and '
                             '_ . / -' % (group_name,))
-
-
-def _in_control_flow() -> bool:
-  """Whether a loop or a conditional of a graph is being built."""
-  graph = tf.get_default_graph()
-  with tf.init_scope():
-    if tf.executing_eagerly():
-      return False  # No graph, or a function that is not inside a graph.
-    if tf.get_default_graph() is not graph:
-      return True  # Control flow v2 builds its bodies as separate graphs.
-  # TensorFlow has no public API for this. Without this private one, the graph is only slower.
-  context = getattr(graph, '_get_control_flow_context', lambda: None)
-  return context() is not None
 
 
 def check_builds_graph(subject: str) -> None:

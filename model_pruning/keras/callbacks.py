@@ -107,7 +107,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     during = loops.fit_of(self.model) if self._in_fit else None
     for layer in self._updater.layers:
       layer.pruning.stale = False
-      layer.pruning.attend(True, optimizer, during)
+    self._updater.attend([True] * len(self._updater.layers), optimizer, during)
     if self._in_fit and getattr(self.model, 'train_function', None) is not None:
       loops.watch(self.model, self._take_expected, self._trained, self._leave)
       self._watches = True
@@ -123,8 +123,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
   def _leave(self) -> None:
     """Makes the layers require a callback again, after a batch that failed."""
-    for layer in self._updater.layers:
-      layer.pruning.attend(False, layer.pruning.optimizer)
+    self._updater.attend([False] * len(self._updater.layers), getattr(
+        self.model, 'optimizer', None))
     self._updater.retract()
 
   def _trained(self) -> None:
@@ -198,13 +198,14 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._updater.apply_masks()  # The optimizer may have written averages over the weights.
     is_reached = functools.lru_cache(maxsize=None)(Settings.is_reached)  # The same for most layers.
     shortfall_of = functools.lru_cache(maxsize=None)(Settings.shortfall)
-    shortfalls = []
+    shortfalls, reached = [], []
     for layer in self._updater.layers:
       pruning, at = layer.pruning, self._updater.progress_of(layer)
-      # A model that has reached its target may be trained on without a callback.
-      pruning.attend(pruning.made and is_reached(pruning.settings, *at), pruning.optimizer)
+      reached.append(pruning.made and is_reached(pruning.settings, *at))
       if pruning.made and pruning.trainable:
         shortfalls.append(shortfall_of(pruning.settings, *at))
+    # A model that has reached its target may be trained on without a callback.
+    self._updater.attend(reached, getattr(self.model, 'optimizer', None))
     for shortfall in dict.fromkeys(filter(None, shortfalls)):
       logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)

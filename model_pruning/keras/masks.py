@@ -90,6 +90,7 @@ class Pruning:
     hooked: (layer, its instance's build() or None) of the layers whose build() makes masks.
     plain: an object that represents the unpruned layer while it is saved (see pruned.py).
     functions: the TensorFlow functions of the model whose first pruned layer this is.
+    attended_variable: whether a callback updates the masks, for the train function.
   """
 
   def __init__(self, layer: Layer, settings: Settings) -> None:
@@ -102,6 +103,7 @@ class Pruning:
     self.constraints: Dict[int, 'MaskConstraint'] = {}
     self._late: List[Layer] = []  # Sublayers that were not built with this layer.
     self.optimizer: Optimizer = None
+    self.attended_variable: Any = None
     self.stale = True
     self._busy = 0
     self.hooked: List[Layer] = []
@@ -109,7 +111,6 @@ class Pruning:
     self.functions: Any = None
     self._attended = False
     self._during: Optional[Callable[[], bool]] = None
-    self._attended_variable: Any = None
 
   @property
   def layer(self) -> Any:
@@ -164,7 +165,7 @@ class Pruning:
       self.last_update_step = self._add(
           'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
       with tf.init_scope():
-        self._attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
+        self.attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
     for pruned in self.weights:
       if id(pruned.weight) not in self.constraints:
         constraint = MaskConstraint(self, pruned, asserts=not self.constraints)
@@ -223,11 +224,16 @@ class Pruning:
       optimizer: the model's optimizer during training, or None.
       during: whether it still does; needed where the end of training may go unnoticed.
     """
-    self._attended, self._during = attended, during
-    self.optimizer = optimizer
+    self.remember_attended(attended, optimizer, during)
     if self.made:
       with tf.init_scope():
-        self._attended_variable.assign(attended)
+        self.attended_variable.assign(attended)
+
+  def remember_attended(self, attended: bool, optimizer: Optimizer,
+                        during: Optional[Callable[[], bool]]) -> None:
+    """Does the same as `attend`, without setting attended_variable."""
+    self._attended, self._during = attended, during
+    self.optimizer = optimizer
 
   def check_attended(self) -> None:
     """Raises errors.MissingCallbackError unless an UpdatePruningStep is active."""
@@ -240,7 +246,7 @@ class Pruning:
 
     A train function is built once, and may run again without the callback.
     """
-    tf.debugging.Assert(tf.identity(self._attended_variable), [_FORGOTTEN % self.layer.name])
+    tf.debugging.Assert(tf.identity(self.attended_variable), [_FORGOTTEN % self.layer.name])
 
 
 _FORGOTTEN = (

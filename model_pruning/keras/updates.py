@@ -18,6 +18,7 @@ from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.settings import NEVER
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
+from model_pruning.util.types import Optimizer
 from model_pruning.util.types import Tensor
 
 
@@ -57,6 +58,7 @@ class MaskUpdater:
     check_maps(self.layers)  # Layers that are built later are checked at their first update.
     self._functions = functions_of(self.layers)
     self._all_made = False
+    self._of_all: Dict[str, Callable[..., Any]] = {}
     self._announced = 0
     self._announcements = _announcements.setdefault(model, _Announcements())
     self._announcements.by = None  # It may have been interrupted.
@@ -83,6 +85,20 @@ class MaskUpdater:
       self._all_made = len(made) == len(self.layers)
       return made
     return self.layers
+
+  def attend(self, attended: Sequence[bool], optimizer: Optimizer,
+             during: Optional[Callable[[], bool]] = None) -> None:
+    """Does the same as Pruning.attend for each of the layers, in one call of a function."""
+    for layer, each in zip(self.layers, attended):
+      layer.pruning.remember_attended(each, optimizer, during)
+    made = [(layer.pruning.attended_variable, each)
+            for layer, each in zip(self.layers, attended) if layer.pruning.made]
+    if made:
+      flags = [variable for variable, _ in made]
+      function = self._functions.get(('attend', *map(id, flags)), lambda: _traced(
+          functools.partial(traces.assign_each, flags), tf.TensorSpec([len(flags)], tf.bool)))
+      with tf.init_scope(), self._scope():
+        function(tf.constant([each for _, each in made]))
 
   def step_of(self, layer: Layer) -> int:
     """Returns the number of batches on which a layer was trained."""
@@ -148,9 +164,13 @@ class MaskUpdater:
   def _run(self, name: str, made: Sequence[Layer], function: Callable[..., Any],
            arguments: Sequence[Tensor]) -> Any:
     """Returns the result of a traced function of layers and int64 scalars, as lists."""
-    prunings = [layer.pruning for layer in made]
-    traced = self._functions.get((name, *map(id, prunings)), lambda: _traced(
-        functools.partial(function, prunings), *[tf.TensorSpec([], tf.int64)] * len(arguments)))
+    traced = self._of_all.get(name)
+    if traced is None:
+      prunings = [layer.pruning for layer in made]
+      traced = self._functions.get((name, *map(id, prunings)), lambda: _traced(
+          functools.partial(function, prunings), *[tf.TensorSpec([], tf.int64)] * len(arguments)))
+      if self._all_made:
+        self._of_all[name] = traced  # Making the key takes time with many layers.
     with self._scope():
       return traced(*arguments).numpy().tolist()
 
@@ -170,20 +190,21 @@ class MaskUpdater:
 
   def _due(self, batches: int) -> List[Layer]:
     """Returns the layers that are due. Args: see update_if_due."""
-    answers: Dict[Tuple[int, int, int], bool] = {}  # Most layers share one answer.
-    due = []
-    for layer in self._made():
-      pruning = layer.pruning
-      if self._weights[layer] != len(pruning.weights):  # A call may build more of them.
-        self._weights[layer] = len(pruning.weights)
+    made = self._made()
+    for layer in made:
+      if self._weights[layer] != len(layer.pruning.weights):  # A call may build more of them.
+        self._weights[layer] = len(layer.pruning.weights)
         self._last_updates[layer] = NEVER
-      question = (id(pruning.settings), *self.progress_of(layer))
-      if question not in answers:
-        answers[question] = pruning.settings.is_due(*question[1:], batches)
-      # A frozen layer stays due, and is updated once it is trained again.
-      if answers[question] and pruning.trainable:
-        due.append(layer)
-    return due
+    questions = [(layer.pruning.settings, *self.progress_of(layer)) for layer in made]
+    # Most layers share one answer.
+    distinct = {(id(question[0]), *question[1:]): question for question in questions}
+    answers = {key: settings.is_due(step, last_update, batches)
+               for key, (settings, step, last_update) in distinct.items()}
+    if not any(answers.values()):
+      return []
+    # A frozen layer stays due, and is updated once it is trained again.
+    return [layer for layer, question in zip(made, questions)
+            if answers[(id(question[0]), *question[1:])] and layer.pruning.trainable]
 
   def update(self, step: int) -> None:
     """Updates the masks of all layers to the sparsity of `step`, due or not."""

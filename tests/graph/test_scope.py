@@ -236,23 +236,6 @@ def test_a_cell_in_a_loop_multiplies_once_before_it(model, control_flow):
     assert before.any() and not np.allclose(before, after)
 
 
-def test_a_weight_made_in_the_body_of_a_loop_multiplies_once_before_it():
-  def body(index, total):
-    with tf.variable_scope('layer', use_resource=True):
-      weights = tf.get_variable('weights', [3], initializer=tf.ones_initializer)
-    return index + 1, total + weights
-
-  tf.disable_control_flow_v2()
-  with tf.Graph().as_default(), tf.Session() as session:
-    with model_pruning.masked_scope():
-      _, total = tf.while_loop(lambda index, _: index < 4, body, (0, tf.zeros([3])))
-    product, = model_pruning.get_masked_weights()
-    assert product.op._get_control_flow_context() is None
-    session.run(tf.global_variables_initializer())
-    session.run(tf.assign(model_pruning.get_masks()[0], [1., 0., 1.]))
-    np.testing.assert_array_equal(session.run(total), [4, 0, 4])
-
-
 # ---- The same as apply_mask. ----
 
 

@@ -7,8 +7,12 @@ import operator
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
+from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.graph import registry
+from model_pruning.graph.products import masked_product
+from model_pruning.graph.recurrence import before_recurrent_loop
+from model_pruning.graph.recurrence import body
 from model_pruning.util.types import DType
 from model_pruning.util.types import Initializer
 from model_pruning.util.types import Regularizer
@@ -70,6 +74,7 @@ class MaskedLayer:
     self.mask: Variable = None
     self.threshold: Variable = None
     self.masked_kernel: Tensor = None
+    self._body: Any = None  # Where masked_kernel was computed.
 
   @property
   def name(self) -> str:
@@ -112,6 +117,11 @@ class MaskedLayer:
     with self._open_scope():
       if not self.built:
         self._build(inputs)
+        self._body = body()
+      elif self._body != body():  # A loop may train: each iteration needs its own product.
+        self._body = body()
+        with before_recurrent_loop():
+          self.masked_kernel = masked_product(self.kernel, self.mask, names.MASKED_WEIGHT_NAME)
       outputs = self._compute(inputs)
       if self.activation is not None:
         outputs = self.activation(outputs)

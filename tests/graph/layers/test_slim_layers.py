@@ -413,18 +413,19 @@ def test_a_weight_of_an_object_in_a_masked_scope_is_the_variable(make):
   assert variables.is_variable(layer.kernel) and len(model_pruning.get_masks()) == 1
 
 
-def test_an_object_called_in_a_loop_multiplies_before_it(control_flow, graph):
+def test_an_object_is_called_in_a_loop_and_after_it(control_flow, graph):
   del control_flow
   layer = core_layers.MaskedFullyConnected(3)
   with tf.variable_scope('net', use_resource=True):
     _, result = tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, layer(x)),
                               (0, tf.ones([2, 3])))
+  after = layer(tf.ones([2, 3]))
   assert layer.masked_kernel.graph is graph
-  assert layer.masked_kernel.op._get_control_flow_context() is None
   with tf.Session() as session:
     session.run(tf.global_variables_initializer())
+    assert session.run(result).any() and session.run(after).any()
     session.run(tf.assign(layer.mask, np.zeros([3, 3])))
-    assert not session.run(result).any()
+    assert not session.run(result).any() and not session.run(after).any()
 
 
 def test_legacy_names_are_the_same_objects():

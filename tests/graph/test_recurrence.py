@@ -1,0 +1,148 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Models in the bodies of loops: training in a loop, and recurrent networks."""
+
+import numpy as np
+import pytest
+
+import model_pruning
+from model_pruning.compat import tf
+from model_pruning.graph.layers import core_layers
+
+RATE, STEPS = 0.1, 6
+KEPT = np.array([[1., 1.], [0., 1.], [1., 0.]], np.float32)
+FEATURES = np.random.RandomState(0).normal(size=(5, 3)).astype(np.float32)
+LABELS = np.random.RandomState(1).normal(size=(5, 2)).astype(np.float32)
+START = np.random.RandomState(2).normal(size=(3, 2)).astype(np.float32)
+
+
+def _kernel():
+  return tf.get_variable('kernel', initializer=START)
+
+
+def _with_apply_mask():
+  def model(x):
+    with tf.variable_scope('net', reuse=tf.AUTO_REUSE):
+      return tf.matmul(x, model_pruning.apply_mask(_kernel()))
+  return model
+
+
+def _with_masked_scope():
+  def model(x):
+    with model_pruning.masked_scope(), tf.variable_scope('net', reuse=tf.AUTO_REUSE):
+      return tf.matmul(x, _kernel())
+  return model
+
+
+def _with_an_object():
+  return core_layers.MaskedFullyConnected(
+      2, use_bias=False, kernel_initializer=tf.constant_initializer(START))
+
+
+def _with_an_object_called_before():
+  layer = _with_an_object()
+  layer(tf.constant(FEATURES))
+  return layer
+
+
+def _with_a_conditional():
+  model = _with_apply_mask()
+  return lambda x: tf.cond(tf.reduce_sum(x) < 1e6, lambda: model(x), lambda: 2 * model(x))
+
+
+MODELS = [_with_apply_mask, _with_masked_scope, _with_an_object,
+          _with_an_object_called_before, _with_a_conditional]
+
+
+def _trained_in_numpy(kept):
+  weights = START.copy()
+  for _ in range(STEPS):
+    error = FEATURES @ (weights * kept) - LABELS
+    weights -= RATE * kept * (FEATURES.T @ error)
+  return weights
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+@pytest.mark.parametrize('make', MODELS)
+def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(make, use_resource):
+  tf.disable_control_flow_v2()  # TensorFlow cannot train ref variables in loops of version 2.
+  with tf.Graph().as_default(), tf.Session() as session:
+    with tf.variable_scope('', use_resource=use_resource):
+      model = make()
+
+      def step(index):
+        loss = tf.reduce_sum((model(tf.constant(FEATURES)) - LABELS)**2) / 2
+        weight, = tf.trainable_variables()
+        gradient, = tf.gradients(loss, [weight])
+        train = weight.assign_sub(RATE * gradient)
+        with tf.control_dependencies([train]):
+          return index + 1
+
+      done = tf.while_loop(lambda index: index < STEPS, step, [0], parallel_iterations=1)
+    weight, = tf.trainable_variables()
+    mask, = model_pruning.get_masks()
+    session.run(tf.global_variables_initializer())
+    mask.load(KEPT, session)
+    assert session.run(done) == STEPS
+    np.testing.assert_allclose(session.run(weight), _trained_in_numpy(KEPT), rtol=1e-4)
+
+
+def _cell():
+  try:
+    return tf.nn.rnn_cell.BasicRNNCell(4)
+  except AttributeError as error:
+    pytest.skip('%s (TF_USE_LEGACY_KERAS=1 has it)' % error)
+
+
+@pytest.mark.legacy_keras
+def test_an_rnn_in_a_training_loop_multiplies_in_the_body_of_the_training_loop():
+  tf.disable_control_flow_v2()
+  with tf.Graph().as_default(), tf.Session() as session:
+    cell = _cell()
+
+    def step(index):
+      with model_pruning.masked_scope(), tf.variable_scope('', reuse=tf.AUTO_REUSE):
+        outputs, _ = tf.nn.dynamic_rnn(cell, tf.ones([2, 3, 4]), dtype=tf.float32)
+      weight = next(each for each in tf.trainable_variables() if 'kernel' in each.name)
+      # Not a gradient: TensorFlow has none for a loop in a loop with this state.
+      train = weight.assign(weight * 0.5 + 0.0 * tf.reduce_sum(outputs))
+      with tf.control_dependencies([train]):
+        return index + 1
+
+    done = tf.while_loop(lambda index: index < 3, step, [0], parallel_iterations=1)
+    masked, = model_pruning.get_masked_weights()
+    context = masked.op._get_control_flow_context()
+    assert context.IsWhileContext() and context.outer_context is None
+    session.run(tf.global_variables_initializer())
+    assert session.run(done) == 3
+
+
+def test_a_weight_made_in_the_body_of_a_loop_is_masked_in_each_iteration(control_flow):
+  def body(index, total):
+    with tf.variable_scope('layer', use_resource=True):
+      weights = tf.get_variable('weights', [3], initializer=tf.ones_initializer)
+    return index + 1, total + weights
+
+  del control_flow
+  with tf.Graph().as_default(), tf.Session() as session:
+    with model_pruning.masked_scope():
+      _, total = tf.while_loop(lambda index, _: index < 4, body, (0, tf.zeros([3])))
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(model_pruning.get_masks()[0], [1., 0., 1.]))
+    np.testing.assert_array_equal(session.run(total), [4, 0, 4])
+
+
+@pytest.mark.parametrize('branch', [True, False])
+def test_a_weight_made_in_a_branch_is_masked_there(branch, control_flow):
+  del control_flow
+  with tf.Graph().as_default(), tf.Session() as session:
+    with model_pruning.masked_scope():
+      def made():
+        with tf.variable_scope('layer', use_resource=True):
+          return tf.get_variable('weights', [3], initializer=tf.ones_initializer) + 0.
+      which = tf.placeholder(tf.bool, [])
+      result = tf.cond(which, made, lambda: tf.zeros([3]))
+    session.run(tf.global_variables_initializer())
+    session.run(tf.assign(model_pruning.get_masks()[0], [1., 0., 1.]))
+    np.testing.assert_array_equal(session.run(result, {which: branch}),
+                                  [1, 0, 1] if branch else [0, 0, 0])
