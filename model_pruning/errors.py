@@ -81,7 +81,7 @@ class SpecMismatchError(PruningError):
 
 
 class EagerError(PruningError):
-  """A function that builds a graph was called where TensorFlow executes eagerly."""
+  """A function of the graph API was called in eager code, or one of the Keras API in a graph."""
 
 
 class FinalizedGraphError(PruningError, RuntimeError):

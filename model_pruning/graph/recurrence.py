@@ -46,6 +46,14 @@ def body() -> Tuple[Graph, Any]:
   return graph, getattr(graph, '_get_control_flow_context', lambda: None)()
 
 
+def is_body_in(graph: Graph) -> bool:
+  """Whether the default graph is the body of a loop or a conditional in `graph`."""
+  inner = tf.get_default_graph()
+  while inner is not graph and hasattr(inner, 'outer_graph'):
+    inner = inner.outer_graph
+  return inner is graph and tf.get_default_graph() is not graph
+
+
 def _outside_of_body(graph: Graph) -> Optional[Any]:
   """Returns the graph with the loop whose body is built, with control flow v2; None without."""
   while 'Cond' in type(graph).__name__:

@@ -101,7 +101,15 @@ def _apply(x: Variable, scope: Scope, prune_option: str, group_name: Optional[st
       opened.set_regularizer(None)  # Masks are not trained, so they get no penalty.
       return tf.get_variable(leaf, shape, **options)
     records.check_owner((opened.name + '/' if opened.name else '') + names.MASK, x)
-    made = create_variables(x, layout, create, prune_option)
+    try:
+      made = create_variables(x, layout, create, prune_option)
+    except AttributeError as error:  # tf.get_variable makes none in a tf.function.
+      if not isinstance(getattr(x, 'handle', None), tf.Tensor) or 'eager' not in str(error):
+        raise
+      raise errors.EagerError(
+          'Weight %s was made by eager code, and is masked in a tf.function; build the model and '
+          'its pruning in a `with tf.Graph().as_default()` block, or prune a Keras model with '
+          'model_pruning.keras' % variables.op_name(x)) from error
   return register(x, made, group_name), made.mask
 
 

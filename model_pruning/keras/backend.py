@@ -46,6 +46,25 @@ if IS_KERAS_3 and keras.backend.backend() != 'tensorflow':
   raise ImportError(_OTHER_BACKEND % keras.backend.backend())
 
 
+def check_eager(subject: str) -> None:
+  """Raises errors.EagerError unless TensorFlow executes eagerly.
+
+  Args:
+    subject: what was called, for the message.
+  """
+  if tensorflow.executing_eagerly():
+    return
+  if tensorflow.compat.v1.executing_eagerly_outside_functions():
+    raise errors.EagerError(
+        '%s was called in a tf.function, where it would run once, while the function is built; '
+        'call it outside of the function, between the batches' % subject)
+  raise errors.EagerError(
+      '%s works on eager Keras models, but this code builds a graph: eager execution was disabled, '
+      'or a `with tf.Graph().as_default()` block is open. Leave that out, or prune the graph: '
+      'build the model in a model_pruning.masked_scope(), and update the masks by a '
+      'model_pruning.PruningHook' % subject)
+
+
 def is_layer(value: Any) -> bool:
   """Whether a value is a layer of the Keras in use; models are layers."""
   return isinstance(value, keras.layers.Layer)

@@ -84,8 +84,10 @@ class UpdatePruningStep(keras.callbacks.Callback):
       errors.MissingCallbackError: set_model() was not called.
       errors.LayerError: the model has no pruned layers, or the optimizer cannot train one.
       errors.MapError, errors.BlockError: the settings do not fit the weights.
+      errors.EagerError: it was called in a tf.function. So does every method.
     """
     del logs
+    backend.check_eager('UpdatePruningStep')
     self._updater = MaskUpdater(loops.model_of(self))
     if self._page is not None:
       self._updater.on_update = self._record
@@ -264,6 +266,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
       self._updater.retract()
 
   def _check_begun(self) -> None:
+    backend.check_eager('UpdatePruningStep')
     loops.model_of(self)
     if self._updater is None:
       raise errors.MissingCallbackError(

@@ -81,12 +81,14 @@ def prune_low_magnitude(
   Raises:
     errors.LayerError: to_prune cannot be pruned, or has a layer whose weights to prune are
       unknown.
+    errors.EagerError: a graph is being built, as eager execution is disabled.
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
     errors.PolicyError: the policy refuses the model.
     errors.MapError, errors.BlockError, errors.SpecError: the settings are invalid, or do not
       fit the weights.
     TypeError: an unknown argument.
   """
+  backend.check_eager('prune_low_magnitude()')
   hparams = kwargs.pop('hparams', None)
   several = isinstance(to_prune, (list, tuple))
   _check_arguments(to_prune, pruning_policy, in_place, kwargs)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import model_pruning
+from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.graph.layers import core_layers
 
@@ -14,6 +15,23 @@ KEPT = np.array([[1., 1.], [0., 1.], [1., 0.]], np.float32)
 FEATURES = np.random.RandomState(0).normal(size=(5, 3)).astype(np.float32)
 LABELS = np.random.RandomState(1).normal(size=(5, 2)).astype(np.float32)
 START = np.random.RandomState(2).normal(size=(3, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def switches_and_merges():
+  yield from _control_flow(False)
+
+
+@pytest.fixture
+def functional_control_flow():
+  yield from _control_flow(True)
+
+
+def _control_flow(functional):
+  before = tf.control_flow_v2_enabled()
+  (tf.enable_control_flow_v2 if functional else tf.disable_control_flow_v2)()
+  yield
+  (tf.enable_control_flow_v2 if before else tf.disable_control_flow_v2)()
 
 
 def _kernel():
@@ -64,8 +82,10 @@ def _trained_in_numpy(kept):
 
 @pytest.mark.parametrize('use_resource', [False, True])
 @pytest.mark.parametrize('make', MODELS)
-def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(make, use_resource):
-  tf.disable_control_flow_v2()  # TensorFlow cannot train ref variables in loops of version 2.
+def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(
+    make, use_resource, switches_and_merges):
+  # TensorFlow cannot train ref variables in functional loops.
+  del switches_and_merges
   with tf.Graph().as_default(), tf.Session() as session:
     with tf.variable_scope('', use_resource=use_resource):
       model = make()
@@ -95,8 +115,9 @@ def _cell():
 
 
 @pytest.mark.legacy_keras
-def test_an_rnn_in_a_training_loop_multiplies_in_the_body_of_the_training_loop():
-  tf.disable_control_flow_v2()
+def test_an_rnn_in_a_training_loop_multiplies_in_the_body_of_the_training_loop(
+    switches_and_merges):
+  del switches_and_merges
   with tf.Graph().as_default(), tf.Session() as session:
     cell = _cell()
 
@@ -146,3 +167,33 @@ def test_a_weight_made_in_a_branch_is_masked_there(branch, control_flow):
     session.run(tf.assign(model_pruning.get_masks()[0], [1., 0., 1.]))
     np.testing.assert_array_equal(session.run(result, {which: branch}),
                                   [1, 0, 1] if branch else [0, 0, 0])
+
+
+# ---- Bodies that TensorFlow 2 makes functions. ----
+
+
+def _in_a_branch(build):
+  return tf.cond(tf.placeholder_with_default(True, []), build, lambda: tf.constant(False))
+
+
+def _in_a_loop(build):
+  return tf.while_loop(lambda done: ~done, lambda done: build(), [tf.constant(False)])
+
+
+@pytest.mark.parametrize('place', [_in_a_branch, _in_a_loop])
+@pytest.mark.parametrize('outside', [True, False], ids=['made_outside', 'made_inside'])
+def test_an_update_in_a_function_of_control_flow_is_refused_with_advice(
+    place, outside, functional_control_flow):
+  del functional_control_flow
+  with tf.Graph().as_default(), tf.variable_scope('net', use_resource=True):
+    tf.train.get_or_create_global_step()
+    model_pruning.apply_mask(_kernel())
+    pruning = model_pruning.Pruning() if outside else None
+
+    def build():
+      update = (pruning or model_pruning.Pruning()).conditional_mask_update_op()
+      with tf.control_dependencies([update]):
+        return tf.constant(True)
+
+    with pytest.raises(errors.GraphMismatchError, match='before the loop or the conditional'):
+      place(build)

@@ -576,3 +576,29 @@ def test_a_model_of_the_other_keras():
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
   for part in ('foreign', 'Sequential', 'TF_USE_LEGACY_KERAS'):
     assert part in done.stdout, done.stderr[-2000:]
+
+
+# ---- Code that is not eager. ----
+
+
+def test_a_model_in_a_graph_is_refused_with_advice():
+  with tensorflow.Graph().as_default():
+    with pytest.raises(errors.EagerError, match='builds a graph.*masked_scope'):
+      sparsity.prune_low_magnitude(keras.layers.Dense(2))
+
+
+@pytest.mark.parametrize('method', ['on_train_begin', 'on_train_batch_begin', 'on_epoch_end'])
+def test_a_callback_in_a_function_is_refused_with_advice(method):
+  model = sparsity.prune_low_magnitude(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
+  callback = sparsity.UpdatePruningStep()
+  callback.set_model(model)
+  if method != 'on_train_begin':
+    callback.on_train_begin()
+  arguments = [] if method == 'on_train_begin' else [-1]
+
+  @tensorflow.function(autograph=False)
+  def step():
+    getattr(callback, method)(*arguments)
+
+  with pytest.raises(errors.EagerError, match='in a tf.function.*outside of the function'):
+    step()
