@@ -101,6 +101,11 @@ def draw(rows, path):
       numbers = sorted({row['weights'] for row in rows})
       axis.set_xticks(numbers)
       axis.set_xticklabels(map(str, numbers))
+      low, high = axis.get_ylim()
+      ticks = [base * 10.0**exponent for exponent in range(-4, 6) for base in (1, 2, 5)]
+      ticks = [tick for tick in ticks if low <= tick <= high]
+      axis.set_yticks(ticks)
+      axis.set_yticklabels(['%g' % tick for tick in ticks])
       axis.minorticks_off()
       axis.legend()
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
