@@ -107,3 +107,26 @@ def places(channels, name):
   """Returns {(weight, axis): slices per channel} of a group."""
   group, = (group for group in channels.groups if group.name == name)
   return {(member.weight, member.axis): member.indices.shape[1] for member in group.members}
+
+
+def check_removed(graph_def, zeroed, images, remove):
+  """Removes all that a masked graph does not need: at least the masked channels.
+
+  Args:
+    graph_def: a frozen graph.
+    zeroed: the graph with masks.
+    images: values of its placeholder `images`.
+    remove: numbers of the masked channels by group.
+  """
+  before = analysis.analyse(graph_def, ['outputs'])
+  smaller = export.remove_channels(zeroed, ['outputs'])
+  for name, numbers in remove.items():
+    assert set(numbers) <= set(smaller.removed.get(name, ())), name
+  units = before.removed(smaller.removed)
+  expected = models.run(zeroed, images)
+  apart = np.abs(models.run(smaller.graph_def, images) - expected).max()
+  assert apart <= 1e-5 * np.abs(expected).max()
+  assert flops_of(smaller.graph_def) == before.flops(units) == smaller.flops[1]
+  after = {name: value.shape for name, value in values_of(smaller.graph_def).items()}
+  shapes = before.shapes(units)
+  assert {name: after[name] for name in shapes} == shapes

@@ -154,7 +154,8 @@ CASES = {
     'stack': (between(lambda x, _: sum(tf.unstack(tf.stack([x, tf.exp(x)], 1), axis=1))),
               {'a': 6}),
     'tile': (between(lambda x, _: tf.tile(x, [1, 1, 1, 2])), {'a': 6}),
-    'gather': (between(lambda x, _: tf.gather(x, [5, 0, 2, 2, 1], axis=3)), {'a': 3, 'a~2': 1, 'a~3': 2}),
+    'gather': (between(lambda x, _: tf.gather(x, [5, 0, 2, 2, 1], axis=3)),
+               {'a': 3, 'a~2': 1, 'a~3': 2}),
     'space to depth': (between(lambda x, _: tf.space_to_depth(x, 2)), {'a': 6}),
     'depth to space': (between(lambda x, _: tf.depth_to_space(x, 2), 12), {'a': 3}),
     'dilated': (between(lambda x, weight: tf.batch_to_space_nd(
