@@ -12,6 +12,7 @@ from model_pruning.compat import tf
 from model_pruning.reading import sources
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
+from model_pruning.util.types import Session
 from model_pruning.util.types import Tensor
 
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
@@ -21,39 +22,52 @@ _SIZES = (32, 64, 128, 224, 299)
 
 
 def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
-               examples: Optional[Mapping[str, Any]] = None) -> float:
+               examples: Optional[Mapping[str, Any]] = None,
+               setup: Sequence[str] = ()) -> float:
   """Returns the largest difference of the outputs, relative to the largest value of the output.
 
   Args:
     first, second: GraphDefs with the same inputs and outputs.
     outputs: names of the output tensors.
     examples: arrays by the names of the placeholders; random values are used for others.
+    setup: names of operations to run first if the outputs need tables to be filled.
 
   Raises:
     errors.ExamplesError: no random values can be made for an input.
     errors.ModelFileError: TensorFlow cannot use a graph.
   """
   with sources.by_tensorflow('the graph'):
-    given = _inputs(first, outputs, examples or {})
+    given = _inputs(first, outputs, examples or {}, setup)
   with sources.by_tensorflow('the smaller graph'):
-    second_outputs = run(second, outputs, given)
-  pairs = zip(run(first, outputs, given), second_outputs)
+    second_outputs = run(second, outputs, given, setup)
+  pairs = zip(run(first, outputs, given, setup), second_outputs)
   return max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
 
 
-def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any]) -> List[Any]:
+def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
+        setup: Sequence[str] = ()) -> List[Any]:
   """Returns the values of output tensors.
 
   Args:
     graph_def: a GraphDef.
     outputs: names of tensors.
     given: values by the names of placeholders.
+    setup: see difference.
   """
   with tf.Graph().as_default() as graph, tf.Session() as session:
     tf.import_graph_def(graph_def, name='')
     names = {op.name for op in graph.get_operations()}
     fed = {name + ':0': value for name, value in given.items() if name in names}
-    return list(session.run(list(outputs), fed))
+    return list(_values(session, outputs, fed, setup))
+
+
+def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
+            setup: Sequence[str]) -> List[Any]:
+  try:
+    return list(session.run(list(outputs), dict(fed)))
+  except tf.errors.FailedPreconditionError:
+    session.run([session.graph.get_operation_by_name(name) for name in setup], dict(fed))
+    return list(session.run(list(outputs), dict(fed)))
 
 
 def _relative(one: Array, other: Array) -> float:
@@ -70,7 +84,7 @@ def _relative(one: Array, other: Array) -> float:
 
 
 def _inputs(graph_def: GraphDef, outputs: Sequence[str],
-            examples: Mapping[str, Any]) -> Dict[str, Any]:
+            examples: Mapping[str, Any], setup: Sequence[str]) -> Dict[str, Any]:
   """Returns values for all placeholders with which the graph runs."""
   with tf.Graph().as_default() as graph, tf.Session() as session:
     tf.import_graph_def(graph_def, name='')
@@ -82,7 +96,7 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
       given = {each.op.name: examples[each.op.name] if each.op.name in examples
                else _random(each, size, rng) for each in placeholders}
       try:
-        session.run(list(outputs), {name + ':0': value for name, value in given.items()})
+        _values(session, outputs, {name + ':0': value for name, value in given.items()}, setup)
         return given
       except (tf.errors.OpError, ValueError) as error:
         failure = failure or error

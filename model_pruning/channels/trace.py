@@ -42,6 +42,7 @@ class Trace:
   Attributes:
     graph_def: the part of the graph that the outputs need, without calls of functions.
     graph: the same as a tf.Graph.
+    ends: what the graph was cut down to: names of operations or tensors.
     outputs: names of the output tensors.
     weights: the axes of each weight, by the name of its constant or variable, in the order of the
       graph.
@@ -50,6 +51,7 @@ class Trace:
   """
   graph_def: Any
   graph: Any
+  ends: List[str]
   outputs: List[str]
   weights: Dict[str, Axes]
   axes: Dict[str, Axes]
@@ -95,8 +97,8 @@ def trace(graph_def: GraphDef, outputs: Sequence[str]) -> Trace:
   for tensor in tensors:
     for axis in walk.axes.get(tensor.name, ()):
       walk.records.units.fix(axis, tensor.op.name, tensor.op.type, 'it is an output of the model')
-  return Trace(graph_def, graph, [tensor.name for tensor in tensors], walk.weights, walk.axes,
-               walk.records)
+  return Trace(graph_def, graph, list(outputs), [tensor.name for tensor in tensors], walk.weights,
+               walk.axes, walk.records)
 
 
 def _tensors(graph: Graph, name: str) -> List[Any]:

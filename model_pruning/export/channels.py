@@ -10,7 +10,9 @@ from model_pruning.channels import compare
 from model_pruning.channels import rewrite
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
+from model_pruning.channels.choice import smallest
 from model_pruning.channels.exact import unread
+from model_pruning.hparams.maps import expression
 from model_pruning.util import tables
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
@@ -89,19 +91,81 @@ def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
   """
   channels = analyse(graph_def, outputs)
   _check_frozen(channels)
-  if remove is not None:
-    check_names(channels, remove)
-    masked = rewrite.masked(channels, channels.removed(remove))
-    channels = analyse(masked, outputs)
-    wanted = dict(remove)
-  else:
-    wanted = {group.name: list(range(group.channels)) for group in channels.groups}
-  removed, readers = unread(channels, channels.removed(wanted))
+  if remove is None:
+    return _without_unread(channels, examples)
+  check_names(channels, remove)
+  channels, removed, readers = _masked(channels, remove)
+  _check_all(channels, remove, _by_group(channels, removed), readers)
+  return _compared(channels, removed, examples)
+
+
+def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
+           keep: Optional[str] = None, multiple_of: int = 1,
+           examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Removes the channels with the smallest norms of each group.
+
+      smaller = export.shrink(graph_def, ['scores'], fraction=0.5, multiple_of=8)
+
+  A group stays whole if its channels would not be zero without their weights.
+
+  Args:
+    graph_def, outputs, examples: see remove_channels.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1); with 0, only
+      channels that do not affect the outputs are removed.
+    keep: a regular expression for names of groups to keep whole, matched from their start.
+    multiple_of: the number of channels that stay is rounded up to a multiple of this number.
+
+  Raises:
+    errors.ChannelError: fraction or multiple_of is out of range; or see remove_channels.
+    errors.MapError: keep is no regular expression.
+    errors.PruningError: see remove_channels.
+  """
+  channels = analyse(graph_def, outputs)
+  _check_frozen(channels)
+  remove = smallest(channels, fraction, keep, multiple_of)
+  if not fraction:
+    return _without_unread(channels, examples, keep, multiple_of)
+  while True:
+    masked, removed, _ = _masked(channels, remove)
+    found = _by_group(masked, removed)
+    able = {name: numbers for name, numbers in remove.items()
+            if set(numbers) <= set(found.get(name, ()))}
+    if able == remove:
+      return _compared(masked, removed, examples)
+    remove = able
+
+
+def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
+                    keep: Optional[str] = None, multiple_of: int = 1) -> Smaller:
+  pattern = expression('keep', keep) if keep else None
+  wanted = {group.name: list(range(group.channels)) for group in channels.groups
+            if not (pattern and pattern.match(group.name))}
+  removed, _ = unread(channels, channels.removed(wanted))
+  if multiple_of > 1:
+    sizes = {group.name: group.channels for group in channels.groups}
+    found = {name: numbers[:max(0, sizes[name] - -(-(
+        sizes[name] - len(numbers)) // multiple_of) * multiple_of)]
+             for name, numbers in _by_group(channels, removed).items()}
+    removed, _ = unread(channels, channels.removed(found))
+  return _compared(channels, removed, examples)
+
+
+def _masked(channels: Channels, remove: Mapping[str, Sequence[int]]
+            ) -> Tuple[Channels, Array, Dict[int, str]]:
+  """Returns the masked graph, the units that can be removed from it, and who reads the others."""
+  masked = analyse(rewrite.masked(channels, channels.removed(remove)), channels.trace.ends)
+  removed, readers = unread(masked, masked.removed(remove))
+  return masked, removed, readers
+
+
+def _compared(channels: Channels, removed: Array,
+              examples: Optional[Mapping[str, Any]]) -> Smaller:
+  """Returns the graph without some units, once its outputs are equal."""
   found = _by_group(channels, removed)
-  if remove is not None:
-    _check_all(channels, wanted, found, readers)
   graph = rewrite.without(channels, removed)
-  apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples)
+  setup = [name for name in channels.trace.ends if ':' not in name]
+  apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples,
+                             setup)
   if not apart <= TOLERANCE:
     raise errors.ChannelError(
         'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '

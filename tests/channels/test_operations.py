@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from model_pruning.channels import analysis
 from model_pruning.compat import tf
 from tests.calibration import models
 from tests.channels import checking
@@ -108,11 +109,6 @@ def _sequence(x, weight):
 
 def _grouped(x, weight):
   return tf.nn.conv2d(x, weight('inner', 3, 3, 2, 9), 1, 'SAME')
-
-
-def _first_channels(x, weight):
-  y = conv(x, weight, 'first', outputs=6)
-  return tf.transpose(y, [0, 3, 1, 2])
 
 
 def _channels_first(x, weight):
@@ -275,3 +271,34 @@ def test_an_embedding_loses_columns_and_keeps_its_rows():
   channels, _ = checking.check(models.graph_of(build, IMAGES), models.inputs((20, 8, 8, 4)))
   assert checking.sizes(channels) == {'table': 6}
   assert ('table', 0) in [place for kept in channels.kept for place in kept.places]
+
+
+@pytest.mark.parametrize('order', ['NHWC', 'NCHW'])
+def test_channels_first_and_last_are_the_same(order):
+  """Analysed alone, as convolutions of channels first run on GPUs only."""
+  def build(x, weight):
+    shape = [-1, 4, 8, 8] if order == 'NCHW' else [-1, 8, 8, 4]
+    x = conv(tf.reshape(x, shape), weight, 'a', 3, 6, data_format=order)
+    x = tf.nn.bias_add(x, weight('bias', 6), data_format=order)
+    x = tf.nn.fused_batch_norm(x, weight('scale', 6), weight('offset', 6), weight('mean', 6),
+                               tf.constant(np.ones(6, np.float32), name='variance'),
+                               is_training=False, data_format=order)[0]
+    window = [1, 1, 2, 2] if order == 'NCHW' else [1, 2, 2, 1]
+    x = tf.nn.max_pool(x, window, window, 'SAME', data_format=order)
+    x = conv(x, weight, 'b', 3, 5, data_format=order)
+    x = tf.reduce_mean(x, [2, 3] if order == 'NCHW' else [1, 2])
+    return tf.matmul(x, weight('c', 5, 2))
+  channels = analysis.analyse(models.graph_of(build, IMAGES), ['outputs'])
+  assert checking.sizes(channels) == {'a': 6, 'b': 5}
+  assert checking.places(channels, 'a') == {
+      (name, axis): 1 for name, axis in (('a', 3), ('bias', 0), ('scale', 0), ('offset', 0),
+                                         ('mean', 0), ('variance', 0), ('b', 2))}
+
+
+def test_flattened_channels_first_are_runs_of_rows():
+  def build(x, weight):
+    x = tf.nn.relu(tf.transpose(conv(x, weight), [0, 3, 1, 2]))
+    return tf.matmul(tf.reshape(x, [-1, 384]), weight('b', 384, 3))
+  channels, _ = checking.check(models.graph_of(build, IMAGES), models.inputs((4, 8, 8, 4)))
+  member = channels.groups[0].members[1]
+  assert member.weight == 'b' and member.indices[1].tolist() == list(range(64, 128))
