@@ -120,6 +120,10 @@ class ExamplesError(PruningError):
   """Examples of a model's inputs do not fit it, are unusable, or are too few."""
 
 
+class ChannelError(PruningError):
+  """A group of channels does not exist, or channels cannot be removed."""
+
+
 class MissingPackageError(PruningError, ImportError):
   """An optional package that a feature needs is not installed."""
 

@@ -13,6 +13,7 @@ from absl import flags
 from absl import logging
 
 from model_pruning import errors
+from model_pruning.cli import channels
 from model_pruning.cli import export
 from model_pruning.cli import plan
 from model_pruning.cli import plot
@@ -20,12 +21,14 @@ from model_pruning.cli import prune
 from model_pruning.cli import report
 from model_pruning.cli import schedule
 from model_pruning.cli import sensitivity
+from model_pruning.cli import shrink
 from model_pruning.cli import strip
 from model_pruning.util import quiet
 from model_pruning.util import tables
 from model_pruning.version import __version__
 
-_COMMANDS = (schedule, report, plot, strip, export, prune, sensitivity, plan)
+_COMMANDS = (schedule, report, plot, strip, export, prune, sensitivity, plan, channels,
+             shrink)
 _TRACEBACK = 'MODEL_PRUNING_TRACEBACK'
 
 

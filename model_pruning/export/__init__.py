@@ -9,6 +9,8 @@ from model_pruning.util import lazy as _lazy
 _LAZY = {
     'graph_def_from_checkpoint': 'freeze',
     'graph_def_from_session': 'freeze',
+    'remove_channels': 'channels',
+    'shrink': 'channels',
     'strip_checkpoint': 'checkpoint',
     'strip_pruning_vars_fn': 'strip',
     'strip_saved_model': 'saved_model',
@@ -17,6 +19,8 @@ _LAZY = {
 }
 
 if typing.TYPE_CHECKING:
+  from model_pruning.export.channels import remove_channels as remove_channels
+  from model_pruning.export.channels import shrink as shrink
   from model_pruning.export.checkpoint import strip_checkpoint as strip_checkpoint
   from model_pruning.export.freeze import graph_def_from_checkpoint as graph_def_from_checkpoint
   from model_pruning.export.freeze import graph_def_from_session as graph_def_from_session

@@ -19,8 +19,8 @@ PACKAGE = 'model_pruning'
 # before it in this list, and files of its own folder.
 ORDER = (
     'version', 'errors', 'names',  # These three import nothing of the package.
-    'util', 'compat', 'hparams', 'schedules', 'engine', 'reading', 'export', 'reporting',
-    'calibration', 'graph', 'keras',  # The two APIs; neither imports the other.
+    'util', 'compat', 'hparams', 'schedules', 'engine', 'reading', 'channels', 'export',
+    'reporting', 'calibration', 'graph', 'keras',  # The two APIs; neither imports the other.
     'one_shot', 'cli', 'strip_pruning_vars', '__main__', '__init__',
     'python',  # Re-exports for legacy code, which nothing else imports.
 )

@@ -1,0 +1,235 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Channels and groups of channels of a graph, and what each is worth."""
+
+import collections
+import dataclasses
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from model_pruning.channels.trace import Trace
+from model_pruning.channels.trace import trace
+from model_pruning.channels.units import is_removed
+from model_pruning.channels.units import size_after
+from model_pruning.channels.units import STAYS
+from model_pruning.compat import tf
+from model_pruning.reading import flops
+from model_pruning.reading import nodes
+from model_pruning.util.types import Array
+from model_pruning.util.types import GraphDef
+
+Place = Tuple[str, int]  # A weight and an axis.
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+  """The slices of one weight along one axis that belong to the channels of a group.
+
+  Attributes:
+    weight: name of the constant or variable.
+    axis: number of the axis.
+    indices: int64 [channels, slices per channel].
+  """
+  weight: str
+  axis: int
+  indices: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+  """Channels that have slices in the same weights and axes.
+
+  Attributes:
+    name: name of the first weight that produces them.
+    channels: their number.
+    members: their slices.
+    bytes: bytes of the slices of one channel.
+    flops: FLOPs per example that one channel takes, if it alone is removed; None if a shape is
+      unknown.
+  """
+  name: str
+  channels: int
+  members: Tuple[Member, ...]
+  bytes: int
+  flops: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+  """Weights that stay whole along an axis.
+
+  Attributes:
+    op: name of the operation that needs all of them.
+    kind: its type.
+    reason: why.
+    places: (weight, axis) for each.
+  """
+  op: str
+  kind: str
+  reason: str
+  places: Tuple[Place, ...]
+
+
+class Channels:
+  """The channels of a graph.
+
+  Attributes:
+    groups: channels that can be removed, by groups, in the order of the graph.
+    kept: what stays whole, and why.
+    trace: the graph and its units.
+    channel_of: the number of the channel of each unit.
+  """
+
+  def __init__(self, found: Trace) -> None:
+    self.trace = found
+    self.channel_of = found.records.units.components()
+    self._reasons = found.records.units.reasons()
+    self._shapes = {name: tuple(_dims(found, name)) for name in found.weights}
+    self._flops = _layers(found)
+    self._labels: Dict[str, List[int]] = {}  # The channels of each group, in order.
+    self.groups = self._find_groups()
+    self.kept = self._find_kept()
+
+  def removed(self, channels: Mapping[str, Sequence[int]]) -> Array:
+    """Returns whether each unit is removed, bool, with the channels of some groups.
+
+    Args:
+      channels: numbers of channels, from 0, by the names of groups.
+    """
+    gone = np.zeros(max(1, len(self.channel_of)), bool)
+    for name, numbers in channels.items():
+      gone[np.asarray(self._labels[name], np.int64)[np.asarray(numbers, np.int64)]] = True
+    return gone[self.channel_of] if len(self.channel_of) else gone
+
+  def label(self, group: str, number: int) -> int:
+    """Returns the least unit of a channel of a group, which stands for the channel."""
+    return self._labels[group][number]
+
+  def shapes(self, removed: Array) -> Dict[str, Tuple[int, ...]]:
+    """Returns the shapes of the weights without the removed units."""
+    return {name: tuple(size_after(axis, size, removed) for axis, size in zip(
+        axes, self._shapes[name])) for name, axes in self.trace.weights.items()}
+
+  def bytes(self, removed: Array) -> int:
+    """Returns the bytes of all weights without the removed units."""
+    return sum(int(np.prod(shape, dtype=np.int64)) * self._itemsize(name)
+               for name, shape in self.shapes(removed).items())
+
+  def flops(self, removed: Array) -> Any:
+    """Returns the FLOPs per example without the removed units; None if a shape is unknown."""
+    if any(value is None for value in self._flops.values()):
+      return None
+    return sum(self._flops_of(product, removed) for product in self.trace.records.products)
+
+  def nothing(self) -> Array:
+    """Returns an array for the other methods if no unit is removed."""
+    return np.zeros(max(1, len(self.channel_of)), bool)
+
+  def _flops_of(self, product: Any, removed: Array) -> int:
+    whole = self._flops.get(product.op, 0)
+    for axis in product.axes:
+      if axis is not None and whole:
+        whole = whole * size_after(axis, len(axis), removed) // len(axis)
+    return whole
+
+  def _itemsize(self, weight: str) -> int:
+    op = self.trace.graph.get_operation_by_name(weight)
+    return int(tf.as_dtype(op.get_attr('dtype')).size)
+
+  def _find_groups(self) -> List[Group]:
+    slices: Dict[int, Dict[Place, List[int]]] = collections.defaultdict(dict)
+    for weight, axes in self.trace.weights.items():
+      for number, axis in enumerate(axes):
+        for index, unit in enumerate(() if axis is None else self.channel_of[axis]):
+          if unit not in self._reasons:
+            slices[int(unit)].setdefault((weight, number), []).append(index)
+    alike: Dict[Any, List[int]] = collections.defaultdict(list)
+    for label, found in slices.items():
+      alike[tuple((place, len(indices)) for place, indices in found.items())].append(label)
+    computed = {int(unit) for product in self.trace.records.products for axis in product.outputs
+                if axis is not None for unit in self.channel_of[axis[axis != STAYS]]}
+    producers = self._producers()
+    groups: List[Group] = []
+    for key, labels in alike.items():
+      places = [place for place, _ in key]
+      if labels[0] not in computed:
+        continue  # Nothing computes it: constants that meet each other alone.
+      name = self._named(next((weight for weight, axis in places
+                               if (weight, axis) in producers), places[0][0]))
+      labels.sort(key=lambda label: slices[label][places[0]][0])
+      self._labels[name] = labels
+      members = tuple(Member(weight, axis, np.array(
+          [slices[label][weight, axis] for label in labels])) for weight, axis in places)
+      groups.append(self._worth(Group(name, len(labels), members, 0, None)))
+    return groups
+
+  def _producers(self) -> Any:
+    """Returns the axes of weights whose positions are outputs of a product."""
+    produced = np.unique(np.concatenate([np.zeros(0, np.int64)] + [
+        axis[axis != STAYS] for product in self.trace.records.products
+        for axis in product.outputs if axis is not None]))
+    return {(weight, number) for weight, axes in self.trace.weights.items()
+            for number, axis in enumerate(axes) if axis is not None
+            and np.isin(axis, produced).any()}
+
+  def _named(self, weight: str) -> str:
+    """Returns a name for a group: a weight, and a number if the weight has several groups."""
+    name, number = weight, 1
+    while name in self._labels:
+      number += 1
+      name = '%s~%d' % (weight, number)
+    return name
+
+  def _worth(self, group: Group) -> Group:
+    removed = self.removed({group.name: [0]})
+    none = self.nothing()
+    total, left = self.flops(none), self.flops(removed)
+    return dataclasses.replace(
+        group, bytes=self.bytes(none) - self.bytes(removed),
+        flops=None if total is None else total - left)
+
+  def _find_kept(self) -> List[Kept]:
+    places: Dict[Tuple[str, str, str], List[Place]] = collections.defaultdict(list)
+    for weight, axes in self.trace.weights.items():
+      for number, axis in enumerate(axes):
+        labels = np.unique(self.channel_of[axis]) if axis is not None else ()
+        for record in {id(record): record for record in (
+            self._reasons.get(int(label)) for label in labels) if record is not None}.values():
+          if record.reason:
+            places[record.op, record.kind, record.reason].append((weight, number))
+    return [Kept(*key, tuple(dict.fromkeys(found))) for key, found in places.items()]
+
+
+def analyse(graph_def: GraphDef, outputs: Sequence[str]) -> Channels:
+  """Returns the channels of a graph, frozen or with variables.
+
+  Args:
+    graph_def: a GraphDef. It is not changed.
+    outputs: names of the outputs, of operations or tensors.
+
+  Raises:
+    errors.OutputNodeError: an output is not in the graph.
+    errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
+  """
+  return Channels(trace(graph_def, outputs))
+
+
+def left(axis: Array, removed: Array) -> Array:
+  """Returns the indices of the positions of an axis that stay, int64."""
+  return np.flatnonzero(~is_removed(axis, removed))
+
+
+def _dims(found: Trace, weight: str) -> List[int]:
+  op = found.graph.get_operation_by_name(weight)
+  if op.type == 'Const':
+    return list(op.outputs[0].shape.as_list())
+  return list(tf.TensorShape(op.get_attr('shape')).as_list())
+
+
+def _layers(found: Trace) -> Dict[str, Any]:
+  """Returns the FLOPs of each product with a weight, by the name of its operation."""
+  copy = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
+  copy.CopyFrom(found.graph_def)
+  layers = flops.layers_of(nodes.flatten(copy), list(found.weights)).layers
+  return {layer.name: layer.flops for layer in layers}

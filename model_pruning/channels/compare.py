@@ -1,0 +1,118 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Compares the outputs of two graphs."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.channels.step import dims_of
+from model_pruning.compat import tf
+from model_pruning.reading import sources
+from model_pruning.util.types import Array
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import Session
+from model_pruning.util.types import Tensor
+
+_PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
+_BATCH = 2
+# Sizes to try for dimensions that are unknown, for example the height of an image.
+_SIZES = (32, 64, 128, 224, 299)
+
+
+def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
+               examples: Optional[Mapping[str, Any]] = None,
+               setup: Sequence[str] = ()) -> float:
+  """Returns the largest difference of the outputs, relative to the largest value of the output.
+
+  Args:
+    first, second: GraphDefs with the same inputs and outputs.
+    outputs: names of the output tensors.
+    examples: arrays by the names of the placeholders; random values are used for others.
+    setup: names of operations to run first if the outputs need tables to be filled.
+
+  Raises:
+    errors.ExamplesError: no random values can be made for an input.
+    errors.ModelFileError: TensorFlow cannot use a graph.
+  """
+  with sources.by_tensorflow('the graph'):
+    given = _inputs(first, outputs, examples or {}, setup)
+  with sources.by_tensorflow('the smaller graph'):
+    second_outputs = run(second, outputs, given, setup)
+  pairs = zip(run(first, outputs, given, setup), second_outputs)
+  return max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
+
+
+def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
+        setup: Sequence[str] = ()) -> List[Any]:
+  """Returns the values of output tensors.
+
+  Args:
+    graph_def: a GraphDef.
+    outputs: names of tensors.
+    given: values by the names of placeholders.
+    setup: see difference.
+  """
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    tf.import_graph_def(graph_def, name='')
+    names = {op.name for op in graph.get_operations()}
+    fed = {name + ':0': value for name, value in given.items() if name in names}
+    return list(_values(session, outputs, fed, setup))
+
+
+def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
+            setup: Sequence[str]) -> List[Any]:
+  try:
+    return list(session.run(list(outputs), dict(fed)))
+  except tf.errors.FailedPreconditionError:
+    session.run([session.graph.get_operation_by_name(name) for name in setup], dict(fed))
+    return list(session.run(list(outputs), dict(fed)))
+
+
+def _relative(one: Array, other: Array) -> float:
+  if one.shape != other.shape:
+    return float('inf')
+  if not np.issubdtype(one.dtype, np.number) or not one.size:
+    return 0.0 if np.array_equal(one, other) else float('inf')
+  one, other = one.astype(np.float64), other.astype(np.float64)
+  finite = np.isfinite(one)
+  if (finite != np.isfinite(other)).any():
+    return float('inf')
+  apart = np.abs(one - other)[finite]
+  return float(apart.max() / max(np.abs(one[finite]).max(), 1e-30)) if apart.size else 0.0
+
+
+def _inputs(graph_def: GraphDef, outputs: Sequence[str],
+            examples: Mapping[str, Any], setup: Sequence[str]) -> Dict[str, Any]:
+  """Returns values for all placeholders with which the graph runs."""
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    tf.import_graph_def(graph_def, name='')
+    placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS]
+    unknown = any(None in (dims_of(each) or (None,))[1:] for each in placeholders)
+    failure: Optional[Exception] = None
+    for size in _SIZES if unknown else _SIZES[:1]:
+      rng = np.random.RandomState(0)
+      given = {each.op.name: examples[each.op.name] if each.op.name in examples
+               else _random(each, size, rng) for each in placeholders}
+      try:
+        _values(session, outputs, {name + ':0': value for name, value in given.items()}, setup)
+        return given
+      except (tf.errors.OpError, ValueError) as error:
+        failure = failure or error
+    raise errors.ExamplesError('The model does not run with random inputs (%s); give examples' % (
+        errors.first_line(failure) if failure else 'unknown'))
+
+
+def _random(tensor: Tensor, size: int, rng: Any) -> Array:
+  dims = dims_of(tensor)
+  shape = [_BATCH if not place and dim is None else size if dim is None else dim
+           for place, dim in enumerate(dims or ())]
+  if tensor.dtype.is_floating:
+    return rng.randn(*shape).astype(tensor.dtype.as_numpy_dtype)
+  if tensor.dtype.is_bool:
+    return np.zeros(shape, bool)
+  if tensor.dtype.is_integer:
+    return rng.randint(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
+  raise errors.ExamplesError('%s takes values of type %s, for which there are no random ones; give '
+                             'examples of it' % (tensor.op.name, tensor.dtype.name))

@@ -1,0 +1,56 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Shows the channels of a graph: as tables for a terminal, and as JSON."""
+
+import json
+from typing import Any, List
+
+from model_pruning.channels.analysis import Channels
+from model_pruning.channels.analysis import Group
+from model_pruning.util import tables
+
+_WHOLE = 'These weights stay whole along an axis:'
+
+
+def table(channels: Channels, width: int = tables.WIDTH) -> str:
+  """Returns the groups and their worth, their slices, and what stays whole and why."""
+  rows = [[group.name, str(group.channels), tables.scaled(group.bytes, 'B'),
+           tables.scaled(group.flops)] for group in channels.groups]
+  parts: List[str] = []
+  if rows:
+    parts.append(tables.fitted(
+        ['group', 'channels', 'bytes/channel', 'FLOPs/channel'], rows, width))
+    lines = []
+    for group in channels.groups:
+      lines += tables.wrapped('%s: %s' % (group.name, ', '.join(_slices(group))), width)
+    parts.append('\n'.join(lines))
+  else:
+    parts.append('There are no channels that can be removed.')
+  if channels.kept:
+    lines = [_WHOLE]
+    for kept in channels.kept:
+      lines += tables.wrapped('%s (%s): %s: %s' % (kept.op, kept.kind, kept.reason, ', '.join(
+          '%s axis %d' % place for place in kept.places)), width)
+    parts.append('\n'.join(lines))
+  return '\n\n'.join(parts)
+
+
+def _slices(group: Group) -> List[str]:
+  """Returns a text for each member of a group."""
+  return ['%s axis %d%s' % (member.weight, member.axis, '' if member.indices.shape[1] == 1 else
+                            ' (%d each)' % member.indices.shape[1]) for member in group.members]
+
+
+def to_json(channels: Channels) -> str:
+  """Returns the groups and what stays whole as JSON."""
+  content: Any = {
+      'groups': [{
+          'name': group.name, 'channels': group.channels, 'bytes': group.bytes,
+          'flops': group.flops, 'members': [
+              {'weight': member.weight, 'axis': member.axis, 'indices': member.indices.tolist()}
+              for member in group.members]} for group in channels.groups],
+      'whole': [{
+          'op': kept.op, 'kind': kept.kind, 'reason': kept.reason,
+          'places': [{'weight': weight, 'axis': axis} for weight, axis in kept.places]}
+          for kept in channels.kept]}
+  return json.dumps(content, indent=2)

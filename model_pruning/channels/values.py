@@ -1,0 +1,249 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Channels that are constant whatever the inputs of the model are, and their values.
+
+A channel whose kernel is zero has the value of its bias, and after an activation the activation of
+that. Values are followed through the graph along the axes that have units.
+"""
+
+import math
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from model_pruning.channels.elementwise import channel_axis
+from model_pruning.channels.step import dims_of
+from model_pruning.channels.step import Step
+from model_pruning.channels.trace import Trace
+from model_pruning.channels.units import STAYS
+from model_pruning.compat import is_stateful
+from model_pruning.compat import tf
+from model_pruning.util.types import Array
+from model_pruning.util.types import Operation
+
+# The value of each position of each axis, NaN if it is not constant; None for axes without units.
+Values = List[Optional[Any]]
+
+_SAME = ('Identity', 'IdentityN', 'Snapshot', 'StopGradient', 'PreventGradient', 'CheckNumerics',
+         'Cast', 'MaxPool', 'AvgPool', 'MaxPool3D', 'AvgPool3D', 'MaxPoolV2', 'Mean', 'Max', 'Min',
+         'ResizeBilinear', 'ResizeNearestNeighbor', 'ResizeArea', 'Reshape', 'Transpose', 'Squeeze',
+         'ExpandDims', 'ConcatV2', 'Concat', 'Split', 'SplitV', 'Pack', 'Unpack', 'Slice',
+         'StridedSlice', 'Tile', 'BroadcastTo', 'SpaceToDepth', 'DepthToSpace', 'GatherV2',
+         'EnsureShape')
+# These add zeros, or sum: only channels of zeros stay constant.
+_ZERO = ('Pad', 'SpaceToBatchND', 'BatchToSpaceND', 'Sum', 'ResizeBicubic', 'MirrorPad')
+_ERF = np.vectorize(math.erf, otypes=[float])
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+_UNARY: Dict[str, Callable[[Any], Any]] = {
+    'Abs': np.abs, 'Neg': np.negative, 'Square': np.square, 'Sqrt': np.sqrt, 'Exp': np.exp,
+    'Log': np.log, 'Log1p': np.log1p, 'Expm1': np.expm1, 'Tanh': np.tanh, 'Sign': np.sign,
+    'Sin': np.sin, 'Cos': np.cos, 'Floor': np.floor, 'Ceil': np.ceil,
+    'Rsqrt': lambda x: 1 / np.sqrt(x), 'Reciprocal': lambda x: 1 / x, 'Inv': lambda x: 1 / x,
+    'Relu': lambda x: np.maximum(x, 0), 'Relu6': lambda x: np.clip(x, 0, 6),
+    'Sigmoid': lambda x: 1 / (1 + np.exp(-x)), 'Softplus': lambda x: np.logaddexp(x, 0),
+    'Softsign': lambda x: x / (1 + np.abs(x)), 'Erf': _ERF,
+    'Elu': lambda x: np.where(x < 0, np.expm1(x), x),
+    'Selu': lambda x: _SELU_SCALE * np.where(x < 0, _SELU_ALPHA * np.expm1(x), x),
+    'ZerosLike': np.zeros_like, 'OnesLike': np.ones_like}
+_BINARY: Dict[str, Callable[[Any, Any], Any]] = {
+    'Add': np.add, 'AddV2': np.add, 'Sub': np.subtract, 'Mul': np.multiply, 'BiasAdd': np.add,
+    'BiasAddV1': np.add, 'RealDiv': np.divide, 'Div': np.divide, 'Maximum': np.maximum,
+    'Minimum': np.minimum, 'SquaredDifference': lambda x, y: np.square(x - y), 'Pow': np.power,
+    'MulNoNan': np.multiply}
+_PRODUCTS = ('Mul', 'MulNoNan')
+
+
+class ConstantChannels:
+  """The values of constant channels of all tensors of a graph."""
+
+  def __init__(self, found: Trace, channel_of: Array) -> None:
+    """Follows the values.
+
+    Args:
+      found: the graph.
+      channel_of: the number of the channel of each unit.
+    """
+    self._trace = found
+    self._channel_of = channel_of
+    self._contractions: Dict[str, List[Any]] = {}
+    for record in found.records.contractions:
+      self._contractions.setdefault(record.op, []).append(record)
+    self._known = _constants(found)
+    self._values: Dict[str, Values] = {}
+    with np.errstate(all='ignore'):
+      for op in found.graph.get_operations():
+        for index, output in enumerate(op.outputs):
+          if output.name not in self._known and self._has_units(output.name):
+            self._values[output.name] = self._follow(op, index)
+
+  def constant(self, tensor: str) -> Any:
+    """Returns the value of a tensor that is computed from constants alone; None for others."""
+    return self._known.get(tensor)
+
+  def along(self, tensor: str, axis: int) -> Array:
+    """Returns the value of each position along an axis, NaN if it is not constant, float64."""
+    known = self._known.get(tensor)
+    if known is not None:
+      return _per_slice(known, axis)
+    values = self._values.get(tensor, [])
+    found = values[axis] if axis < len(values) else None
+    if found is not None:
+      return np.asarray(found)
+    axes = self._trace.axes.get(tensor, [])
+    units = axes[axis] if axis < len(axes) else None
+    return np.full(1 if units is None else len(units), np.nan)
+
+  def _has_units(self, tensor: str) -> bool:
+    return any(axis is not None for axis in self._trace.axes.get(tensor, ()))
+
+  def _follow(self, op: Operation, index: int) -> Values:
+    axes = self._trace.axes[op.outputs[index].name]
+    step = Step(op, [self._trace.axes.get(tensor.name, []) for tensor in op.inputs],
+                self._trace.records)
+    results: Values = []
+    for place, axis in enumerate(axes):
+      if axis is None:
+        results.append(None)
+        continue
+      found = self._position(step, index, place, axis)
+      results.append(np.full(len(axis), np.nan) if found is None else
+                     np.broadcast_to(np.asarray(found, np.float64), [len(axis)]))
+    return results
+
+  def _position(self, step: Step, index: int, place: int, axis: Array) -> Any:
+    """Returns the values along one axis of a result; None if they are unknown."""
+    op = step.op
+    if op.type in _SAME:
+      return self._moved(op, axis)
+    if op.type in _ZERO:
+      values = self._moved(op, axis)
+      return np.where(values == 0, 0.0, np.nan)
+    if op.type.startswith('FusedBatchNorm'):
+      return self._normalized(step) if index == 0 and place == channel_axis(
+          step, len(step.axes[0])) else None
+    if op.type == 'LeakyRelu':
+      alpha = step.attr('alpha')
+      values = self._operand(step, 0, place)
+      return np.where(values < 0, alpha * values, values)
+    if op.type in _UNARY:
+      values = self._operand(step, 0, place)
+      return np.where(np.isnan(values), np.nan, _UNARY[op.type](values))
+    if op.type in _BINARY:
+      values = [self._operand(step, operand, place) for operand in (0, 1)]
+      result = np.where(np.isnan(values[0]) | np.isnan(values[1]), np.nan,
+                        _BINARY[op.type](*values))
+      if op.type in _PRODUCTS:
+        result = np.where((values[0] == 0) | (values[1] == 0), 0.0, result)
+      return result
+    if op.type == 'AddN':
+      return sum(self._operand(step, operand, place) for operand in range(len(op.inputs)))
+    return self._product(step, axis)
+
+  def _moved(self, op: Operation, axis: Array) -> Array:
+    """Returns the values of positions that come from positions of the inputs, by channel."""
+    low = np.full(len(self._channel_of), np.inf)
+    high = np.full(len(self._channel_of), -np.inf)
+    for tensor in op.inputs:
+      for place, units in enumerate(self._trace.axes.get(tensor.name, ())):
+        if units is not None:
+          inside = units != STAYS
+          values = np.where(np.isnan(self.along(tensor.name, place)), np.nan,
+                            self.along(tensor.name, place))[inside]
+          channels = self._channel_of[units[inside]]
+          np.minimum.at(low, channels, np.where(np.isnan(values), -np.inf, values))
+          np.maximum.at(high, channels, np.where(np.isnan(values), np.inf, values))
+    same = np.where((low == high) & np.isfinite(low), low, np.nan)
+    return np.where(axis == STAYS, np.nan, same[self._channel_of[axis]])
+
+  def _operand(self, step: Step, operand: int, place: int) -> Array:
+    """Returns the values of an operand along an axis of the result; of one element if repeated."""
+    op = step.op
+    tensor = op.inputs[operand]
+    if op.type.startswith('BiasAdd') and operand == 1:
+      return self.along(tensor.name, 0)
+    dims, result = dims_of(tensor) or (), dims_of(op.outputs[0]) or ()
+    own = place - len(result) + len(dims)
+    if own >= 0 and dims[own] != 1:
+      return self.along(tensor.name, own)
+    known = self._known.get(tensor.name)
+    if known is None or not known.size:
+      return np.full(1, np.nan)
+    low, high = np.min(known), np.max(known)
+    return np.full(1, float(low) if low == high else np.nan)
+
+  def _normalized(self, step: Step) -> Any:
+    vectors = [self._known.get(tensor.name) for tensor in list(step.op.inputs)[1:5]]
+    if step.attr('is_training', True) or any(vector is None for vector in vectors):
+      return None
+    scale, offset, mean, variance = [np.asarray(vector, np.float64) for vector in vectors]
+    values = self.along(step.op.inputs[0].name, channel_axis(step, len(step.axes[0])))
+    result = (values - mean) * scale / np.sqrt(variance + step.attr('epsilon')) + offset
+    return np.where(scale == 0, offset, result)
+
+  def _product(self, step: Step, axis: Array) -> Any:
+    """Returns zeros where a product has nothing to sum."""
+    op = step.op
+    if op.type == 'DepthwiseConv2dNative':
+      kernel = self._known.get(op.inputs[1].name)
+      values = self.along(op.inputs[0].name, channel_axis(step, 4))
+      zero = np.repeat(values == 0, len(axis) // len(values))
+      if kernel is not None:
+        zero = zero | ~np.any(kernel != 0, axis=(0, 1)).ravel()
+      return np.where(zero, 0.0, np.nan)
+    if op.type not in _OPERANDS:
+      return None
+    zero = np.zeros(len(axis), bool)
+    for operand, tensor in enumerate(op.inputs):
+      for place, units in enumerate(self._trace.axes.get(tensor.name, ())):
+        if units is axis:
+          zero |= self._sums_nothing(op, operand, place)
+    return np.where(zero, 0.0, np.nan)
+
+  def _sums_nothing(self, op: Operation, operand: int, place: int) -> Array:
+    """Returns whether all products of each position along an axis of an operand are zero."""
+    tensor = op.inputs[operand].name
+    known = self._known.get(tensor)
+    if known is None:
+      return self.along(tensor, place) == 0
+    nonzero = known != 0
+    for record in self._contractions.get(op.name, ()):
+      ends = [(record.left, record.left_axis), (record.right, record.right_axis)]
+      if tensor in (record.left, record.right):
+        (_, own), (other, number) = ends if record.left == tensor else ends[::-1]
+        shape = [-1 if index == own else 1 for index in range(known.ndim)]
+        nonzero = nonzero & (self.along(other, number) != 0).reshape(shape)
+    return ~np.any(nonzero, axis=tuple(index for index in range(known.ndim) if index != place))
+
+
+# Products whose inputs are all data.
+_OPERANDS = ('MatMul', 'BatchMatMul', 'BatchMatMulV2', 'BatchMatMulV3', 'Einsum', 'Conv2D',
+             'Conv3D', 'Conv2DBackpropInput', 'Conv3DBackpropInputV2')
+
+
+def _per_slice(known: Array, axis: int) -> Array:
+  rows = np.moveaxis(np.asarray(known, np.float64), axis, 0).reshape(known.shape[axis], -1)
+  low, high = rows.min(axis=1), rows.max(axis=1)
+  return np.where(low == high, low, np.nan)
+
+
+def _constants(found: Trace) -> Dict[str, Any]:
+  """Returns the floating tensors that are computed from constants, if anything else uses them."""
+  constant: Dict[str, bool] = {}
+  wanted: List[Any] = []
+  for op in found.graph.get_operations():
+    from_constants = all(constant.get(tensor.op.name, False) for tensor in op.inputs)
+    constant[op.name] = op.type == 'Const' or bool(
+        op.inputs and from_constants and not is_stateful(op.type))
+    if not constant[op.name]:
+      wanted += [tensor for tensor in op.inputs
+                 if constant.get(tensor.op.name) and tensor.dtype.is_floating]
+  unique: Dict[str, Any] = {tensor.name: tensor for tensor in wanted}
+  return dict(zip(unique, _evaluated(found, list(unique.values()))))
+
+
+def _evaluated(found: Trace, tensors: Sequence[Any]) -> List[Any]:
+  if not tensors:
+    return []
+  with tf.Session(graph=found.graph) as session:
+    return list(session.run(list(tensors)))

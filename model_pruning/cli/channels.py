@@ -1,0 +1,76 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`model-pruning channels`: which channels of a model can be removed, and what they are worth."""
+
+import argparse
+from typing import Any, Dict, List, Tuple
+
+from model_pruning import errors
+from model_pruning.cli import shared
+from model_pruning.cli.shared import Subparsers
+from model_pruning.reading import kinds
+from model_pruning.util.types import GraphDef
+
+
+def add_parser(subparsers: Subparsers) -> None:
+  """Adds the command to the command line."""
+  parser = shared.command(
+      subparsers, 'channels', run, 'show which channels of a model can be removed',
+      'in groups of channels with slices in the same weights, with the bytes and FLOPs of one '
+      'channel; and which weights stay whole, and why. `shrink` removes them.',
+      'frozen.pb --output_node_names=scores', 'saved_model_dir --json')
+  add_model(parser)
+  shared.add_json(parser)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+  """Adds the arguments that name a frozen graph or a SavedModel."""
+  parser.add_argument('model', metavar='MODEL',
+                      help='a file with a frozen graph, or the folder of a SavedModel')
+  parser.add_argument('--output_node_names', type=shared.names, default=[], metavar='NAME,...',
+                      help='the outputs of a frozen graph; of a SavedModel, all outputs of its '
+                      'signatures stay')
+
+
+def kind_of(args: argparse.Namespace) -> str:
+  """Returns the kind of the model: kinds.GRAPH or kinds.SAVED_MODEL.
+
+  Raises:
+    errors.ModelFileError: there is no model, or it is of another kind.
+    errors.OutputNodeError: the outputs are missing.
+  """
+  kind = shared.kind_with_masks(args.model)
+  if kind not in (kinds.GRAPH, kinds.SAVED_MODEL):
+    raise errors.ModelFileError(
+        '%s is neither a frozen graph nor a SavedModel; export it as one first, for example with '
+        '`model-pruning export`' % args.model)
+  shared.check_outputs(kind, args.output_node_names)
+  return kind
+
+
+def read(args: argparse.Namespace, kind: str) -> Tuple[GraphDef, List[str], Dict[str, Any], Any]:
+  """Returns a graph of constants, what has to stay in it, its signatures and its other parts."""
+  from model_pruning.export import saved_model
+  from model_pruning.export import strip
+  from model_pruning.reading import sources
+  if kind == kinds.GRAPH:
+    graph_def, _ = strip.strip(sources.graph_def(args.model), args.output_node_names)
+    return graph_def, args.output_node_names, {}, None
+  graph_def, signatures, kept, _ = saved_model.read_stripped(
+      kinds.saved_model_folder(args.model))
+  ends = [info.name for signature in signatures.values()
+          for infos in (signature.outputs, signature.inputs) for info in infos.values()]
+  ends += [*kept.inits, *(name for name, _ in kept.assets)]
+  return graph_def, list(dict.fromkeys(ends)), signatures, kept
+
+
+def run(args: argparse.Namespace) -> None:
+  """Prints the channels."""
+  kind = kind_of(args)
+  with shared.stage('reading'):
+    graph_def, ends, _, _ = read(args, kind)
+  with shared.stage('finding channels'):
+    from model_pruning.channels import analysis
+    from model_pruning.channels import shown
+    found = analysis.analyse(graph_def, ends)
+  print(shown.to_json(found) if args.json else shown.table(found, shared.width()))

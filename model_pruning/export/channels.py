@@ -1,0 +1,227 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Removes whole channels from graphs of constants."""
+
+import dataclasses
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from model_pruning import errors
+from model_pruning.channels import compare
+from model_pruning.channels import rewrite
+from model_pruning.channels.analysis import analyse
+from model_pruning.channels.analysis import Channels
+from model_pruning.channels.choice import smallest
+from model_pruning.channels.exact import unread
+from model_pruning.hparams.maps import expression
+from model_pruning.util import tables
+from model_pruning.util.types import Array
+from model_pruning.util.types import GraphDef
+
+# The largest difference of outputs that counts as rounding, relative to the largest value.
+TOLERANCE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Width:
+  """A weight before and after the removal: its name and both shapes."""
+  name: str
+  before: Tuple[int, ...]
+  after: Tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Smaller:
+  """A graph without some channels.
+
+  Attributes:
+    graph_def: the GraphDef. Calls of functions are replaced by the nodes of the functions, and
+      nodes that the outputs do not need are dropped.
+    removed: numbers of the removed channels, by the names of groups.
+    widths: the weights that got smaller, in the order of the graph.
+    bytes: bytes of all weights, (before, after).
+    flops: FLOPs per example, (before, after); None if a shape is unknown.
+    difference: the largest difference of the outputs, relative to the largest value.
+  """
+  graph_def: Any
+  removed: Dict[str, List[int]]
+  widths: Tuple[Width, ...]
+  bytes: Tuple[int, int]
+  flops: Optional[Tuple[int, int]]
+  difference: float
+
+  def table(self, width: int = tables.WIDTH) -> str:
+    """Returns a table of the weights that got smaller, and a line with the totals."""
+    rows = [[each.name, tables.shape_text(each.before), tables.shape_text(each.after)]
+            for each in self.widths]
+    lines = [tables.fitted(['weight', 'before', 'after'], rows, width)] if rows else []
+    numbers = 'bytes of weights: %s -> %s' % tuple(
+        tables.scaled(number, 'B') for number in self.bytes)
+    if self.flops is not None:
+      numbers += '; FLOPs per example: %s -> %s' % tuple(map(tables.scaled, self.flops))
+    return '\n'.join(lines + [''] * bool(lines) + [numbers])
+
+
+def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
+                    remove: Optional[Mapping[str, Sequence[int]]] = None,
+                    examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Removes channels from a graph of constants.
+
+  Without `remove`, these are the channels that do not affect the outputs, for example as their
+  slices are masked: at each place that reads a channel its value is zero, or the slices of the
+  reader. With `remove`, the slices of these channels are set to zero first, which changes the
+  outputs. Then the outputs of the graph with these zeros and of the smaller graph are compared.
+
+      smaller = export.remove_channels(graph_def, ['scores'])
+      print(smaller.table())
+
+  Args:
+    graph_def: a GraphDef of constants. It is not changed.
+    outputs: names of the outputs, of operations or tensors. Inputs that are to stay although no
+      output needs them are named as well.
+    remove: numbers of channels, by the names of groups; see model_pruning.channels.analysis.
+    examples: arrays by the names of placeholders, to compare the outputs on; random values by
+      default.
+
+  Raises:
+    errors.ChannelError: there is no such group or channel; a channel cannot be removed; or the
+      outputs differ by more than 1e-5 of the largest value.
+    errors.OutputNodeError: an output is not in the graph.
+    errors.ModelFileError: the graph is damaged, has variables, or TensorFlow cannot use it.
+    errors.ExamplesError: there are no random values for an input.
+  """
+  channels = analyse(graph_def, outputs)
+  _check_frozen(channels)
+  if remove is None:
+    return _without_unread(channels, examples)
+  check_names(channels, remove)
+  channels, removed, readers = _masked(channels, remove)
+  _check_all(channels, remove, _by_group(channels, removed), readers)
+  return _compared(channels, removed, examples)
+
+
+def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
+           keep: Optional[str] = None, multiple_of: int = 1,
+           examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Removes the channels with the smallest norms of each group.
+
+      smaller = export.shrink(graph_def, ['scores'], fraction=0.5, multiple_of=8)
+
+  A group stays whole if its channels would not be zero without their weights.
+
+  Args:
+    graph_def, outputs, examples: see remove_channels.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1); with 0, only
+      channels that do not affect the outputs are removed.
+    keep: a regular expression for names of groups to keep whole, matched from their start.
+    multiple_of: the number of channels that stay is rounded up to a multiple of this number.
+
+  Raises:
+    errors.ChannelError: fraction or multiple_of is out of range; or see remove_channels.
+    errors.MapError: keep is no regular expression.
+    errors.PruningError: see remove_channels.
+  """
+  channels = analyse(graph_def, outputs)
+  _check_frozen(channels)
+  remove = smallest(channels, fraction, keep, multiple_of)
+  if not fraction:
+    return _without_unread(channels, examples, keep, multiple_of)
+  while True:
+    masked, removed, _ = _masked(channels, remove)
+    found = _by_group(masked, removed)
+    able = {name: numbers for name, numbers in remove.items()
+            if set(numbers) <= set(found.get(name, ()))}
+    if able == remove:
+      return _compared(masked, removed, examples)
+    remove = able
+
+
+def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
+                    keep: Optional[str] = None, multiple_of: int = 1) -> Smaller:
+  pattern = expression('keep', keep) if keep else None
+  wanted = {group.name: list(range(group.channels)) for group in channels.groups
+            if not (pattern and pattern.match(group.name))}
+  removed, _ = unread(channels, channels.removed(wanted))
+  if multiple_of > 1:
+    sizes = {group.name: group.channels for group in channels.groups}
+    found = {name: numbers[:max(0, sizes[name] - -(-(
+        sizes[name] - len(numbers)) // multiple_of) * multiple_of)]
+             for name, numbers in _by_group(channels, removed).items()}
+    removed, _ = unread(channels, channels.removed(found))
+  return _compared(channels, removed, examples)
+
+
+def _masked(channels: Channels, remove: Mapping[str, Sequence[int]]
+            ) -> Tuple[Channels, Array, Dict[int, str]]:
+  """Returns the masked graph, the units that can be removed from it, and who reads the others."""
+  masked = analyse(rewrite.masked(channels, channels.removed(remove)), channels.trace.ends)
+  removed, readers = unread(masked, masked.removed(remove))
+  return masked, removed, readers
+
+
+def _compared(channels: Channels, removed: Array,
+              examples: Optional[Mapping[str, Any]]) -> Smaller:
+  """Returns the graph without some units, once its outputs are equal."""
+  found = _by_group(channels, removed)
+  graph = rewrite.without(channels, removed)
+  setup = [name for name in channels.trace.ends if ':' not in name]
+  apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples,
+                             setup)
+  if not apart <= TOLERANCE:
+    raise errors.ChannelError(
+        'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '
+        'Remove channels of fewer groups to find the one that cannot be removed, and report it' % (
+            sum(map(len, found.values())), apart, TOLERANCE))
+  return _result(channels, removed, found, graph, apart)
+
+
+def check_names(channels: Channels, remove: Mapping[str, Sequence[int]]) -> None:
+  """Raises errors.ChannelError unless all groups and channels exist, and one of each stays."""
+  known = {group.name: group.channels for group in channels.groups}
+  for name, numbers in remove.items():
+    if name not in known:
+      raise errors.ChannelError('There is no group of channels %r%s; there are: %s' % (
+          name, errors.nearest(name, known), ', '.join(known) or 'none'))
+    if any(not 0 <= number < known[name] for number in numbers):
+      raise errors.ChannelError('Group %s has the channels 0 to %d, and not %s' % (
+          name, known[name] - 1, ', '.join(
+              str(number) for number in numbers if not 0 <= number < known[name])))
+
+
+def _check_frozen(channels: Channels) -> None:
+  for name in channels.trace.weights:
+    if channels.trace.graph.get_operation_by_name(name).type != 'Const':
+      raise errors.ModelFileError(
+          'The graph has the variable %s; freeze it first, for example with '
+          'export.graph_def_from_session' % name)
+
+
+def _check_all(channels: Channels, wanted: Mapping[str, Sequence[int]],
+               found: Mapping[str, Sequence[int]], readers: Mapping[int, str]) -> None:
+  for name, numbers in wanted.items():
+    stays = sorted(set(numbers) - set(found.get(name, ())))
+    if stays:
+      label = channels.label(name, stays[0])
+      raise errors.ChannelError(
+          'Channel %d of group %s cannot be removed: %s' % (
+              stays[0], name, '%s reads it, and its value is not zero there' % readers[label]
+              if label in readers else 'it would be the last one of a tensor'))
+
+
+def _by_group(channels: Channels, removed: Array) -> Dict[str, List[int]]:
+  found = {group.name: [number for number in range(group.channels)
+                        if removed[channels.label(group.name, number)]]
+           for group in channels.groups}
+  return {name: numbers for name, numbers in found.items() if numbers}
+
+
+def _result(channels: Channels, removed: Array, found: Dict[str, List[int]], graph: GraphDef,
+            apart: float) -> Smaller:
+  nothing = channels.nothing()
+  before, after = channels.shapes(nothing), channels.shapes(removed)
+  flops = (channels.flops(nothing), channels.flops(removed))
+  return Smaller(
+      graph, found,
+      tuple(Width(name, before[name], after[name]) for name in before
+            if before[name] != after[name]),
+      (channels.bytes(nothing), channels.bytes(removed)),
+      None if None in flops else flops, apart)

@@ -1,0 +1,147 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`model-pruning channels` and `shrink`: frozen graphs, SavedModels, and mistakes."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from model_pruning.compat import tf
+from tests.cli import trained
+from tests.cli.trained import run
+
+MODELS = {'graph': ['FOLDER/frozen.pb', '--output_node_names=scores'],
+          'saved_model': ['FOLDER/only_scores']}
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  path = trained.write(str(tmp_path_factory.mktemp('models')))
+  with tf.Graph().as_default(), tf.Session() as session:
+    with open(os.path.join(path, 'frozen.pb'), 'rb') as f:
+      tf.import_graph_def(tf.GraphDef.FromString(f.read()), name='')
+    graph = session.graph
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(
+        tf.constant([0, 1], tf.int64), tf.constant([5, 7], tf.int64)), -1)
+    codes = tf.placeholder(tf.int64, [None], 'codes')
+    x, y = [graph.get_tensor_by_name(name) for name in ('inputs:0', 'scores:0')]
+    signatures = {'serving_default': tf.saved_model.predict_signature_def({'x': x}, {'y': y})}
+    builder = tf.saved_model.Builder(os.path.join(path, 'only_scores'))
+    builder.add_meta_graph_and_variables(session, ['serve'], signatures)
+    builder.save()
+    signatures['codes'] = tf.saved_model.predict_signature_def(
+        {'code': codes}, {'name': table.lookup(codes)})
+    session.run(tf.tables_initializer())
+    builder = tf.saved_model.Builder(os.path.join(path, 'with_table'))
+    builder.add_meta_graph_and_variables(session, ['serve'], signatures,
+                                         main_op=tf.tables_initializer())
+    builder.save()
+  return path
+
+
+def outputs(path, kind, images):
+  with tf.Graph().as_default() as graph, tf.Session() as session:
+    if kind == 'graph':
+      with open(path, 'rb') as f:
+        tf.import_graph_def(tf.GraphDef.FromString(f.read()), name='')
+    else:
+      meta = tf.saved_model.load(session, ['serve'], path)
+      assert sorted(meta.signature_def['serving_default'].inputs) == ['x']
+    return session.run('scores:0', {graph.get_tensor_by_name('inputs:0'): images})
+
+
+@pytest.mark.parametrize('kind', list(MODELS))
+def test_channels_are_listed(folder, capsys, kind):
+  assert not run(folder, 'channels', *MODELS[kind])
+  printed = capsys.readouterr().out
+  assert max(map(len, printed.splitlines())) <= 80
+  assert 'fc1/kernel axis 1' in printed and 'fc2/kernel axis 0' in printed
+  assert 'it is an input of the model: fc1/kernel axis 0' in ' '.join(printed.split())
+  assert not run(folder, 'channels', *MODELS[kind], '--json')
+  found = json.loads(capsys.readouterr().out)
+  group, = found['groups']
+  assert group['name'].startswith('fc1/kernel') and group['channels'] == 16
+  assert group['bytes'] == 4 * (16 + 1 + 4) and group['flops'] == 2 * (16 + 4)
+  assert [whole['reason'] for whole in found['whole']] == [
+      'it is an input of the model', 'it is an output of the model']
+
+
+@pytest.mark.parametrize('kind', list(MODELS))
+def test_half_of_the_channels_are_removed(folder, tmp_path, capsys, kind):
+  output = str(tmp_path / 'new' / 'small')
+  assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output, '--json')
+  found = json.loads(capsys.readouterr().out)
+  weights = {row['name'].split('/kernel')[0]: row['after'] for row in found['weights']
+             if 'kernel' in row['name']}
+  assert weights == {'fc1': [16, 8], 'fc2': [8, 4]}
+  images = np.load(os.path.join(folder, 'images.npy'))
+  path = os.path.join(folder, MODELS[kind][0].split('/')[1])
+  expected = _without(os.path.join(folder, 'frozen.pb'), images, 8)
+  np.testing.assert_allclose(outputs(output, kind, images), expected, rtol=1e-4, atol=1e-5)
+  assert np.abs(outputs(path, kind, images) - expected).max() > 1e-3
+
+
+def _without(path, images, number):
+  """Returns the scores, in NumPy, without the hidden channels of the smallest norms."""
+  with open(path, 'rb') as f:
+    graph_def = tf.GraphDef.FromString(f.read())
+  values = {node.name: tf.make_ndarray(node.attr['value'].tensor) for node in graph_def.node
+            if node.op == 'Const'}
+  first, second = values['fc1/kernel'], values['fc2/kernel']
+  norms = (first**2).sum(0) + values['fc1/bias']**2 + (second**2).sum(1)
+  kept = np.sort(np.argsort(norms)[number:])
+  hidden = np.maximum(images @ first[:, kept] + values['fc1/bias'][kept], 0)
+  return hidden @ second[kept] + values['fc2/bias']
+
+
+def test_a_table_and_other_signatures_stay(folder, tmp_path, capsys):
+  output = str(tmp_path / 'small')
+  # A lookup returns what it did before, also in the comparison.
+  assert not run(folder, 'shrink', 'FOLDER/with_table', '--fraction=0.5', '--output=' + output)
+  assert 'Written to %s' % output in capsys.readouterr().out
+  with tf.Graph().as_default(), tf.Session() as session:
+    meta = tf.saved_model.load(session, ['serve'], output)
+    assert sorted(key for key in meta.signature_def if not key.startswith('__')) == [
+        'codes', 'serving_default']
+    name = meta.signature_def['codes'].outputs['name'].name
+    assert session.run(name, {'codes:0': [1, 0, 3]}).tolist() == [7, 5, -1]
+
+
+@pytest.mark.parametrize('options, after', [
+    (['--fraction=0.3'], 12), (['--fraction=0.3', '--multiple_of=8'], 16),
+    (['--fraction=0.6', '--multiple_of=8'], 8), (['--fraction=0.99'], 1),
+    (['--fraction=0.5', '--keep=fc1'], 16), (['--fraction=0.5', '--keep=fc2'], 8), ([], 16),
+    (['--fraction=0.5', '--examples=FOLDER/images.npy'], 8)])
+def test_options(folder, tmp_path, capsys, options, after):
+  output = str(tmp_path / 'small.pb')
+  assert not run(folder, 'shrink', *MODELS['graph'], '--output=' + output, *options)
+  printed = capsys.readouterr().out
+  assert '%d channels of' % (16 - after) in printed
+  with open(output, 'rb') as f:
+    graph_def = tf.GraphDef.FromString(f.read())
+  kernel, = (node for node in graph_def.node if node.name == 'fc1/kernel')
+  assert tf.make_ndarray(kernel.attr['value'].tensor).shape == (16, after)
+
+
+@pytest.mark.parametrize('words, message', [
+    (['shrink', *MODELS['graph'], '--fraction=1'], 'fraction=1.0; expected'),
+    (['shrink', *MODELS['graph'], '--fraction=0.5', '--multiple_of=0'], 'multiple_of=0; expected'),
+    (['shrink', *MODELS['graph'], '--fraction=0.5', '--keep=('], 'keep'),
+    (['shrink', 'FOLDER/frozen.pb'], '--output_node_names is missing'),
+    (['shrink', 'FOLDER/frozen.pb', '--output_node_names=score'], 'did you mean scores'),
+    (['shrink', 'FOLDER/dense', '--output_node_names=scores'], 'neither a frozen graph nor'),
+    (['shrink', *MODELS['graph'], '--examples=FOLDER/none.npy'], 'There is no file'),
+    (['shrink', *MODELS['graph'], '--examples=FOLDER/narrow.npy'], 'does not run'),
+    (['shrink', 'FOLDER/none.pb'], 'none.pb')])
+def test_mistakes(folder, tmp_path, capsys, words, message):
+  output = str(tmp_path / 'new' / 'small')
+  trained.check_mistake(folder, output, capsys, [*words, '--output=' + output], message)
+
+
+def test_a_keras_model_is_refused_by_name(folder, capsys):
+  if not trained.HAS_KERAS:
+    pytest.skip('Keras models are pruned on TensorFlow 2')
+  assert run(folder, 'channels', 'FOLDER/model.h5') == 1
+  assert 'export' in capsys.readouterr().err
