@@ -28,6 +28,7 @@ def before_recurrent_loop() -> Iterator[None]:
     yield
   elif context is None:
     scope = graph.get_name_scope()
+    assert outer is not None
     with outer.as_default(), tf.name_scope(scope + '/' if scope else None):
       yield
   else:
