@@ -78,7 +78,7 @@ def with_statistics(graph_def, images):
     found = session.run(means, {'images:0': images})
   # A variance near zero, of few positions, would magnify rounding.
   return checking.with_values(graph_def, {
-      name: np.maximum(value, 0.1) if means[name].endswith(':2') else value
+      name: np.maximum(value, 1e-2) if means[name].endswith(':2') else value
       for name, value in found.items()})
 
 

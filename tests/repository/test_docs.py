@@ -19,7 +19,7 @@ from tests.paths import ROOT
 from tools import py_imports
 
 PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/keras.md',
-         'docs/migrating.md', 'docs/deploying.md', 'docs/scaling.md', 'docs/tpu.md',
+         'docs/migrating.md', 'docs/channels.md', 'docs/deploying.md', 'docs/scaling.md', 'docs/tpu.md',
          'docs/README.md', 'docs/benchmarks.md', 'docs/extending.md', 'docs/support.md',
          'docs/releasing.md', 'examples/README.md', 'SECURITY.md', 'CODE_OF_CONDUCT.md']
 
