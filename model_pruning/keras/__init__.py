@@ -22,6 +22,8 @@ from model_pruning.keras.prunable import register_prunable_layer
 from model_pruning.keras.prune import prune_low_magnitude
 from model_pruning.keras.prune import prune_scope
 from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.removal import channel_groups
+from model_pruning.keras.removal import remove_channels
 from model_pruning.keras.reporting import report
 from model_pruning.keras.summaries import PruningSummaries
 from model_pruning.keras.trained import prune_trained
@@ -33,6 +35,6 @@ from model_pruning.schedules import PruningSchedule
 __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
     'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
-    'SkipUnknown', 'UpdatePruningStep', 'plan', 'prune_low_magnitude', 'prune_scope',
-    'prune_trained', 'register_prunable_layer', 'report', 'sensitivity', 'skip_unknown',
-    'strip_pruning', 'to_saved_model', 'to_tflite']
+    'SkipUnknown', 'UpdatePruningStep', 'channel_groups', 'plan', 'prune_low_magnitude',
+    'prune_scope', 'prune_trained', 'register_prunable_layer', 'remove_channels', 'report',
+    'sensitivity', 'skip_unknown', 'strip_pruning', 'to_saved_model', 'to_tflite']

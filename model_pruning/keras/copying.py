@@ -23,6 +23,19 @@ from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
 
 
+class Changes:
+  """How a copy differs from the original: not at all."""
+
+  def arguments(self, layer: Layer) -> Dict[str, Any]:
+    """Returns the constructor arguments of a layer that override its config."""
+    del layer
+    return {}
+
+  def value(self, weight: Variable) -> Any:
+    """Returns the value of the copy of a weight."""
+    return tf.convert_to_tensor(weight)
+
+
 class Copy:
   """A copy of a layer or model, with the same layers pruned; the original does not change.
 
@@ -35,17 +48,20 @@ class Copy:
     pairs: (original, copy) of all layers and models that were copied.
   """
 
-  def __init__(self, layer: Layer, arguments: Optional[Dict[str, Any]] = None) -> None:
+  def __init__(self, layer: Layer, arguments: Optional[Dict[str, Any]] = None,
+               changes: Optional[Changes] = None) -> None:
     """Copies a layer or model, with its weights if it is built.
 
     Args:
       layer: the layer or model to copy.
       arguments: for a single layer, constructor arguments that override its config.
+      changes: how the layers of a functional or Sequential model differ from the originals.
 
     Raises:
       errors.CloneError: it cannot be recreated from its config.
     """
     self._arguments = arguments or {}
+    self._changes = changes or Changes()
     self._made: Dict[int, Tuple[Any, Any]] = {}
     self.layer = self._copy(layer)
     if layer.built and not self.layer.built:
@@ -55,7 +71,7 @@ class Copy:
     if 'name' in self._arguments:
       backend.rename(self.layer, self._arguments['name'])
     for source, target in self.pairs:
-      _copy_weights(source, target)
+      _copy_weights(source, target, self._changes)
 
   def all_pairs(self) -> Iterator[Tuple[Any, Any]]:
     """Yields (original, copy) of each layer, sublayers included and shared layers excluded."""
@@ -92,7 +108,8 @@ class Copy:
     try:
       with keras.utils.custom_object_scope(backend.functions_of(layer)):
         config = plain_class.get_config(layer)
-        copy = plain_class.from_config(_with_arguments(config, self._arguments))
+        copy = plain_class.from_config(_with_arguments(
+            config, {**self._arguments, **self._changes.arguments(layer)}))
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
       if isinstance(layer, keras.layers.Lambda) and not layer.weights:
         return layer  # It has no state, and functions without a name cannot be copied.
@@ -197,7 +214,7 @@ def _copy_state(source: Any, target: Any) -> None:
   attributes.carry_over(source, target)
 
 
-def _copy_weights(source: Any, target: Any) -> None:
+def _copy_weights(source: Any, target: Any, changes: Changes) -> None:
   """Copies weights, masks and steps, and which layers are frozen."""
   if source is target:
     return
@@ -206,12 +223,14 @@ def _copy_weights(source: Any, target: Any) -> None:
       other.trainable = each.trainable
   if backend.is_functional(source) or not source.built:
     return  # Its layers are copied one by one.
-  shapes = [[tuple(weight.shape) for weight in each.weights] for each in (source, target)]
+  values = [changes.value(weight) for weight in source.weights]
+  shapes = [[tuple(value.shape) for value in values],
+            [tuple(weight.shape) for weight in target.weights]]
   if shapes[0] != shapes[1]:
     raise errors.CloneError('Layer %s (%s) has weights of the shapes %s, but a copy made from its '
                             'config has %s' % (source.name, type(source).__name__, *shapes))
-  for weight, copy in zip(source.weights, target.weights):
-    copy.assign(tf.convert_to_tensor(weight))
+  for weight, value, copy in zip(source.weights, values, target.weights):
+    copy.assign(value)
     if variables.is_variable(weight):
       variables.rename_like(copy, weight)
   for state, copy in zip(*map(variables.recurrent_states, (source, target))):

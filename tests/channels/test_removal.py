@@ -213,3 +213,34 @@ def test_channels_are_not_followed_into_loops():
   assert 'channels are not followed into loops and branches' in [
       kept.reason for kept in channels.kept if ('a', 1) in kept.places]
   assert removed(graph_def) == {}
+
+
+def test_a_normalization_with_scale_zero_and_an_offset_is_no_channel_of_zeros():
+  def build(x, weight):
+    x = tf.nn.conv2d(x, weight('a', 3, 3, 4, 6), strides=1, padding='SAME')
+    ones = tf.constant(np.ones(6, np.float32))
+    x = tf.nn.fused_batch_norm(x, weight('scale', 6), weight('offset', 6), weight('mean', 6), ones,
+                               is_training=False)[0]
+    return tf.nn.conv2d(x, weight('b', 3, 3, 6, 2), strides=1, padding='SAME')
+  assert removed(changed(models.graph_of(build, IMAGES), scale=(0, [1, 2]))) == {}
+
+
+def test_a_constant_channel_with_padding_is_not_constant():
+  def build(x, weight):
+    x = tf.nn.conv2d(x, weight('a', 1, 1, 4, 6), strides=1, padding='SAME') + 1
+    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]) - 1
+    return tf.nn.conv2d(x, weight('b', 3, 3, 6, 2), strides=1, padding='SAME')
+  assert removed(changed(models.graph_of(build, IMAGES), a=(3, [2]))) == {}
+
+
+def test_a_channel_beside_one_that_stays_is_kept():
+  def build(x, weight):
+    x = x[:, 0, 0]
+    left = tf.matmul(x, weight('a', 4, 3))
+    right = tf.matmul(x, weight('b', 4, 4))
+    x = tf.concat([left, tf.reduce_sum(x, 1, keepdims=True)], 1) + right
+    return tf.matmul(tf.nn.relu(x), weight('c', 4, 2))
+  graph_def = models.graph_of(build, IMAGES)
+  channels, _ = checking.check(graph_def, models.inputs((4,) + IMAGES[1:]))
+  assert checking.places(channels, 'a') == {('a', 1): 1, ('b', 1): 1, ('c', 0): 1}
+  assert checking.sizes(channels) == {'a': 3}

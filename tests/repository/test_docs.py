@@ -19,9 +19,10 @@ from tests.paths import ROOT
 from tools import py_imports
 
 PAGES = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/guide.md', 'docs/keras.md',
-         'docs/migrating.md', 'docs/channels.md', 'docs/deploying.md', 'docs/scaling.md', 'docs/tpu.md',
-         'docs/README.md', 'docs/benchmarks.md', 'docs/extending.md', 'docs/support.md',
-         'docs/releasing.md', 'examples/README.md', 'SECURITY.md', 'CODE_OF_CONDUCT.md']
+         'docs/migrating.md', 'docs/channels.md', 'docs/deploying.md', 'docs/scaling.md',
+         'docs/tpu.md', 'docs/README.md', 'docs/benchmarks.md', 'docs/extending.md',
+         'docs/support.md', 'docs/releasing.md', 'examples/README.md', 'SECURITY.md',
+         'CODE_OF_CONDUCT.md']
 
 
 def text(page):

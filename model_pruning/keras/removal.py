@@ -1,0 +1,211 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Removes whole channels from Keras models."""
+
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.channels import compare
+from model_pruning.channels.analysis import analyse
+from model_pruning.channels.analysis import Channels
+from model_pruning.channels.analysis import Group
+from model_pruning.channels.analysis import left
+from model_pruning.export import channels as graph_channels
+from model_pruning.hparams import maps
+from model_pruning.keras import backend
+from model_pruning.keras import copying
+from model_pruning.keras import exporting
+from model_pruning.keras.backend import keras
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.util.types import GraphDef
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+from model_pruning.util.types import Variable
+
+# Layers whose widths are arguments or follow from their inputs. By the name of the argument: the
+# attribute that holds the kernel, and the axis of it that the argument sets.
+_WIDTHS: Dict[str, Optional[Tuple[str, str, int]]] = {
+    'Dense': ('units', 'kernel', -1),
+    'Conv1D': ('filters', 'kernel', -1),
+    'Conv2D': ('filters', 'kernel', -1),
+    'Conv3D': ('filters', 'kernel', -1),
+    'Conv1DTranspose': ('filters', 'kernel', -2),
+    'Conv2DTranspose': ('filters', 'kernel', -2),
+    'Conv3DTranspose': ('filters', 'kernel', -2),
+    'SeparableConv1D': ('filters', 'pointwise_kernel', -1),
+    'SeparableConv2D': ('filters', 'pointwise_kernel', -1),
+    'Embedding': ('output_dim', 'embeddings', -1),
+    'DepthwiseConv1D': None,
+    'DepthwiseConv2D': None,
+    'BatchNormalization': None,
+    'LayerNormalization': None,
+    'PReLU': None,
+}
+
+
+def channel_groups(model: Model) -> List[Group]:
+  """Returns the groups of channels of a model that remove_channels can make smaller.
+
+      for group in sparsity.channel_groups(model):
+        print(group.name, group.channels, group.bytes, group.flops)
+
+  Args:
+    model: a built Keras model without masks. It does not change.
+
+  Raises:
+    errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
+  """
+  return _Subject(model).groups
+
+
+def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
+                    multiple_of: int = 1,
+                    remove: Optional[Mapping[str, Sequence[int]]] = None) -> Model:
+  """Returns a smaller model without some channels, which can be trained on.
+
+      model = sparsity.remove_channels(sparsity.strip_pruning(model))
+      model = sparsity.remove_channels(model, fraction=0.5, multiple_of=8)
+
+  Without `fraction` and `remove`, channels are removed that do not affect the outputs, because
+  weights are zero; the outputs stay the same. The smaller model has layers of the same classes and
+  names, with fewer units or filters. It is not compiled.
+
+  Args:
+    model: a built functional or Sequential model without masks, with nested ones or without. It
+      does not change.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1): those with
+      the smallest norms over all their slices.
+    keep: a regular expression for names of groups to keep whole, matched from their start.
+    multiple_of: the number of channels that stay is rounded up to a multiple of this number.
+    remove: the channels to remove instead: their numbers by the names of groups; see
+      channel_groups.
+
+  Raises:
+    errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
+    errors.ChannelError: an argument is out of range; there is no such group or channel; a channel
+      cannot be removed; or the smaller model does not compute the same outputs as the model with
+      zeros in place of the channels.
+    errors.MapError: keep is no regular expression.
+    errors.CloneError: a layer cannot be recreated from its config.
+  """
+  subject = _Subject(model)
+  graph_def = subject.frozen.graph_def
+  if remove is None:
+    smaller = graph_channels.shrink(graph_def, subject.ends, fraction, subject.keeping(keep),
+                                    multiple_of)
+  else:
+    subject.check(remove)
+    smaller = graph_channels.remove_channels(graph_def, subject.ends, remove)
+  copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed)).layer
+  apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
+                                                             subject.frozen.inputs),
+                             subject.frozen.outputs)
+  if not apart <= graph_channels.TOLERANCE:
+    raise errors.ChannelError(
+        'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
+        'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
+        'report it' % (model.name, apart, graph_channels.TOLERANCE))
+  return copy
+
+
+def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDef:
+  """Returns a graph with other names of its inputs; Keras 3 renames those of a copy."""
+  renamed = dict(zip(frozen.inputs, names))
+  for node in frozen.graph_def.node:
+    node.name = renamed.get(node.name, node.name)
+    for number, text in enumerate(node.input):
+      node.input[number] = renamed.get(text.split(':')[0], text)
+  return frozen.graph_def
+
+
+class _Subject:
+  """A model, its graph and its channels.
+
+  Attributes:
+    frozen: the model as a graph of constants.
+    ends: names of its outputs, and of its inputs, which stay as they are.
+    channels: the channels of the graph.
+    groups: the groups whose layers can get other widths.
+  """
+
+  def __init__(self, model: Model) -> None:
+    if isinstance(model, keras.Model) and pruned_layers(model):
+      raise errors.LayerError('Model %s has masks; strip_pruning() it first' % model.name)
+    self.frozen = exporting.freeze(model)
+    if not backend.is_functional(model) or not self.frozen.variables:
+      raise errors.LayerError(
+          'Model %s (%s) is neither functional nor Sequential, so the widths of its layers are set '
+          'by its own code; export it, and remove channels from the graph: '
+          'model_pruning.export.remove_channels' % (model.name, type(model).__name__))
+    self.ends = [*self.frozen.outputs, *self.frozen.inputs]
+    self.channels: Channels = analyse(self.frozen.graph_def, self.ends)
+    free = _weights_of_free_layers(model)
+    self.groups = [group for group in self.channels.groups if all(
+        id(self.frozen.variables.get(member.weight)) in free for member in group.members)]
+
+  def keeping(self, keep: Optional[str]) -> Optional[str]:
+    """Returns an expression for groups to keep: by `keep`, and those that cannot be smaller."""
+    if keep:
+      maps.expression('keep', keep)
+    free = {group.name for group in self.groups}
+    patterns = ['(?:%s)$' % re.escape(group.name) for group in self.channels.groups
+                if group.name not in free]
+    return '|'.join(['(?:%s)' % keep] * bool(keep) + patterns) or None
+
+  def check(self, remove: Mapping[str, Sequence[int]]) -> None:
+    """Raises errors.ChannelError if a group does not exist or has a layer of a fixed width."""
+    graph_channels.check_names(self.channels, remove)
+    names = {group.name for group in self.groups}
+    for name in remove:
+      if name not in names:
+        raise errors.ChannelError(
+            'Channels of group %s belong to layers whose widths are no arguments; groups that can '
+            'be made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))
+
+
+def _weights_of_free_layers(model: Model) -> Set[int]:
+  """Returns the ids of the variables of layers whose widths can be set, at any depth."""
+  found: Set[int] = set()
+  for layer in model.layers:
+    if backend.is_layer(layer) and backend.is_functional(layer):
+      found |= _weights_of_free_layers(layer)
+    elif backend.is_keras_own(type(layer)) and type(layer).__name__ in _WIDTHS:
+      found |= set(map(id, layer.weights))
+  return found
+
+
+class _Narrower(copying.Changes):
+  """Gives the copy of a model the widths and weights without the removed channels."""
+
+  def __init__(self, subject: _Subject, removed: Mapping[str, Sequence[int]]) -> None:
+    channels = subject.channels
+    units = channels.removed(removed)
+    self._kept: Dict[int, List[Any]] = {}  # Per axis the indices that stay; None for all.
+    for name, variable in subject.frozen.variables.items():
+      axes = channels.trace.weights.get(name, ())
+      kept: List[Any] = [None if axis is None else left(axis, units) for axis in axes]
+      if any(axis is not None and len(some) != len(axis) for axis, some in zip(axes, kept)):
+        self._kept[id(variable)] = kept
+
+  def arguments(self, layer: Layer) -> Dict[str, Any]:
+    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._kept:
+      return {'target_shape': (*layer.target_shape[:-1], -1)}
+    width = _WIDTHS.get(type(layer).__name__)
+    if width is None or not backend.is_keras_own(type(layer)):
+      return {}
+    argument, attribute, axis = width
+    kept = self._kept.get(id(getattr(layer, attribute)))
+    return {} if kept is None or kept[axis] is None else {argument: len(kept[axis])}
+
+  def value(self, weight: Variable) -> Any:
+    kept = self._kept.get(id(weight))
+    if kept is None:
+      return super().value(weight)
+    value = np.asarray(weight)
+    for axis, indices in enumerate(kept):
+      if indices is not None:
+        value = np.take(value, indices, axis=axis)
+    return value

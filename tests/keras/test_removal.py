@@ -1,0 +1,202 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Channels removed from Keras models: the smaller model computes what the masked one does."""
+
+import numpy as np
+import pytest
+
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
+from model_pruning import errors
+import model_pruning.keras as sparsity
+from model_pruning.keras.backend import keras
+
+pytestmark = pytest.mark.legacy_keras
+
+layers = keras.layers
+
+
+def _plain():
+  return keras.Sequential([
+      keras.Input((12, 12, 3)), layers.Conv2D(8, 3, activation='relu'), layers.MaxPooling2D(),
+      layers.Conv2D(16, 3, padding='same', use_bias=False), layers.BatchNormalization(),
+      layers.ReLU(), layers.Flatten(), layers.Dense(10, activation='relu'), layers.Dense(4)])
+
+
+def _residual():
+  inputs = keras.Input((8, 8, 3))
+  x = layers.Conv2D(8, 3, padding='same')(inputs)
+  y = layers.DepthwiseConv2D(3, padding='same')(layers.Activation('relu')(x))
+  x = layers.Add()([x, layers.Conv2D(8, 1)(y)])
+  # Squeeze and excitation.
+  s = layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(x))
+  s = layers.Conv2D(8, 1, activation='sigmoid')(layers.Conv2D(4, 1, activation='relu')(s))
+  x = layers.Multiply()([x, s])
+  x = layers.Concatenate()([x, layers.SeparableConv2D(6, 3, padding='same')(x)])
+  return keras.Model(inputs, layers.Dense(4)(layers.GlobalMaxPooling2D()(x)))
+
+
+def _nested():
+  inner_inputs = keras.Input((10,))
+  inner = keras.Model(inner_inputs, layers.Dense(12, activation='tanh', name='deep')(
+      layers.PReLU()(layers.Dense(16)(inner_inputs))), name='inner')
+  inputs = keras.Input((10,))
+  return keras.Model(inputs, layers.Dense(3)(layers.Add()([inner(inputs), layers.Dense(12)(
+      inputs)])))
+
+
+def _shared():
+  shared = layers.Dense(10, activation='relu')
+  left, right = keras.Input((6,)), keras.Input((6,))
+  return keras.Model([left, right], layers.Dense(2)(layers.Concatenate()(
+      [shared(left), shared(right)])))
+
+
+def _transposed():
+  inputs = keras.Input((4, 4, 3))
+  x = layers.Conv2DTranspose(10, 3, strides=2, activation='relu')(inputs)
+  return keras.Model(inputs, layers.Conv2D(2, 3)(layers.UpSampling2D()(x)))
+
+
+MODELS = [_plain, _residual, _nested, _shared, _transposed]
+
+
+def _random(model, seed=0):
+  random = np.random.RandomState(seed)
+  for weight in model.weights:
+    low = 0.5 if 'variance' in getattr(weight, 'path', weight.name) else -1.0
+    weight.assign(random.uniform(low, 1.5, tuple(weight.shape)).astype(np.float32))
+  return model
+
+
+def _examples(model):
+  random = np.random.RandomState(9)
+  found = [random.normal(size=(3, *tensor.shape[1:])).astype(np.float32)
+           for tensor in model.inputs]
+  return found if len(found) > 1 else found[0]
+
+
+def _half(groups):
+  return {group.name: list(range(0, group.channels, 2)) for group in groups if group.channels > 1}
+
+
+def _variables(model):
+  """Returns the variables by the names that groups use."""
+  from model_pruning.keras import exporting
+  return exporting.freeze(model).variables
+
+
+def _without(model, remove):
+  """Sets all slices of channels of a model to zero."""
+  groups = {group.name: group for group in sparsity.channel_groups(model)}
+  found = _variables(model)
+  for name, numbers in remove.items():
+    for member in groups[name].members:
+      variable = found[member.weight]
+      value = np.moveaxis(np.array(variable), member.axis, 0)
+      value[member.indices[numbers].reshape(-1)] = 0
+      variable.assign(np.moveaxis(value, 0, member.axis))
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_the_smaller_model_computes_what_the_masked_one_does(make):
+  model = _random(make())
+  groups = sparsity.channel_groups(model)
+  remove = _half(groups)
+  assert remove
+  before = [np.array(weight) for weight in model.weights]
+  smaller = sparsity.remove_channels(model, remove=remove)
+  for weight, value in zip(model.weights, before):
+    np.testing.assert_array_equal(weight, value)
+  assert [layer.name for layer in smaller.layers] == [layer.name for layer in model.layers]
+  examples = _examples(model)
+  _without(model, remove)
+  expected = model.predict(examples, verbose=0)
+  np.testing.assert_allclose(smaller.predict(examples, verbose=0), expected, rtol=1e-4, atol=1e-5)
+  assert expected.any()
+  # What the groups say of bytes holds where no weight is in two groups.
+  assert smaller.count_params() < 0.75 * model.count_params()
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_channels_that_are_zero_are_removed_and_the_smaller_model_trains_on(make):
+  model = _random(make())
+  remove = _half(sparsity.channel_groups(model))
+  _without(model, remove)
+  smaller = sparsity.remove_channels(model)
+  examples = _examples(model)
+  outputs = model.predict(examples, verbose=0)
+  np.testing.assert_allclose(smaller.predict(examples, verbose=0), outputs, rtol=1e-4, atol=1e-5)
+  assert smaller.count_params() < model.count_params()
+  smaller.compile('sgd', 'mse')
+  smaller.fit(examples, np.zeros_like(outputs), verbose=0)
+  # There is nothing left to remove.
+  again = sparsity.remove_channels(_random(smaller))
+  assert again.count_params() == smaller.count_params()
+
+
+def test_the_channels_of_smallest_norm_are_removed():
+  model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'),
+                                    layers.Dense(3, name='b')]))
+  kernel, bias, reader = (np.array(weight) for weight in model.weights[:3])
+  norms = np.sqrt((kernel**2).sum(axis=0) + bias**2 + (reader**2).sum(axis=1))
+  stay = np.sort(np.argsort(norms)[4:])
+  smaller = sparsity.remove_channels(model, fraction=0.5)
+  np.testing.assert_array_equal(smaller.weights[0], kernel[:, stay])
+  np.testing.assert_array_equal(smaller.weights[2], reader[stay])
+  assert smaller.get_layer('a').units == 4
+  assert sparsity.remove_channels(model, fraction=0.5, multiple_of=6).get_layer('a').units == 6
+  assert sparsity.remove_channels(model, fraction=0.5, keep='(.*/)?a/').get_layer('a').units == 8
+
+
+class _Own(layers.Layer):
+  """A layer of a user's, whose widths no argument sets."""
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.first, self.second = layers.Dense(8), layers.Dense(6)
+
+  def build(self, shape):
+    self.first.build(shape)
+    self.second.build((None, 8))
+    self.built = True
+
+  def call(self, x):
+    return self.second(self.first(x))
+
+
+def test_layers_of_users_stay_as_they_are():
+  model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'), _Own(name='own'),
+                                    layers.Dense(3, name='b')]))
+  groups = sparsity.channel_groups(model)
+  assert not any('own' in member.weight for group in groups for member in group.members)
+  smaller = sparsity.remove_channels(model, fraction=0.5)
+  assert [tuple(weight.shape) for weight in smaller.weights] == [
+      tuple(weight.shape) for weight in model.weights]
+
+
+class _Subclassed(keras.Model):
+
+  def __init__(self):
+    super().__init__()
+    self.dense = layers.Dense(3)
+
+  def call(self, x):
+    return self.dense(x)
+
+
+def test_what_cannot_be_removed_is_refused_with_advice():
+  model = _random(_plain())
+  with pytest.raises(errors.ChannelError, match='no group of channels .conv.'):
+    sparsity.remove_channels(model, remove={'conv': [0]})
+  with pytest.raises(errors.ChannelError, match='fraction=1.5'):
+    sparsity.remove_channels(model, fraction=1.5)
+  with pytest.raises(errors.LayerError, match='has masks; strip_pruning'):
+    sparsity.remove_channels(sparsity.prune_low_magnitude(model))
+  own = _Subclassed()
+  own(np.zeros((1, 4), np.float32))
+  with pytest.raises(errors.PruningError):
+    sparsity.remove_channels(own)
