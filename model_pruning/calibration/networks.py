@@ -20,7 +20,7 @@ from model_pruning.calibration.wiring import Wiring
 from model_pruning.compat import tf
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
-from model_pruning.reading.inlining import inline
+from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import Tensor
@@ -36,31 +36,6 @@ ROWS = 1 << 14
 _MOST_MOMENTS = 2 << 30
 _MOST_ROWS = 128 << 20
 _MOST_AT_ONCE = 64
-
-
-def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
-  """Returns the part of a graph that the outputs need, without calls of functions.
-
-  Args:
-    graph_def: a GraphDef. It is not changed.
-    outputs: names of the outputs, of operations or tensors.
-
-  Raises:
-    errors.OutputNodeError: an output is not in the graph.
-  """
-  inlined = inline(graph_def)
-  names = [wiring.source(name) for name in outputs]
-  sources.check_outputs([node.name for node in graph_def.node], names)
-  nodes = {node.name: node for node in inlined.node}
-  needed, pending = set(), list(names)
-  while pending:
-    name = pending.pop()
-    if name not in needed:
-      needed.add(name)
-      pending.extend(wiring.source(text) for text in nodes[name].input)
-  result = tf.GraphDef(versions=inlined.versions, library=inlined.library)
-  result.node.extend(node for node in inlined.node if node.name in needed)
-  return result
 
 
 class _Rows(NamedTuple):

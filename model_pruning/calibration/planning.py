@@ -14,7 +14,6 @@ from model_pruning.calibration.allocation import Choice
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.losses import Judge
 from model_pruning.calibration.losses import Loss
-from model_pruning.calibration.networks import needed_for
 from model_pruning.calibration.networks import Networks
 from model_pruning.calibration.plan import Plan as Plan
 from model_pruning.calibration.plan import PlannedWeight
@@ -28,6 +27,7 @@ from model_pruning.calibration.subject import Subject
 from model_pruning.export.tflite.names import map_key
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.reading import flops
+from model_pruning.reading.inlining import needed_for
 from model_pruning.reading import nodes as graphs
 from model_pruning.util.types import Array
 

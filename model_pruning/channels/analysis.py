@@ -86,6 +86,7 @@ class Channels:
     self.channel_of = found.records.units.components()
     self._reasons = found.records.units.reasons()
     self._shapes = {name: tuple(_dims(found, name)) for name in found.weights}
+    self._itemsizes = {name: _itemsize(found, name) for name in found.weights}
     self._flops = _layers(found)
     self._labels: Dict[str, List[int]] = {}  # The channels of each group, in order.
     self.groups = self._find_groups()
@@ -113,7 +114,7 @@ class Channels:
 
   def bytes(self, removed: Array) -> int:
     """Returns the bytes of all weights without the removed units."""
-    return sum(int(np.prod(shape, dtype=np.int64)) * self._itemsize(name)
+    return sum(int(np.prod(shape, dtype=np.int64)) * self._itemsizes[name]
                for name, shape in self.shapes(removed).items())
 
   def flops(self, removed: Array) -> Any:
@@ -133,10 +134,6 @@ class Channels:
         whole = whole * size_after(axis, len(axis), removed) // len(axis)
     return whole
 
-  def _itemsize(self, weight: str) -> int:
-    op = self.trace.graph.get_operation_by_name(weight)
-    return int(tf.as_dtype(op.get_attr('dtype')).size)
-
   def _find_groups(self) -> List[Group]:
     slices: Dict[int, Dict[Place, List[int]]] = collections.defaultdict(dict)
     for weight, axes in self.trace.weights.items():
@@ -151,6 +148,8 @@ class Channels:
                 if axis is not None for unit in self.channel_of[axis[axis != STAYS]]}
     producers = self._producers()
     groups: List[Group] = []
+    nothing = self.nothing()
+    total = self.bytes(nothing), self.flops(nothing)
     for key, labels in alike.items():
       places = [place for place, _ in key]
       if labels[0] not in computed:
@@ -161,7 +160,7 @@ class Channels:
       self._labels[name] = labels
       members = tuple(Member(weight, axis, np.array(
           [slices[label][weight, axis] for label in labels])) for weight, axis in places)
-      groups.append(self._worth(Group(name, len(labels), members, 0, None)))
+      groups.append(self._worth(Group(name, len(labels), members, 0, None), *total))
     return groups
 
   def _producers(self) -> Any:
@@ -181,13 +180,13 @@ class Channels:
       name = '%s~%d' % (weight, number)
     return name
 
-  def _worth(self, group: Group) -> Group:
+  def _worth(self, group: Group, total_bytes: int, total_flops: Any) -> Group:
+    """Returns the group with its bytes and FLOPs; see `bytes` and `flops` for the totals."""
     removed = self.removed({group.name: [0]})
-    none = self.nothing()
-    total, left = self.flops(none), self.flops(removed)
+    left_flops = self.flops(removed)
     return dataclasses.replace(
-        group, bytes=self.bytes(none) - self.bytes(removed),
-        flops=None if total is None else total - left)
+        group, bytes=total_bytes - self.bytes(removed),
+        flops=None if total_flops is None else total_flops - left_flops)
 
   def _find_kept(self) -> List[Kept]:
     places: Dict[Tuple[str, str, str], List[Place]] = collections.defaultdict(list)
@@ -225,6 +224,11 @@ def _dims(found: Trace, weight: str) -> List[int]:
   if op.type == 'Const':
     return list(op.outputs[0].shape.as_list())
   return list(tf.TensorShape(op.get_attr('shape')).as_list())
+
+
+def _itemsize(found: Trace, weight: str) -> int:
+  op = found.graph.get_operation_by_name(weight)
+  return int(tf.as_dtype(op.get_attr('dtype')).size)
 
 
 def _layers(found: Trace) -> Dict[str, Any]:

@@ -82,7 +82,7 @@ def _einsum(step: Step) -> List[Axes]:
 
 
 def _labels(part: str, rank: int) -> List[str]:
-  """Returns a label for each axis; those of an ellipsis are numbered from its end."""
+  """Returns a label for each axis. The axes of an ellipsis are numbered from the last one."""
   head, dots, tail = part.partition('...')
   number = rank - len(head) - len(tail) if dots else 0
   return list(head) + ['...%d' % (number - place) for place in range(number)] + list(tail)

@@ -21,7 +21,7 @@ from model_pruning.channels.units import Units
 from model_pruning.compat import tf
 from model_pruning.reading import sources
 from model_pruning.reading import validation
-from model_pruning.reading.inlining import inline
+from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Graph
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import Operation
@@ -58,26 +58,6 @@ class Trace:
   records: Records
 
 
-def needed(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
-  """Returns the part of a graph that the outputs need, without calls of functions.
-
-  Args:
-    graph_def: a GraphDef. It is not changed.
-    outputs: names of the outputs, of operations or tensors.
-
-  Raises:
-    errors.OutputNodeError: an output is not in the graph.
-    errors.ModelFileError: the graph is damaged.
-  """
-  validation.check(graph_def, 'The GraphDef')
-  names = [name.split(':')[0] for name in outputs]
-  sources.check_outputs([node.name for node in graph_def.node], names)
-  found = tf.graph_util.extract_sub_graph(inline(graph_def), names)
-  for node in found.node:  # Shapes of results, which change, as older exporters wrote them.
-    node.attr.pop('_output_shapes', None)
-  return found
-
-
 def trace(graph_def: GraphDef, outputs: Sequence[str]) -> Trace:
   """Returns the units of all tensors of a graph.
 
@@ -89,7 +69,10 @@ def trace(graph_def: GraphDef, outputs: Sequence[str]) -> Trace:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
   """
-  graph_def = needed(graph_def, outputs)
+  validation.check(graph_def, 'The GraphDef')
+  graph_def = needed_for(graph_def, outputs)
+  for node in graph_def.node:  # Shapes of results, which change, as older exporters wrote them.
+    node.attr.pop('_output_shapes', None)
   with tf.Graph().as_default() as graph, sources.by_tensorflow('the graph'):
     tf.import_graph_def(graph_def, name='')
   tensors = [tensor for name in outputs for tensor in _tensors(graph, name)]

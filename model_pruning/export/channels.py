@@ -89,7 +89,12 @@ def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
     errors.ModelFileError: the graph is damaged, has variables, or TensorFlow cannot use it.
     errors.ExamplesError: there are no random values for an input.
   """
-  channels = analyse(graph_def, outputs)
+  return without(analyse(graph_def, outputs), remove, examples)
+
+
+def without(channels: Channels, remove: Optional[Mapping[str, Sequence[int]]] = None,
+            examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Does the same as remove_channels with a graph that is analysed already."""
   _check_frozen(channels)
   if remove is None:
     return _without_unread(channels, examples)
@@ -120,7 +125,13 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
     errors.MapError: keep is no regular expression.
     errors.PruningError: see remove_channels.
   """
-  channels = analyse(graph_def, outputs)
+  return without_smallest(analyse(graph_def, outputs), fraction, keep, multiple_of, examples)
+
+
+def without_smallest(channels: Channels, fraction: float = 0.0, keep: Optional[str] = None,
+                     multiple_of: int = 1,
+                     examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Does the same as shrink with a graph that is analysed already."""
   _check_frozen(channels)
   remove = smallest(channels, fraction, keep, multiple_of)
   if not fraction:

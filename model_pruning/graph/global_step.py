@@ -7,7 +7,7 @@ from typing import Optional
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.graph import variables
-from model_pruning.graph.recurrence import is_body_in
+from model_pruning.graph.recurrence import check_no_body
 from model_pruning.hparams.spec import LARGEST_STEP
 from model_pruning.util.types import Tensor
 from model_pruning.util.types import Variable
@@ -36,11 +36,7 @@ def find(global_step: Optional[Variable]) -> Variable:
     raise errors.GlobalStepError(
         'The graph has no global step, which the schedule of pruning needs: call '
         'tf.train.get_or_create_global_step() first, or pass global_step=')
-  if is_body_in(getattr(global_step, 'graph', graph)):
-    raise errors.GraphMismatchError(
-        'The Pruning object is created in the body of a loop or a conditional, which TensorFlow 2 '
-        'makes a function; create it, and its update, before the loop or the conditional, or call '
-        'tf.compat.v1.disable_control_flow_v2() first')
+  check_no_body(getattr(global_step, 'graph', graph), 'A Pruning object')
   if getattr(global_step, 'graph', graph) is not graph:
     raise errors.GraphMismatchError(
         'global_step %s belongs to another graph than the default one; create the Pruning object '

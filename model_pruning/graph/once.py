@@ -11,7 +11,7 @@ from model_pruning.compat import tf
 from model_pruning.engine.placement import once_for_all_replicas
 from model_pruning.engine.placement import switches_and_merges
 from model_pruning.graph import registry
-from model_pruning.graph.recurrence import is_body_in
+from model_pruning.graph.recurrence import check_no_body
 from model_pruning.util.types import Operation
 
 
@@ -37,11 +37,7 @@ class Once:
     Raises:
       errors.GraphMismatchError: the default graph has changed.
     """
-    if is_body_in(self._graph):
-      raise errors.GraphMismatchError(
-          'This %s is built in the body of a loop or a conditional, which TensorFlow 2 makes a '
-          'function without access to the masks; build it before the loop or the conditional, or '
-          'call tf.compat.v1.disable_control_flow_v2() first' % key)
+    check_no_body(self._graph, 'This %s' % key)
     if tf.get_default_graph() is not self._graph:
       raise errors.GraphMismatchError(
           'This Pruning object was created in another graph than the default one; create one '

@@ -1,12 +1,13 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Loops and conditionals in whose bodies weights are masked, and those of RNNs."""
+"""Where weights are masked: in the body of a loop or a conditional, or in the loop of an RNN."""
 
 import contextlib
 import inspect
 import os
 from typing import Any, Iterator, Optional, Tuple
 
+from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.util.types import Graph
 
@@ -23,20 +24,19 @@ def before_recurrent_loop() -> Iterator[None]:
   needs its own product, and the context does nothing.
   """
   graph, context = body()
+  while context is not None and not context.IsWhileContext():
+    context = context.outer_context
   outer = _outside_of_body(graph)
   if (context is None and outer is None) or not _builds_rnn():
     yield
-  elif context is None:
-    scope = graph.get_name_scope()
-    assert outer is not None
-    with outer.as_default(), tf.name_scope(scope + '/' if scope else None):
+  elif context is not None:
+    with tf.control_dependencies(None):
+      graph._set_control_flow_context(context.outer_context)
       yield
   else:
-    while context is not None and not context.IsWhileContext():
-      context = context.outer_context
-    with tf.control_dependencies(None) if context is not None else contextlib.nullcontext():
-      if context is not None:
-        graph._set_control_flow_context(context.outer_context)
+    assert outer is not None
+    scope = graph.get_name_scope()
+    with outer.as_default(), tf.name_scope(scope + '/' if scope else None):
       yield
 
 
@@ -47,12 +47,21 @@ def body() -> Tuple[Graph, Any]:
   return graph, getattr(graph, '_get_control_flow_context', lambda: None)()
 
 
-def is_body_in(graph: Graph) -> bool:
-  """Whether the default graph is the body of a loop or a conditional in `graph`."""
+def check_no_body(graph: Graph, subject: str) -> None:
+  """Raises errors.GraphMismatchError in the body, a function, of a loop or conditional in `graph`.
+
+  Args:
+    graph: the graph with the masks.
+    subject: what is built, for the message.
+  """
   inner = tf.get_default_graph()
   while inner is not graph and hasattr(inner, 'outer_graph'):
     inner = inner.outer_graph
-  return inner is graph and tf.get_default_graph() is not graph
+  if inner is graph and tf.get_default_graph() is not graph:
+    raise errors.GraphMismatchError(
+        '%s is built in the body of a loop or a conditional, which TensorFlow 2 makes a function '
+        'without access to the masks; build it before the loop or the conditional, or call '
+        'tf.compat.v1.disable_control_flow_v2() first' % subject)
 
 
 def _outside_of_body(graph: Graph) -> Optional[Any]:

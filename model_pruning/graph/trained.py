@@ -9,7 +9,6 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration.examples import Examples
-from model_pruning.calibration.networks import needed_for
 from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.reconstruct import Reconstruction
 from model_pruning.calibration.result import fitted_rows
@@ -30,6 +29,7 @@ from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import WEIGHT_ATTRIBUTE
+from model_pruning.reading.inlining import needed_for
 from model_pruning.reading import tensors
 from model_pruning.util import tables
 from model_pruning.util.sparsity_table import WeightSparsity

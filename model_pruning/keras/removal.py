@@ -92,13 +92,12 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.CloneError: a layer cannot be recreated from its config.
   """
   subject = _Subject(model)
-  graph_def = subject.frozen.graph_def
   if remove is None:
-    smaller = graph_channels.shrink(graph_def, subject.ends, fraction, subject.keeping(keep),
-                                    multiple_of)
+    smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
+                                              multiple_of)
   else:
     subject.check(remove)
-    smaller = graph_channels.remove_channels(graph_def, subject.ends, remove)
+    smaller = graph_channels.without(subject.channels, remove)
   copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed)).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
@@ -112,7 +111,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
 
 
 def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDef:
-  """Returns a graph with other names of its inputs; Keras 3 renames those of a copy."""
+  """Returns the graph with its inputs renamed, because Keras 3 renames the inputs of a copy."""
   renamed = dict(zip(frozen.inputs, names))
   for node in frozen.graph_def.node:
     node.name = renamed.get(node.name, node.name)
@@ -126,8 +125,7 @@ class _Subject:
 
   Attributes:
     frozen: the model as a graph of constants.
-    ends: names of its outputs, and of its inputs, which stay as they are.
-    channels: the channels of the graph.
+    channels: the channels of the graph; its inputs stay as they are, as its outputs do.
     groups: the groups whose layers can get other widths.
   """
 
@@ -140,8 +138,8 @@ class _Subject:
           'Model %s (%s) is neither functional nor Sequential, so the widths of its layers are set '
           'by its own code; export it, and remove channels from the graph: '
           'model_pruning.export.remove_channels' % (model.name, type(model).__name__))
-    self.ends = [*self.frozen.outputs, *self.frozen.inputs]
-    self.channels: Channels = analyse(self.frozen.graph_def, self.ends)
+    self.channels: Channels = analyse(
+        self.frozen.graph_def, [*self.frozen.outputs, *self.frozen.inputs])
     free = _weights_of_free_layers(model)
     self.groups = [group for group in self.channels.groups if all(
         id(self.frozen.variables.get(member.weight)) in free for member in group.members)]

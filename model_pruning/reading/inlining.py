@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from model_pruning.compat import op_def_of
 from model_pruning.compat import tf
+from model_pruning.reading import sources
 from model_pruning.reading import validation
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import NodeDef
@@ -39,6 +40,37 @@ def inline(graph_def: GraphDef) -> GraphDef:
     del node.input[:]
     node.input.extend(text for text in inputs if text is not None)
   return result
+
+
+def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
+  """Returns the part of a graph that the outputs need, without calls of functions.
+
+  Args:
+    graph_def: a GraphDef. It is not changed.
+    outputs: names of the outputs, of operations or tensors.
+
+  Raises:
+    errors.OutputNodeError: an output is not in the graph.
+    errors.ModelFileError: see inline.
+  """
+  inlined = inline(graph_def)
+  names = [_node_of(name) for name in outputs]
+  sources.check_outputs([node.name for node in graph_def.node], names)
+  nodes = {node.name: node for node in inlined.node}
+  needed, pending = set(), names
+  while pending:
+    name = pending.pop()
+    if name not in needed:
+      needed.add(name)
+      pending.extend(_node_of(text) for text in nodes[name].input)
+  result = tf.GraphDef(versions=inlined.versions, library=inlined.library)
+  result.node.extend(node for node in inlined.node if node.name in needed)
+  return result
+
+
+def _node_of(text: str) -> str:
+  """Returns the node of an input of a NodeDef: 'split:1' -> 'split', '^init' -> 'init'."""
+  return text.lstrip('^').split(':')[0]
 
 
 def _called(node: NodeDef, functions: Dict[str, Any]) -> Optional[str]:

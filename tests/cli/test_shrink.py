@@ -98,7 +98,7 @@ def _without(path, images, number):
 
 def test_a_table_and_other_signatures_stay(folder, tmp_path, capsys):
   output = str(tmp_path / 'small')
-  # A lookup returns what it did before, also in the comparison.
+  # The comparison of the outputs, too, needs the table to be filled.
   assert not run(folder, 'shrink', 'FOLDER/with_table', '--fraction=0.5', '--output=' + output)
   assert 'Written to %s' % output in capsys.readouterr().out
   with tf.Graph().as_default(), tf.Session() as session:

@@ -117,7 +117,6 @@ def test_the_smaller_model_computes_what_the_masked_one_does(make):
   expected = model.predict(examples, verbose=0)
   np.testing.assert_allclose(smaller.predict(examples, verbose=0), expected, rtol=1e-4, atol=1e-5)
   assert expected.any()
-  # What the groups say of bytes holds where no weight is in two groups.
   assert smaller.count_params() < 0.75 * model.count_params()
 
 
