@@ -5,7 +5,7 @@
 import contextlib
 import inspect
 import os
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, ContextManager, Iterator, Optional, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
@@ -34,9 +34,7 @@ def before_recurrent_loop() -> Iterator[None]:
       graph._set_control_flow_context(context.outer_context)
       yield
   else:
-    assert outer is not None
-    scope = graph.get_name_scope()
-    with outer.as_default(), tf.name_scope(scope + '/' if scope else None):
+    with _in_graph(outer):
       yield
 
 
@@ -45,6 +43,32 @@ def body() -> Tuple[Graph, Any]:
   graph = tf.get_default_graph()
   # TensorFlow has no public API for this. Without this private one, RNNs are only slower.
   return graph, getattr(graph, '_get_control_flow_context', lambda: None)()
+
+
+def outside_of_bodies() -> ContextManager[None]:
+  """Within this context, operations are built outside of all bodies that are functions."""
+  graph = tf.get_default_graph()
+  while _is_body(graph):
+    graph = graph.outer_graph
+  return contextlib.nullcontext() if graph is tf.get_default_graph() else _in_graph(graph)
+
+
+@contextlib.contextmanager
+def _in_graph(graph: Optional[Graph]) -> Iterator[None]:
+  """Within this context, operations are built in a graph, in the current name scope."""
+  assert graph is not None
+  scope = tf.get_default_graph().get_name_scope()
+  with graph.as_default(), tf.name_scope(scope + '/' if scope else None):
+    yield
+
+
+def in_function_body() -> bool:
+  """Whether the body of a loop or a conditional is built, as a function."""
+  return _is_body(tf.get_default_graph())
+
+
+def _is_body(graph: Graph) -> bool:
+  return any(kind in type(graph).__name__ for kind in ('While', 'Cond'))
 
 
 def check_no_body(graph: Graph, subject: str) -> None:

@@ -25,6 +25,8 @@ from model_pruning.graph.records import get_weights as get_weights
 from model_pruning.graph.records import masked_weights as masked_weights
 from model_pruning.graph.records import MaskedWeight as MaskedWeight
 from model_pruning.graph.recurrence import before_recurrent_loop
+from model_pruning.graph.recurrence import in_function_body
+from model_pruning.graph.recurrence import outside_of_bodies
 from model_pruning.hparams.choices import check_prune_option
 from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME
 from model_pruning.util.types import DType
@@ -89,8 +91,8 @@ def _apply(x: Variable, scope: Scope, prune_option: str, group_name: Optional[st
   """Returns the masked weight and the mask; see apply_mask."""
   check_prune_option(prune_option)
   check_group_name(group_name)
-  if not variables.is_variable(x) and any(masked is x for masked in get_masked_weights()):
-    record, = (known for known in masked_weights() if known.masked is x)  # From a masked_scope.
+  if is_product(x):  # From a masked_scope.
+    record, = (known for known in masked_weights() if known.masked is _listed_for(x))
     if group_name:
       _enter_group(group_name, record)
     return x, record.mask
@@ -169,17 +171,43 @@ def register(weight: Variable, made: PruningVariables, group_name: Optional[str]
   mask = made.mask
   with before_recurrent_loop() if variables.is_variable(weight) else contextlib.nullcontext():
     masked = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)
-  is_new = records.collect(mask, made.threshold, masked, weight)
+  listed = _listed(weight, mask, masked)
+  is_new = records.collect(mask, made.threshold, listed, weight)
   if is_new:
     for key, variable in zip(names.HISTORY_COLLECTIONS, made[2:]):
       if variable is not None:
         tf.add_to_collection(key, variable)
   if group_name and is_new:  # Finding it among all weights would take long with many of them.
-    _enter_group(group_name, MaskedWeight(weight, mask, made.threshold, masked, None, *made[2:]))
+    _enter_group(group_name, MaskedWeight(weight, mask, made.threshold, listed, None, *made[2:]))
   elif group_name:
     record, = (known for known in masked_weights() if known.mask.name == mask.name)
     _enter_group(group_name, record)
   return masked
+
+
+def _listed(weight: Variable, mask: Variable, masked: Tensor) -> Tensor:
+  """Returns the product to list in the collections.
+
+  It is another one if `masked` is in the body of a loop or a conditional that is a function. A meta
+  graph cannot name tensors there.
+  """
+  if not (variables.is_variable(weight) and in_function_body()):
+    return masked
+  with outside_of_bodies():
+    listed = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)
+  masked._model_pruning_listed = listed
+  return listed
+
+
+def is_product(x: Tensor) -> bool:
+  """Whether a tensor is the product of a masked weight."""
+  return not variables.is_variable(x) and any(
+      masked is _listed_for(x) for masked in get_masked_weights())
+
+
+def _listed_for(product: Tensor) -> Tensor:
+  """Returns the product that is in the collections for a product; see _listed."""
+  return getattr(product, '_model_pruning_listed', product)
 
 
 def make_history(record: MaskedWeight) -> None:

@@ -80,12 +80,7 @@ def _trained_in_numpy(kept):
   return weights
 
 
-@pytest.mark.parametrize('use_resource', [False, True])
-@pytest.mark.parametrize('make', MODELS)
-def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(
-    make, use_resource, switches_and_merges):
-  # TensorFlow cannot train ref variables in functional loops.
-  del switches_and_merges
+def _check_training_in_a_loop(make, use_resource):
   with tf.Graph().as_default(), tf.Session() as session:
     with tf.variable_scope('', use_resource=use_resource):
       model = make()
@@ -105,6 +100,50 @@ def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(
     mask.load(KEPT, session)
     assert session.run(done) == STEPS
     np.testing.assert_allclose(session.run(weight), _trained_in_numpy(KEPT), rtol=1e-4)
+
+
+@pytest.mark.parametrize('use_resource', [False, True])
+@pytest.mark.parametrize('make', MODELS)
+def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(
+    make, use_resource, switches_and_merges):
+  del switches_and_merges
+  _check_training_in_a_loop(make, use_resource)
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_each_iteration_of_a_functional_training_loop_does_so_too(make, functional_control_flow):
+  del functional_control_flow
+  _check_training_in_a_loop(make, use_resource=True)  # It cannot train ref variables.
+
+
+def test_a_meta_graph_brings_back_weights_masked_in_bodies(control_flow, tmp_path):
+  del control_flow
+  path = str(tmp_path / 'model')
+  with tf.Graph().as_default(), tf.Session() as session:
+    with tf.variable_scope('net', use_resource=True):
+      model_pruning.apply_mask(_kernel(), 'first')
+      model = _with_masked_scope()
+
+      def body(index, total):
+        with model_pruning.masked_scope(), tf.variable_scope('inside'):
+          # Masked already, by the scope.
+          product = model_pruning.apply_mask(_kernel(), tf.get_variable_scope())
+        return index + 1, total + tf.reduce_sum(model(tf.constant(FEATURES))) + product[0, 0]
+
+      tf.while_loop(lambda index, _: index < 2, body, (0, 0.0))
+    assert len(model_pruning.get_masks()) == 3
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, path)
+    masks = [mask.op.name for mask in model_pruning.get_masks()]
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.import_meta_graph(path + '.meta').restore(session, path)
+    assert [mask.op.name for mask in model_pruning.get_masks()] == masks
+    tf.train.get_or_create_global_step()
+    update = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5').mask_update_op()
+    session.run(tf.variables_initializer(
+        [each for each in tf.global_variables() if 'step' in each.name]))
+    session.run(update)
+    assert [int(session.run(mask).sum()) for mask in model_pruning.get_masks()] == [3, 3, 3]
 
 
 def _cell():

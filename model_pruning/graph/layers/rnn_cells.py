@@ -43,7 +43,7 @@ class _MaskedKernel:
     """Creates a variable of the cell; for the kernel, returns its product with a new mask."""
     add: Callable[..., Tensor] = super().add_weight  # type: ignore[misc]
     weight = add(name, shape=shape, **kwargs)
-    if name != 'kernel' or any(weight is masked for masked in registry.get_masked_weights()):
+    if name != 'kernel' or registry.is_product(weight):
       return weight
 
     # add_weight records every variable, so the cell's lists of weights contain the kernel and not
