@@ -48,7 +48,7 @@ def body() -> Tuple[Graph, Any]:
 def outside_of_bodies() -> ContextManager[None]:
   """Within this context, operations are built outside of all bodies that are functions."""
   graph = tf.get_default_graph()
-  while _is_body(graph):
+  while is_body(graph):
     graph = graph.outer_graph
   return contextlib.nullcontext() if graph is tf.get_default_graph() else _in_graph(graph)
 
@@ -62,12 +62,8 @@ def _in_graph(graph: Optional[Graph]) -> Iterator[None]:
     yield
 
 
-def in_function_body() -> bool:
-  """Whether the body of a loop or a conditional is built, as a function."""
-  return _is_body(tf.get_default_graph())
-
-
-def _is_body(graph: Graph) -> bool:
+def is_body(graph: Graph) -> bool:
+  """Whether a graph is the body of a loop or a conditional that is a function."""
   return any(kind in type(graph).__name__ for kind in ('While', 'Cond'))
 
 

@@ -25,7 +25,7 @@ from model_pruning.graph.records import get_weights as get_weights
 from model_pruning.graph.records import masked_weights as masked_weights
 from model_pruning.graph.records import MaskedWeight as MaskedWeight
 from model_pruning.graph.recurrence import before_recurrent_loop
-from model_pruning.graph.recurrence import in_function_body
+from model_pruning.graph.recurrence import is_body
 from model_pruning.graph.recurrence import outside_of_bodies
 from model_pruning.hparams.choices import check_prune_option
 from model_pruning.hparams.spec import UNGROUPED_GROUP_NAME
@@ -191,7 +191,7 @@ def _listed(weight: Variable, mask: Variable, masked: Tensor) -> Tensor:
   It is another one if `masked` is in the body of a loop or a conditional that is a function. A meta
   graph cannot name tensors there.
   """
-  if not (variables.is_variable(weight) and in_function_body()):
+  if not (variables.is_variable(weight) and is_body(masked.graph)):
     return masked
   with outside_of_bodies():
     listed = masked_product(weight, mask, names.MASKED_WEIGHT_NAME)

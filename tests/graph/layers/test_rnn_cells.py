@@ -100,7 +100,8 @@ def test_a_cell_is_tensorflows_with_kernel_times_mask(masked, plain, arguments, 
 @pytest.mark.legacy_keras
 @pytest.mark.parametrize('make, scope', [(_basic, 'masked_basic_lstm_cell'),
                                          (_full, 'masked_lstm_cell')])
-def test_names_are_contribs(make, scope, graph):
+def test_names_are_contribs(make, scope, graph, control_flow):
+  del control_flow
   cell = make()
   _run(cell)
   prefix = 'rnn/%s/' % scope
