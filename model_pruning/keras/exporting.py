@@ -23,6 +23,9 @@ from model_pruning.util import files
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
 
+# How a name has to begin in a graph of TensorFlow.
+_SCOPE = re.compile('[A-Za-z0-9.]')
+
 
 class FrozenModel(NamedTuple):
   """A Keras model as a graph of constants, without masks.
@@ -227,6 +230,12 @@ def _check_built(model: Model) -> None:
   if not isinstance(model, backend.keras.Model) or not model.built:
     raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
                             'first' % (model,))
+  if backend.IS_KERAS_3 and not _SCOPE.match(model.name):
+    # Keras would raise in the middle of opening the scope, and never close it again: all layers
+    # built later would have the name in their paths.
+    raise errors.LayerError(
+        'Keras 3 cannot trace the model %r: the name of a graph begins with a letter, a digit or '
+        'a dot. Give it another name: name=%r' % (model.name, model.name.lstrip('_') or 'model'))
 
 
 def _export(model: Model, folder: str) -> None:

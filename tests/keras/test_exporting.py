@@ -16,6 +16,7 @@ from model_pruning.compat import tensorflow
 from model_pruning.export.tflite import convert as tflite
 from model_pruning.reporting import report
 import model_pruning.keras as sparsity
+from model_pruning.keras import backend
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
 
@@ -169,6 +170,21 @@ def test_what_is_no_model(tmp_path, value):
     with pytest.raises(errors.LayerError, match='is not a built Keras model'):
       call(value, str(tmp_path / 'x'))
   assert not os.listdir(str(tmp_path))
+
+
+class _Private(Subclass):
+  """Keras names it after its class, with an underscore in front."""
+
+
+@pytest.mark.skipif(not backend.IS_KERAS_3, reason='Keras 2 drops the underscore')
+def test_names_that_keras_3_cannot_trace(tmp_path):
+  model = _Private()
+  model(np.zeros((1, 4), np.float32))
+  for call in (sparsity.to_tflite, sparsity.to_saved_model):
+    with pytest.raises(errors.LayerError, match="cannot trace the model '_.*name='private"):
+      call(model, str(tmp_path / 'x'))
+  # Keras itself would leave its scope open for the names of all later variables.
+  assert _dense().get_layer('fc').kernel.path == 'fc/kernel'
 
 
 # ---- SavedModels that Keras exports: names, and FLOPs once. ----

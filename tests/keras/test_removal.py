@@ -177,7 +177,7 @@ def test_layers_of_users_stay_as_they_are():
       tuple(weight.shape) for weight in model.weights]
 
 
-class _Subclassed(keras.Model):
+class Subclassed(keras.Model):
 
   def __init__(self):
     super().__init__()
@@ -195,7 +195,7 @@ def test_what_cannot_be_removed_is_refused_with_advice():
     sparsity.remove_channels(model, fraction=1.5)
   with pytest.raises(errors.LayerError, match='has masks; strip_pruning'):
     sparsity.remove_channels(sparsity.prune_low_magnitude(model))
-  own = _Subclassed()
+  own = Subclassed()
   own(np.zeros((1, 4), np.float32))
-  with pytest.raises(errors.PruningError):
+  with pytest.raises(errors.LayerError, match='is neither functional nor Sequential'):
     sparsity.remove_channels(own)
