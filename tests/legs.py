@@ -59,8 +59,6 @@ FILES = {
     'reporting/test_history.py': ('default', 'oldest'),
     'reporting/test_page.py': ('default', 'oldest', 'newest'),
     'reporting/test_pictures.py': ('default', 'oldest'),
-    # Keras 3 does not fuse normalizations, for which the test needs statistics.
-    'channels/test_applications.py': ('default',),
     # Compiles with the XLA of TensorFlow itself; `make test-tpu` compiles for TPUs on `default`.
     'tpu/test_xla.py': ('newest',),
     # Keras 2 of TensorFlow 2.15 and tf_keras are one program: once is enough. What reads and writes
