@@ -5,11 +5,14 @@
 import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
+
 from model_pruning import errors
 from model_pruning.channels import compare
 from model_pruning.channels import rewrite
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
+from model_pruning.channels.analysis import left
 from model_pruning.channels.choice import smallest
 from model_pruning.channels.exact import unread
 from model_pruning.hparams.maps import expression
@@ -23,10 +26,24 @@ TOLERANCE = 1e-5
 
 @dataclasses.dataclass(frozen=True)
 class Width:
-  """A weight before and after the removal: its name and both shapes."""
+  """A weight before and after the removal.
+
+  Attributes:
+    name: its name in the graph.
+    before, after: both shapes.
+    indices: for each axis, the indices of the slices that stay; None if all of them do.
+  """
   name: str
   before: Tuple[int, ...]
   after: Tuple[int, ...]
+  indices: Tuple[Optional[Tuple[int, ...]], ...]
+
+  def cut(self, value: Array) -> Array:
+    """Returns the slices that stay of an array of the shape `before`."""
+    for axis, stay in enumerate(self.indices):
+      if stay is not None:
+        value = np.take(value, stay, axis=axis)
+    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,7 +249,17 @@ def _result(channels: Channels, removed: Array, found: Dict[str, List[int]], gra
   flops = (channels.flops(nothing), channels.flops(removed))
   return Smaller(
       graph, found,
-      tuple(Width(name, before[name], after[name]) for name in before
-            if before[name] != after[name]),
+      tuple(Width(name, before[name], after[name], _indices(channels, name, removed))
+            for name in before if before[name] != after[name]),
       (channels.bytes(nothing), channels.bytes(removed)),
       None if None in flops else flops, apart)
+
+
+def _indices(channels: Channels, weight: str, removed: Array
+             ) -> Tuple[Optional[Tuple[int, ...]], ...]:
+  """Returns the indices of a weight that stay, for each axis; see Width."""
+  found: List[Optional[Tuple[int, ...]]] = []
+  for axis in channels.trace.weights[weight]:
+    stay = () if axis is None else left(axis, removed)
+    found.append(None if axis is None or len(stay) == len(axis) else tuple(map(int, stay)))
+  return tuple(found)

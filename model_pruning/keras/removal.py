@@ -12,7 +12,6 @@ from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
-from model_pruning.channels.analysis import left
 from model_pruning.export import channels as graph_channels
 from model_pruning.hparams import maps
 from model_pruning.keras import backend
@@ -98,7 +97,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   else:
     subject.check(remove)
     smaller = graph_channels.without(subject.channels, remove)
-  copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed)).layer
+  copy = copying.Copy(model, changes=_Narrower(subject, smaller)).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -178,32 +177,21 @@ def _weights_of_free_layers(model: Model) -> Set[int]:
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, subject: _Subject, removed: Mapping[str, Sequence[int]]) -> None:
-    channels = subject.channels
-    units = channels.removed(removed)
-    self._kept: Dict[int, List[Any]] = {}  # Per axis the indices that stay; None for all.
-    for name, variable in subject.frozen.variables.items():
-      axes = channels.trace.weights.get(name, ())
-      kept: List[Any] = [None if axis is None else left(axis, units) for axis in axes]
-      if any(axis is not None and len(some) != len(axis) for axis, some in zip(axes, kept)):
-        self._kept[id(variable)] = kept
+  def __init__(self, subject: _Subject, smaller: graph_channels.Smaller) -> None:
+    self._widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
+                    if width.name in subject.frozen.variables}
 
   def arguments(self, layer: Layer) -> Dict[str, Any]:
-    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._kept:
+    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._widths:
       return {'target_shape': (*layer.target_shape[:-1], -1)}
     width = _WIDTHS.get(type(layer).__name__)
     if width is None or not backend.is_keras_own(type(layer)):
       return {}
     argument, attribute, axis = width
-    kept = self._kept.get(id(getattr(layer, attribute)))
-    return {} if kept is None or kept[axis] is None else {argument: len(kept[axis])}
+    changed = self._widths.get(id(getattr(layer, attribute)))
+    return {} if changed is None or changed.indices[axis] is None else {
+        argument: changed.after[axis]}
 
   def value(self, weight: Variable) -> Any:
-    kept = self._kept.get(id(weight))
-    if kept is None:
-      return super().value(weight)
-    value = np.asarray(weight)
-    for axis, indices in enumerate(kept):
-      if indices is not None:
-        value = np.take(value, indices, axis=axis)
-    return value
+    changed = self._widths.get(id(weight))
+    return super().value(weight) if changed is None else changed.cut(np.asarray(weight))
