@@ -5,7 +5,6 @@
 import argparse
 from typing import Any, Dict, List, Tuple
 
-from model_pruning import errors
 from model_pruning.cli import shared
 from model_pruning.cli.shared import Subparsers
 from model_pruning.reading import kinds
@@ -18,32 +17,20 @@ def add_parser(subparsers: Subparsers) -> None:
       subparsers, 'channels', run, 'show which channels of a model can be removed',
       'in groups of channels with slices in the same weights, with the bytes and FLOPs of one '
       'channel; and which weights stay whole, and why. `shrink` removes them.',
-      'frozen.pb --output_node_names=scores', 'saved_model_dir --json')
-  add_model(parser)
+      'frozen.pb --output_node_names=scores', 'train/model.ckpt-1200 --output_node_names=scores',
+      'model.keras --json')
+  shared.add_graph(parser)
   shared.add_json(parser)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-  """Adds the arguments that name a frozen graph or a SavedModel."""
-  parser.add_argument('model', metavar='MODEL',
-                      help='a file with a frozen graph, or the folder of a SavedModel')
-  parser.add_argument('--output_node_names', type=shared.names, default=[], metavar='NAME,...',
-                      help='the outputs of a frozen graph; of a SavedModel, all outputs of its '
-                      'signatures stay')
-
-
 def kind_of(args: argparse.Namespace) -> str:
-  """Returns the kind of the model: kinds.GRAPH or kinds.SAVED_MODEL.
+  """Returns the kind of the model.
 
   Raises:
-    errors.ModelFileError: there is no model, or it is of another kind.
+    errors.ModelFileError: there is no model with a graph.
     errors.OutputNodeError: the outputs are missing.
   """
   kind = shared.kind_with_masks(args.model)
-  if kind not in (kinds.GRAPH, kinds.SAVED_MODEL):
-    raise errors.ModelFileError(
-        '%s is neither a frozen graph nor a SavedModel; export it as one first, for example with '
-        '`model-pruning export`' % args.model)
   shared.check_outputs(kind, args.output_node_names)
   return kind
 
@@ -53,6 +40,17 @@ def read(args: argparse.Namespace, kind: str) -> Tuple[GraphDef, List[str], Dict
   from model_pruning.export import saved_model
   from model_pruning.export import strip
   from model_pruning.reading import sources
+  if kind == kinds.KERAS:
+    from model_pruning.keras import exporting  # Keras is loaded only for its own files.
+    from model_pruning.keras import files as keras_files
+    frozen = exporting.freeze(keras_files.load(args.model))
+    return frozen.graph_def, [*frozen.outputs, *frozen.inputs], {}, None
+  if kind == kinds.CHECKPOINT:
+    from model_pruning.export import channel_checkpoint
+    from model_pruning.export import checkpoint
+    graph_def = channel_checkpoint.frozen(checkpoint.Checkpoint(args.model),
+                                          args.output_node_names, args.meta_graph)
+    return graph_def, args.output_node_names, {}, None
   if kind == kinds.GRAPH:
     graph_def, _ = strip.strip(sources.graph_def(args.model), args.output_node_names)
     return graph_def, args.output_node_names, {}, None

@@ -25,8 +25,11 @@ def add_parser(subparsers: Subparsers) -> None:
       'Writes a model of the same kind, after comparing it with one that has zeros there instead.',
       'frozen.pb --output_node_names=scores --output=small.pb',
       'saved_model_dir --fraction=0.5 --multiple_of=8 --keep=.*block1.* \\\n'
-      '      --output=small_model_dir')
-  channels.add_model(parser)
+      '      --output=small_model_dir',
+      'train/model.ckpt-1200 --output_node_names=scores --fraction=0.5 \\\n'
+      '      --output=small/model.ckpt   # with the state of the optimizer',
+      'model.keras --fraction=0.5 --output=small.keras')
+  shared.add_graph(parser)
   parser.add_argument('--fraction', type=float, default=0.0, metavar='NUMBER',
                       help='the fraction of the channels of each group to remove')
   parser.add_argument('--keep', metavar='REGEX',
@@ -47,18 +50,43 @@ def run(args: argparse.Namespace) -> None:
     raise errors.ModelFileError('There is no file %s; --examples=FILE names a .npy or .npz file' %
                                 args.examples)
   kind = channels.kind_of(args)
+  if kind == kinds.KERAS:
+    _show(_shrink_keras(args), args)
+    return
   with shared.stage('reading'):
+    if kind == kinds.CHECKPOINT:
+      from model_pruning.export import channel_checkpoint
+      from model_pruning.export import checkpoint
+      source = checkpoint.Checkpoint(args.model)
+      checkpoint.check_elsewhere(source, args.output)
     graph_def, ends, signatures, kept = channels.read(args, kind)
     examples = _examples(args, graph_def, signatures)
   with shared.stage('removing channels'):
     from model_pruning.export import channels as removal
     smaller = removal.shrink(graph_def, ends, args.fraction, args.keep, args.multiple_of, examples)
-  if kind == kinds.GRAPH:
+  if kind == kinds.CHECKPOINT:
+    channel_checkpoint.write(source, args.output, smaller)
+  elif kind == kinds.GRAPH:
     shared.write_graph(smaller.graph_def, args.output, [args.model])
   else:
     from model_pruning.export import saved_model
     saved_model.write(files.check_output(args.output), smaller.graph_def, signatures, kept)
   _show(smaller, args)
+
+
+def _shrink_keras(args: argparse.Namespace) -> Any:
+  """Writes a smaller Keras model; returns the removal."""
+  with shared.stage('reading'):
+    from model_pruning.keras import files as keras_files
+    from model_pruning.keras import removal
+    from model_pruning.keras.prune import strip_pruning
+    model = keras_files.load(args.model)
+    if keras_files.weight_names(model):
+      model = strip_pruning(model, in_place=True)
+  with shared.stage('removing channels'):
+    shrunk, smaller = removal.shrunk(model, args.fraction, args.keep, args.multiple_of)
+  keras_files.save(shrunk, args.output)
+  return smaller
 
 
 def _examples(args: argparse.Namespace, graph_def: Any, signatures: Any) -> Any:

@@ -11,6 +11,7 @@ _LAZY = {
     'graph_def_from_session': 'freeze',
     'remove_channels': 'channels',
     'shrink': 'channels',
+    'shrink_checkpoint': 'channel_checkpoint',
     'strip_checkpoint': 'checkpoint',
     'strip_pruning_vars_fn': 'strip',
     'strip_saved_model': 'saved_model',
@@ -19,6 +20,7 @@ _LAZY = {
 }
 
 if typing.TYPE_CHECKING:
+  from model_pruning.export.channel_checkpoint import shrink_checkpoint as shrink_checkpoint
   from model_pruning.export.channels import remove_channels as remove_channels
   from model_pruning.export.channels import shrink as shrink
   from model_pruning.export.checkpoint import strip_checkpoint as strip_checkpoint

@@ -90,6 +90,13 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
+  return shrunk(model, fraction, keep, multiple_of, remove)[0]
+
+
+def shrunk(model: Model, fraction: float = 0.0, keep: Optional[str] = None, multiple_of: int = 1,
+           remove: Optional[Mapping[str, Sequence[int]]] = None
+           ) -> Tuple[Model, graph_channels.Smaller]:
+  """Returns a smaller model and its graph. Arguments and errors: see remove_channels."""
   subject = _Subject(model)
   if remove is None:
     smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
@@ -106,7 +113,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
         'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
         'report it' % (model.name, apart, graph_channels.TOLERANCE))
-  return copy
+  return copy, smaller
 
 
 def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDef:

@@ -12,8 +12,7 @@ from model_pruning.compat import tf
 from tests.cli import trained
 from tests.cli.trained import run
 
-MODELS = {'graph': ['FOLDER/frozen.pb', '--output_node_names=scores'],
-          'saved_model': ['FOLDER/only_scores']}
+MODELS = {**trained.MODELS, 'saved_model': ['FOLDER/only_scores']}
 
 
 @pytest.fixture(scope='module')
@@ -52,7 +51,7 @@ def outputs(path, kind, images):
     return session.run('scores:0', {graph.get_tensor_by_name('inputs:0'): images})
 
 
-@pytest.mark.parametrize('kind', list(MODELS))
+@pytest.mark.parametrize('kind', trained.KINDS)
 def test_channels_are_listed(folder, capsys, kind):
   assert not run(folder, 'channels', *MODELS[kind])
   printed = capsys.readouterr().out
@@ -68,7 +67,7 @@ def test_channels_are_listed(folder, capsys, kind):
       'it is an input of the model', 'it is an output of the model']
 
 
-@pytest.mark.parametrize('kind', list(MODELS))
+@pytest.mark.parametrize('kind', ['graph', 'saved_model'])
 def test_half_of_the_channels_are_removed(folder, tmp_path, capsys, kind):
   output = str(tmp_path / 'new' / 'small')
   assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output, '--json')
@@ -131,7 +130,7 @@ def test_options(folder, tmp_path, capsys, options, after):
     (['shrink', *MODELS['graph'], '--fraction=0.5', '--keep=('], 'keep'),
     (['shrink', 'FOLDER/frozen.pb'], '--output_node_names is missing'),
     (['shrink', 'FOLDER/frozen.pb', '--output_node_names=score'], 'did you mean scores'),
-    (['shrink', 'FOLDER/dense', '--output_node_names=scores'], 'neither a frozen graph nor'),
+    (['shrink', 'FOLDER/dense'], '--output_node_names is missing'),
     (['shrink', *MODELS['graph'], '--examples=FOLDER/none.npy'], 'There is no file'),
     (['shrink', *MODELS['graph'], '--examples=FOLDER/narrow.npy'], 'does not run'),
     (['shrink', 'FOLDER/none.pb'], 'none.pb')])
@@ -140,8 +139,46 @@ def test_mistakes(folder, tmp_path, capsys, words, message):
   trained.check_mistake(folder, output, capsys, [*words, '--output=' + output], message)
 
 
-def test_a_keras_model_is_refused_by_name(folder, capsys):
-  if not trained.HAS_KERAS:
-    pytest.skip('Keras models are pruned on TensorFlow 2')
-  assert run(folder, 'channels', 'FOLDER/model.h5') == 1
-  assert 'export' in capsys.readouterr().err
+@pytest.mark.parametrize('kind', ['keras', 'h5'] * trained.HAS_KERAS)
+def test_keras_models_lose_half_of_their_channels(folder, tmp_path, kind):
+  from model_pruning.keras import files
+  output = str(tmp_path / ('small.' + kind))
+  assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output)
+  images = np.load(os.path.join(folder, 'images.npy'))
+  smaller = files.load(output)
+  assert [layer.name for layer in smaller.layers][-2:] == ['fc1', 'fc2']
+  np.testing.assert_allclose(smaller.predict(images, verbose=0), _without(
+      os.path.join(folder, 'frozen.pb'), images, 8), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not trained.HAS_KERAS, reason='Keras models are pruned on TensorFlow 2')
+def test_masks_of_a_keras_model_are_removed_first(folder, tmp_path, capsys):
+  import model_pruning.keras as sparsity
+  from model_pruning.keras import files
+  model = sparsity.prune_low_magnitude(files.load(os.path.join(folder, 'model.keras')))
+  kernel = np.array(model.get_layer('fc1').weights[0])
+  mask = np.ones_like(kernel)
+  mask[:, 3:6] = 0
+  by_name = {weight.name.split(':')[0].split('/')[-1]: weight for weight in model.get_layer(
+      'fc1').weights}
+  by_name['mask' if 'mask' in by_name else sorted(by_name)[2]].assign(mask)
+  by_name['bias'].assign(np.zeros(16))
+  model.save(str(tmp_path / 'pruned.keras'))
+  assert not run(folder, 'shrink', str(tmp_path / 'pruned.keras'), '--output=%s' % (
+      tmp_path / 'small.keras'))
+  assert '3 channels of 1 groups' in capsys.readouterr().out
+  assert files.load(str(tmp_path / 'small.keras')).get_layer('fc1').units == 13
+
+
+def test_a_checkpoint_loses_half_of_its_channels(folder, tmp_path, capsys):
+  output = str(tmp_path / 'new' / 'model.ckpt')
+  assert not run(folder, 'shrink', *MODELS['checkpoint'], '--fraction=0.5', '--output=' + output)
+  assert 'fc1/kernel' in capsys.readouterr().out
+  images = np.load(os.path.join(folder, 'images.npy'))
+  with tf.Graph().as_default(), tf.Session() as session:
+    scores, _ = trained.net(8)
+    tf.train.Saver().restore(session, tf.train.latest_checkpoint(str(tmp_path / 'new')))
+    found = session.run([scores, tf.train.get_global_step()], {'inputs:0': images})
+  np.testing.assert_allclose(found[0], _without(os.path.join(folder, 'frozen.pb'), images, 8),
+                             rtol=1e-4, atol=1e-5)
+  assert found[1] == 700

@@ -31,13 +31,10 @@ def write(folder):
   shapes = {'fc1/kernel': [16, 16], 'fc1/bias': [16], 'fc2/kernel': [16, 4], 'fc2/bias': [4]}
   values = {name: (rng.randn(*shape) / 3).astype(np.float32) for name, shape in shapes.items()}
   with tf.Graph().as_default(), tf.Session() as session:
-    x = tf.placeholder(tf.float32, [None, 16], 'inputs')
-    step = tf.train.get_or_create_global_step()
-    weights = {name: tf.get_variable(name, initializer=value) for name, value in values.items()}
-    hidden = tf.nn.relu(tf.matmul(x, weights['fc1/kernel']) + weights['fc1/bias'])
-    scores = tf.identity(tf.matmul(hidden, weights['fc2/kernel']) + weights['fc2/bias'], 'scores')
+    scores, hidden = net(16, values)
+    x = session.graph.get_tensor_by_name('inputs:0')
     session.run(tf.global_variables_initializer())
-    session.run(step.assign(700))
+    session.run(tf.train.get_global_step().assign(700))
     tf.train.Saver().save(session, os.path.join(folder, 'dense', 'model.ckpt'), global_step=700)
     frozen = tf.graph_util.convert_variables_to_constants(
         session, session.graph.as_graph_def(), ['scores'])
@@ -61,6 +58,20 @@ def write(folder):
   with open(os.path.join(folder, 'text'), 'w') as f:
     f.write('This is no array.\n')
   return folder
+
+
+def net(width, values=None):
+  """Builds the net in the default graph; returns its scores and its hidden units."""
+  x = tf.placeholder(tf.float32, [None, 16], 'inputs')
+  tf.train.get_or_create_global_step()
+  shapes = {'fc1/kernel': [16, width], 'fc1/bias': [width], 'fc2/kernel': [width, 4],
+            'fc2/bias': [4]}
+  weights = {name: tf.get_variable(name, initializer=(
+      np.zeros(shape, np.float32) if values is None else values[name]))
+             for name, shape in shapes.items()}
+  hidden = tf.nn.relu(tf.matmul(x, weights['fc1/kernel']) + weights['fc1/bias'])
+  return (tf.identity(tf.matmul(hidden, weights['fc2/kernel']) + weights['fc2/bias'], 'scores'),
+          hidden)
 
 
 def outputs(graph_def, images, name='scores'):
