@@ -1,7 +1,8 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
-# bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
+# bazel: deps = //benchmarks:accuracy //benchmarks:architectures //benchmarks:build_time
+# bazel: deps = //benchmarks:groups
 # bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
@@ -25,6 +26,7 @@ BENCHMARKS = {
     'accuracy': ['--nets=convnet', '--epochs=1', '--seeds=1', '--sparsities=0.9',
                  '--methods=dense,global,after-uniform,refit-lamp'],
     'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
+    'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'idle': ['--layers=2,convolutions', '--rounds=3', '--seconds=0', '--batches=2'],
@@ -46,7 +48,7 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  of_keras = name in ('accuracy', 'keras_update', 'one_shot', 'small_layers')
+  of_keras = name in ('accuracy', 'architectures', 'keras_update', 'one_shot', 'small_layers')
   if of_keras and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
