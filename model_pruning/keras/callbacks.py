@@ -3,6 +3,7 @@
 """UpdatePruningStep: the callback with which fit() updates masks between batches."""
 
 import functools
+import numbers
 import threading
 from typing import Any, Dict, Optional
 
@@ -55,9 +56,14 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
     Raises:
       errors.MissingPackageError: report is given, and jinja2 or matplotlib is not installed.
+      errors.PathError: it is not a path.
       errors.WriteError: no file can be written to that path.
     """
     super().__init__()
+    if isinstance(report, numbers.Number):
+      raise errors.PathError(
+          'UpdatePruningStep(%r): expected the path of a report to write; how often masks are '
+          'updated is set where the model is pruned, by pruning_frequency or the schedule' % report)
     self._page = None if report is None else RunPage(report)
     self._updater: Any = None
     self._begun: Optional[int] = None  # Index of the batch that has begun and not ended.

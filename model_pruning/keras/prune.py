@@ -128,9 +128,16 @@ def _check_arguments(to_prune: Any, pruning_policy: Optional[PruningPolicy],
   if kwargs and isinstance(to_prune, (list, tuple, keras.Model)):
     raise TypeError('%s is for a single layer, but %s was passed' % (
         ', '.join(sorted(kwargs)), type(to_prune).__name__))
+  _check_in_place(in_place)
   if kwargs and in_place:
     raise TypeError('%s changes the layer, but in_place=True prunes the layer that was passed as '
                     'it is; leave out one of them' % ', '.join(sorted(kwargs)))
+
+
+def _check_in_place(in_place: Any) -> None:
+  """Raises TypeError if it is anything but True, False or None: 'no' would count as True."""
+  if in_place is not None and not isinstance(in_place, bool):
+    raise TypeError('in_place=%r; expected True, False or None' % (in_place,))
 
 
 def strip_pruning(model: Model, in_place: Optional[bool] = None) -> Layer:
@@ -154,6 +161,7 @@ def strip_pruning(model: Model, in_place: Optional[bool] = None) -> Layer:
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
   """
   _check_type(model)
+  _check_in_place(in_place)
   _warn_of_shortfalls(model)
   stripped = _copy_or_same(model, 'stripped', in_place)
   for layer in pruned_layers(stripped):

@@ -531,6 +531,8 @@ def test_bad_arguments(case):
     (lambda: prune(layers.Dense(2), blok_size=(1, 2)), 'blok_size'),
     (lambda: prune(training.dense_model(), input_shape=(3,)), 'input_shape.*single layer'),
     (lambda: prune([layers.Dense(2)], name='x'), 'name.*single layer'),
+    (lambda: prune(training.dense_model(), in_place='no'), "in_place='no'; expected True, False"),
+    (lambda: sparsity.strip_pruning(training.dense_model(), in_place=0), 'in_place=0; expected'),
 ])
 def test_arguments_that_there_are_not(call, said):
   with pytest.raises(TypeError, match=said):

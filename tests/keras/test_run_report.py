@@ -153,6 +153,11 @@ def test_a_page_that_could_never_be_written_is_an_error_at_once(path, error):
     sparsity.UpdatePruningStep(report=path)
 
 
+def test_a_number_of_steps_is_no_page():
+  with pytest.raises(errors.PathError, match=r'UpdatePruningStep\(100\).*pruning_frequency'):
+    sparsity.UpdatePruningStep(100)
+
+
 @pytest.mark.parametrize('package', ['jinja2', 'matplotlib'])
 def test_a_page_needs_packages_before_training(package, monkeypatch):
   monkeypatch.setitem(sys.modules, package, None)  # Importing it raises ImportError then.
