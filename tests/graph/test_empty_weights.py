@@ -31,7 +31,7 @@ def _spec(*clauses):
   return at_once(PruningSpec.create(','.join(filter(None, ('target_sparsity=0.5',) + clauses))))
 
 
-@pytest.mark.parametrize('shape, pattern, shared', legs.few(CASES, 16, 'newest'))
+@pytest.mark.parametrize('shape, pattern, shared', legs.few(CASES, 16))
 def test_a_weight_without_elements_changes_nothing(shape, pattern, shared):
   spec = _spec(pattern, shared)
   full = {'b/kernel': np.random.RandomState(0).randn(8, 8).astype(np.float32),
