@@ -3,7 +3,7 @@
 """Pruning: builds the operations of a graph that update the masks of its weights."""
 
 import dataclasses
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from absl import logging
 
@@ -11,9 +11,9 @@ from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
 from model_pruning.engine.plan import plan
-from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
+from model_pruning.graph import channels
 from model_pruning.graph import global_step as global_step_lib
 from model_pruning.graph import records
 from model_pruning.graph import registry
@@ -148,6 +148,7 @@ class Pruning:
     Raises:
       errors.MapError: a key of a map matches no weight or group, or two keys match the same one.
       errors.GroupError: the spec has group_pruning=true, but no weight is in a group.
+      errors.ChannelError: the spec has channel_pruning=true, but masks can hide no channels.
       errors.BlockError: N of M does not fit a weight.
       errors.GraphMismatchError: this object belongs to another graph than the default one.
     """
@@ -262,7 +263,7 @@ class Pruning:
     """Returns the tensors that sparsity_report needs; adds them before the graph is finalized."""
     def build() -> Tensor:
       kept = [record.kept() for record in self._records()]
-      if self._function.is_final_known:
+      if self._function.is_final_known or self.spec.channel_pruning:
         return kept, []
       # The final sparsity of the schedule is unknown, so use its latest sparsity as the target.
       sparsity_for = self._function.at(variables.read(self._last_update_step))
@@ -275,6 +276,8 @@ class Pruning:
     """Returns the target and the achieved sparsity of every masked weight in `session`."""
     plans = self._plan()
     counts, latest = session.run(self.prepare_report())
+    if self.spec.channel_pruning:
+      return channels.achieved(plans, counts, self._function.final, self.spec)
     targets = [float(target) for target in latest] or [
         self._function.final(together.own_target) for together in plans]
     return summaries.achieved(self._records(), counts, plans, targets, self.spec)
@@ -312,13 +315,15 @@ class Pruning:
     self._make_history()
     return registry.masked_weights()
 
-  def _plan(self) -> List[PrunedTogether]:
-    return plan(self._records(), self.spec)
+  def _plan(self) -> Any:
+    """Returns the weights that are pruned together; with channel_pruning, a channels.Found."""
+    return (channels.find if self.spec.channel_pruning else plan)(self._records(), self.spec)
 
   def _update_masks(self, step: Tensor = None, in_branch: bool = False) -> Operation:
     """Builds the update of all weights, which also stores `step` as the last update step."""
     step = self._step() if step is None else step
-    written = updates.update_all(self._plan(), self._function.at(step), self.spec, in_branch)
+    update_all = channels.update_all if self.spec.channel_pruning else updates.update_all
+    written = update_all(self._plan(), self._function.at(step), self.spec, in_branch)
     # The step is written last, so that a run that is killed before this updates again.
     with tf.control_dependencies(written):
       with tf.control_dependencies([variables.assign(variable, step)
@@ -340,10 +345,9 @@ class Pruning:
     name = target + '_update'
 
     def build() -> Tensor:
-      copies: List[Tensor] = []
-      for record in self._records() if target in self._saliency.history else []:
-        copies.extend(updates.copy(record, target, source))
-      with tf.control_dependencies(copies):
+      records = self._records() if target in self._saliency.history else []
+      with tf.control_dependencies([
+          op for record in records for op in updates.copy(record, target, source)]):
         return tf.no_op(name)
 
     return self._once(name, build)
