@@ -64,7 +64,7 @@ def forward_part(graph: Graph, records: Sequence[MaskedWeight], outputs: Sequenc
   if outputs:
     sources.check_outputs([op.name for op in ops], [name.split(':')[0] for name in outputs])
   ends = list(outputs) or _ends(ops, after, backward)
-  return _Writer(graph, records, products, after).forward(ends)
+  return _Writer(graph, records, products).forward(ends)
 
 
 def _products(ops: Sequence[Operation], records: Sequence[MaskedWeight]
@@ -114,7 +114,7 @@ def _after(starts: Sequence[Operation], backward: Collection[str]) -> Set[str]:
     if op.name in found or op.name in backward or _WRITES.match(op.type) or _SHOWS.match(op.type):
       continue
     found.add(op.name)
-    pending.extend(user for output in op.outputs for user in output.consumers())
+    pending.extend(_users(op))
   return found
 
 
@@ -122,41 +122,58 @@ def _ends(ops: Sequence[Operation], after: Collection[str], backward: Collection
           ) -> List[str]:
   """Returns the names of the last tensors that depend on masked weights and data."""
   of_data = _of_data(ops)
-  later = [op for op in reversed(ops) if op.name in after]
-  candidates = {op.name for op in later if op.name in of_data and any(
-      output.dtype.is_floating and output.shape.ndims != 0 for output in op.outputs)}
-  dropped: Set[str] = set()  # Their values are only stored or shown, and have no gradient.
-  for op in later:
-    users = [user for output in op.outputs for user in output.consumers()]
-    shown = users or not any(output.dtype.is_floating for output in op.outputs)
-    if shown and all(_WRITES.match(user.type) or _SHOWS.match(user.type) or user.name in dropped
-                     for user in users):
-      dropped.add(op.name)
-  if candidates <= dropped:  # A loss that is shown, before its gradients are built.
-    dropped = set()
+  candidates = [op for op in ops if op.name in after and op.name in of_data and any(
+      output.dtype.is_floating and output.shape.ndims != 0 for output in op.outputs)]
+  dropped = _only_shown([op for op in ops if op.name in after])
+  if all(op.name in dropped for op in candidates):
+    dropped = set()  # Of a loss that is shown, before its gradients are built.
+  candidates = [op for op in candidates if op.name not in dropped]
   leading: Set[str] = set()  # A candidate depends on them.
-  ends: List[str] = []
-  for op in later:
-    users = [user.name for output in op.outputs for user in output.consumers()
-             if user.name not in backward and user.name not in dropped]
-    if any(user in candidates or user in leading for user in users):
-      leading.add(op.name)
-    elif op.name in candidates and op.name not in dropped:
-      ends.extend(output.name for output in op.outputs if output.dtype.is_floating)
-  return ends[::-1]
+  pending = list(candidates)
+  while pending:
+    for tensor in pending.pop().inputs:
+      if tensor.op.name in after and tensor.op.name not in leading:
+        leading.add(tensor.op.name)
+        pending.append(tensor.op)
+  return [output.name for op in candidates if op.name not in leading for output in op.outputs
+          if output.dtype.is_floating]
+
+
+def _only_shown(ops: Sequence[Operation]) -> Set[str]:
+  """Returns the names of operations whose values are only stored or shown, without gradients."""
+  found: Set[str] = set()
+  pending = list(ops)
+  while pending:
+    op = pending.pop()
+    users = _users(op)
+    shown = users or not any(output.dtype.is_floating for output in op.outputs)
+    if op.name not in found and shown and all(
+        _WRITES.match(user.type) or _SHOWS.match(user.type) or user.name in found
+        for user in users):
+      found.add(op.name)
+      pending.extend(tensor.op for tensor in op.inputs)
+  return found & {op.name for op in ops}
+
+
+def _users(op: Operation) -> List[Operation]:
+  return [user for output in op.outputs for user in output.consumers()]
 
 
 def _of_data(ops: Sequence[Operation]) -> Set[str]:
   """Returns the names of operations that depend on data, not only on variables and constants."""
+  return _reached([op for op in ops if op.type not in _VARIABLES and (
+      op.type.startswith('Placeholder') or op.type not in _READS and is_stateful(op.type))])
+
+
+def _reached(starts: Sequence[Operation]) -> Set[str]:
+  """Returns the names of operations, and of all that depend on them."""
   found: Set[str] = set()
-  for op in ops:
-    inputs = [tensor.op.name for tensor in op.inputs]
-    if any(name in found for name in inputs) or (
-        not inputs and op.type not in _VARIABLES and (
-            is_stateful(op.type) or op.type.startswith('Placeholder'))):
+  pending = list(starts)
+  while pending:
+    op = pending.pop()
+    if op.name not in found:
       found.add(op.name)
-    elif inputs and op.type not in _READS + _RANDOM and is_stateful(op.type):
-      found.add(op.name)  # Queues, iterators and readers.
+      pending.extend(_users(op))
   return found
 
 
@@ -164,11 +181,12 @@ class _Writer:
   """Writes the forward part; see forward_part."""
 
   def __init__(self, graph: Graph, records: Sequence[MaskedWeight],
-               products: Dict[str, Tuple[Operation, Tensor]], after: Collection[str]) -> None:
+               products: Dict[str, Tuple[Operation, Tensor]]) -> None:
     self._graph = graph
     self._products = products
-    self._after = after
-    self._of_data = _of_data(graph.get_operations())
+    ops = graph.get_operations()
+    # The layers before the first mask depend on both.
+    self._cut = _of_data(ops) - _reached([op for op in ops if op.type in _VARIABLES])
     self._result: GraphDef = tf.GraphDef(versions=graph.as_graph_def().versions)
     self._made: Dict[str, Any] = {}
     self._names: Dict[str, str] = {}
@@ -195,7 +213,7 @@ class _Writer:
 
   def _is_cut(self, op: Operation) -> bool:
     """Whether an operation is data that the forward part reads."""
-    return op.name in self._of_data and op.name not in self._after and op.type not in _RANDOM
+    return op.name in self._cut and op.type not in _RANDOM
 
   def _inputs(self, op: Operation) -> List[Any]:
     if op.name in self._weights or self._is_cut(op) or op.type in _RANDOM:

@@ -58,7 +58,8 @@ def channel_groups(model: Model) -> List[Group]:
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
   """
-  return _Subject(model).groups
+  _check_stripped(model)
+  return Subject(model).groups
 
 
 def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
@@ -91,7 +92,8 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
-  subject = _Subject(model)
+  _check_stripped(model)
+  subject = Subject(model)
   if remove is None:
     smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
                                               multiple_of)
@@ -110,6 +112,11 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   return copy
 
 
+def _check_stripped(model: Model) -> None:
+  if isinstance(model, keras.Model) and pruned_layers(model):
+    raise errors.LayerError('Model %s has masks; strip_pruning() it first' % model.name)
+
+
 def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDef:
   """Returns the graph with its inputs renamed, because Keras 3 renames the inputs of a copy."""
   renamed = dict(zip(frozen.inputs, names))
@@ -120,7 +127,7 @@ def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDe
   return frozen.graph_def
 
 
-class _Subject:
+class Subject:
   """A model, its graph and its channels.
 
   Attributes:
@@ -130,8 +137,6 @@ class _Subject:
   """
 
   def __init__(self, model: Model) -> None:
-    if isinstance(model, keras.Model) and pruned_layers(model):
-      raise errors.LayerError('Model %s has masks; strip_pruning() it first' % model.name)
     self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or not self.frozen.variables:
       raise errors.LayerError(
@@ -170,15 +175,21 @@ def _weights_of_free_layers(model: Model) -> Set[int]:
   for layer in model.layers:
     if backend.is_layer(layer) and backend.is_functional(layer):
       found |= _weights_of_free_layers(layer)
-    elif backend.is_keras_own(type(layer)) and type(layer).__name__ in _WIDTHS:
+    elif _is_free(layer):
       found |= set(map(id, layer.weights))
   return found
+
+
+def _is_free(layer: Layer) -> bool:
+  """Whether the width of a layer, pruned or not, can be set, or follows from its inputs."""
+  kind = backend.plain_class(layer)
+  return backend.is_keras_own(kind) and kind.__name__ in _WIDTHS
 
 
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, subject: _Subject, removed: Mapping[str, Sequence[int]]) -> None:
+  def __init__(self, subject: Subject, removed: Mapping[str, Sequence[int]]) -> None:
     channels = subject.channels
     units = channels.removed(removed)
     self._kept: Dict[int, List[Any]] = {}  # Per axis the indices that stay; None for all.
