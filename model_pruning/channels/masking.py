@@ -3,7 +3,7 @@
 """Which channels masks can hide, so that the masked model computes the same without them."""
 
 import dataclasses
-from typing import Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -163,7 +163,7 @@ def _with_values(channels: Channels, removed: Array, masked: Collection[str]) ->
   return result
 
 
-def _users_of_handles(graph_def: GraphDef, weights: Collection[str]) -> Collection[str]:
+def _users_of_handles(graph_def: GraphDef, weights: Collection[str]) -> Set[str]:
   """Returns the resource variables that other operations than reads take."""
   handles = {node.name for node in graph_def.node
              if node.op == 'VarHandleOp' and node.name in weights}

@@ -144,7 +144,7 @@ def choose(plan: ChannelPlan, weights: Sequence[Sequence[Tensor]],
       kept[number] = _ranks(scores[number]) < _stay(
           group.channels, sparsity_for(group.own_target, tf.float32), spec)
   least = [_least(score, kept[number]) for number, score in enumerate(scores)]
-  first = {}
+  first: Dict[int, Tensor] = {}
   for number, group in enumerate(plan.groups):
     for slices in group.slices:
       first.setdefault(slices.weight, least[number])

@@ -12,7 +12,6 @@ from model_pruning.channels import masking
 from model_pruning.channels.analysis import analyse
 from model_pruning.compat import tf
 from model_pruning.engine import channel_groups
-from model_pruning.engine.layout import Layout
 from model_pruning.graph import variables
 from model_pruning.graph.forward import forward_part
 from model_pruning.graph.records import MaskedWeight

@@ -21,6 +21,7 @@ from model_pruning.graph import summaries
 from model_pruning.graph import updates
 from model_pruning.graph import variables
 from model_pruning.graph.once import Once
+from model_pruning.graph.once import waits
 from model_pruning.graph.sparsity_function import SparsityFunction
 from model_pruning.graph.training.coordination import session_around
 from model_pruning.hparams.hparam import HParams
@@ -174,7 +175,7 @@ class Pruning:
       records.remember_update(self.spec.name, (
           dataclasses.replace(self.spec, name='any'), repr(self.schedule)))
       step = self._step()
-      due = self._function.timing(keeps_schedule or self._waits()).is_due(
+      due = self._function.timing(keeps_schedule or waits()).is_due(
           step, variables.read(self._last_update_step))
 
       def update() -> Tensor:
@@ -192,9 +193,9 @@ class Pruning:
 
     It does nothing if prune_option is 'weight'. Raises the same errors as mask_update_op.
     """
-    if not self._saliency.history:
-      return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
-    return self._once('gradient_update', self._update_gradients, of_weights=True)
+    if self._saliency.history:
+      return self._once('gradient_update', self._update_gradients, of_weights=True)
+    return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
 
   def conditional_gradient_update_op(self) -> Operation:
     """Returns gradient_update_op() for every step from begin_pruning_step to end_pruning_step."""
@@ -305,10 +306,6 @@ class Pruning:
     if self._saliency.history:
       for record in registry.masked_weights():
         registry.make_history(record)
-
-  def _waits(self) -> bool:
-    """Whether new operations get control dependencies; TensorFlow has no public API for this."""
-    return bool(getattr(tf.get_default_graph(), '_current_control_dependencies', lambda: ())())
 
   def _records(self) -> List[registry.MaskedWeight]:
     """Returns the masked weights, with the variables that the saliency needs."""

@@ -79,7 +79,8 @@ def find(model: Model) -> List[Found]:
     subject = Subject(model)
     return [_find(model, subject, settings, same) for settings, same in chosen.items()]
 
-  return functions_of(layers).get(key, make)  # type: ignore[no-any-return]
+  found: List[Found] = functions_of(layers).get(key, make)
+  return found
 
 
 def check_model(model: Any) -> None:

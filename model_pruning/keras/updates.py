@@ -255,7 +255,8 @@ class MaskUpdater:
         traces.assign_each(last_updates, reached)
 
     function = self._functions.get(
-        (id(plans), tuple(map(id, by_channel)), tuple(which), tuple(id(average) for average in averages.values())),
+        (id(plans), tuple(map(id, by_channel)), tuple(which),
+         tuple(id(average) for average in averages.values())),
         lambda: _traced(update, tf.TensorSpec([len(steps)], tf.int64), *(
             tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities.values())))
     with self._scope():
@@ -273,7 +274,7 @@ class MaskUpdater:
            if any(layer in steps for layer in found.layers)]
     for found in due:
       latest = max(steps[layer] for layer in found.layers if layer in steps)
-      steps.update({layer: latest for layer in found.layers})
+      steps.update({layer: latest for layer in found.layers if layer.pruning.trainable})
     return due
 
   def _plans_for(self, due: Collection[Layer]) -> List[traces.Due]:
