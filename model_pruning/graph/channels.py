@@ -3,7 +3,7 @@
 """Masks by channel in a graph: finds its channels, and builds the update of their masks."""
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from absl import logging
 import numpy as np
@@ -67,7 +67,7 @@ def _find(graph: Graph, records: Sequence[MaskedWeight], spec: PruningSpec) -> F
   channels = analyse(forward.graph_def, forward.outputs)
   found = masking.hideable(channels, set(by_name), channels.groups)
   found = found.renamed({name: record.name for name, record in by_name.items()})
-  sources = _sources(graph, channels.trace.weights, forward.stand_ins - set(by_name))
+  sources = _sources(graph, channels.trace.weights, forward.stand_ins)
   sources.update((record.name, record.weight) for record in records)
   layouts = {name: variables.layout_of(source) for name, source in sources.items()}
   plan, names = found.plan(layouts, [record.name for record in records], spec)
@@ -79,15 +79,24 @@ def _find(graph: Graph, records: Sequence[MaskedWeight], spec: PruningSpec) -> F
                [records_of[names[number]] for number in plan.masked])
 
 
-def _sources(graph: Graph, weights: Any, left_out: Any) -> Dict[str, Any]:
-  """Returns the variables and constant tensors with slices of channels, by name."""
+def _sources(graph: Graph, weights: Iterable[str], stand_ins: Mapping[str, Optional[Tensor]]
+             ) -> Dict[str, Any]:
+  """Returns the variables and tensors with slices of channels, by name.
+
+  Args:
+    graph: the graph.
+    weights: the names of weights in its forward part.
+    stand_ins: see Forward.
+  """
   known = {variables.op_name(variable): variable for variable in (
       *variables.saved_variables(), *tf.local_variables())}
   found = {}
   for name in weights:
     if name in known:
       found[name] = known[name]
-    elif name not in left_out and graph.get_operation_by_name(name).type == 'Const':
+    elif stand_ins.get(name) is not None:
+      found[name] = stand_ins[name]
+    elif name not in stand_ins and graph.get_operation_by_name(name).type == 'Const':
       found[name] = graph.get_tensor_by_name(name + ':0')
   return found
 

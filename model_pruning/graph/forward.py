@@ -7,7 +7,7 @@ variables. Channels are followed through the rest.
 """
 
 import re
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
@@ -36,12 +36,13 @@ class Forward(NamedTuple):
       replaced by placeholders.
     outputs: names of the output tensors.
     names: the names of masked weights in the graph_def, by the names of their masks.
-    stand_ins: names of variables in graph_def that are none in the graph.
+    stand_ins: variables in graph_def that are none in the graph, by their names: the tensor that
+      each stands for, or None for random numbers.
   """
   graph_def: Any
   outputs: List[str]
   names: Dict[str, str]
-  stand_ins: Set[str]
+  stand_ins: Dict[str, Optional[Tensor]]
 
 
 def forward_part(graph: Graph, records: Sequence[MaskedWeight], outputs: Sequence[str]) -> Forward:
@@ -190,7 +191,8 @@ class _Writer:
     self._result: GraphDef = tf.GraphDef(versions=graph.as_graph_def().versions)
     self._made: Dict[str, Any] = {}
     self._names: Dict[str, str] = {}
-    self._stand_ins: Set[str] = set()
+    self._stand_ins: Dict[str, Optional[Tensor]] = {}
+    self._variables = {op.name for op in ops if op.type in _VARIABLES}
     self._weights: Dict[str, Any] = {}  # Records whose products get a stand-in.
     for record in records:
       if record.masked is not None and (
@@ -216,8 +218,10 @@ class _Writer:
     return op.name in self._cut and op.type not in _RANDOM
 
   def _inputs(self, op: Operation) -> List[Any]:
-    if op.name in self._weights or self._is_cut(op) or op.type in _RANDOM:
-      return [op.inputs[0].op.inputs[0]] if self._is_like(op) else []
+    if self._is_like(op):
+      return [op.inputs[0].op.inputs[0]]
+    if op.name in self._weights or self._is_joined(op) or self._is_cut(op) or op.type in _RANDOM:
+      return []
     if op.name in self._products:
       return [self._products[op.name][1]]
     return list(op.inputs)
@@ -226,6 +230,11 @@ class _Writer:
   def _is_like(op: Operation) -> bool:
     """Whether an operation draws random numbers in the shape of a tensor."""
     return op.type in _RANDOM and op.inputs[0].op.type == 'Shape'
+
+  def _is_joined(self, op: Operation) -> bool:
+    """Whether an operation joins the parts of a partitioned variable."""
+    return op.type == 'ConcatV2' and all(
+        _source(part) in self._variables for part in list(op.inputs)[:-1])
 
   def _needed(self, ends: Sequence[str]) -> Set[str]:
     needed: Set[str] = set()
@@ -240,6 +249,9 @@ class _Writer:
   def _add(self, op: Operation, node: NodeDef) -> None:
     if op.name in self._weights:
       self._variable(op.name, self._weights[op.name].masked)
+    elif self._is_joined(op):
+      self._variable(op.name, op.outputs[0])
+      self._stand_ins[op.name] = op.outputs[0]
     elif self._is_like(op):
       self._unary(op.name, 'OnesLike', op.inputs[0].op.inputs[0])
     elif op.type in _RANDOM and op.outputs[0].shape.is_fully_defined():
@@ -271,7 +283,7 @@ class _Writer:
     node = self._result.node.add(name=name, op='VariableV2')
     node.attr['dtype'].type = tensor.dtype.base_dtype.as_datatype_enum
     node.attr['shape'].shape.CopyFrom(tensor.shape.as_proto())
-    self._stand_ins.add(name)
+    self._stand_ins[name] = None
 
   def _placeholder(self, name: str, tensor: Tensor) -> None:
     node = self._result.node.add(name=name, op='Placeholder')
