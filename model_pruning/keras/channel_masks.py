@@ -100,11 +100,19 @@ def _find(model: Model, subject: Subject, settings: Settings, layers: Sequence[L
   by_name = {name: records[id(variable)] for name, variable in subject.frozen.variables.items()
              if id(variable) in records}
   found = masking.hideable(subject.channels, list(by_name), subject.groups)
-  layouts = {name: Layout.whole(variable.shape)
-             for name, variable in subject.frozen.variables.items()}
+  # Keras 2 omits the layer's name if it builds the layer from a config. See PrunedWeight.
+  better = {name: record.name for name, record in by_name.items()}
+  if len(set(better.values())) == len(better):
+    found = found.renamed(better)
+    by_name = {better[name]: record for name, record in by_name.items()}
+  else:
+    better = {}
+  known = {better.get(name, name): variable
+           for name, variable in subject.frozen.variables.items()}
+  layouts = {name: Layout.whole(variable.shape) for name, variable in known.items()}
   plan, names = found.plan(layouts, list(by_name), settings.spec)
   if found.log_line:
     logging.warning('%s: these weights stay dense, as masks cannot hide their channels: %s',
                     model.name, found.log_line)
-  return Found(settings, list(layers), plan, [subject.frozen.variables[name] for name in names],
+  return Found(settings, list(layers), plan, [known[name] for name in names],
                [by_name[names[number]] for number in plan.masked])
