@@ -3,7 +3,7 @@
 """Removes whole channels from Keras models."""
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -92,6 +92,24 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
+  return removed(model, fraction, keep, multiple_of, remove).model
+
+
+class Removed(NamedTuple):
+  """A smaller model.
+
+  Attributes:
+    model: the model.
+    kept: for weights that got smaller, by the ids of those of the original: per axis the indices
+      that stay, int64; None for all.
+  """
+  model: Any
+  kept: Dict[int, List[Any]]
+
+
+def removed(model: Model, fraction: float, keep: Optional[str], multiple_of: int,
+            remove: Optional[Mapping[str, Sequence[int]]]) -> Removed:
+  """Does the same as remove_channels, and returns more."""
   _check_stripped(model)
   subject = Subject(model)
   if remove is None:
@@ -100,7 +118,8 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   else:
     subject.check(remove)
     smaller = graph_channels.without(subject.channels, remove)
-  copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed)).layer
+  narrower = _Narrower(subject, smaller.removed)
+  copy = copying.Copy(model, changes=narrower).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -109,7 +128,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
         'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
         'report it' % (model.name, apart, graph_channels.TOLERANCE))
-  return copy
+  return Removed(copy, narrower.kept)
 
 
 def _check_stripped(model: Model) -> None:
@@ -187,30 +206,34 @@ def _is_free(layer: Layer) -> bool:
 
 
 class _Narrower(copying.Changes):
-  """Gives the copy of a model the widths and weights without the removed channels."""
+  """Gives the copy of a model the widths and weights without the removed channels.
+
+  Attributes:
+    kept: see Removed.
+  """
 
   def __init__(self, subject: Subject, removed: Mapping[str, Sequence[int]]) -> None:
     channels = subject.channels
     units = channels.removed(removed)
-    self._kept: Dict[int, List[Any]] = {}  # Per axis the indices that stay; None for all.
+    self.kept: Dict[int, List[Any]] = {}
     for name, variable in subject.frozen.variables.items():
       axes = channels.trace.weights.get(name, ())
       kept: List[Any] = [None if axis is None else left(axis, units) for axis in axes]
       if any(axis is not None and len(some) != len(axis) for axis, some in zip(axes, kept)):
-        self._kept[id(variable)] = kept
+        self.kept[id(variable)] = kept
 
   def arguments(self, layer: Layer) -> Dict[str, Any]:
-    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._kept:
+    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self.kept:
       return {'target_shape': (*layer.target_shape[:-1], -1)}
     width = _WIDTHS.get(type(layer).__name__)
     if width is None or not backend.is_keras_own(type(layer)):
       return {}
     argument, attribute, axis = width
-    kept = self._kept.get(id(getattr(layer, attribute)))
+    kept = self.kept.get(id(getattr(layer, attribute)))
     return {} if kept is None or kept[axis] is None else {argument: len(kept[axis])}
 
   def value(self, weight: Variable) -> Any:
-    kept = self._kept.get(id(weight))
+    kept = self.kept.get(id(weight))
     if kept is None:
       return super().value(weight)
     value = np.asarray(weight)
