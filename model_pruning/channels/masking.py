@@ -146,11 +146,11 @@ def _with_values(channels: Channels, removed: Array, masked: Collection[str]) ->
   result.CopyFrom(channels.trace.graph_def)
   weights = {member.weight for group in channels.groups for member in group.members}
   others = _users_of_handles(result, weights)
+  shapes = channels.shapes(channels.nothing())
   for node in result.node:
     if node.name in weights and node.name not in others:
       axes = channels.trace.weights[node.name]
-      shape = channels.shapes(channels.nothing())[node.name]
-      value = random.uniform(0.5, 1.5, shape).astype(np.float32)
+      value = random.uniform(0.5, 1.5, shapes[node.name]).astype(np.float32)
       for place, axis in enumerate(axes):
         if axis is not None and node.name in masked:
           np.moveaxis(value, place, 0)[is_removed(axis, removed)] = 0
