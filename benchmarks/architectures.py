@@ -116,12 +116,12 @@ def measured(name):
   images = random.randn(4, size, size, 3).astype(np.float32)
   expected = model.predict(images, verbose=0)
   start = time.perf_counter()
-  smaller, removed = removal.shrunk(model)
+  result = removal.removed(model)
   row['removal_s'] = time.perf_counter() - start
-  found = smaller.predict(images, verbose=0)
+  found = result.model.predict(images, verbose=0)
   most = float(np.abs(expected).max())
-  row.update(removed=sum(map(len, removed.removed.values())), parameters_after=(
-      smaller.count_params()), flops=removed.flops, difference=(
+  row.update(removed=sum(map(len, result.smaller.removed.values())), parameters_after=(
+      result.model.count_params()), flops=result.smaller.flops, difference=(
           float(np.abs(found - expected).max()) / most),
              spread=float(np.ptp(expected, axis=0).max()) / most)
   return row

@@ -84,9 +84,9 @@ def _shrink_keras(args: argparse.Namespace) -> Any:
     if keras_files.weight_names(model):
       model = strip_pruning(model, in_place=True)
   with shared.stage('removing channels'):
-    shrunk, smaller = removal.shrunk(model, args.fraction, args.keep, args.multiple_of)
-  keras_files.save(shrunk, args.output)
-  return smaller
+    removed = removal.removed(model, args.fraction, args.keep, args.multiple_of)
+  keras_files.save(removed.model, args.output)
+  return removed.smaller
 
 
 def _examples(args: argparse.Namespace, graph_def: Any, signatures: Any) -> Any:

@@ -55,3 +55,8 @@ class Once:
       with switches_and_merges(), tf.name_scope(self._name + '/'):
         self._made[place] = once_for_all_replicas(build)
     return self._made[place]
+
+
+def waits() -> bool:
+  """Whether new operations get control dependencies; TensorFlow has no public API for this."""
+  return bool(getattr(tf.get_default_graph(), '_current_control_dependencies', lambda: ())())

@@ -3,7 +3,7 @@
 """Pruning: builds the operations of a graph that update the masks of its weights."""
 
 import dataclasses
-from typing import List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from absl import logging
 
@@ -11,9 +11,9 @@ from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
 from model_pruning.engine.plan import plan
-from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
+from model_pruning.graph import channels
 from model_pruning.graph import global_step as global_step_lib
 from model_pruning.graph import records
 from model_pruning.graph import registry
@@ -21,6 +21,7 @@ from model_pruning.graph import summaries
 from model_pruning.graph import updates
 from model_pruning.graph import variables
 from model_pruning.graph.once import Once
+from model_pruning.graph.once import waits
 from model_pruning.graph.sparsity_function import SparsityFunction
 from model_pruning.graph.training.coordination import session_around
 from model_pruning.hparams.hparam import HParams
@@ -148,6 +149,7 @@ class Pruning:
     Raises:
       errors.MapError: a key of a map matches no weight or group, or two keys match the same one.
       errors.GroupError: the spec has group_pruning=true, but no weight is in a group.
+      errors.ChannelError: the spec has channel_pruning=true, but masks can hide no channels.
       errors.BlockError: N of M does not fit a weight.
       errors.GraphMismatchError: this object belongs to another graph than the default one.
     """
@@ -173,7 +175,7 @@ class Pruning:
       records.remember_update(self.spec.name, (
           dataclasses.replace(self.spec, name='any'), repr(self.schedule)))
       step = self._step()
-      due = self._function.timing(keeps_schedule or self._waits()).is_due(
+      due = self._function.timing(keeps_schedule or waits()).is_due(
           step, variables.read(self._last_update_step))
 
       def update() -> Tensor:
@@ -191,9 +193,9 @@ class Pruning:
 
     It does nothing if prune_option is 'weight'. Raises the same errors as mask_update_op.
     """
-    if not self._saliency.history:
-      return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
-    return self._once('gradient_update', self._update_gradients, of_weights=True)
+    if self._saliency.history:
+      return self._once('gradient_update', self._update_gradients, of_weights=True)
+    return self._once('gradient_update', lambda: tf.no_op('gradient_update'))
 
   def conditional_gradient_update_op(self) -> Operation:
     """Returns gradient_update_op() for every step from begin_pruning_step to end_pruning_step."""
@@ -262,7 +264,7 @@ class Pruning:
     """Returns the tensors that sparsity_report needs; adds them before the graph is finalized."""
     def build() -> Tensor:
       kept = [record.kept() for record in self._records()]
-      if self._function.is_final_known:
+      if self._function.is_final_known or self.spec.channel_pruning:
         return kept, []
       # The final sparsity of the schedule is unknown, so use its latest sparsity as the target.
       sparsity_for = self._function.at(variables.read(self._last_update_step))
@@ -275,6 +277,8 @@ class Pruning:
     """Returns the target and the achieved sparsity of every masked weight in `session`."""
     plans = self._plan()
     counts, latest = session.run(self.prepare_report())
+    if self.spec.channel_pruning:
+      return channels.achieved(plans, counts, self._function.final, self.spec)
     targets = [float(target) for target in latest] or [
         self._function.final(together.own_target) for together in plans]
     return summaries.achieved(self._records(), counts, plans, targets, self.spec)
@@ -303,22 +307,20 @@ class Pruning:
       for record in registry.masked_weights():
         registry.make_history(record)
 
-  def _waits(self) -> bool:
-    """Whether new operations get control dependencies; TensorFlow has no public API for this."""
-    return bool(getattr(tf.get_default_graph(), '_current_control_dependencies', lambda: ())())
-
   def _records(self) -> List[registry.MaskedWeight]:
     """Returns the masked weights, with the variables that the saliency needs."""
     self._make_history()
     return registry.masked_weights()
 
-  def _plan(self) -> List[PrunedTogether]:
-    return plan(self._records(), self.spec)
+  def _plan(self) -> Any:
+    """Returns the weights that are pruned together; with channel_pruning, a channels.Found."""
+    return (channels.find if self.spec.channel_pruning else plan)(self._records(), self.spec)
 
   def _update_masks(self, step: Tensor = None, in_branch: bool = False) -> Operation:
     """Builds the update of all weights, which also stores `step` as the last update step."""
     step = self._step() if step is None else step
-    written = updates.update_all(self._plan(), self._function.at(step), self.spec, in_branch)
+    update_all = channels.update_all if self.spec.channel_pruning else updates.update_all
+    written = update_all(self._plan(), self._function.at(step), self.spec, in_branch)
     # The step is written last, so that a run that is killed before this updates again.
     with tf.control_dependencies(written):
       with tf.control_dependencies([variables.assign(variable, step)
@@ -340,10 +342,9 @@ class Pruning:
     name = target + '_update'
 
     def build() -> Tensor:
-      copies: List[Tensor] = []
-      for record in self._records() if target in self._saliency.history else []:
-        copies.extend(updates.copy(record, target, source))
-      with tf.control_dependencies(copies):
+      records = self._records() if target in self._saliency.history else []
+      with tf.control_dependencies([
+          op for record in records for op in updates.copy(record, target, source)]):
         return tf.no_op(name)
 
     return self._once(name, build)

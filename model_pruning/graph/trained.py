@@ -144,8 +144,13 @@ def at_once(spec: PruningSpec) -> PruningSpec:
   """Returns the spec changed so that one update at step 1 prunes every weight to its target.
 
   Raises:
-    errors.SpecError: the spec needs many updates, or the history of weights.
+    errors.SpecError: the spec needs many updates, or the history of weights; or it prunes channels.
   """
+  if spec.channel_pruning:
+    raise errors.SpecError(
+        'channel_pruning=true hides channels while a model is trained; from a trained model, '
+        'remove them: model-pruning shrink, or model_pruning.export.shrink(..., fraction=%g)' %
+        spec.target_sparsity)
   if spec.threshold_decay:
     raise errors.SpecError(
         'threshold_decay=%s smooths the threshold over many mask updates, but this makes only one: '

@@ -65,6 +65,12 @@ def get_pruning_hparams() -> HParams:
       threshold.
     intra_block_sparsity: N of M: of every block_width consecutive input channels of a weight of
       rank 2 or 4, drop floor(block_width * sparsity).
+    channel_pruning: hide whole channels, in all weights that have slices of them: those with the
+      smallest norms of all their slices, in each group of channels. The keys of
+      weight_sparsity_map match the names of groups, which are the weights that produce them.
+    min_channels: this many channels of each group stay at least.
+    channels_multiple_of: the number of channels that stay is rounded up to a multiple.
+    channel_outputs: names of the outputs of the model in its graph; [''] to find them.
   """
   hparams = HParams(
       name='model_pruning',
@@ -92,6 +98,10 @@ def get_pruning_hparams() -> HParams:
       intra_block_sparsity=False,
       global_pruning=False,
       sparsity_distribution='uniform',
+      channel_pruning=False,
+      min_channels=1,
+      channels_multiple_of=1,
+      channel_outputs=[''],
       threshold_method='exact')
   hparams.accept_and_ignore(
       _COMPRESSION_KEYS, 'they configure low-rank compression, which this library does not do')

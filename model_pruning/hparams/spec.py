@@ -9,8 +9,8 @@ import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
-from model_pruning.hparams.choices import check_distribution
 from model_pruning.hparams.choices import check_prune_option
+from model_pruning.hparams.combinations import check_combinations
 from model_pruning.hparams.defaults import get_pruning_hparams
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import BlockDims
@@ -76,6 +76,10 @@ class PruningSpec:
   global_pruning: bool = False
   intra_block_sparsity: bool = False
   sparsity_distribution: str = 'uniform'
+  channel_pruning: bool = False
+  min_channels: int = 1
+  channels_multiple_of: int = 1
+  channel_outputs: Tuple[str, ...] = ()
 
   @classmethod
   def from_hparams(cls, hparams: HParams) -> 'PruningSpec':
@@ -97,6 +101,7 @@ class PruningSpec:
       values[hparam] = parse_map(hparam, values[hparam], 'regex:sparsity', parse_sparsity)
     for hparam in ('block_dims_map', 'group_block_dims_map'):
       values[hparam] = parse_map(hparam, values[hparam], 'regex:HEIGHTxWIDTH', parse_block_dims)
+    values['channel_outputs'] = tuple(filter(None, values['channel_outputs']))
     fields = {field.name for field in dataclasses.fields(cls)}
     return cls(**{name: value for name, value in values.items() if name in fields})
 
@@ -160,10 +165,9 @@ class PruningSpec:
                               "block_pooling_function is 'AVG' or 'MAX'" %
                               self.block_pooling_function)
     check_prune_option(self.prune_option)
-    self._check_distribution()
-    self._check_groups()
-    if self.intra_block_sparsity:
-      self._check_n_of_m()
+    for name in ('min_channels', 'channels_multiple_of'):
+      require(1 <= getattr(self, name) <= LARGEST_STEP, name, '1 or more')
+    check_combinations(self)
 
   @property
   def distribution(self) -> str:
@@ -174,70 +178,6 @@ class PruningSpec:
   def shares_target(self) -> bool:
     """Whether the weights without a target in a map share target_sparsity."""
     return self.distribution != 'uniform'
-
-  def _check_distribution(self) -> None:
-    name = self.sparsity_distribution
-    check_distribution(name)
-    if self.global_pruning and name not in ('uniform', 'global'):
-      raise errors.SpecError('global_pruning=true is sparsity_distribution=global, and contradicts '
-                             'sparsity_distribution=%s; leave out one of them' % name)
-    if name != 'uniform' and self.group_pruning:
-      raise errors.SpecError('sparsity_distribution=%s makes one group of all weights that '
-                             'weight_sparsity_map does not match, and excludes group_pruning=true; '
-                             'leave out one of them' % name)
-    if name == 'lamp' and self.use_tpu:
-      raise errors.SpecError('sparsity_distribution=lamp counts weights with scatter, which TPUs '
-                             'do not compile, and excludes use_tpu=true; use '
-                             'sparsity_distribution=erk or global')
-
-  def _check_groups(self) -> None:
-    if not self.group_pruning:
-      for name in ('group_sparsity_map', 'group_block_dims_map'):
-        if getattr(self, name):
-          raise errors.SpecError(
-              '%s has entries, but %s' % (name, '%s makes one group of all weights; leave out one '
-                                          'of them' % self._sharing if self.shares_target
-                                          else 'group_pruning is false; set group_pruning=true to '
-                                          'prune by groups'))
-    if not self.global_pruning:
-      return
-    if self.group_pruning:
-      raise errors.SpecError('global_pruning=true makes one group of all weights and excludes '
-                             'group_pruning=true; leave out one of them')
-    if self.weight_sparsity_map and self.sparsity_distribution == 'uniform':
-      raise errors.SpecError('global_pruning=true prunes all weights by one threshold, so no '
-                             'weight can have its own sparsity; leave out weight_sparsity_map, or '
-                             'use sparsity_distribution=global, which prunes the weights in '
-                             'weight_sparsity_map separately')
-
-  @property
-  def _sharing(self) -> str:
-    """The hyperparameter by which weights share target_sparsity, for messages."""
-    return ('global_pruning=true' if self.global_pruning else
-            'sparsity_distribution=%s' % self.sparsity_distribution)
-
-  def _check_n_of_m(self) -> None:
-    def refuse(conflict: str) -> None:
-      raise errors.SpecError('intra_block_sparsity=true (N of M) compares the inputs of a run with '
-                             'one another: ' + conflict)
-
-    if self.block_width == 1 and all(width == 1 for _, (_, width) in self.block_dims_map):
-      raise errors.BlockError('intra_block_sparsity=true (N of M) needs block_width=M of 2 or '
-                              'more, but it is 1; 2 of 4 is block_width=4,target_sparsity=0.5 '
-                              '(with block_height=1)')
-    if self.block_height != 1 or any(height != 1 for _, (height, _) in self.block_dims_map):
-      raise errors.BlockError('intra_block_sparsity=true (N of M) takes M from the width of the '
-                              'blocks; leave block_height, and the heights in block_dims_map, at 1')
-    if self.group_pruning or self.global_pruning:
-      refuse('a threshold over several weights has no effect on them; leave out %s' %
-             ('group_pruning' if self.group_pruning else 'global_pruning'))
-    if self.distribution not in ('uniform', 'erk'):
-      refuse('a threshold over several weights has no effect on them; use '
-             'sparsity_distribution=uniform or erk, not %s' % self.distribution)
-    if self.threshold_decay:
-      refuse('there is no threshold to smooth; leave out threshold_decay')
-    if self.threshold_method != 'exact':
-      refuse("there is no threshold to estimate; leave threshold_method at 'exact'")
 
   def to_json(self) -> str:
     """Returns the fields as a JSON object."""

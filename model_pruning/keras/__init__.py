@@ -9,6 +9,7 @@ tf_keras and TF_USE_LEGACY_KERAS=1). Importing this package lets Keras read prun
 """
 
 from model_pruning.keras.callbacks import UpdatePruningStep
+from model_pruning.keras.continuing import remove_channels_in_training
 from model_pruning.keras.exporting import to_saved_model
 from model_pruning.keras.exporting import to_tflite
 from model_pruning.keras.planning import plan
@@ -36,5 +37,6 @@ __all__ = [
     'ConstantSparsity', 'PolynomialDecay', 'PolynomialDecaySchedule', 'PrunableLayer',
     'PruneForLatencyOnXNNPack', 'PruningPolicy', 'PruningSchedule', 'PruningSummaries',
     'SkipUnknown', 'UpdatePruningStep', 'channel_groups', 'plan', 'prune_low_magnitude',
-    'prune_scope', 'prune_trained', 'register_prunable_layer', 'remove_channels', 'report',
-    'sensitivity', 'skip_unknown', 'strip_pruning', 'to_saved_model', 'to_tflite']
+    'prune_scope', 'prune_trained', 'register_prunable_layer', 'remove_channels',
+    'remove_channels_in_training', 'report', 'sensitivity', 'skip_unknown', 'strip_pruning',
+    'to_saved_model', 'to_tflite']

@@ -174,7 +174,7 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         traced, bound, [tensor.name for tensor in function.outputs], name='')
     for name, tensor in zip(outputs, returned):
       tf.identity(tensor, name)
-    # At once, as each call of a session takes time that grows with the graph.
+    # In one run: the first run of each operation takes a tenth of a second in a large graph.
     session.run([made.initializer for made, _ in loads],
                 {made.initializer.inputs[1]: value for made, value in loads})
     graph_def = freeze_lib.graph_def_from_session(session, outputs)

@@ -80,7 +80,7 @@ def note_copied(layer: Layer) -> None:
 
 
 def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
-  """Returns the weights that are pruned together, with their settings.
+  """Returns the weights that are pruned together, with their settings; not those by channel.
 
   The records of the members are Planned.
 
@@ -93,7 +93,9 @@ def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
     errors.BlockError: the settings fit no weight.
   """
   found: List[Tuple[Settings, PrunedTogether]] = []
-  for settings, same in _by_settings(layers).items():
+  for settings, same in by_settings(layers).items():
+    if settings.spec.channel_pruning:
+      continue  # See channel_masks.py.
     _check_keys(settings.spec, same)
     planned, dense = _seen(_weights_of(same), settings.spec)
     found.extend((settings, together)
@@ -125,14 +127,15 @@ def check_maps(layers: Sequence[Layer]) -> None:
   plans_of(layers)
   new = [layer for layer in layers if layer.pruning not in _logged]
   _logged.update(layer.pruning for layer in new)
-  reasons = [reason for settings, same in _by_settings(new).items()
+  reasons = [reason for settings, same in by_settings(new).items()
              for reason in _seen(_weights_of(same), settings.spec)[1].values()]
   if reasons:
     logging.warning('sparsity_m_by_n leaves these weights dense, because it cannot prune them '
                     'along their input channels: %s', '; '.join(reasons))
 
 
-def _by_settings(layers: Sequence[Layer]) -> Dict[Settings, List[Layer]]:
+def by_settings(layers: Sequence[Layer]) -> Dict[Settings, List[Layer]]:
+  """Returns layers by their settings, in their order."""
   found: Dict[Settings, List[Layer]] = collections.OrderedDict()
   for layer in layers:
     found.setdefault(layer.pruning.settings, []).append(layer)

@@ -14,6 +14,7 @@ from model_pruning.compat import tf
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
+from model_pruning.keras import channel_masks
 from model_pruning.keras import exactness
 from model_pruning.keras import masks
 from model_pruning.keras import prunable
@@ -84,8 +85,8 @@ def prune_low_magnitude(
     errors.EagerError: a graph is being built, as eager execution is disabled.
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
     errors.PolicyError: the policy refuses the model.
-    errors.MapError, errors.BlockError, errors.SpecError: the settings are invalid, or do not
-      fit the weights.
+    errors.MapError, errors.BlockError, errors.SpecError, errors.ChannelError: the settings are
+      invalid, or do not fit the weights.
     TypeError: an unknown argument.
   """
   backend.check_eager('prune_low_magnitude()')
@@ -258,6 +259,10 @@ def _prune_here(layers: Sequence[Layer], settings: Settings,
         made.append(prune_here(unit, settings))
     note_given_together(made)
     check_maps(before + made)
+    if settings.spec.channel_pruning:
+      for layer in layers:
+        channel_masks.check_model(layer)
+        channel_masks.find(layer)
   except Exception:
     for layer in made:
       take_off(layer)

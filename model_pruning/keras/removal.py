@@ -3,7 +3,7 @@
 """Removes whole channels from Keras models."""
 
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -57,7 +57,8 @@ def channel_groups(model: Model) -> List[Group]:
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
   """
-  return _Subject(model).groups
+  _check_stripped(model)
+  return Subject(model).groups
 
 
 def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
@@ -90,21 +91,36 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
-  return shrunk(model, fraction, keep, multiple_of, remove)[0]
+  return removed(model, fraction, keep, multiple_of, remove).model
 
 
-def shrunk(model: Model, fraction: float = 0.0, keep: Optional[str] = None, multiple_of: int = 1,
-           remove: Optional[Mapping[str, Sequence[int]]] = None
-           ) -> Tuple[Model, graph_channels.Smaller]:
-  """Returns a smaller model and its graph. Arguments and errors: see remove_channels."""
-  subject = _Subject(model)
+class Removed(NamedTuple):
+  """A smaller model.
+
+  Attributes:
+    model: the model.
+    smaller: its graph.
+    widths: the weights of the original that got smaller, by their ids.
+  """
+  model: Any
+  smaller: graph_channels.Smaller
+  widths: Dict[int, graph_channels.Width]
+
+
+def removed(model: Model, fraction: float = 0.0, keep: Optional[str] = None, multiple_of: int = 1,
+            remove: Optional[Mapping[str, Sequence[int]]] = None) -> Removed:
+  """Does the same as remove_channels, and returns more."""
+  _check_stripped(model)
+  subject = Subject(model)
   if remove is None:
     smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
                                               multiple_of)
   else:
     subject.check(remove)
     smaller = graph_channels.without(subject.channels, remove)
-  copy = copying.Copy(model, changes=_Narrower(subject, smaller)).layer
+  widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
+            if width.name in subject.frozen.variables}
+  copy = copying.Copy(model, changes=_Narrower(widths)).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -113,7 +129,12 @@ def shrunk(model: Model, fraction: float = 0.0, keep: Optional[str] = None, mult
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
         'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
         'report it' % (model.name, apart, graph_channels.TOLERANCE))
-  return copy, smaller
+  return Removed(copy, smaller, widths)
+
+
+def _check_stripped(model: Model) -> None:
+  if isinstance(model, keras.Model) and pruned_layers(model):
+    raise errors.LayerError('Model %s has masks; strip_pruning() it first' % model.name)
 
 
 def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDef:
@@ -126,7 +147,7 @@ def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDe
   return frozen.graph_def
 
 
-class _Subject:
+class Subject:
   """A model, its graph and its channels.
 
   Attributes:
@@ -136,8 +157,6 @@ class _Subject:
   """
 
   def __init__(self, model: Model) -> None:
-    if isinstance(model, keras.Model) and pruned_layers(model):
-      raise errors.LayerError('Model %s has masks; strip_pruning() it first' % model.name)
     self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or not self.frozen.variables:
       raise errors.LayerError(
@@ -176,17 +195,22 @@ def _weights_of_free_layers(model: Model) -> Set[int]:
   for layer in model.layers:
     if backend.is_layer(layer) and backend.is_functional(layer):
       found |= _weights_of_free_layers(layer)
-    elif backend.is_keras_own(type(layer)) and type(layer).__name__ in _WIDTHS:
+    elif _is_free(layer):
       found |= set(map(id, layer.weights))
   return found
+
+
+def _is_free(layer: Layer) -> bool:
+  """Whether the width of a layer, pruned or not, can be set, or follows from its inputs."""
+  kind = backend.plain_class(layer)
+  return backend.is_keras_own(kind) and kind.__name__ in _WIDTHS
 
 
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, subject: _Subject, smaller: graph_channels.Smaller) -> None:
-    self._widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
-                    if width.name in subject.frozen.variables}
+  def __init__(self, widths: Mapping[int, graph_channels.Width]) -> None:
+    self._widths = widths
 
   def arguments(self, layer: Layer) -> Dict[str, Any]:
     if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._widths:

@@ -243,6 +243,9 @@ def _check_supported(spec: PruningSpec) -> None:
     raise errors.SpecError(
         'prune_option=%s needs the history of weights, which only graphs keep; prune Keras models '
         "with prune_option='weight'" % spec.prune_option)
+  if spec.channel_outputs:
+    raise errors.SpecError('channel_outputs=%s names outputs of a graph, but a Keras model has its '
+                           'own; leave it out' % list(spec.channel_outputs))
   if spec.group_pruning:
     raise errors.SpecError('group_pruning=true needs groups, which only scopes of graphs can make; '
                            'for Keras models use global_pruning=true, one threshold over all')

@@ -4,9 +4,10 @@
 
 import collections
 import dataclasses
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, NamedTuple, Sequence, Tuple
 
 from model_pruning.compat import tf
+from model_pruning.engine import channel_groups
 from model_pruning.engine import selection
 from model_pruning.engine.choose import choose_each
 from model_pruning.engine.choose import cuts_of
@@ -15,6 +16,7 @@ from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import variables
+from model_pruning.keras.channel_masks import Found
 from model_pruning.keras.masks import masked
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.masks import Pruning
@@ -94,13 +96,36 @@ def update_masks(plans: Sequence[Due], sparsities: Sequence[Tensor],
                 same, choose_each(spec, [job for _, _, job in same]))
             for each in zip(planned, weights, values, values[len(planned):])]
   for record, weight, threshold, mask in chosen:
-    pruned, mask = record.pruned, tf.cast(record.restore(mask), weight.dtype)
-    pruned.mask.assign(mask)
-    pruned.threshold.assign(tf.cast(threshold, weight.dtype))
-    pruned.weight.assign(masked(weight, mask))
-    average = averages.get(id(pruned.weight))
-    if average is not None:
-      average.assign(masked(average, tf.cast(mask, average.dtype)))
+    _write(record.pruned, weight, threshold, record.restore(mask), averages)
+
+
+def update_channels(found: Found, sparsity_for: Callable[..., Tensor],
+                    averages: Dict[int, Any]) -> None:
+  """Builds the update of weights whose channels are pruned.
+
+  Args:
+    found: the channels.
+    sparsity_for: takes the own target of a group, or None, and the dtype, and returns the sparsity.
+    averages: see averages_of.
+  """
+  values = [tf.convert_to_tensor(weight) for weight in found.weights]
+  chosen = channel_groups.choose(found.plan, [[tf.cast(value, tf.float32)] for value in values],
+                                 sparsity_for, found.spec)
+  for record, number, threshold, (mask,) in zip(
+      found.records, found.plan.masked, chosen.thresholds, chosen.masks):
+    _write(record, values[number], threshold, mask, averages)
+
+
+def _write(pruned: PrunedWeight, weight: Tensor, threshold: Tensor, mask: Tensor,
+           averages: Dict[int, Any]) -> None:
+  """Builds the assignments of a mask, a threshold, and the masked weight."""
+  mask = tf.cast(mask, weight.dtype)
+  pruned.mask.assign(mask)
+  pruned.threshold.assign(tf.cast(threshold, weight.dtype))
+  pruned.weight.assign(masked(weight, mask))
+  average = averages.get(id(pruned.weight))
+  if average is not None:
+    average.assign(masked(average, tf.cast(mask, average.dtype)))
 
 
 def apply_masks(records: Sequence[PrunedWeight]) -> None:

@@ -140,7 +140,16 @@ def _take_off(model: Model) -> None:
 
 
 def at_once(spec: PruningSpec) -> PruningSpec:
-  """Returns the spec changed so that weights have their targets from the first update on."""
+  """Returns the spec changed so that weights have their targets from the first update on.
+
+  Raises:
+    errors.SpecError: the spec prunes channels.
+  """
+  if spec.channel_pruning:
+    raise errors.SpecError(
+        'channel_pruning=true hides channels while a model is trained; from a trained model, '
+        'remove them: model_pruning.keras.remove_channels(model, fraction=%g)' %
+        spec.target_sparsity)
   return dataclasses.replace(
       spec, begin_pruning_step=0, end_pruning_step=-1, initial_sparsity=0.0,
       sparsity_function_begin_step=0, sparsity_function_end_step=spec.pruning_frequency)

@@ -10,6 +10,7 @@ import weakref
 from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
+from model_pruning.keras import channel_masks
 from model_pruning.keras import traces
 from model_pruning.keras import variables
 from model_pruning.keras.functions import functions_of
@@ -49,12 +50,14 @@ class MaskUpdater:
 
     Raises:
       errors.LayerError: there are none.
-      errors.MapError, errors.BlockError: the settings do not fit the weights.
+      errors.MapError, errors.BlockError, errors.ChannelError: the settings do not fit the weights.
     """
     self.layers = pruned_layers(model)
     if not self.layers:
       raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
                               getattr(model, 'name', model))
+    self._model = model
+    channel_masks.find(model)
     check_maps(self.layers)  # Layers that are built later are checked at their first update.
     self._functions = functions_of(self.layers)
     self._all_made = False
@@ -224,27 +227,36 @@ class MaskUpdater:
     """Updates the masks of layers, each to the sparsity of its step."""
     if not steps:
       return
+    by_channel = self._channels_for(steps)
     plans = self._plans_for(steps)
-    questions = [(id(plan.settings), max(map(steps.__getitem__, plan.layers)),
+    questions = [(plan.settings, max(map(steps.__getitem__, plan.layers)),
                   plan.together.own_target, plan.dtype) for plan in plans]
+    questions += [(found.settings, steps[found.layers[0]], target, tf.float32)
+                  for found in by_channel for target in found.targets]
     sparsities: Dict[Any, Tensor] = {}  # Most weights have the same one.
-    for plan, question in zip(plans, questions):
-      if question not in sparsities:
-        sparsities[question] = plan.settings.sparsity(*question[1:])
-    numbers = {question: number for number, question in enumerate(sparsities)}
-    which = [numbers[question] for question in questions]
+    for question in questions:
+      key = (id(question[0]), *question[1:])
+      if key not in sparsities:
+        sparsities[key] = question[0].sparsity(*question[1:])
+    numbers = {key: number for number, key in enumerate(sparsities)}
+    which = [numbers[(id(question[0]), *question[1:])] for question in questions]
     averages = traces.averages_of(steps)
     last_updates = [layer.pruning.last_update_step for layer in steps]
 
     def update(reached: Tensor, *requested: Tensor) -> None:
-      traces.update_masks(plans, [requested[number] for number in which], averages)
+      given = iter([requested[number] for number in which])
+      traces.update_masks(plans, [next(given) for _ in plans], averages)
+      for found in by_channel:
+        of_target = {target: next(given) for target in found.targets}
+        traces.update_channels(found, lambda target, _, known=of_target: known[target], averages)
       # Last, so that an interrupted update is made again.
       with tf.control_dependencies([op for op in tf.get_default_graph().get_operations()
                                     if op.type == 'AssignVariableOp']):
         traces.assign_each(last_updates, reached)
 
     function = self._functions.get(
-        (id(plans), tuple(which), tuple(id(average) for average in averages.values())),
+        (id(plans), tuple(map(id, by_channel)), tuple(which),
+         tuple(id(average) for average in averages.values())),
         lambda: _traced(update, tf.TensorSpec([len(steps)], tf.int64), *(
             tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities.values())))
     with self._scope():
@@ -252,6 +264,18 @@ class MaskUpdater:
     self._last_updates.update(steps)
     if self.on_update is not None:
       self.on_update(max(steps.values()))
+
+  def _channels_for(self, steps: Dict[Layer, int]) -> List[channel_masks.Found]:
+    """Returns the channels of layers that are due, and adds the other layers that have them.
+
+    The slices of a channel are hidden together, so all these layers have the latest step.
+    """
+    due = [found for found in channel_masks.find(self._model)
+           if any(layer in steps for layer in found.layers)]
+    for found in due:
+      latest = max(steps[layer] for layer in found.layers if layer in steps)
+      steps.update({layer: latest for layer in found.layers if layer.pruning.trainable})
+    return due
 
   def _plans_for(self, due: Collection[Layer]) -> List[traces.Due]:
     """Returns the weights to update of the layers that are due. They change rarely."""

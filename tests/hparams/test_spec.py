@@ -23,7 +23,8 @@ CONTRIB_DEFAULTS = {
 LATER_DEFAULTS = {
     'gradient_decay_rate': 0.99, 'prune_option': 'weight', 'group_pruning': False,
     'group_sparsity_map': [''], 'group_block_dims_map': [''], 'intra_block_sparsity': False,
-    'global_pruning': False, 'threshold_method': 'exact', 'sparsity_distribution': 'uniform'}
+    'global_pruning': False, 'threshold_method': 'exact', 'sparsity_distribution': 'uniform',
+    'channel_pruning': False, 'min_channels': 1, 'channels_multiple_of': 1, 'channel_outputs': ['']}
 
 
 def test_defaults_are_those_of_the_predecessors():

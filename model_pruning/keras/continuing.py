@@ -1,0 +1,168 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Removes channels in the middle of training: the optimizer keeps its state for those that stay."""
+
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from absl import logging
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.export.channels import Width
+from model_pruning.keras import backend
+from model_pruning.keras import removal
+from model_pruning.keras.backend import keras
+from model_pruning.keras.copying import plain_weights
+from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.util.types import Array
+from model_pruning.util.types import Model
+from model_pruning.util.types import Optimizer
+from model_pruning.util.types import Variable
+
+# Lists of an optimizer that are not slots.
+_NO_SLOTS = ('_variables', '_trainable_variables', '_tracked_variables', '_optimizers')
+
+
+def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
+                                multiple_of: int = 1,
+                                remove: Optional[Mapping[str, Sequence[int]]] = None) -> Model:
+  """Returns a smaller model without some channels, which continues the training of this one.
+
+      model.fit(x, y, callbacks=[sparsity.UpdatePruningStep()])
+      model = sparsity.remove_channels_in_training(model)
+      model.fit(x, y)
+
+  It is compiled like the model, with a new optimizer that has the same state: the number of steps,
+  and of momentum and other slots the elements that belong to channels that stay. So it trains on as
+  the masked model would, in less time.
+
+  Args:
+    model: a built and compiled model, as in remove_channels, or one with masks: then its hidden
+      channels are removed, unless the other arguments say otherwise. It does not change.
+    fraction, keep, multiple_of, remove: see remove_channels.
+
+  Raises:
+    errors.LayerError: the model is not compiled; or see remove_channels.
+    errors.PruningError: see remove_channels.
+  """
+  if not isinstance(model, keras.Model) or getattr(model, 'optimizer', None) is None:
+    raise errors.LayerError(
+        'remove_channels_in_training() continues the training of a compiled model, and %s is not '
+        'compiled; use remove_channels()' % getattr(model, 'name', model))
+  plain = strip_pruning(model, in_place=False) if pruned_layers(model) else model
+  removed = removal.removed(plain, fraction, keep, multiple_of, remove)
+  _compile_like(model, removed.model)
+  pairs = _Pairs([_Pair(old, new, removed.widths.get(id(same))) for old, same, new in zip(
+      plain_weights(model), plain.weights, removed.model.weights)])
+  optimizer = removed.model.optimizer
+  _build(optimizer, removed.model.trainable_variables)
+  for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
+    _copy_state(old, new, pairs, model.trainable_variables)
+  return removed.model
+
+
+class _Pair(NamedTuple):
+  """A weight and its copy, and which slices of it stay; None if it is as large as before."""
+  old: Variable
+  new: Variable
+  width: Optional[Width]
+
+  def cut(self, value: Array) -> Array:
+    """Returns the part of an array of the shape of the weight that the copy has."""
+    return value if self.width is None else self.width.cut(value)
+
+
+class _Pairs:
+  """Finds pairs by the weight before."""
+
+  def __init__(self, pairs: Sequence[_Pair]) -> None:
+    self._by_id = {id(pair.old): pair for pair in pairs}
+
+  def of(self, weight: Variable) -> Optional[_Pair]:
+    return self._by_id.get(id(weight))
+
+
+def _compile_like(model: Model, other: Model) -> None:
+  """Compiles another model with copies of the optimizer and the metrics."""
+  stored = getattr(getattr(model, '_compile_config', None), 'config', None)
+  if not isinstance(stored, Mapping):
+    with keras.utils.custom_object_scope(backend.functions_of(model)):
+      other.compile_from_config(model.get_compile_config())
+    return
+  arguments: Dict[str, Any] = dict(stored)
+  for name in ('metrics', 'weighted_metrics'):
+    if arguments.get(name) is not None:
+      arguments[name] = tensorflow.nest.map_structure(_new_metric, arguments[name])
+  optimizer = model.optimizer
+  arguments['optimizer'] = type(optimizer).from_config(optimizer.get_config())
+  other.compile(**arguments)
+
+
+def _new_metric(metric: Any) -> Any:
+  """Returns a metric without the counts of another one; functions and names have none."""
+  if isinstance(metric, keras.metrics.Metric):
+    return type(metric).from_config(metric.get_config())
+  return metric
+
+
+def _build(optimizer: Optimizer, weights: Sequence[Variable]) -> None:
+  """Makes the slots of an optimizer."""
+  if hasattr(optimizer, 'build'):
+    optimizer.build(weights)
+  elif hasattr(optimizer, '_create_all_weights'):  # Of keras.optimizers.legacy.
+    optimizer._create_all_weights(weights)
+
+
+def _unwrapped(optimizer: Optimizer) -> Iterator[Optimizer]:
+  """Yields an optimizer, and the one in it if it scales the loss."""
+  while optimizer is not None:
+    yield optimizer
+    optimizer = getattr(optimizer, 'inner_optimizer', None)
+
+
+def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
+                weights: Sequence[Variable]) -> None:
+  """Copies counts and slots; slots of another shape than a weight's start anew, with a line."""
+  slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
+  ours, theirs = _variables(old), _variables(new)
+  if len(ours) != len(theirs):
+    if ours:  # Otherwise it was not trained yet.
+      logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
+                      'model has %d', type(old).__name__, len(ours), len(theirs))
+    return
+  anew = []
+  for variable, copy in zip(ours, theirs):
+    value, pair = np.asarray(variable), slots.get(id(variable))
+    if pair is not None and value.shape == tuple(pair.old.shape):
+      value = pair.cut(value)
+    if value.shape == tuple(copy.shape):
+      copy.assign(value)
+    else:
+      anew.append(str(getattr(variable, 'path', variable.name)))
+  if anew:
+    logging.warning('These variables of optimizer %s start anew, as their shapes are not those of '
+                    'weights: %s', type(old).__name__, ', '.join(anew))
+
+
+def _variables(optimizer: Optimizer) -> List[Variable]:
+  found = optimizer.variables
+  return list(found() if callable(found) and not isinstance(found, list) else found)
+
+
+def _slots(optimizer: Optimizer, pairs: _Pairs, weights: Sequence[Variable]
+           ) -> Iterator[Tuple[Variable, Optional[_Pair]]]:
+  """Yields the slots of an optimizer, with the pairs of their weights."""
+  if hasattr(optimizer, 'get_slot_names'):  # Of keras.optimizers.legacy.
+    for name in optimizer.get_slot_names():
+      for weight in weights:
+        yield optimizer.get_slot(weight, name), pairs.of(weight)
+    return
+  # Optimizers keep their slots in lists, in the order of the weights. There is no public API.
+  ordered = list(getattr(optimizer, '_trainable_variables', None) or weights)
+  for name, value in vars(optimizer).items():
+    if name not in _NO_SLOTS and isinstance(value, list) and len(value) == len(ordered):
+      for slot, weight in zip(value, ordered):
+        if hasattr(slot, 'assign'):
+          yield slot, pairs.of(weight)

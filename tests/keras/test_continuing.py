@@ -1,0 +1,117 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+# bazel: size = large
+"""Channels removed in the middle of training: it goes on as with masks."""
+
+import numpy as np
+import pytest
+
+from model_pruning.compat import tensorflow
+
+if int(tensorflow.__version__.split('.')[0]) < 2:
+  pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
+
+from model_pruning import errors
+import model_pruning.keras as sparsity
+from model_pruning.keras.backend import keras
+
+pytestmark = pytest.mark.legacy_keras
+
+layers = keras.layers
+HALF = 'channel_pruning=true,target_sparsity=0.5,pruning_frequency=1,sparsity_function_end_step=2'
+
+
+def _model():
+  inputs = keras.Input((6, 6, 3))
+  x = layers.Conv2D(8, 3, padding='same', use_bias=False, name='stem')(inputs)
+  x = layers.Activation('elu')(layers.BatchNormalization(momentum=0.8)(x))
+  x = layers.Add()([x, layers.Conv2D(8, 1, name='b')(layers.Conv2D(
+      6, 3, padding='same', activation='tanh', name='a')(x))])
+  x = layers.Dense(12, activation='tanh', name='fc')(layers.Flatten()(x))
+  model = keras.Model(inputs, layers.Dense(5, name='scores')(x))
+  random = np.random.RandomState(0)
+  for weight in model.trainable_weights:
+    weight.assign(random.uniform(-1, 1.5, tuple(weight.shape)).astype(np.float32) / np.sqrt(
+        np.prod(weight.shape[:-1])))
+  return model
+
+
+def _data():
+  random = np.random.RandomState(1)
+  return (random.normal(size=(12, 6, 6, 3)).astype(np.float32),
+          random.normal(size=(12, 5)).astype(np.float32))
+
+
+def _fit(model, epochs, callbacks=()):
+  return model.fit(*_data(), batch_size=4, epochs=epochs, shuffle=False, verbose=0,
+                   callbacks=list(callbacks)).history
+
+
+def _optimizers():
+  found = {'sgd': lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+           'adam': lambda: keras.optimizers.Adam(
+               keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5), amsgrad=True),
+           'adamw': lambda: keras.optimizers.AdamW(0.01, weight_decay=0.01, use_ema=True)}
+  if hasattr(keras.optimizers, 'legacy') and hasattr(keras.optimizers.legacy, 'Adam'):
+    try:
+      keras.optimizers.legacy.Adam()
+      found['legacy'] = lambda: keras.optimizers.legacy.Adam(0.01)
+    except ImportError:  # Keras 3 only has a name.
+      pass
+  return found
+
+
+@pytest.mark.parametrize('name', sorted(_optimizers()))
+def test_training_goes_on_as_with_masks(name):
+  pruned = sparsity.prune_low_magnitude(_model(), HALF)
+  pruned.compile(_optimizers()[name](), 'mse', metrics=['mae', keras.metrics.MeanSquaredError()])
+  _fit(pruned, 3, [sparsity.UpdatePruningStep()])
+  before = [np.array(weight) for weight in pruned.weights]
+  smaller = sparsity.remove_channels_in_training(pruned)
+  for weight, value in zip(pruned.weights, before):
+    np.testing.assert_array_equal(weight, value)
+  assert smaller.get_layer('stem').filters == 4 and smaller.get_layer('fc').units == 6
+  assert type(smaller.optimizer) is type(pruned.optimizer)
+  assert int(np.asarray(smaller.optimizer.iterations)) == 9
+  expected = _fit(pruned, 4, [sparsity.UpdatePruningStep()])
+  found = _fit(smaller, 4)
+  assert set(found) == set(expected) and len(found) == 3
+  for metric, values in expected.items():
+    np.testing.assert_allclose(found[metric], values, rtol=1e-5)
+  x, _ = _data()
+  np.testing.assert_allclose(smaller.predict(x, verbose=0), pruned.predict(x, verbose=0),
+                             rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_without_masks_loses_its_smallest_channels_and_trains_on():
+  model = _model()
+  model.compile(keras.optimizers.SGD(0.05, momentum=0.9), 'mse')
+  _fit(model, 1)
+  smaller = sparsity.remove_channels_in_training(model, fraction=0.5, keep='.*stem')
+  assert smaller.get_layer('stem').filters == 8 and smaller.get_layer('fc').units == 6
+  # The slots of the weights that stay whole, and the others' parts, are copied.
+  whole = [slot for slot in _slots(model) if slot.shape == (3, 3, 3, 8)]
+  assert any((slot == whole[0]).all() for slot in _slots(smaller) if slot.shape == whole[0].shape)
+  wide, = [slot for slot in _slots(model) if slot.shape == (12, 5)]
+  narrow, = [slot for slot in _slots(smaller) if slot.shape == (6, 5)]
+  assert all((wide == row).all(axis=1).any() for row in narrow) and narrow.any()
+  _fit(smaller, 1)
+
+
+def _slots(model):
+  return [np.asarray(variable) for variable in model.optimizer.variables]
+
+
+def test_a_model_that_is_not_compiled_is_refused():
+  with pytest.raises(errors.LayerError, match='is not compiled; use remove_channels'):
+    sparsity.remove_channels_in_training(_model())
+
+
+def test_losses_of_users_and_models_that_were_not_trained_yet_are_compiled_too():
+  def loss(y, predicted):
+    return tensorflow.reduce_mean(tensorflow.abs(y - predicted))
+
+  model = _model()
+  model.compile('adam', loss, metrics=[loss])
+  smaller = sparsity.remove_channels_in_training(model, fraction=0.25)
+  assert set(_fit(smaller, 1)) == {'loss'} | set(_fit(model, 1))
