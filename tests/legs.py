@@ -27,7 +27,9 @@ FILES = {
     'programs/keras/test_run.py': ('default',),
     'repository/test_forks.py': ('default',),
     'hparams/test_expressions.py': ('default',),
+    'reading/test_goals.py': ('default', 'oldest'),
     'reading/test_inlining.py': ('default', 'newest'),
+    'reading/test_validation.py': ('default', 'oldest'),
     'util/test_files.py': ('default',),
     'util/test_full_disk.py': ('default',),
     'hparams/test_hparam_fuzz.py': ('default',),
@@ -53,6 +55,7 @@ FILES = {
     'test_one_shot_examples.py': ('default', 'oldest'),
     'test_package.py': ('default', 'oldest'),
     'graph/training/test_resume.py': ('default', 'oldest'),
+    'graph/training/test_restored_steps.py': ('default', 'oldest'),
     # The page of a report: Python, matplotlib and Jinja2 matter; selenium is in one environment.
     'reporting/test_browser.py': ('newest',),
     'reporting/test_advice.py': ('default',), 'reporting/test_findings.py': ('default',),
