@@ -123,6 +123,12 @@ def _dynamic(x, weight):
   return tf.tensordot(x, weight('inner', 6, 4), [[3], [0]])
 
 
+def _dense_of_sequences(x, weight):
+  """A dense layer of sequences, as Keras 3 writes it: a batch of products, and a bias."""
+  x = tf.raw_ops.BatchMatMulV2(x=tf.reshape(x, [-1, 64, 6]), y=weight('inner', 6, 4))
+  return tf.reshape(tf.nn.bias_add(x, weight('bias', 4)), [-1, 8, 8, 4])
+
+
 CASES = {
     'bias': (between(lambda x, weight: tf.nn.bias_add(x, weight('bias', 6))), {'a': 6}),
     'add': (between(lambda x, weight: x + weight('bias', 6)), {'a': 6}),
@@ -167,6 +173,7 @@ CASES = {
         x, weight('inner', 3, 3, 6, 1), [1] * 4, 'SAME')), {'a': 6}),
     'depthwise multiplier': (between(lambda x, weight: tf.nn.depthwise_conv2d(
         x, weight('inner', 3, 3, 6, 2), [1] * 4, 'SAME') * weight('scale', 12)), {'a': 6}),
+    'batch of products': (between(_dense_of_sequences), {'a': 6, 'inner': 4}),
     'tensordot': (between(_dynamic), {'a': 6, 'inner': 4}),
     'flatten': (lambda x, weight: tf.matmul(tf.reshape(
         tf.nn.relu(conv(x, weight)), [-1, 384]), weight('b', 384, 3)), {'a': 6}),
