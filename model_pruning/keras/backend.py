@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import types
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from model_pruning import errors
 from model_pruning.compat import could_possibly_record
@@ -162,6 +162,21 @@ def inputs_like(model: Model) -> Any:
     return type(layer).from_config(layer.get_config()).output
 
   return keras.tree.map_structure(like, model.input)
+
+
+def inputs_of_shapes(model: Model, shapes: Sequence[Sequence[Optional[int]]]) -> Any:
+  """Returns new inputs with the names of a functional model's, but other shapes.
+
+  Args:
+    model: the model.
+    shapes: the shape of each input, with the batch, in the order of model.inputs.
+  """
+  made = []
+  for tensor, shape in zip(model.inputs, shapes):
+    history = tensor._keras_history
+    layer = history.operation if IS_KERAS_3 else history.layer
+    made.append(keras.Input(tuple(shape[1:]), shape[0], dtype=tensor.dtype, name=layer.name))
+  return tensorflow.nest.pack_sequence_as(model.input, made) if len(made) > 1 else made[0]
 
 
 def refuses_constraints(optimizer: Optimizer, layer: Layer) -> bool:

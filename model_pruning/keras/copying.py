@@ -35,6 +35,10 @@ class Changes:
     """Returns the value of the copy of a weight."""
     return tf.convert_to_tensor(weight)
 
+  def inputs(self, model: Model) -> Any:
+    """Returns the inputs of the copy of a functional model; None if Keras makes them."""
+    return backend.inputs_like(model)
+
 
 class Copy:
   """A copy of a layer or model, with the same layers pruned; the original does not change.
@@ -131,7 +135,7 @@ class Copy:
     """Returns a copy of a functional model; None if its class must be recreated by its config."""
     try:
       with backend.uncompiled(model):
-        copy = keras.models.clone_model(model, input_tensors=backend.inputs_like(model),
+        copy = keras.models.clone_model(model, input_tensors=self._changes.inputs(model),
                                         clone_function=self._copy)
     except errors.PruningError:
       raise

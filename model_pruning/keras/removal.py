@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes whole channels from Keras models."""
 
+import contextlib
+import functools
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
+                    Set, Tuple)
 
 import numpy as np
 
@@ -12,6 +15,9 @@ from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
+from model_pruning.channels.units import size_after
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
 from model_pruning.export import channels as graph_channels
 from model_pruning.hparams import maps
 from model_pruning.keras import backend
@@ -120,7 +126,7 @@ def removed(model: Model, fraction: float = 0.0, keep: Optional[str] = None, mul
     smaller = graph_channels.without(subject.channels, remove)
   widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
             if width.name in subject.frozen.variables}
-  copy = copying.Copy(model, changes=_Narrower(widths)).layer
+  copy = copying.Copy(model, changes=_Narrower(widths, subject.inputs(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -157,7 +163,9 @@ class Subject:
   """
 
   def __init__(self, model: Model) -> None:
-    self.frozen = exporting.freeze(model)
+    self._nested = _nested_models(model) if isinstance(model, keras.Model) else []
+    with _inputs_marked(self._nested):
+      self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or not self.frozen.variables:
       raise errors.LayerError(
           'Model %s (%s) is neither functional nor Sequential, so the widths of its layers are set '
@@ -178,6 +186,19 @@ class Subject:
                 if group.name not in free]
     return '|'.join(['(?:%s)' % keep] * bool(keep) + patterns) or None
 
+  def inputs(self, remove: Mapping[str, Sequence[int]]) -> Dict[int, List[List[Optional[int]]]]:
+    """Returns the shapes of the inputs of nested models without some channels, by their ids."""
+    units = self.channels.removed(remove)
+    found = {id(model): [list(tensor.shape) for tensor in model.inputs] for model in self._nested}
+    for name, axes in self.channels.trace.axes.items():
+      mark = _MARK.search(name)
+      if mark:
+        model, place = self._nested[int(mark.group(1))], int(mark.group(2))
+        found[id(model)][place] = [
+            size if axis is None or size is None else size_after(axis, size, units)
+            for size, axis in zip(model.inputs[place].shape, axes)]
+    return found
+
   def check(self, remove: Mapping[str, Sequence[int]]) -> None:
     """Raises errors.ChannelError if a group does not exist or has a layer of a fixed width."""
     graph_channels.check_names(self.channels, remove)
@@ -187,6 +208,40 @@ class Subject:
         raise errors.ChannelError(
             'Channels of group %s belong to layers whose widths are no arguments; groups that can '
             'be made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))
+
+
+# The names of tensors that are the inputs of nested models: the numbers of the model and the input.
+_MARK = re.compile(r'model_pruning_input_(\d+)_(\d+)(?:_\d+)?:0$')
+
+
+def _nested_models(model: Model) -> List[Model]:
+  """Returns the functional and Sequential models in a model, at any depth."""
+  found = []
+  for layer in model.layers:
+    if backend.is_layer(layer) and backend.is_functional(layer):
+      found += [layer, *_nested_models(layer)]
+  return found
+
+
+@contextlib.contextmanager
+def _inputs_marked(models: Sequence[Model]) -> Iterator[None]:
+  """Gives the inputs of models, which are called within, names in the graph."""
+  def marking(number: int, call: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def marked(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+      named = [tf.identity(tensor, 'model_pruning_input_%d_%d' % (number, place))
+               for place, tensor in enumerate(tensorflow.nest.flatten(inputs))]
+      return call(tensorflow.nest.pack_sequence_as(inputs, named), *args, **kwargs)
+
+    return marked
+
+  try:
+    for number, model in enumerate(models):
+      object.__setattr__(model, 'call', marking(number, model.call))
+    yield
+  finally:
+    for model in models:
+      vars(model).pop('call', None)
 
 
 def _weights_of_free_layers(model: Model) -> Set[int]:
@@ -209,8 +264,16 @@ def _is_free(layer: Layer) -> bool:
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, widths: Mapping[int, graph_channels.Width]) -> None:
+  def __init__(self, widths: Mapping[int, graph_channels.Width],
+               inputs: Mapping[int, List[List[Optional[int]]]]) -> None:
     self._widths = widths
+    self._inputs = inputs
+
+  def inputs(self, model: Model) -> Any:
+    shapes = self._inputs.get(id(model))
+    if shapes is None or shapes == [list(tensor.shape) for tensor in model.inputs]:
+      return super().inputs(model)
+    return backend.inputs_of_shapes(model, shapes)
 
   def arguments(self, layer: Layer) -> Dict[str, Any]:
     if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._widths:

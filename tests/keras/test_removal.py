@@ -48,6 +48,26 @@ def _nested():
       inputs)])))
 
 
+def _blocks():
+  """Models in the middle, whose inputs get narrower; one is used twice, one is in another."""
+  twice_inputs = keras.Input((8, 8, 6))
+  twice = keras.Model(twice_inputs, layers.Add()([twice_inputs, layers.Conv2D(
+      6, 3, padding='same', activation='relu')(twice_inputs)]), name='twice')
+  inputs = keras.Input((8, 8, 3))
+  x = keras.Sequential([layers.Conv2D(6, 3, padding='same'), layers.BatchNormalization(),
+                        layers.ReLU()], name='first')(inputs)
+  x = twice(twice(x))
+  deep = keras.Sequential([layers.Flatten(), layers.Dense(12, activation='relu')], name='deep')
+  return keras.Model(inputs, keras.Sequential([deep, layers.Dense(3)], name='head')(x))
+
+
+def _sequences():
+  """Dense layers of sequences, which Keras 3 and Keras 2 compute in different ways."""
+  inputs = keras.Input((10, 8))
+  x = layers.Dense(6)(layers.Dense(16, activation='relu')(inputs))
+  return keras.Model(inputs, layers.Dense(2)(layers.Conv1D(4, 3)(x)))
+
+
 def _shared():
   shared = layers.Dense(10, activation='relu')
   left, right = keras.Input((6,)), keras.Input((6,))
@@ -61,7 +81,7 @@ def _transposed():
   return keras.Model(inputs, layers.Conv2D(2, 3)(layers.UpSampling2D()(x)))
 
 
-MODELS = [_plain, _residual, _nested, _shared, _transposed]
+MODELS = [_plain, _residual, _nested, _blocks, _sequences, _shared, _transposed]
 
 
 def _random(model, seed=0):
