@@ -4,7 +4,8 @@
 
 import contextlib
 import functools
-from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (Any, Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence,
+                    Tuple)
 import weakref
 
 from model_pruning import errors
@@ -231,7 +232,7 @@ class MaskUpdater:
     plans = self._plans_for(steps)
     questions = [(plan.settings, max(map(steps.__getitem__, plan.layers)),
                   plan.together.own_target, plan.dtype) for plan in plans]
-    questions += [(found.settings, steps[found.layers[0]], target, tf.float32)
+    questions += [(found.settings, _latest(found.layers, steps), target, tf.float32)
                   for found in by_channel for target in found.targets]
     sparsities: Dict[Any, Tensor] = {}  # Most weights have the same one.
     for question in questions:
@@ -273,7 +274,7 @@ class MaskUpdater:
     due = [found for found in channel_masks.find(self._model)
            if any(layer in steps for layer in found.layers)]
     for found in due:
-      latest = max(steps[layer] for layer in found.layers if layer in steps)
+      latest = _latest(found.layers, steps)
       steps.update({layer: latest for layer in found.layers if layer.pruning.trainable})
     return due
 
@@ -294,6 +295,11 @@ class MaskUpdater:
       return
     with strategy.scope():
       yield
+
+
+def _latest(layers: Collection[Layer], steps: Mapping[Layer, int]) -> int:
+  """Returns the latest step of those layers that have one; frozen ones have none."""
+  return max(steps[layer] for layer in layers if layer in steps)
 
 
 def _traced(function: Callable[..., Any], *specs: Any) -> Callable[..., Any]:

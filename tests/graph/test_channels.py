@@ -223,7 +223,7 @@ def test_maps_match_groups_and_a_sparsity_of_0_keeps_one():
   assert {name: len(numbers) for name, numbers in run.hidden().items()} == {
       'stem/weights': 0, 'block/a/weights': 2, 'fc/weights': 3}
   with pytest.raises(errors.MapError, match="key '.?block/b.*' matches no group of channels.*the "
-                     'group of channelss? are: stem/weights, block/a/weights, fc/weights'):
+                     'groups of channels are: stem/weights, block/a/weights, fc/weights'):
     Run(CLOCK + 'weight_sparsity_map=[block/b:0.5]')
 
 

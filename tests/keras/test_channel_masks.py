@@ -142,6 +142,23 @@ def test_hidden_channels_stay_hidden_although_their_biases_are_large():
   assert any(set(before[name]) < set(after[name]) for name in before)
 
 
+@pytest.mark.parametrize('frozen', [['stem'], ['stem', 'norm', 'a']])
+def test_frozen_layers_lose_the_channels_that_others_do_not_read(frozen):
+  model = _random(_residual())
+  for name in frozen:
+    model.get_layer(name).trainable = False
+  model = sparsity.prune_low_magnitude(model, CLOCK)
+  before = np.array(model.get_layer('stem').weights[0])
+  model.compile('sgd', 'mse')
+  x = _inputs(model)
+  model.fit(x, np.zeros((8, 5)), batch_size=1, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  np.testing.assert_array_equal(model.get_layer('stem').weights[0], before)
+  expected = model.predict(x, verbose=0)
+  smaller = sparsity.remove_channels(sparsity.strip_pruning(model))
+  assert smaller.get_layer('fc').units == 5  # Of 12.
+  np.testing.assert_allclose(smaller.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_options_limit_what_is_hidden():
   model = _random(_residual())
   groups, x = sparsity.channel_groups(model), _inputs(model)
