@@ -76,17 +76,22 @@ def _products(ops: Sequence[Operation], records: Sequence[MaskedWeight]
   for op in ops:
     if op.type == 'Mul':
       for mask, weight in (op.inputs, list(op.inputs)[::-1]):
-        if _source(mask) in masks:
+        if all(source in masks for source in _sources(mask)):
           found[op.name] = op, weight
   return found
 
 
-def _source(tensor: Tensor) -> str:
-  """Returns the name of the variable that a tensor is the value of; otherwise of some operation."""
+def _sources(tensor: Tensor) -> List[str]:
+  """Returns the names of the variables that a tensor joins, if it does only that.
+
+  For other tensors it returns the names of other operations.
+  """
   op = tensor.op
   while op.type in _READS:
     op = op.inputs[0].op
-  return str(op.name)
+  if op.type == 'ConcatV2':
+    return [name for part in list(op.inputs)[:-1] for name in _sources(part)]
+  return [str(op.name)]
 
 
 def _backward(ops: Sequence[Operation]) -> Set[str]:
@@ -126,8 +131,9 @@ def _ends(ops: Sequence[Operation], after: Collection[str], backward: Collection
   candidates = [op for op in ops if op.name in after and op.name in of_data and any(
       output.dtype.is_floating and output.shape.ndims != 0 for output in op.outputs)]
   dropped = _only_shown([op for op in ops if op.name in after])
-  if all(op.name in dropped for op in candidates):
-    dropped = set()  # Of a loss that is shown, before its gradients are built.
+  if all(op.name in dropped for op in candidates):  # The loss is shown, and has no gradients yet.
+    dropped = _only_shown([op for op in ops if op.name in after and any(
+        output.shape.ndims != 0 for output in op.outputs)])
   candidates = [op for op in candidates if op.name not in dropped]
   leading: Set[str] = set()  # A candidate depends on them.
   pending = list(candidates)
@@ -234,7 +240,7 @@ class _Writer:
   def _is_joined(self, op: Operation) -> bool:
     """Whether an operation joins the parts of a partitioned variable."""
     return op.type == 'ConcatV2' and all(
-        _source(part) in self._variables for part in list(op.inputs)[:-1])
+        name in self._variables for name in _sources(op.outputs[0]))
 
   def _needed(self, ends: Sequence[str]) -> Set[str]:
     needed: Set[str] = set()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
 # bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
-# bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
+# bazel: deps = //benchmarks:by_number //benchmarks:channels //benchmarks:mask_update //benchmarks:small_layers
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
 # bazel: deps = //benchmarks:idle //benchmarks:startup //benchmarks:traffic
@@ -26,6 +26,7 @@ BENCHMARKS = {
                  '--methods=dense,global,after-uniform,refit-lamp'],
     'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
+    'channels': ['--filters=4,6', '--image=8', '--batch=2', '--rounds=1', '--updates=1'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'idle': ['--layers=2,convolutions', '--rounds=3', '--seconds=0', '--batches=2'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
@@ -46,7 +47,7 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  of_keras = name in ('accuracy', 'keras_update', 'one_shot', 'small_layers')
+  of_keras = name in ('accuracy', 'channels', 'keras_update', 'one_shot', 'small_layers')
   if of_keras and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
