@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
 # bazel: deps = //benchmarks:accuracy //benchmarks:build_time //benchmarks:groups
-# bazel: deps = //benchmarks:by_number //benchmarks:channels //benchmarks:mask_update //benchmarks:small_layers
+# bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
+# bazel: deps = //benchmarks:channels
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
 # bazel: deps = //benchmarks:idle //benchmarks:startup //benchmarks:traffic
