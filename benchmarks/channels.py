@@ -88,8 +88,9 @@ def main(_):
     return run
 
   found = measure.interleaved({name: timed(name) for name in models}, FLAGS.rounds)
-  rows = [{'model': name, 'weights': model.count_params(), 'step': float(np.median(found[name]))}
-          for name, model in models.items()]
+  rows = [{'model': name, 'weights': sum(int(np.prod(weight.shape)) for weight in
+                                         model.trainable_weights),
+           'step': float(np.median(found[name]))} for name, model in models.items()]
   print(tabulate.tabulate([[row['model'], '{:,}'.format(row['weights']), 1e3 * row['step']]
                            for row in rows], ['model', 'weights', 'ms per step'], floatfmt='.1f'))
   print('Update of all masks: %.1f ms; removal: %.1f s' % (1e3 * np.median(updates), removal))
