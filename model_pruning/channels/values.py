@@ -160,9 +160,10 @@ class ConstantChannels:
     """Returns the values of an operand along an axis of the result; of one element if repeated."""
     op = step.op
     tensor = op.inputs[operand]
-    if op.type.startswith('BiasAdd') and operand == 1:
-      return self.along(tensor.name, 0)
     dims, result = dims_of(tensor) or (), dims_of(op.outputs[0]) or ()
+    if op.type.startswith('BiasAdd') and operand == 1:
+      on_channels = place == channel_axis(step, len(result))
+      return self.along(tensor.name, 0) if on_channels else np.full(1, np.nan)
     own = place - len(result) + len(dims)
     if own >= 0 and dims[own] != 1:
       return self.along(tensor.name, own)

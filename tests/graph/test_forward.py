@@ -99,3 +99,16 @@ def test_parts_of_variables_are_joined():
   assert [dim.size for dim in by_name[weight].attr['shape'].shape.dim] == [6, 4]
   bias, = [name for name, tensor in forward.stand_ins.items() if tensor is not None]
   assert 'biases' in bias
+
+
+def test_data_may_be_constants():
+  y = _dense(tf.ones([2, 6]), 3, 'a')
+  tf.nn.l2_loss(tf.get_default_graph().get_tensor_by_name('a/weights/masked_weight:0'))
+  assert _forward().outputs == [y.name]
+
+
+def test_a_graph_that_does_not_use_its_weights_has_no_outputs():
+  model_pruning.apply_mask(tf.get_variable('weights', [3, 4]))
+  tf.nn.relu(_inputs())
+  with pytest.raises(errors.ChannelError, match='build the whole model before its pruning'):
+    forward_part(tf.get_default_graph(), [], [])
