@@ -11,7 +11,7 @@ BENCH_FLAGS =
 # keras_update, small_layers and by_number make an environment with tfmot, to compare with it: no test
 # needs that one.
 BENCH = mask_update small_weights small_layers by_number groups patterns build_time idle startup inference \
-  keras_update traffic scaling
+  keras_update channels traffic scaling
 PYTEST_FLAGS = -n 2 --dist loadgroup
 # A whole suite runs in so many processes, one after the other, to bound the memory of each.
 SHARDS = 3

@@ -9,6 +9,7 @@ variables. Channels are followed through the rest.
 import re
 from typing import Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from model_pruning import errors
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.graph import variables
@@ -57,6 +58,7 @@ def forward_part(graph: Graph, records: Sequence[MaskedWeight], outputs: Sequenc
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
+    errors.ChannelError: no outputs are given, and none are found.
   """
   ops = graph.get_operations()
   products = _products(ops, records)
@@ -65,7 +67,13 @@ def forward_part(graph: Graph, records: Sequence[MaskedWeight], outputs: Sequenc
   if outputs:
     sources.check_outputs([op.name for op in ops], [name.split(':')[0] for name in outputs])
   ends = list(outputs) or _ends(ops, after, backward)
-  return _Writer(graph, records, products).forward(ends)
+  if not ends:
+    raise errors.ChannelError(
+        'channel_pruning=true follows channels to the outputs of the model, but nothing in this '
+        'graph is computed from its masked weights; build the whole model before its pruning, or '
+        'name its outputs: channel_outputs=[NAME]')
+  cut = _cut(ops) if _of_data(ops) & after else {op.name for op in ops if _is_example(op)}
+  return _Writer(graph, records, products, cut).forward(ends)
 
 
 def _products(ops: Sequence[Operation], records: Sequence[MaskedWeight]
@@ -76,17 +84,22 @@ def _products(ops: Sequence[Operation], records: Sequence[MaskedWeight]
   for op in ops:
     if op.type == 'Mul':
       for mask, weight in (op.inputs, list(op.inputs)[::-1]):
-        if _source(mask) in masks:
+        if all(source in masks for source in _sources(mask)):
           found[op.name] = op, weight
   return found
 
 
-def _source(tensor: Tensor) -> str:
-  """Returns the name of the variable that a tensor is the value of; otherwise of some operation."""
+def _sources(tensor: Tensor) -> List[str]:
+  """Returns the names of the variables that a tensor joins, if it does only that.
+
+  For other tensors it returns the names of other operations.
+  """
   op = tensor.op
   while op.type in _READS:
     op = op.inputs[0].op
-  return str(op.name)
+  if op.type == 'ConcatV2':
+    return [name for part in list(op.inputs)[:-1] for name in _sources(part)]
+  return [str(op.name)]
 
 
 def _backward(ops: Sequence[Operation]) -> Set[str]:
@@ -123,11 +136,14 @@ def _ends(ops: Sequence[Operation], after: Collection[str], backward: Collection
           ) -> List[str]:
   """Returns the names of the last tensors that depend on masked weights and data."""
   of_data = _of_data(ops)
-  candidates = [op for op in ops if op.name in after and op.name in of_data and any(
+  candidates = [op for op in ops if op.name in after and any(
       output.dtype.is_floating and output.shape.ndims != 0 for output in op.outputs)]
+  # Otherwise the data are constants.
+  candidates = [op for op in candidates if op.name in of_data] or candidates
   dropped = _only_shown([op for op in ops if op.name in after])
-  if all(op.name in dropped for op in candidates):
-    dropped = set()  # Of a loss that is shown, before its gradients are built.
+  if all(op.name in dropped for op in candidates):  # The loss is shown, and has no gradients yet.
+    dropped = _only_shown([op for op in ops if op.name in after and any(
+        output.shape.ndims != 0 for output in op.outputs)])
   candidates = [op for op in candidates if op.name not in dropped]
   leading: Set[str] = set()  # A candidate depends on them.
   pending = list(candidates)
@@ -166,6 +182,18 @@ def _of_data(ops: Sequence[Operation]) -> Set[str]:
       op.type.startswith('Placeholder') or op.type not in _READS and is_stateful(op.type))])
 
 
+def _cut(ops: Sequence[Operation]) -> Set[str]:
+  """Returns the names of operations that read or prepare data."""
+  # The layers before the first mask depend on variables too.
+  return _of_data(ops) - _reached([op for op in ops if op.type in _VARIABLES])
+
+
+def _is_example(op: Operation) -> bool:
+  """Whether an operation may be data in a graph that reads none: a constant of vectors."""
+  return op.type == 'Const' and op.outputs[0].dtype.is_floating and (
+      op.outputs[0].shape.ndims or 0) > 1
+
+
 def _reached(starts: Sequence[Operation]) -> Set[str]:
   """Returns the names of operations, and of all that depend on them."""
   found: Set[str] = set()
@@ -182,17 +210,15 @@ class _Writer:
   """Writes the forward part; see forward_part."""
 
   def __init__(self, graph: Graph, records: Sequence[MaskedWeight],
-               products: Dict[str, Tuple[Operation, Tensor]]) -> None:
+               products: Dict[str, Tuple[Operation, Tensor]], cut: Collection[str]) -> None:
     self._graph = graph
     self._products = products
-    ops = graph.get_operations()
-    # The layers before the first mask depend on both.
-    self._cut = _of_data(ops) - _reached([op for op in ops if op.type in _VARIABLES])
+    self._cut = cut
     self._result: GraphDef = tf.GraphDef(versions=graph.as_graph_def().versions)
     self._made: Dict[str, Any] = {}
     self._names: Dict[str, str] = {}
     self._stand_ins: Dict[str, Optional[Tensor]] = {}
-    self._variables = {op.name for op in ops if op.type in _VARIABLES}
+    self._variables = {op.name for op in graph.get_operations() if op.type in _VARIABLES}
     self._weights: Dict[str, Any] = {}  # Records whose products get a stand-in.
     for record in records:
       if record.masked is not None and (
@@ -234,7 +260,7 @@ class _Writer:
   def _is_joined(self, op: Operation) -> bool:
     """Whether an operation joins the parts of a partitioned variable."""
     return op.type == 'ConcatV2' and all(
-        _source(part) in self._variables for part in list(op.inputs)[:-1])
+        name in self._variables for name in _sources(op.outputs[0]))
 
   def _needed(self, ends: Sequence[str]) -> Set[str]:
     needed: Set[str] = set()

@@ -103,7 +103,9 @@ def _variable(node: str) -> str:
 
 
 def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goal]]:
-  """Returns the goal of each weight.
+  """Returns the goal of each weight; None for each if channels were pruned.
+
+  How many elements of a weight are in slices of hidden channels depends on the graph.
 
   Args:
     weights: all masked weights of the model.
@@ -112,6 +114,8 @@ def goals_of(weights: Sequence[Masked], stored: StoredSpec) -> List[Optional[Goa
   Raises:
     errors.MapError, errors.GroupError, errors.BlockError: the spec does not fit the weights.
   """
+  if stored.spec.channel_pruning:
+    return [None] * len(weights)
   records = [weight._replace(identity=index) for index, weight in enumerate(weights)]
   goals: List[Optional[Goal]] = [None] * len(records)
   for together in plan(records, stored.spec) if records else ():

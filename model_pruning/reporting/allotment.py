@@ -107,8 +107,14 @@ def of(path: AnyPath, spec: PruningSpec) -> Allotment:
     spec: the hyperparameters.
 
   Raises:
+    errors.SpecError: the spec prunes channels.
     errors.PruningError: the model cannot be read, or the spec does not fit its weights.
   """
+  if spec.channel_pruning:
+    raise errors.SpecError(
+        'channel_pruning=true: how much of each weight is hidden depends on what reads its '
+        'channels; list the groups of channels of a frozen graph or SavedModel with '
+        '`model-pruning channels MODEL`')
   model = models.load(path)
   weights = _weights(model)
   groups = model.goals.groups

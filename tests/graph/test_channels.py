@@ -18,6 +18,7 @@ from model_pruning.channels.analysis import Member
 from model_pruning.channels.choice import norms
 from model_pruning.compat import tf
 from model_pruning.graph import registry
+from model_pruning.reporting import report
 from model_pruning.util import sparsity_table
 
 CLOCK = 'channel_pruning=true,target_sparsity=0.6,pruning_frequency=2,sparsity_function_end_step=8,'
@@ -292,3 +293,20 @@ def test_outputs_can_be_named():
   with pytest.raises(errors.OutputNodeError, match='score/logits'):
     Run(CLOCK + 'channel_outputs=[score/logits]')
 
+
+
+def test_a_hook_prunes_channels_and_a_report_of_its_checkpoint_has_no_targets(tmp_path):
+  with tf.Graph().as_default():
+    x = tf.constant(np.random.RandomState(0).standard_normal((8, 20)).astype(np.float32))
+    x = model_pruning.masked_fully_connected(x, 32, scope='hidden')
+    x = model_pruning.masked_fully_connected(x, 10, activation_fn=None, scope='scores')
+    loss = tf.losses.sparse_softmax_cross_entropy(tf.range(8), x)
+    train = tf.train.AdamOptimizer().minimize(loss, tf.train.get_or_create_global_step())
+    hook = model_pruning.PruningHook(CLOCK)
+    with tf.train.MonitoredTrainingSession(checkpoint_dir=str(tmp_path), hooks=[hook]) as session:
+      for _ in range(10):
+        session.run(train)
+  found = {weight.name: weight for weight in report.of(str(tmp_path)).weights}
+  assert found['hidden/weights'].sparsity == pytest.approx(19 / 32)
+  assert found['scores/weights'].sparsity == pytest.approx(19 / 32)
+  assert all(weight.target is None for weight in found.values())

@@ -265,3 +265,35 @@ def test_what_has_no_channels_to_hide_is_refused_and_left_as_it_was():
     sparsity.prune_low_magnitude(single, CLOCK)
   with pytest.raises(errors.SpecError, match='channel_pruning.*remove_channels'):
     sparsity.prune_trained(model, CLOCK, _inputs(model))
+
+
+def test_layers_that_count_apart_are_updated_together():
+  model = _random(_nested())
+  groups, x = sparsity.channel_groups(model), _inputs(model)
+  pruned = sparsity.prune_low_magnitude(
+      model, CLOCK.replace('pruning_frequency=1', 'pruning_frequency=10'))
+  _train(pruned, x, 1)
+  assert not any(hidden_in(pruned, groups).values())
+  pruned.get_layer('beside').pruning.step.assign(9)  # As if another model had trained it.
+  _train(pruned, x, 1)
+  assert _numbers(hidden_in(pruned, groups)) == {
+      group.name: int(np.rint(0.6 * group.channels)) for group in groups}
+  assert pruned.get_layer('scores').pruning.last_update == 10
+
+
+def test_a_frozen_layer_counts_as_one_without_a_mask():
+  model = _random(_residual())
+  groups, x = sparsity.channel_groups(model), _inputs(model)
+  model.get_layer('b').trainable = False
+  pruned = sparsity.prune_low_magnitude(model, CLOCK)
+  frozen = np.array(pruned.get_layer('b').kernel)
+  _train(pruned, x)
+  np.testing.assert_array_equal(pruned.get_layer('b').kernel, frozen)
+  masks = {name: np.asarray(mask) for name, mask in masks_of(pruned).items()}
+  assert masks['b/kernel'].all() and masks['a/kernel'].any(axis=(0, 1, 2)).all()
+  assert masks['stem/kernel'].any(axis=(0, 1, 2)).sum() == 3
+  outputs = pruned.predict(x, verbose=0)
+  smaller = sparsity.remove_channels(sparsity.strip_pruning(pruned))
+  np.testing.assert_allclose(smaller.predict(x, verbose=0), outputs, rtol=1e-4,
+                             atol=1e-5 * np.abs(outputs).max())
+  assert len(groups) == 3 and smaller.get_layer('stem').filters == 3

@@ -88,3 +88,8 @@ def test_a_model_without_kernels(tmp_path):
     path = tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
   with pytest.raises(errors.ModelFileError, match='no masked weight.*it has: table'):
     allotment.of(path, PruningSpec())
+
+
+def test_channels_need_the_graph(trained):
+  with pytest.raises(errors.SpecError, match='groups of channels .*model-pruning channels'):
+    allotment.of(trained, PruningSpec.create('channel_pruning=true'))

@@ -115,6 +115,25 @@ def test_the_code_for_users_of_keras_runs(tmp_path, monkeypatch):
   assert sparsity.strip_pruning(names['pruned']).layers[0].get_config()['name'] in masks
 
 
+@pytest.mark.legacy_keras
+def test_the_code_that_prunes_channels_in_training_runs():
+  _needs_keras()
+  section = text('docs/channels.md').split('## Pruning channels in training')[1]
+  names = {}
+  found = re.findall(r'```python\n(.*?)```', section, re.DOTALL)
+  assert len(found) == 3
+  for block in found[:2]:
+    exec(block, names)
+  assert names['model'].get_layer('first').filters == 12
+
+
+def test_the_code_that_prunes_channels_of_a_graph_runs():
+  section = text('docs/channels.md').split('## Pruning channels in training')[1]
+  block, = [block for block in re.findall(r'```python\n(.*?)```', section, re.DOTALL)
+            if 'tf.Graph' in block]
+  exec(block, {})
+
+
 def test_the_page_on_keras_names_all_there_is():
   _needs_keras()
   import model_pruning.keras
