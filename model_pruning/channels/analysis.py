@@ -3,6 +3,7 @@
 """Channels and groups of channels of a graph, and what each is worth."""
 
 import collections
+import copy
 import dataclasses
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -91,6 +92,18 @@ class Channels:
     self._labels: Dict[str, List[int]] = {}  # The channels of each group, in order.
     self.groups = self._find_groups()
     self.kept = self._find_kept()
+
+  def with_values(self, graph_def: GraphDef) -> 'Channels':
+    """Returns the channels of a graph that differs only in the values of weights.
+
+    Args:
+      graph_def: the graph of `trace` with other values.
+    """
+    with tf.Graph().as_default() as graph:
+      tf.import_graph_def(graph_def, name='')
+    result = copy.copy(self)
+    result.trace = dataclasses.replace(self.trace, graph_def=graph_def, graph=graph)
+    return result
 
   def removed(self, channels: Mapping[str, Sequence[int]]) -> Array:
     """Returns whether each unit is removed, bool, with the channels of some groups.
@@ -233,7 +246,7 @@ def _itemsize(found: Trace, weight: str) -> int:
 
 def _layers(found: Trace) -> Dict[str, Any]:
   """Returns the FLOPs of each product with a weight, by the name of its operation."""
-  copy = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
-  copy.CopyFrom(found.graph_def)
-  layers = flops.layers_of(nodes.flatten(copy), list(found.weights)).layers
+  graph_def = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
+  graph_def.CopyFrom(found.graph_def)
+  layers = flops.layers_of(nodes.flatten(graph_def), list(found.weights)).layers
   return {layer.name: layer.flops for layer in layers}

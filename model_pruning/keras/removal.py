@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes whole channels from Keras models."""
 
+import dataclasses
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import shrinking
 from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
 from model_pruning.channels.analysis import left
+from model_pruning.channels.choice import Target
 from model_pruning.export import channels as graph_channels
 from model_pruning.hparams import maps
 from model_pruning.keras import backend
@@ -62,43 +65,65 @@ def channel_groups(model: Model) -> List[Group]:
 
 
 def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
-                    multiple_of: int = 1,
-                    remove: Optional[Mapping[str, Sequence[int]]] = None) -> Model:
+                    multiple_of: int = 1, remove: Optional[Mapping[str, Sequence[int]]] = None,
+                    examples: Any = None, labels: Any = None, classes: bool = True,
+                    **budget: float) -> Model:
   """Returns a smaller model without some channels, which can be trained on.
 
       model = sparsity.remove_channels(sparsity.strip_pruning(model))
       model = sparsity.remove_channels(model, fraction=0.5, multiple_of=8)
+      model = sparsity.remove_channels(model, max_flops=1e9, examples=images[:256])
 
-  Without `fraction` and `remove`, channels are removed that do not affect the outputs, because
-  weights are zero; the outputs stay the same. The smaller model has layers of the same classes and
-  names, with fewer units or filters. It is not compiled.
+  Without a goal (`fraction`, `remove` or a budget), channels are removed that do not affect the
+  outputs, because weights are zero; the outputs stay the same. With examples, the channels go whose
+  work the others can do best, and the weights that stay are refitted so that the smaller model
+  computes nearly the same. The smaller model has layers of the same classes and names, with fewer
+  units or filters. It is not compiled.
 
   Args:
     model: a built functional or Sequential model without masks, with nested ones or without. It
       does not change.
-    fraction: the largest fraction of the channels of each group to remove, in [0, 1): those with
-      the smallest norms over all their slices.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1): without
+      examples, those with the smallest norms over all their slices.
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number.
     remove: the channels to remove instead: their numbers by the names of groups; see
       channel_groups.
+    examples: examples of the inputs, without labels; see prune_trained.
+    labels: for max_loss: the right class of each example, integers; None if they are unknown.
+    classes: for max_loss: False if the outputs are other numbers than scores of classes.
+    **budget: one of max_flops, max_bytes and, with examples, max_loss instead of a fraction; see
+      model_pruning.one_shot.shrink_graph.
 
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
     errors.ChannelError: an argument is out of range; there is no such group or channel; a channel
-      cannot be removed; or the smaller model does not compute the same outputs as the model with
-      zeros in place of the channels.
+      cannot be removed; a budget cannot be met; or the smaller model does not compute the same
+      outputs as the model with zeros in place of the channels.
+    errors.ExamplesError: the examples do not fit the model, or are too few.
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
   subject = _Subject(model)
-  if remove is None:
-    smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
-                                              multiple_of)
-  else:
+  target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)
+  target = dataclasses.replace(target, keep=subject.keeping(keep))
+  values: Mapping[str, Any] = {}
+  if remove is not None:
+    if examples is not None or not target.removes_nothing_needed:
+      raise errors.ChannelError('remove names the channels; it goes without a fraction, a budget '
+                                'and examples')
     subject.check(remove)
     smaller = graph_channels.without(subject.channels, remove)
-  copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed)).layer
+  elif examples is None or target.removes_nothing_needed:
+    if target.max_loss is not None:
+      raise errors.ChannelError('max_loss=%s is measured on examples; give some' % target.max_loss)
+    smaller = graph_channels.without_smallest(subject.channels, target)
+  else:
+    frozen = subject.frozen
+    shrunk = shrinking.shrink(subject.channels, target, examples, frozen.outputs, frozen.inputs,
+                              labels, classes, frozen.variables)
+    smaller, values = shrunk, shrunk.values
+  copy = copying.Copy(model, changes=_Narrower(subject, smaller.removed, values)).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -178,8 +203,11 @@ def _weights_of_free_layers(model: Model) -> Set[int]:
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, subject: _Subject, removed: Mapping[str, Sequence[int]]) -> None:
+  def __init__(self, subject: _Subject, removed: Mapping[str, Sequence[int]],
+               values: Mapping[str, Any]) -> None:
     channels = subject.channels
+    self._values = {id(subject.frozen.variables[name]): value for name, value in values.items()
+                    if name in subject.frozen.variables}
     units = channels.removed(removed)
     self._kept: Dict[int, List[Any]] = {}  # Per axis the indices that stay; None for all.
     for name, variable in subject.frozen.variables.items():
@@ -200,10 +228,10 @@ class _Narrower(copying.Changes):
 
   def value(self, weight: Variable) -> Any:
     kept = self._kept.get(id(weight))
-    if kept is None:
+    if kept is None and id(weight) not in self._values:
       return super().value(weight)
-    value = np.asarray(weight)
-    for axis, indices in enumerate(kept):
+    value = np.asarray(self._values.get(id(weight), weight))
+    for axis, indices in enumerate(kept or ()):
       if indices is not None:
         value = np.take(value, indices, axis=axis)
     return value
