@@ -4,7 +4,7 @@
 
 Matrix products and convolutions read a channel. Without it, the weights that stay can do some of
 its work. The damage is the squared error that remains in the outputs of its readers, relative to
-their variance. For a reader with the inputs X and the matrix W, whose rows S read the channel, it is
+their variance. For a reader with inputs X and matrix W, whose rows S read the channel, it is
 
     trace(W_S^T inv(H_SS) W_S),  H = inv(X^T X + ridge),
 
@@ -58,9 +58,9 @@ def by_examples(channels: Channels, networks: Networks, examples: Examples) -> O
       gram, scale = centered.gram[0], float(np.sum(centered.square))
       ridge = solve.RIDGE * float(np.trace(gram)) / len(gram)
       if ridge > 0 and scale > 0 and np.isfinite(scale):
-        inverse = np.linalg.inv(gram + ridge * np.eye(len(gram)))
+        inverse = np.linalg.inv(gram + ridge * np.eye(len(gram))) * scale
         for name, rows in places.items():
-          readers[name].append(_Reader(inverse, matrix, rows, scale))
+          readers[name].append(_Reader(gram / scale, inverse, matrix, rows))
       advance(layer.weight)
   for group in channels.groups:
     if readers[group.name]:
@@ -105,22 +105,23 @@ def _along_rows(channels: Channels, design: Design, layer: Layer, place: int,
 class _Reader:
   """A layer that reads the channels of a group.
 
-  It keeps only what its rows of the group need: H, and W W^T.
+  It keeps only what its rows of the group need: X^T X, H and W W^T.
   """
 
-  def __init__(self, inverse: Array, matrix: Array, rows: Array, scale: float) -> None:
+  def __init__(self, gram: Array, inverse: Array, matrix: Array, rows: Array) -> None:
     """Takes the rows of a group.
 
     Args:
-      inverse: H, [inputs, inputs].
+      gram: X^T X, [inputs, inputs], divided by the variance of the outputs.
+      inverse: H, [inputs, inputs], multiplied by it.
       matrix: W, [inputs, outputs].
       rows: the rows that read each channel, int64 [channels, rows].
-      scale: the variance of the outputs, by which damage is divided.
     """
     own = rows.ravel()
+    block = np.ix_(own, own)
     # In single precision, since those of all layers are kept.
-    self._inverse: Any = inverse[np.ix_(own, own)].astype(np.float32)
-    self._products: Any = (matrix[own] @ matrix[own].T / scale).astype(np.float32)
+    self._gram, self._inverse, self._products = (each.astype(np.float32) for each in (
+        gram[block], inverse[block], matrix[own] @ matrix[own].T))
     self._rows = np.arange(rows.size).reshape(rows.shape)
 
   def begin(self) -> None:
@@ -132,8 +133,10 @@ class _Reader:
     """Returns the damage of removing each of some channels alone."""
     rows = self._rows[numbers]
     where = rows[:, :, np.newaxis], rows[:, np.newaxis, :]
-    solved = np.linalg.solve(self._inverse[where], self._products[where])
-    return np.maximum(np.trace(solved, axis1=1, axis2=2), 0)
+    products = self._products[where]
+    # Without a refit, a channel that is constant does none; the ridge holds on to its weights.
+    alone = np.sum(self._gram[where] * products, axis=(1, 2))
+    return np.clip(_traces(self._inverse[where], products), 0, np.maximum(alone, 0))
 
   def remove(self, numbers: Array) -> float:
     """Removes channels, and returns the damage of removing them together."""
@@ -141,11 +144,28 @@ class _Reader:
     block = np.ix_(rows, rows)
     inverse, products = self._inverse, self._products
     factors = np.linalg.solve(inverse[block], inverse[rows]).T  # [all rows, removed rows]
-    damage = float(np.trace(np.linalg.solve(inverse[block], products[block])))
+    damage = min(float(np.trace(np.linalg.solve(inverse[block], products[block]))),
+                 float(np.sum(self._gram[block] * products[block])))
     mixed = factors @ products[rows]
     products += factors @ products[block] @ factors.T - mixed - mixed.T
     inverse -= factors @ inverse[rows]
     return max(damage, 0.0)
+
+
+def _traces(systems: Array, right: Array) -> Array:
+  """Returns the traces of inv(A) B for many small matrices, A positive definite.
+
+  Gauss-Jordan elimination of all at once: NumPy calls LAPACK for each, which takes much longer.
+
+  Args:
+    systems, right: A and B, [number, size, size].
+  """
+  both = np.concatenate([systems, right], axis=2)
+  for pivot in range(systems.shape[1]):
+    row = both[:, pivot] / both[:, pivot, pivot, np.newaxis]
+    both -= both[:, :, pivot, np.newaxis] * row[:, np.newaxis]
+    both[:, pivot] = row
+  return np.trace(both[:, :, systems.shape[1]:], axis1=1, axis2=2)
 
 
 def _order(group: Group, readers: List[_Reader]) -> Order:

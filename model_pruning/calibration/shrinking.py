@@ -34,7 +34,6 @@ from model_pruning.channels.analysis import Channels
 from model_pruning.channels.budgets import Path
 from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
-from model_pruning.channels.choice import values_of
 from model_pruning.channels.units import is_removed
 from model_pruning.compat import tf
 from model_pruning.export import channels as removal
@@ -165,7 +164,6 @@ class _Refitter:
 
   def __init__(self, channels: Channels, networks: Networks, wiring: Wiring) -> None:
     self._channels, self.networks, self._wiring = channels, networks, wiring
-    self._values = values_of(channels)
 
   def mask(self, removed: Array) -> Dict[str, Array]:
     """Gives the pruned network the dense values with zeros for the removed units.
@@ -195,31 +193,29 @@ class _Refitter:
     masks = self.mask(removed)
     values: Dict[str, Array] = {}
     fits: List[Fit] = []
-    changed: Set[str] = set()
-    with progress.shown(len(self.networks.layers)) as advance:
-      for layer in self.networks.layers:
-        mask = masks.get(layer.weight)
-        reads = mask is not None and not layer.reason and self._loses_rows(layer, mask)
-        if mask is None or layer.op not in changed and not reads:
-          continue
+    reading = self._reading(removed)
+    changed = reading.union(*map(self._wiring.after, reading))
+    layers = [layer for layer in self.networks.layers
+              if layer.op in changed and masks[layer.weight].any()]
+    with progress.shown(len(layers)) as advance:
+      for layer in layers:
         if layer.reason:
           fits.append(Fit(layer.weight, reason=layer.reason))
           continue
-        if reads:
-          changed |= self._wiring.after(layer.op)
-        if mask.any():
-          fit, found = self._refit(layer, mask, examples)
-          fits.append(fit)
-          found = {name: value * masks[name] for name, value in found.items()}
-          values.update(found)
-          self.networks.set(found)
-        advance(layer.weight)
+        fit, found = self._refit(layer, masks[layer.weight], examples)
+        fits.append(fit)
+        found = {name: value * masks[name] for name, value in found.items()}
+        values.update(found)
+        self.networks.set(found)
+        advance('%s: error %s' % (layer.weight, fit.refitted))
     return values, tuple(fits)
 
-  def _loses_rows(self, layer: Layer, mask: Array) -> bool:
-    matrices = self.networks.design_of(layer).matrices(mask)
-    rows = matrices.any(axis=2)
-    return bool((rows.any(axis=1) & ~rows.all(axis=1)).any())
+  def _reading(self, removed: Array) -> Set[str]:
+    """Returns the products that sum over removed units."""
+    axes = self._channels.trace.axes
+    return {record.op for record in self._channels.trace.records.contractions
+            if any(units is not None and is_removed(units, removed).any() for units in (
+                axes[record.left][record.left_axis], axes[record.right][record.right_axis]))}
 
   def _refit(self, layer: Layer, mask: Array, examples: Examples
              ) -> Tuple[Fit, Dict[str, Array]]:

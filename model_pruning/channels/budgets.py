@@ -135,12 +135,21 @@ def within(channels: Channels, orders: Orders, target: Target) -> Dict[str, List
 
 
 def _given_back(path: Path, gone: Dict[str, int], limit: float, target: Target) -> Dict[str, int]:
-  """Returns fewer channels of the group that the last step made smaller, if the limit allows."""
-  name, count = path.steps[-1]
-  before = max([0] + [number for group, number in path.steps[:-1] if group == name])
-  for fewer in range(before + 1, count):
+  """Returns fewer removed channels, as the limit allows: first of the groups that lost some last.
+
+  The last step may have saved more than was needed.
+  """
+  gone = dict(gone)
+  before: Dict[str, int] = {}
+  last: Dict[str, int] = {}
+  for name, count in path.steps:
+    before[name] = last.get(name, 0)
+    last[name] = count
+  for name, _ in reversed(path.steps):
     size = path.size(name)
-    if size - target.stay(size, size - fewer) == fewer and path.left(
-        {**gone, name: fewer}) <= limit:
-      return {**gone, name: fewer}
+    for fewer in range(before.pop(name, gone[name]), gone[name]):
+      if size - target.stay(size, size - fewer) == fewer and path.left(
+          {**gone, name: fewer}) <= limit:
+        gone[name] = fewer
+        break
   return gone
