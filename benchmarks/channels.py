@@ -6,7 +6,7 @@
     python -m benchmarks.channels --parts=accuracy --nets=convnet --seeds=1
     python -m benchmarks.channels --parts=latency --models=MobileNetV2
 
-Accuracy: nets of benchmarks/nets.py lose 25, 50 and 75 % of the channels of each group: by norm, and
+Accuracy: nets of benchmarks/nets.py lose 25, 50 and 75 % of each group of channels: by norm, and
 with a refit to 256 unlabeled examples; as many bytes, wherever it does the least damage, with a
 refit; and a net of that width is trained from scratch. Latency: models of keras.applications with
 random weights, dense and without the channels that half of their FLOPs need, in TensorFlow and
