@@ -151,9 +151,9 @@ class Channels:
     slices: Dict[int, Dict[Place, List[int]]] = collections.defaultdict(dict)
     for weight, axes in self.trace.weights.items():
       for number, axis in enumerate(axes):
-        for index, unit in enumerate(() if axis is None else self.channel_of[axis]):
+        for index, unit in enumerate([] if axis is None else self.channel_of[axis].tolist()):
           if unit not in self._reasons:
-            slices[int(unit)].setdefault((weight, number), []).append(index)
+            slices[unit].setdefault((weight, number), []).append(index)
     alike: Dict[Any, List[int]] = collections.defaultdict(list)
     for label, found in slices.items():
       alike[tuple((place, len(indices)) for place, indices in found.items())].append(label)

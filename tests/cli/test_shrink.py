@@ -162,8 +162,8 @@ def test_the_weights_that_stay_are_refitted_to_examples(folder, tmp_path, capsys
   errors = {}
   for refit in ('yes', 'no'):
     output = str(tmp_path / refit)
-    assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output, '--json',
-                   '--examples=FOLDER/' + examples, '--refit=' + refit, '--regression')
+    assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output,
+                   '--examples=FOLDER/' + examples, '--refit=' + refit, '--regression', '--json')
     errors[refit] = _error(folder, output, kind)
     loss = json.loads(capsys.readouterr().out)['loss']
     if refit == 'yes':
