@@ -100,6 +100,7 @@ def set_statistics(model, images):
 
 def measured(name):
   """Returns the row of an architecture."""
+  from model_pruning.channels.choice import Target
   from model_pruning.keras import exporting
   from model_pruning.keras import removal
   model, size = build(name)
@@ -116,7 +117,7 @@ def measured(name):
   images = random.randn(4, size, size, 3).astype(np.float32)
   expected = model.predict(images, verbose=0)
   start = time.perf_counter()
-  result = removal.removed(model)
+  result = removal.removed(model, Target())
   row['removal_s'] = time.perf_counter() - start
   found = result.model.predict(images, verbose=0)
   most = float(np.abs(expected).max())

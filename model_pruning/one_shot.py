@@ -12,17 +12,22 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import shrinking
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.result import fitted_rows
 from model_pruning.calibration.result import FittedWeight
 from model_pruning.calibration.selector import Weight
 from model_pruning.calibration.subject import Subject
+from model_pruning.channels.analysis import analyse
+from model_pruning.channels.choice import Target
 from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
+from model_pruning.export import channels
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import unmasked
+from model_pruning.export.channels import Smaller
 from model_pruning.graph.planning import plan_graph as plan_graph
 from model_pruning.graph.planning import sensitivity_of_graph as sensitivity_of_graph
 from model_pruning.graph.trained import at_once
@@ -37,6 +42,7 @@ from model_pruning.names import KERNELS
 from model_pruning.reading import examples as files_of_examples
 from model_pruning.util import files
 from model_pruning.util.files import AnyPath
+from model_pruning.util.types import GraphDef
 from model_pruning.util.types import MetaGraphDef
 
 INCLUDE = KERNELS
@@ -127,14 +133,96 @@ def prune_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept = unmasked.saved_model(saved_model_dir)
   names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
+  pruned = prune_graph(graph_def, hparams, _by_placeholder(examples, names),
+                       sorted(names.values()), outputs, include, exclude)
+  saved_model.write(export_dir, pruned.graph_def, signatures, kept)
+  return pruned.rows
+
+
+def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = None,
+                 fraction: float = 0.0, max_flops: Optional[float] = None,
+                 max_bytes: Optional[float] = None, max_loss: Optional[float] = None,
+                 keep: Optional[str] = None, multiple_of: int = 1, inputs: Sequence[str] = (),
+                 labels: Any = None, classes: bool = True, ends: Sequence[str] = ()) -> Smaller:
+  """Removes channels from a graph of constants, and refits the weights that stay to examples.
+
+      smaller = one_shot.shrink_graph(graph_def, ['scores'], images[:256], max_flops=2e9)
+      print(smaller.table())
+
+  Give one goal: `fraction`, `max_flops`, `max_bytes` or `max_loss`. The channels go whose work the
+  others can do best. With a budget, groups lose as much as does the least damage to the outputs of
+  the layers. Without a goal, only channels go that do not affect the outputs, and nothing is
+  refitted.
+
+  Args:
+    graph_def: a GraphDef of constants. It is not changed.
+    outputs: names of the outputs.
+    examples: examples of the inputs; see prune_graph. None: channels of small norms go, and nothing
+      is refitted, as in export.shrink.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1).
+    max_flops, max_bytes: the most FLOPs per example, or bytes of weights, that are left.
+    max_loss: the most accuracy that may be lost, or, without labels, the largest fraction of
+      answers that may change, or, for a model without classes, the largest relative error. Channels
+      are removed, those first that do the least damage per FLOP, as long as it is met on a half of
+      the examples that the weights are not refitted to.
+    keep: a regular expression for names of groups to keep whole, matched from their start.
+    multiple_of: the number of channels that stay is rounded up to a multiple of this number.
+    inputs: names of the inputs for examples; () for all placeholders that the outputs need.
+    labels: for max_loss: the right class of each example, integers; None if they are unknown.
+    classes: False if the outputs are other numbers than scores of classes.
+    ends: names of other operations and tensors that stay, for example outputs to ignore here.
+
+  Returns:
+    The smaller graph; with examples and a goal, a calibration.shrinking.Shrunk.
+
+  Raises:
+    errors.ChannelError: a number is out of range; the goal cannot be met; or the outputs of the
+      smaller graph differ from those with zeros in place of the channels.
+    errors.ExamplesError: the examples do not fit the model, or are too few.
+    errors.PruningError: see export.remove_channels.
+  """
+  target = Target(fraction, max_flops, max_bytes, max_loss, keep, multiple_of)
+  if examples is None and max_loss is not None:
+    raise errors.ChannelError('max_loss=%s is measured on examples; give some' % max_loss)
+  found = analyse(graph_def, list(dict.fromkeys([*outputs, *inputs, *ends])))
+  if examples is None or target.removes_nothing_needed:
+    return channels.without_smallest(found, target)
+  return shrinking.shrink(found, target, examples, outputs, inputs, labels, classes)
+
+
+def shrink_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath, examples: Any = None,
+                       **options: Any) -> Smaller:
+  """Removes channels from a SavedModel, and writes it as one of constants with the same signatures.
+
+  Args:
+    saved_model_dir: its folder.
+    export_dir: the folder to write; new or empty.
+    examples: see shrink_graph; of the inputs of the default signature, by the names of its inputs.
+    **options: the goal and the other options of shrink_graph.
+
+  Raises:
+    errors.ModelFileError: there is no SavedModel.
+    errors.WriteError: the folder is not empty, or cannot be written.
+    errors.PruningError: see shrink_graph.
+  """
+  saved_model_dir = files.as_path(saved_model_dir)
+  export_dir = files.check_output(export_dir, [saved_model_dir])
+  graph_def, signatures, kept, _ = saved_model.read_stripped(saved_model_dir)
+  names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
+  smaller = shrink_graph(
+      graph_def, outputs, _by_placeholder(examples, names), inputs=sorted(names.values()),
+      ends=saved_model.ends_to_keep(signatures, kept), **options)
+  saved_model.write(export_dir, smaller.graph_def, signatures, kept)
+  return smaller
+
+
+def _by_placeholder(examples: Any, names: Mapping[str, str]) -> Any:
+  """Returns examples, maybe in a file, by the placeholders of the inputs of a signature."""
   if isinstance(examples, (str, bytes)) or hasattr(examples, '__fspath__'):
     examples = files_of_examples.columns(examples)
   if isinstance(examples, Mapping):
-    examples = {names.get(key, key): value for key, value in examples.items()}
-  pruned = prune_graph(graph_def, hparams, examples, sorted(names.values()), outputs,
-                       include, exclude)
-  saved_model.write(export_dir, pruned.graph_def, signatures, kept)
-  return pruned.rows
+    return {names.get(key, key): value for key, value in examples.items()}
+  return examples
 
 
 def _is_slot(name: str, source: checkpoint.Checkpoint) -> bool:

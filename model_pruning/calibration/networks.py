@@ -136,16 +136,20 @@ class Networks:
     """Makes the pruned model equal to the dense one."""
     self.set({name: self.dense(name) for name in self._loads})
 
-  def moments(self, layer: Layer, examples: Examples, rows: int = ROWS) -> Moments:
+  def moments(self, layer: Layer, examples: Examples, rows: int = ROWS,
+              kept: Optional[Tuple[Array, Array]] = None) -> Moments:
     """Returns the moments of a layer's inputs as pruned so far, and of its dense outputs.
 
     Args:
       layer: a layer that can be refitted.
       examples: the examples.
       rows: the most rows to use; of larger layers, rows spread evenly over all batches.
+      kept: the numbers of the inputs and of the outputs to use; None for all.
     """
     made = self._rows[layer.op]
     groups, inputs, outputs = _dims(made.design)
+    if kept is not None:
+      inputs, outputs = map(len, kept)
     total = Moments.zeros(groups, inputs, outputs)
     size = self._batch_size(made, examples)
     for number, batch in enumerate(examples.batches(size)):
@@ -153,7 +157,8 @@ class Networks:
       feed = self._feed(batch)
       feed[self._most] = max(1, rows * here // examples.count)
       feed[self._offset] = number * 0.7548776662466927 % 1.0
-      total.add(*self._run(made.sampled, feed))
+      x, y = self._run(made.sampled, feed)
+      total.add(*((x, y) if kept is None else (x[:, :, kept[0]], y[:, :, kept[1]])))
     return total
 
   def outputs(self, examples: Examples, pruned: bool = True) -> Iterator[List[Array]]:

@@ -147,7 +147,7 @@ def refit(networks: Networks, layer: Layer, mask: Array, moments: Moments,
     final = _in_rounds(mask, lambda each: design.kernel(solved(each), layer.shape), dense,
                        selector, layer.weight)
   fitted = solved(final)
-  error = _errors(moments, centered, wide * design.matrices(mask), fitted)
+  error = errors_of(moments, centered, wide * design.matrices(mask), fitted)
   if not np.all(np.isfinite(fitted)):
     return Refit(Fit(layer.weight, error[0], reason='its inputs are too large to compute with'),
                  mask, {layer.weight: dense * mask})
@@ -171,11 +171,15 @@ def _in_rounds(mask: Array, solved: Callable[[Array], Array], dense: Array, sele
   return final if np.sum(final) == np.sum(mask) else mask
 
 
-def _errors(moments: Moments, centered: Moments, masked: Array,
+def errors_of(moments: Moments, centered: Moments, masked: Array,
             fitted: Array) -> Tuple[float, float]:
-  """Returns the errors before and after the refit, both relative to the centered outputs.
+  """Returns the errors before and after a refit, both relative to the centered outputs.
 
   Before it, the means of the outputs differ too.
+
+  Args:
+    moments, centered: the moments, and those that were refitted to.
+    masked, fitted: the matrices before and after, [groups, inputs, outputs].
   """
   scale = np.sum(centered.square) / max(np.sum(moments.square), 1e-300)
   before = moments.error(masked) / scale if scale else 0.0

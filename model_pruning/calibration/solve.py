@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Least squares over the kept elements of a matrix alone."""
 
+from typing import Dict, Iterator, List, Tuple
+
 import numpy as np
 
 from model_pruning.util.types import Array
@@ -22,8 +24,9 @@ def refit(gram: Array, cross: Array, dense: Array, mask: Array, exact: bool = Fa
   It minimizes ||X W - Y||^2 + ridge ||W - dense||^2 over the elements that the mask keeps; all
   others are 0. Each column is a problem of its own: a linear system of its kept rows, which is the
   optimal update of Optimal Brain Surgeon (Hassibi and Stork, 1993) for all removed elements at
-  once. It is solved by elimination if few rows are kept, and otherwise, for many columns at once,
-  by conjugate gradients with Jacobi preconditioning, projected on the mask.
+  once. It is solved by elimination if few rows are kept, or if many columns keep the same rows and
+  share it, and otherwise, for many columns at once, by conjugate gradients with Jacobi
+  preconditioning, projected on the mask.
 
   Args:
     gram: X^T X, float64 [inputs, inputs].
@@ -41,20 +44,32 @@ def refit(gram: Array, cross: Array, dense: Array, mask: Array, exact: bool = Fa
     return np.where(mask, dense, 0).astype(np.float64)
   system = gram + ridge * np.eye(size)
   right = cross + ridge * dense
-  kept = mask.sum(axis=0)
-  eliminate = exact | (
-      2 / 3 * kept.astype(np.float64)**3 + _OVERHEAD < 2.0 * _USUAL_STEPS * size**2)
   result = np.zeros(mask.shape, np.float64)
-  for column in np.flatnonzero(eliminate & (kept > 0)):
-    rows = np.flatnonzero(mask[:, column])
-    result[rows, column] = np.linalg.solve(system[np.ix_(rows, rows)], right[rows, column])
-  others = np.flatnonzero(~eliminate)
+  iterated = np.zeros(mask.shape[1], bool)
+  for rows, columns in _alike(mask):
+    work = 2 / 3 * float(len(rows))**3 + _OVERHEAD
+    if exact or work < 2.0 * _USUAL_STEPS * size**2 * len(columns):
+      block = np.ix_(rows, columns)
+      result[block] = np.linalg.solve(system[np.ix_(rows, rows)], right[block])
+    else:
+      iterated[columns] = True
+  others = np.flatnonzero(iterated)
   for begin in range(0, len(others), _COLUMNS):
     columns = others[begin:begin + _COLUMNS]
     keep = mask[:, columns].astype(np.float64)
     result[:, columns] = _conjugate_gradients(
         system, right[:, columns], dense[:, columns] * keep, keep)
   return result
+
+
+def _alike(mask: Array) -> Iterator[Tuple[Array, Array]]:
+  """Yields the rows that columns keep, and the columns that keep these rows; none without rows."""
+  packed = np.packbits(mask, axis=0)
+  found: Dict[bytes, List[int]] = {}
+  for column in np.flatnonzero(mask.any(axis=0)):
+    found.setdefault(packed[:, column].tobytes(), []).append(int(column))
+  for columns in found.values():
+    yield np.flatnonzero(mask[:, columns[0]]), np.array(columns)
 
 
 def _conjugate_gradients(system: Array, right: Array, start: Array, keep: Array) -> Array:

@@ -100,6 +100,17 @@ class Wiring:
     order = {name: index for index, name in enumerate(self._sorted())}
     return sorted(found, key=lambda layer: order.get(layer.op or layer.weight, len(order)))
 
+  def after(self, name: str) -> Set[str]:
+    """Returns the nodes that are computed from a node."""
+    found: Set[str] = set()
+    pending = [name]
+    while pending:
+      for user, _ in self._users[pending.pop()]:
+        if user not in found:
+          found.add(user)
+          pending.append(user)
+    return found
+
   def kernels(self) -> List[str]:
     """Returns the names of the constants that are kernels of products, in the graph's order.
 

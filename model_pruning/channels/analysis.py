@@ -3,6 +3,7 @@
 """Channels and groups of channels of a graph, and what each is worth."""
 
 import collections
+import copy
 import dataclasses
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -92,6 +93,18 @@ class Channels:
     self.groups = self._find_groups()
     self.kept = self._find_kept()
 
+  def with_values(self, graph_def: GraphDef) -> 'Channels':
+    """Returns the channels of a graph that differs only in the values of weights.
+
+    Args:
+      graph_def: the graph of `trace` with other values.
+    """
+    with tf.Graph().as_default() as graph:
+      tf.import_graph_def(graph_def, name='')
+    result = copy.copy(self)
+    result.trace = dataclasses.replace(self.trace, graph_def=graph_def, graph=graph)
+    return result
+
   def removed(self, channels: Mapping[str, Sequence[int]]) -> Array:
     """Returns whether each unit is removed, bool, with the channels of some groups.
 
@@ -138,9 +151,9 @@ class Channels:
     slices: Dict[int, Dict[Place, List[int]]] = collections.defaultdict(dict)
     for weight, axes in self.trace.weights.items():
       for number, axis in enumerate(axes):
-        for index, unit in enumerate(() if axis is None else self.channel_of[axis]):
+        for index, unit in enumerate([] if axis is None else self.channel_of[axis].tolist()):
           if unit not in self._reasons:
-            slices[int(unit)].setdefault((weight, number), []).append(index)
+            slices[unit].setdefault((weight, number), []).append(index)
     alike: Dict[Any, List[int]] = collections.defaultdict(list)
     for label, found in slices.items():
       alike[tuple((place, len(indices)) for place, indices in found.items())].append(label)
@@ -233,7 +246,7 @@ def _itemsize(found: Trace, weight: str) -> int:
 
 def _layers(found: Trace) -> Dict[str, Any]:
   """Returns the FLOPs of each product with a weight, by the name of its operation."""
-  copy = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
-  copy.CopyFrom(found.graph_def)
-  layers = flops.layers_of(nodes.flatten(copy), list(found.weights)).layers
+  graph_def = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
+  graph_def.CopyFrom(found.graph_def)
+  layers = flops.layers_of(nodes.flatten(graph_def), list(found.weights)).layers
   return {layer.name: layer.flops for layer in layers}

@@ -1,8 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses channels to remove: those with the smallest norm in each group."""
+"""Chooses channels to remove: in which order those of a group go, and how many."""
 
-from typing import Dict, List, Mapping, Optional
+import dataclasses
+import numbers
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 
@@ -14,37 +16,125 @@ from model_pruning.reading import tensors
 from model_pruning.util.types import Array
 
 
-def smallest(channels: Channels, fraction: float, keep: Optional[str] = None,
-             multiple_of: int = 1) -> Dict[str, List[int]]:
-  """Returns the channels with the smallest norms of all their slices, by group.
+def _is_number(value: Any, begin: float, end: float, kind: Any = numbers.Real) -> bool:
+  """Whether a value of any type is a number, at least `begin` and less than `end`."""
+  return isinstance(value, kind) and begin <= value < end
 
-  Args:
-    channels: the channels of a frozen graph.
-    fraction: the largest fraction of each group to remove, in [0, 1). One channel always stays.
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+  """How many channels to remove; without a number, those that do not affect the outputs.
+
+  Attributes:
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1).
+    max_flops: the most FLOPs per example that may be left.
+    max_bytes: the most bytes of weights that may be left.
+    max_loss: the largest loss on examples; see calibration.losses.Loss.
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number, for
       example 8 for tensor cores; a group with fewer channels stays whole.
-
-  Raises:
-    errors.ChannelError: fraction or multiple_of is out of range.
-    errors.MapError: keep is no regular expression.
   """
-  if not 0 <= fraction < 1:
-    raise errors.ChannelError('fraction=%s; expected a number from 0 to less than 1' % fraction)
-  if multiple_of < 1:
-    raise errors.ChannelError('multiple_of=%d; expected a number of channels, at least 1' %
-                              multiple_of)
-  pattern = expression('keep', keep) if keep else None
-  values = {node.name: tensors.to_array(node.attr['value'].tensor, node.name)
-            for node in channels.trace.graph_def.node if node.name in channels.trace.weights}
+  fraction: float = 0.0
+  max_flops: Optional[float] = None
+  max_bytes: Optional[float] = None
+  max_loss: Optional[float] = None
+  keep: Optional[str] = None
+  multiple_of: int = 1
+
+  def __post_init__(self) -> None:
+    """Checks the numbers.
+
+    Raises:
+      errors.ChannelError: a number is out of range, or there is more than one goal.
+      errors.MapError: keep is no regular expression.
+    """
+    if not _is_number(self.fraction, 0, 1):
+      raise errors.ChannelError('fraction=%r; expected a number from 0 to less than 1' %
+                                (self.fraction,))
+    if not _is_number(self.multiple_of, 1, float('inf'), numbers.Integral):
+      raise errors.ChannelError('multiple_of=%r; expected a number of channels, at least 1' %
+                                (self.multiple_of,))
+    budgets = {name: value for name, value in (
+        ('max_flops', self.max_flops), ('max_bytes', self.max_bytes), ('max_loss', self.max_loss))
+               if value is not None}
+    given = ['fraction'] * bool(self.fraction) + list(budgets)
+    if len(given) > 1:
+      raise errors.ChannelError('Give one of fraction, max_flops, max_bytes and max_loss; got %s' %
+                                ', '.join(given))
+    for name, value in budgets.items():
+      if not _is_number(value, 0, 1 if name == 'max_loss' else float('inf')):
+        raise errors.ChannelError('%s=%s; expected %s' % (
+            name, value, 'a number from 0 to less than 1' if name == 'max_loss' else
+            'a finite number, 0 or more'))
+    if self.keep:
+      expression('keep', self.keep)
+
+  @property
+  def removes_nothing_needed(self) -> bool:
+    """Whether only channels go that do not affect the outputs."""
+    return not self.fraction and self.max_flops is self.max_bytes is self.max_loss is None
+
+  def kept_whole(self, group: str) -> bool:
+    """Whether `keep` names a group."""
+    return bool(self.keep and expression('keep', self.keep).match(group))
+
+  def stay(self, channels: int, least: int) -> int:
+    """Returns how many of `channels` stay if `least` should: at least 1, and a multiple."""
+    return min(-(-max(least, 1) // self.multiple_of) * self.multiple_of, channels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+  """The order in which the channels of a group are removed.
+
+  Attributes:
+    numbers: their numbers, the first to go first.
+    costs: float64 [channels + 1], the damage of removing the first 0, 1, ... of them.
+  """
+  numbers: List[int]
+  costs: Any
+
+
+Orders = Dict[str, Order]  # By the names of groups.
+
+
+def by_norm(channels: Channels) -> Orders:
+  """Returns the channels of each group by the norms of all their slices, the smallest first.
+
+  The damage of removing some is their fraction of the squared norm of the group.
+
+  Args:
+    channels: the channels of a frozen graph.
+  """
+  values = values_of(channels)
   found = {}
   for group in channels.groups:
-    stay = group.channels - int(fraction * group.channels + 1e-9)
-    stay = min(-(-max(stay, 1) // multiple_of) * multiple_of, group.channels)
-    if stay < group.channels and not (pattern and pattern.match(group.name)):
-      order = np.argsort(norms(group, values), kind='stable')
-      found[group.name] = sorted(int(number) for number in order[:group.channels - stay])
+    sizes = norms(group, values)
+    order = np.argsort(sizes, kind='stable')
+    squares = np.concatenate([[0.0], np.cumsum(np.square(sizes[order]))])
+    found[group.name] = Order([int(number) for number in order],
+                              squares / max(squares[-1], 1e-300))
   return found
+
+
+def uniform(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:
+  """Returns the channels to remove, by group, if each group loses the target's fraction.
+
+  Groups that `orders` lacks stay whole.
+  """
+  found = {}
+  for group in channels.groups:
+    stay = target.stay(group.channels, group.channels - int(
+        target.fraction * group.channels + 1e-9))
+    if stay < group.channels and group.name in orders and not target.kept_whole(group.name):
+      found[group.name] = sorted(orders[group.name].numbers[:group.channels - stay])
+  return found
+
+
+def values_of(channels: Channels) -> Dict[str, Any]:
+  """Returns the values of the weights of a frozen graph by their names."""
+  return {node.name: tensors.to_array(node.attr['value'].tensor, node.name)
+          for node in channels.trace.graph_def.node if node.name in channels.trace.weights}
 
 
 def norms(group: Group, values: Mapping[str, Array]) -> Array:

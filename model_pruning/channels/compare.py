@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the outputs of two graphs."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,10 +37,9 @@ def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
     errors.ModelFileError: TensorFlow cannot use a graph.
   """
   with sources.by_tensorflow('the graph'):
-    given = _inputs(first, outputs, examples or {}, setup)
+    given, expected = _inputs(first, outputs, examples or {}, setup)
   with sources.by_tensorflow('the smaller graph'):
-    second_outputs = run(second, outputs, given, setup)
-  pairs = zip(run(first, outputs, given, setup), second_outputs)
+    pairs = zip(expected, run(second, outputs, given, setup))
   return max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
 
 
@@ -84,8 +83,9 @@ def _relative(one: Array, other: Array) -> float:
 
 
 def _inputs(graph_def: GraphDef, outputs: Sequence[str],
-            examples: Mapping[str, Any], setup: Sequence[str]) -> Dict[str, Any]:
-  """Returns values for all placeholders with which the graph runs."""
+            examples: Mapping[str, Any], setup: Sequence[str]
+            ) -> Tuple[Dict[str, Any], List[Any]]:
+  """Returns values for all placeholders with which the graph runs, and its outputs for them."""
   with tf.Graph().as_default() as graph, tf.Session() as session:
     tf.import_graph_def(graph_def, name='')
     placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS]
@@ -96,8 +96,8 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
       given = {each.op.name: examples[each.op.name] if each.op.name in examples
                else _random(each, size, rng) for each in placeholders}
       try:
-        _values(session, outputs, {name + ':0': value for name, value in given.items()}, setup)
-        return given
+        return given, _values(
+            session, outputs, {name + ':0': value for name, value in given.items()}, setup)
       except (tf.errors.OpError, ValueError) as error:
         failure = failure or error
     raise errors.ExamplesError('The model does not run with random inputs (%s); give examples' % (

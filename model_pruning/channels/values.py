@@ -18,6 +18,7 @@ from model_pruning.channels.trace import Trace
 from model_pruning.channels.units import STAYS
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
+from model_pruning.reading import tensors
 from model_pruning.util.types import Array
 from model_pruning.util.types import Operation
 
@@ -244,8 +245,14 @@ def _constants(found: Trace) -> Dict[str, Any]:
   return dict(zip(unique, _evaluated(found, list(unique.values()))))
 
 
-def _evaluated(found: Trace, tensors: Sequence[Any]) -> List[Any]:
-  if not tensors:
-    return []
-  with tf.Session(graph=found.graph) as session:
-    return list(session.run(list(tensors)))
+def _evaluated(found: Trace, wanted: Sequence[Any]) -> List[Any]:
+  # Constants are read from the graph: a session copies them several times.
+  stored = {node.name: node for node in found.graph_def.node if node.op == 'Const'}
+  values = {tensor.name: tensors.to_array(stored[tensor.op.name].attr['value'].tensor,
+                                          tensor.op.name)
+            for tensor in wanted if tensor.op.name in stored}
+  others = [tensor for tensor in wanted if tensor.name not in values]
+  if others:
+    with tf.Session(graph=found.graph) as session:
+      values.update(zip([tensor.name for tensor in others], session.run(others)))
+  return [values[tensor.name] for tensor in wanted]

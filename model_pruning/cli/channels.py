@@ -56,10 +56,7 @@ def read(args: argparse.Namespace, kind: str) -> Tuple[GraphDef, List[str], Dict
     return graph_def, args.output_node_names, {}, None
   graph_def, signatures, kept, _ = saved_model.read_stripped(
       kinds.saved_model_folder(args.model))
-  ends = [info.name for signature in signatures.values()
-          for infos in (signature.outputs, signature.inputs) for info in infos.values()]
-  ends += [*kept.inits, *(name for name, _ in kept.assets)]
-  return graph_def, list(dict.fromkeys(ends)), signatures, kept
+  return graph_def, saved_model.ends_to_keep(signatures, kept), signatures, kept
 
 
 def run(args: argparse.Namespace) -> None:

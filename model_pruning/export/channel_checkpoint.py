@@ -6,6 +6,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Set
 
 from model_pruning import errors
 from model_pruning.channels.analysis import analyse
+from model_pruning.channels.choice import Target
 from model_pruning.compat import tf
 from model_pruning.export import channels
 from model_pruning.export import checkpoint
@@ -69,7 +70,9 @@ def _renamed(graph_def: GraphDef, names: Mapping[str, str]) -> GraphDef:
 
 def shrink_checkpoint(place: AnyPath, path: AnyPath, output_node_names: Sequence[str],
                       fraction: float = 0.0, keep: Optional[str] = None, multiple_of: int = 1,
-                      meta_graph: Optional[MetaGraphDef] = None) -> Smaller:
+                      meta_graph: Optional[MetaGraphDef] = None,
+                      max_flops: Optional[float] = None,
+                      max_bytes: Optional[float] = None) -> Smaller:
   """Writes a checkpoint without some channels.
 
       smaller = export.shrink_checkpoint('train', 'small/model.ckpt', ['scores'], fraction=0.5)
@@ -83,7 +86,7 @@ def shrink_checkpoint(place: AnyPath, path: AnyPath, output_node_names: Sequence
     place: a checkpoint with its meta graph, or a directory, of which the latest one is taken.
     path: the path of the checkpoint to write, in another folder.
     output_node_names: names of the outputs.
-    fraction, keep, multiple_of: see model_pruning.export.shrink.
+    fraction, keep, multiple_of, max_flops, max_bytes: see model_pruning.export.shrink.
     meta_graph: the file with the graph; None takes the checkpoint's own .meta file.
 
   Raises:
@@ -95,8 +98,9 @@ def shrink_checkpoint(place: AnyPath, path: AnyPath, output_node_names: Sequence
   source = checkpoint.Checkpoint(place)
   path = checkpoint.check_elsewhere(source, path)
   graph_def = frozen(source, output_node_names, meta_graph)
-  smaller = channels.without_smallest(analyse(graph_def, output_node_names), fraction, keep,
-                                      multiple_of)
+  smaller = channels.without_smallest(
+      analyse(graph_def, output_node_names),
+      Target(fraction, max_flops, max_bytes, None, keep, multiple_of))
   write(source, path, smaller)
   return smaller
 

@@ -13,9 +13,12 @@ from model_pruning.channels import rewrite
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import left
-from model_pruning.channels.choice import smallest
+from model_pruning.channels.budgets import within
+from model_pruning.channels.choice import by_norm
+from model_pruning.channels.choice import Orders
+from model_pruning.channels.choice import Target
+from model_pruning.channels.choice import uniform
 from model_pruning.channels.exact import unread
-from model_pruning.hparams.maps import expression
 from model_pruning.util import tables
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
@@ -112,83 +115,122 @@ def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
 def without(channels: Channels, remove: Optional[Mapping[str, Sequence[int]]] = None,
             examples: Optional[Mapping[str, Any]] = None) -> Smaller:
   """Does the same as remove_channels with a graph that is analysed already."""
-  _check_frozen(channels)
+  check_frozen(channels)
   if remove is None:
-    return _without_unread(channels, examples)
+    return _without_unread(channels, examples, Target())
   check_names(channels, remove)
   channels, removed, readers = _masked(channels, remove)
   _check_all(channels, remove, _by_group(channels, removed), readers)
-  return _compared(channels, removed, examples)
+  return compared(channels, removed, examples)
 
 
 def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
            keep: Optional[str] = None, multiple_of: int = 1,
-           examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+           examples: Optional[Mapping[str, Any]] = None, max_flops: Optional[float] = None,
+           max_bytes: Optional[float] = None) -> Smaller:
   """Removes the channels with the smallest norms of each group.
 
       smaller = export.shrink(graph_def, ['scores'], fraction=0.5, multiple_of=8)
+      smaller = export.shrink(graph_def, ['scores'], max_flops=2e9)
 
-  A group stays whole if its channels would not be zero without their weights.
+  A group stays whole if its channels would not be zero without their weights. The weights that
+  stay keep their values; one_shot.shrink_graph also refits them to examples.
 
   Args:
     graph_def, outputs, examples: see remove_channels.
-    fraction: the largest fraction of the channels of each group to remove, in [0, 1); with 0, only
-      channels that do not affect the outputs are removed.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1); with 0 and
+      no other goal, only channels that do not affect the outputs are removed.
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number.
+    max_flops, max_bytes: instead of a fraction: the most FLOPs per example, or bytes of weights,
+      that are left. Groups lose as much as does the least damage: the fraction of their squared
+      norm that goes.
 
   Raises:
-    errors.ChannelError: fraction or multiple_of is out of range; or see remove_channels.
+    errors.ChannelError: a number is out of range; FLOPs or bytes cannot be so few; or see
+      remove_channels.
     errors.MapError: keep is no regular expression.
     errors.PruningError: see remove_channels.
   """
-  return without_smallest(analyse(graph_def, outputs), fraction, keep, multiple_of, examples)
+  target = Target(fraction, max_flops, max_bytes, None, keep, multiple_of)
+  return without_smallest(analyse(graph_def, outputs), target, examples)
 
 
-def without_smallest(channels: Channels, fraction: float = 0.0, keep: Optional[str] = None,
-                     multiple_of: int = 1,
+def without_smallest(channels: Channels, target: Target,
                      examples: Optional[Mapping[str, Any]] = None) -> Smaller:
   """Does the same as shrink with a graph that is analysed already."""
-  _check_frozen(channels)
-  remove = smallest(channels, fraction, keep, multiple_of)
-  if not fraction:
-    return _without_unread(channels, examples, keep, multiple_of)
+  check_frozen(channels)
+  if target.removes_nothing_needed:
+    return _without_unread(channels, examples, target)
+  return compared(*able(channels, by_norm(channels), target), examples)
+
+
+def able(channels: Channels, orders: Orders, target: Target,
+         steps: Optional[Mapping[str, Sequence[int]]] = None) -> Tuple[Channels, Array]:
+  """Returns the masked graph, and the units to remove: a choice that can be removed as a whole.
+
+  Groups of which a channel cannot be removed stay whole.
+
+  Args:
+    channels: the channels of the graph.
+    orders: the order in which the channels of each group go.
+    target: how many go.
+    steps: the choice, if it is made already, instead of a choice by the target.
+  """
+  orders = dict(orders)
   while True:
+    remove = {name: list(numbers) for name, numbers in steps.items() if name in orders} if (
+        steps is not None) else chosen(channels, orders, target)
     masked, removed, _ = _masked(channels, remove)
     found = _by_group(masked, removed)
-    able = {name: numbers for name, numbers in remove.items()
-            if set(numbers) <= set(found.get(name, ()))}
-    if able == remove:
-      return _compared(masked, removed, examples)
-    remove = able
+    unable = [name for name, numbers in remove.items()
+              if not set(numbers) <= set(found.get(name, ()))]
+    if not unable:
+      return masked, removed
+    for name in unable:
+      del orders[name]
+
+
+def chosen(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:
+  """Returns the channels to remove, by group; see choice.uniform and budgets.within."""
+  if target.max_flops is target.max_bytes is None:
+    return uniform(channels, orders, target)
+  return within(channels, orders, target)
 
 
 def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
-                    keep: Optional[str] = None, multiple_of: int = 1) -> Smaller:
-  pattern = expression('keep', keep) if keep else None
+                    target: Target) -> Smaller:
   wanted = {group.name: list(range(group.channels)) for group in channels.groups
-            if not (pattern and pattern.match(group.name))}
+            if not target.kept_whole(group.name)}
   removed, _ = unread(channels, channels.removed(wanted))
-  if multiple_of > 1:
+  if target.multiple_of > 1:
     sizes = {group.name: group.channels for group in channels.groups}
-    found = {name: numbers[:max(0, sizes[name] - -(-(
-        sizes[name] - len(numbers)) // multiple_of) * multiple_of)]
+    found = {name: numbers[:sizes[name] - target.stay(sizes[name], sizes[name] - len(numbers))]
              for name, numbers in _by_group(channels, removed).items()}
     removed, _ = unread(channels, channels.removed(found))
-  return _compared(channels, removed, examples)
+  return compared(channels, removed, examples)
 
 
 def _masked(channels: Channels, remove: Mapping[str, Sequence[int]]
             ) -> Tuple[Channels, Array, Dict[int, str]]:
   """Returns the masked graph, the units that can be removed from it, and who reads the others."""
-  masked = analyse(rewrite.masked(channels, channels.removed(remove)), channels.trace.ends)
+  masked = channels.with_values(rewrite.masked(channels, channels.removed(remove)))
   removed, readers = unread(masked, masked.removed(remove))
   return masked, removed, readers
 
 
-def _compared(channels: Channels, removed: Array,
-              examples: Optional[Mapping[str, Any]]) -> Smaller:
-  """Returns the graph without some units, once its outputs are equal."""
+def compared(channels: Channels, removed: Array,
+             examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+  """Returns the graph without some units, once its outputs are equal.
+
+  Args:
+    channels: the channels of a graph whose outputs these units do not affect.
+    removed: whether each unit is removed, bool.
+    examples: see remove_channels.
+
+  Raises:
+    errors.ChannelError: the outputs differ.
+  """
   found = _by_group(channels, removed)
   graph = rewrite.without(channels, removed)
   setup = [name for name in channels.trace.ends if ':' not in name]
@@ -205,6 +247,9 @@ def _compared(channels: Channels, removed: Array,
 def check_names(channels: Channels, remove: Mapping[str, Sequence[int]]) -> None:
   """Raises errors.ChannelError unless all groups and channels exist, and one of each stays."""
   known = {group.name: group.channels for group in channels.groups}
+  if not isinstance(remove, Mapping):
+    raise errors.ChannelError('remove=%r; expected numbers of channels by the names of groups, for '
+                              'example {%r: [0, 3]}' % (remove, next(iter(known), 'conv/kernel')))
   for name, numbers in remove.items():
     if name not in known:
       raise errors.ChannelError('There is no group of channels %r%s; there are: %s' % (
@@ -215,7 +260,8 @@ def check_names(channels: Channels, remove: Mapping[str, Sequence[int]]) -> None
               str(number) for number in numbers if not 0 <= number < known[name])))
 
 
-def _check_frozen(channels: Channels) -> None:
+def check_frozen(channels: Channels) -> None:
+  """Raises errors.ModelFileError if the graph has variables."""
   for name in channels.trace.weights:
     if channels.trace.graph.get_operation_by_name(name).type != 'Const':
       raise errors.ModelFileError(

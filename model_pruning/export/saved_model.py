@@ -230,6 +230,13 @@ def ends_of(signature: Any) -> Tuple[Dict[str, str], List[str]]:
           [info.name for _, info in sorted(signature.outputs.items())])
 
 
+def ends_to_keep(signatures: Mapping[str, Any], kept: _Kept) -> List[str]:
+  """Returns all that has to stay in the graph of a SavedModel: names of tensors and operations."""
+  ends = [info.name for signature in signatures.values()
+          for infos in (signature.outputs, signature.inputs) for info in infos.values()]
+  return list(dict.fromkeys([*ends, *kept.inits, *(name for name, _ in kept.assets)]))
+
+
 def write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept: _Kept) -> None:
   """Writes a SavedModel.
 

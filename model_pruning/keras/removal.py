@@ -4,6 +4,7 @@
 
 import contextlib
 import functools
+import dataclasses
 import re
 from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
                     Set, Tuple)
@@ -11,10 +12,12 @@ from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Op
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import shrinking
 from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
+from model_pruning.channels.choice import Target
 from model_pruning.channels.units import size_after
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
@@ -68,36 +71,47 @@ def channel_groups(model: Model) -> List[Group]:
 
 
 def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
-                    multiple_of: int = 1,
-                    remove: Optional[Mapping[str, Sequence[int]]] = None) -> Model:
+                    multiple_of: int = 1, remove: Optional[Mapping[str, Sequence[int]]] = None,
+                    examples: Any = None, labels: Any = None, classes: bool = True,
+                    **budget: float) -> Model:
   """Returns a smaller model without some channels, which can be trained on.
 
       model = sparsity.remove_channels(sparsity.strip_pruning(model))
       model = sparsity.remove_channels(model, fraction=0.5, multiple_of=8)
+      model = sparsity.remove_channels(model, max_flops=1e9, examples=images[:256])
 
-  Without `fraction` and `remove`, channels are removed that do not affect the outputs, because
-  weights are zero; the outputs stay the same. The smaller model has layers of the same classes and
-  names, with fewer units or filters. It is not compiled.
+  Without a goal (`fraction`, `remove` or a budget), channels are removed that do not affect the
+  outputs, because weights are zero; the outputs stay the same. With examples, the channels go whose
+  work the others can do best, and the weights that stay are refitted so that the smaller model
+  computes nearly the same. The smaller model has layers of the same classes and names, with fewer
+  units or filters. It is not compiled.
 
   Args:
     model: a built functional or Sequential model without masks, with nested ones or without. It
       does not change.
-    fraction: the largest fraction of the channels of each group to remove, in [0, 1): those with
-      the smallest norms over all their slices.
+    fraction: the largest fraction of the channels of each group to remove, in [0, 1): without
+      examples, those with the smallest norms over all their slices.
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number.
     remove: the channels to remove instead: their numbers by the names of groups; see
       channel_groups.
+    examples: examples of the inputs, without labels; see prune_trained.
+    labels: for max_loss: the right class of each example, integers; None if they are unknown.
+    classes: for max_loss: False if the outputs are other numbers than scores of classes.
+    **budget: one of max_flops, max_bytes and, with examples, max_loss instead of a fraction; see
+      model_pruning.one_shot.shrink_graph.
 
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
     errors.ChannelError: an argument is out of range; there is no such group or channel; a channel
-      cannot be removed; or the smaller model does not compute the same outputs as the model with
-      zeros in place of the channels.
+      cannot be removed; a budget cannot be met; or the smaller model does not compute the same
+      outputs as the model with zeros in place of the channels.
+    errors.ExamplesError: the examples do not fit the model, or are too few.
     errors.MapError: keep is no regular expression.
     errors.CloneError: a layer cannot be recreated from its config.
   """
-  return removed(model, fraction, keep, multiple_of, remove).model
+  target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)
+  return removed(model, target, remove, examples, labels, classes).model
 
 
 class Removed(NamedTuple):
@@ -113,20 +127,34 @@ class Removed(NamedTuple):
   widths: Dict[int, graph_channels.Width]
 
 
-def removed(model: Model, fraction: float = 0.0, keep: Optional[str] = None, multiple_of: int = 1,
-            remove: Optional[Mapping[str, Sequence[int]]] = None) -> Removed:
-  """Does the same as remove_channels, and returns more."""
+def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence[int]]] = None,
+            examples: Any = None, labels: Any = None, classes: bool = True) -> Removed:
+  """Does the same as remove_channels, with a goal as one object, and returns more."""
   _check_stripped(model)
   subject = Subject(model)
-  if remove is None:
-    smaller = graph_channels.without_smallest(subject.channels, fraction, subject.keeping(keep),
-                                              multiple_of)
-  else:
+  target = dataclasses.replace(target, keep=subject.keeping(target.keep))
+  values: Mapping[str, Any] = {}
+  if remove is not None:
+    if examples is not None or not target.removes_nothing_needed:
+      raise errors.ChannelError('remove names the channels; it goes without a fraction, a budget '
+                                'and examples')
     subject.check(remove)
     smaller = graph_channels.without(subject.channels, remove)
+  elif examples is None or target.removes_nothing_needed:
+    if target.max_loss is not None:
+      raise errors.ChannelError('max_loss=%s is measured on examples; give some' % target.max_loss)
+    smaller = graph_channels.without_smallest(subject.channels, target)
+  else:
+    frozen = subject.frozen
+    shrunk = shrinking.shrink(subject.channels, target, examples, frozen.outputs, frozen.inputs,
+                              labels, classes, frozen.variables)
+    smaller, values = shrunk, shrunk.values
   widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
             if width.name in subject.frozen.variables}
-  copy = copying.Copy(model, changes=_Narrower(widths, subject.inputs(smaller.removed))).layer
+  refitted = {id(subject.frozen.variables[name]): value for name, value in values.items()
+              if name in subject.frozen.variables}
+  copy = copying.Copy(model, changes=_Narrower(
+      widths, refitted, subject.inputs(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -264,9 +292,17 @@ def _is_free(layer: Layer) -> bool:
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, widths: Mapping[int, graph_channels.Width],
+  def __init__(self, widths: Mapping[int, graph_channels.Width], refitted: Mapping[int, Any],
                inputs: Mapping[int, List[List[Optional[int]]]]) -> None:
+    """Creates the changes.
+
+    Args:
+      widths: the weights that get smaller, by their ids.
+      refitted: new values of weights, of their shapes before the removal, by their ids.
+      inputs: the shapes of the inputs of nested models, by their ids.
+    """
     self._widths = widths
+    self._refitted = refitted
     self._inputs = inputs
 
   def inputs(self, model: Model) -> Any:
@@ -287,5 +323,8 @@ class _Narrower(copying.Changes):
         argument: changed.after[axis]}
 
   def value(self, weight: Variable) -> Any:
+    if id(weight) not in self._widths and id(weight) not in self._refitted:
+      return super().value(weight)
+    value = np.asarray(self._refitted.get(id(weight), weight))
     changed = self._widths.get(id(weight))
-    return super().value(weight) if changed is None else changed.cut(np.asarray(weight))
+    return value if changed is None else changed.cut(value)

@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from model_pruning import one_shot
 from model_pruning.compat import tf
 from tests.cli import trained
 from tests.cli.trained import run
@@ -136,6 +137,13 @@ def test_options(folder, tmp_path, capsys, options, after):
     (['shrink', 'FOLDER/dense'], '--output_node_names is missing'),
     (['shrink', *MODELS['graph'], '--examples=FOLDER/none.npy'], 'There is no file'),
     (['shrink', *MODELS['graph'], '--examples=FOLDER/narrow.npy'], 'does not run'),
+    (['shrink', *MODELS['graph'], '--examples=FOLDER/narrow.npy', '--fraction=0.5'],
+     'the model takes'),
+    (['shrink', *MODELS['graph'], '--examples=FOLDER/few.npy', '--fraction=0.5'], 'too few'),
+    (['shrink', *MODELS['graph'], '--max_loss=0.1'], '--max_loss is measured on --examples'),
+    (['shrink', *MODELS['graph'], '--max_loss=0.1', '--examples=FOLDER/images.npy',
+      '--labels=FOLDER/none.npy'], '--labels=FILE names'),
+    (['shrink', *MODELS['graph'], '--max_bytes=10'], 'max_bytes=10 cannot be met'),
     (['shrink', 'FOLDER/none.pb'], 'none.pb')])
 def test_mistakes(folder, tmp_path, capsys, words, message):
   output = str(tmp_path / 'new' / 'small')
@@ -185,3 +193,54 @@ def test_a_checkpoint_loses_half_of_its_channels(folder, tmp_path, capsys):
   np.testing.assert_allclose(found[0], _without(os.path.join(folder, 'frozen.pb'), images, 8),
                              rtol=1e-4, atol=1e-5)
   assert found[1] == 700
+
+
+def _error(folder, path, kind):
+  """Returns the squared error of the scores, relative to their variance."""
+  images = np.load(os.path.join(folder, 'images.npy'))
+  expected = outputs(os.path.join(folder, 'frozen.pb'), 'graph', images)
+  wrong = outputs(path, kind, images) - expected
+  return np.sum(wrong**2) / np.sum((expected - expected.mean(axis=0))**2)
+
+
+@pytest.mark.parametrize('kind, examples', [
+    ('graph', 'images.npy'), ('saved_model', 'images.npy'), ('saved_model', 'x.npz')])
+def test_the_weights_that_stay_are_refitted_to_examples(folder, tmp_path, capsys, kind, examples):
+  errors = {}
+  for refit in ('yes', 'no'):
+    output = str(tmp_path / refit)
+    assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.5', '--output=' + output,
+                   '--examples=FOLDER/' + examples, '--refit=' + refit, '--regression', '--json')
+    errors[refit] = _error(folder, output, kind)
+    loss = json.loads(capsys.readouterr().out)['loss']
+    if refit == 'yes':
+      assert loss['name'] == 'relative error of the outputs'
+      assert loss['after'] == pytest.approx(errors['yes'], rel=1e-2)
+    else:
+      assert loss is None
+  assert errors['yes'] < 0.3 * errors['no']
+
+
+def test_python_shrinks_a_saved_model_as_the_command_does(folder, tmp_path, capsys):
+  paths = [str(tmp_path / name) for name in ('command', 'python')]
+  assert not run(folder, 'shrink', *MODELS['saved_model'], '--max_flops=300',
+                 '--output=' + paths[0], '--examples=FOLDER/x.npz')
+  printed = capsys.readouterr().out
+  assert 'FLOPs per example: 640 -> 280' in printed and 'changed answers' in printed
+  smaller = one_shot.shrink_saved_model(
+      os.path.join(folder, 'only_scores'), paths[1], os.path.join(folder, 'x.npz'), max_flops=300)
+  assert smaller.flops == (640, 280)
+  images = np.load(os.path.join(folder, 'images.npy'))
+  np.testing.assert_array_equal(*(outputs(path, 'saved_model', images) for path in paths))
+
+
+@pytest.mark.parametrize('options', [[], ['--labels=FOLDER/labels.npy'], ['--regression']])
+def test_a_loss_is_kept(folder, tmp_path, capsys, options):
+  output = str(tmp_path / 'small.pb')
+  assert not run(folder, 'shrink', *MODELS['graph'], '--max_loss=0.05', '--output=' + output,
+                 '--examples=FOLDER/images.npy', '--json', *options)
+  found = json.loads(capsys.readouterr().out)
+  assert found['removed'] and found['loss']['after'] <= 0.05
+  assert found['loss']['name'] == {
+      '': 'changed answers', '--labels': 'lost accuracy',
+      '--regression': 'relative error of the outputs'}[''.join(options).split('=')[0]]

@@ -13,6 +13,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 from model_pruning import errors
 import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
+from tests.calibration import models
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -219,3 +220,57 @@ def test_what_cannot_be_removed_is_refused_with_advice():
   own(np.zeros((1, 4), np.float32))
   with pytest.raises(errors.LayerError, match='is neither functional nor Sequential'):
     sparsity.remove_channels(own)
+
+
+def _inputs(model, seed=0):
+  """Returns inputs with few degrees of freedom, as images have."""
+  found = [models.inputs((64, *tensor.shape[1:]), seed + number)
+           for number, tensor in enumerate(model.inputs)]
+  return found if len(found) > 1 else found[0]
+
+
+def _error(model, smaller, examples):
+  expected = model.predict(examples, verbose=0)
+  wrong = smaller.predict(examples, verbose=0) - expected
+  return np.sum(wrong**2) / np.sum((expected - expected.mean(axis=0))**2)
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_the_weights_that_stay_are_refitted_to_examples(make):
+  keras.utils.set_random_seed(0)
+  model = make()
+  examples = _inputs(model)
+  before = [np.array(weight) for weight in model.weights]
+  smaller = sparsity.remove_channels(model, fraction=0.5, examples=examples)
+  for weight, value in zip(model.weights, before):
+    np.testing.assert_array_equal(weight, value)
+  plain = sparsity.remove_channels(model, fraction=0.5)
+  assert smaller.count_params() == plain.count_params() < 0.75 * model.count_params()
+  # Two uses of a layer are not refitted; the layer after them is.
+  assert _error(model, smaller, examples) < 0.6 * _error(model, plain, examples)
+  smaller.compile('sgd', 'mse')
+  smaller.fit(examples, model.predict(examples, verbose=0), verbose=0)
+
+
+def test_budgets_are_met():
+  keras.utils.set_random_seed(0)
+  model = _plain()
+  examples = _inputs(model)
+  smaller = sparsity.remove_channels(model, max_bytes=9000, examples=examples)
+  assert 8000 < 4 * smaller.count_params() <= 9000
+  smaller = sparsity.remove_channels(model, max_bytes=9000, multiple_of=4)
+  assert 4 * smaller.count_params() <= 9000
+  assert not any(layer.filters % 4 for layer in smaller.layers if hasattr(layer, 'filters'))
+  smaller = sparsity.remove_channels(model, max_loss=0.1, examples=examples, classes=False)
+  assert smaller.count_params() < model.count_params()
+  assert _error(model, smaller, examples) < 0.1
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'max_loss': 0.1}, 'max_loss=0.1 is measured on examples'),
+    ({'max_bytes': 5}, 'max_bytes=5 cannot be met'),
+    ({'remove': {}, 'fraction': 0.5}, 'remove names the channels'),
+    ({'fraction': 0.5, 'max_bytes': 5}, 'Give one of')])
+def test_goals_that_do_not_fit_are_refused(options, message):
+  with pytest.raises(errors.ChannelError, match=message):
+    sparsity.remove_channels(_plain(), **options)

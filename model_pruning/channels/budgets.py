@@ -1,0 +1,155 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses channels of all groups together, so that a number of FLOPs or bytes is not exceeded.
+
+Channels go in chunks. Each time, the group loses its next chunk whose damage is the smallest for
+each FLOP or byte that it saves. Both are counted anew in each step, because a convolution between
+two groups saves less once one of them is smaller.
+"""
+
+import heapq
+from typing import Any, Dict, List, Tuple
+
+from model_pruning import errors
+from model_pruning.channels.analysis import Channels
+from model_pruning.channels.choice import Orders
+from model_pruning.channels.choice import Target
+from model_pruning.util import tables
+
+_CHUNKS = 32  # The most steps in which one group shrinks.
+
+
+class Path:
+  """The steps in which channels are removed.
+
+  Attributes:
+    steps: (group, number of its channels that are removed after the step), the first step first.
+  """
+
+  def __init__(self, channels: Channels, orders: Orders, target: Target,
+               resource: str = 'flops', limit: float = 0) -> None:
+    """Finds the steps.
+
+    Args:
+      channels: the channels of a graph.
+      orders: the order of the channels of each group that may lose some.
+      target: its `keep` and `multiple_of` hold.
+      resource: 'flops' or 'bytes'.
+      limit: no further steps are made once there are so few FLOPs or bytes.
+
+    Raises:
+      errors.ChannelError: the FLOPs are unknown.
+    """
+    self._channels, self._orders, self._target = channels, orders, target
+    self._resource = resource
+    self._sizes = {group.name: group.channels for group in channels.groups
+                   if group.name in orders and not target.kept_whole(group.name)}
+    self.steps: List[Tuple[str, int]] = []
+    self._gone = dict.fromkeys(self._sizes, 0)
+    if self.left({}) is None:
+      raise errors.ChannelError('The FLOPs of the model are unknown, as a shape is; export it with '
+                                'a known size of its inputs, or give max_bytes')
+    self._walk(limit)
+
+  def left(self, gone: Dict[str, int]) -> Any:
+    """Returns the FLOPs or bytes without the first channels of some groups."""
+    removed = self._channels.removed(self._numbers(gone))
+    return (self._channels.flops if self._resource == 'flops' else self._channels.bytes)(removed)
+
+  def size(self, group: str) -> int:
+    """Returns the number of channels of a group."""
+    return self._sizes[group]
+
+  def removed(self, steps: int) -> Dict[str, List[int]]:
+    """Returns the numbers of the channels that are removed by the first steps, by group."""
+    return self._numbers(dict(self.steps[:steps]))
+
+  def _numbers(self, gone: Dict[str, int]) -> Dict[str, List[int]]:
+    return {name: sorted(self._orders[name].numbers[:count])
+            for name, count in gone.items() if count}
+
+  def _walk(self, limit: float) -> None:
+    left = self.left({})
+    heap: List[Tuple[float, int, str]] = []
+    for index, name in enumerate(self._sizes):
+      self._push(heap, index, name, left)
+    while heap and left > limit:
+      _, index, name = heapq.heappop(heap)
+      # What it saves has become less since it was last counted.
+      key = self._key(name, left)
+      if heap and key > heap[0][0]:
+        heapq.heappush(heap, (key, index, name))
+        continue
+      self._gone[name] = self._next(name)
+      self.steps.append((name, self._gone[name]))
+      left = self.left(self._gone)
+      self._push(heap, index, name, left)
+
+  def _push(self, heap: List[Tuple[float, int, str]], index: int, name: str, left: float) -> None:
+    if self._next(name) > self._gone[name]:
+      heapq.heappush(heap, (self._key(name, left), index, name))
+
+  def _next(self, name: str) -> int:
+    """Returns how many channels of a group are removed after its next step."""
+    size, target = self._sizes[name], self._target
+    chunk = -(-size // (_CHUNKS * target.multiple_of)) * target.multiple_of
+    stay = size - self._gone[name]
+    less = (stay - 1) // target.multiple_of * target.multiple_of  # At least the odd ones.
+    if stay % target.multiple_of == 0:
+      less = stay - chunk
+    return size - target.stay(size, min(less, stay))
+
+  def _key(self, name: str, left: float) -> float:
+    """Returns the damage of the next step of a group for each FLOP or byte that it saves."""
+    after = self._next(name)
+    costs = self._orders[name].costs
+    saved = left - self.left({**self._gone, name: after})
+    damage = max(float(costs[after] - costs[self._gone[name]]), 0.0)
+    return damage / saved if saved > 0 else float('inf')
+
+
+def within(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:
+  """Returns the channels to remove, by group, so that the target's FLOPs or bytes are met.
+
+  Raises:
+    errors.ChannelError: they cannot be met; the message says which number can.
+  """
+  resource = 'flops' if target.max_flops is not None else 'bytes'
+  limit = target.max_flops if target.max_flops is not None else target.max_bytes
+  assert limit is not None
+  path = Path(channels, orders, target, resource, limit)
+  gone = dict(path.steps)
+  least = path.left(gone)
+  if least > limit:
+    unit = ' FLOPs per example' if resource == 'flops' else ' bytes'
+    raise errors.ChannelError(
+        'max_%s=%s cannot be met: of %s%s, at least %s are left when each group has one channel%s; '
+        'ask for %d or more%s' % (
+            resource, tables.scaled(limit), tables.scaled(path.left({})), unit,
+            tables.scaled(least),
+            '' if target.multiple_of == 1 else ', or %d' % target.multiple_of, least,
+            ', or keep fewer groups whole' if target.keep else ''))
+  if path.steps:
+    gone = _given_back(path, gone, limit, target)
+  return {name: sorted(orders[name].numbers[:count]) for name, count in gone.items() if count}
+
+
+def _given_back(path: Path, gone: Dict[str, int], limit: float, target: Target) -> Dict[str, int]:
+  """Returns fewer removed channels, as the limit allows: first of the groups that lost some last.
+
+  The last step may have saved more than was needed.
+  """
+  gone = dict(gone)
+  before: Dict[str, int] = {}
+  last: Dict[str, int] = {}
+  for name, count in path.steps:
+    before[name] = last.get(name, 0)
+    last[name] = count
+  for name, _ in reversed(path.steps):
+    size = path.size(name)
+    for fewer in range(before.pop(name, gone[name]), gone[name]):
+      if size - target.stay(size, size - fewer) == fewer and path.left(
+          {**gone, name: fewer}) <= limit:
+        gone[name] = fewer
+        break
+  return gone
