@@ -221,6 +221,37 @@ def test_the_weights_that_stay_are_refitted_to_examples(folder, tmp_path, capsys
   assert errors['yes'] < 0.3 * errors['no']
 
 
+@pytest.mark.parametrize('kind', ['keras'] * trained.HAS_KERAS)
+def test_keras_models_are_refitted(folder, tmp_path, capsys, kind):
+  losses = {}
+  for refit in ('yes', 'no'):
+    assert not run(folder, 'shrink', *MODELS[kind], '--max_flops=300', '--regression', '--json',
+                   '--examples=FOLDER/images.npy', '--refit=' + refit,
+                   '--output=%s.keras' % (tmp_path / refit))
+    found = json.loads(capsys.readouterr().out)
+    assert found['flops'] == [640, 280]
+    from model_pruning.keras import files
+    images = np.load(os.path.join(folder, 'images.npy'))
+    expected = outputs(os.path.join(folder, 'frozen.pb'), 'graph', images)
+    scores = files.load('%s.keras' % (tmp_path / refit)).predict(images, verbose=0)
+    losses[refit] = np.sum((scores - expected)**2)
+  assert losses['yes'] < 0.5 * losses['no']
+
+
+def test_the_refitted_weights_of_a_checkpoint_are_written(folder, tmp_path):
+  output = str(tmp_path / 'new' / 'model.ckpt')
+  assert not run(folder, 'shrink', *MODELS['checkpoint'], '--fraction=0.5', '--output=' + output,
+                 '--examples=FOLDER/images.npy')
+  images = np.load(os.path.join(folder, 'images.npy'))
+  with tf.Graph().as_default(), tf.Session() as session:
+    scores, _ = trained.net(8)
+    tf.train.Saver().restore(session, tf.train.latest_checkpoint(str(tmp_path / 'new')))
+    found = session.run(scores, {'inputs:0': images})
+  path = os.path.join(folder, 'frozen.pb')
+  expected = outputs(path, 'graph', images)
+  assert np.sum((found - expected)**2) < 0.3 * np.sum((_without(path, images, 8) - expected)**2)
+
+
 def test_python_shrinks_a_saved_model_as_the_command_does(folder, tmp_path, capsys):
   paths = [str(tmp_path / name) for name in ('command', 'python')]
   assert not run(folder, 'shrink', *MODELS['saved_model'], '--max_flops=300',
