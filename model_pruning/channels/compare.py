@@ -17,8 +17,18 @@ from model_pruning.util.types import Tensor
 
 _PLACEHOLDERS = ('Placeholder', 'PlaceholderV2')
 _BATCH = 2
+# The largest difference of outputs that counts as rounding, relative to the largest value.
+_TOLERANCE = 1e-5
+# The same of a graph that computes in half precision: about ten times its rounding.
+_HALF = {tf.float16.as_datatype_enum: 1e-2, tf.bfloat16.as_datatype_enum: 8e-2}
 # Sizes to try for dimensions that are unknown, for example the height of an image.
 _SIZES = (32, 64, 128, 224, 299)
+
+
+def tolerance(graph_def: GraphDef) -> float:
+  """Returns the largest difference that counts as rounding: 1e-5, or more in half precision."""
+  types = {value.type for node in graph_def.node for value in node.attr.values()}
+  return max([_TOLERANCE] + [most for dtype, most in _HALF.items() if dtype in types])
 
 
 def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],

@@ -23,9 +23,6 @@ from model_pruning.util import tables
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
 
-# The largest difference of outputs that counts as rounding, relative to the largest value.
-TOLERANCE = 1e-5
-
 
 @dataclasses.dataclass(frozen=True)
 class Width:
@@ -236,11 +233,12 @@ def compared(channels: Channels, removed: Array,
   setup = [name for name in channels.trace.ends if ':' not in name]
   apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples,
                              setup)
-  if not apart <= TOLERANCE:
+  allowed = compare.tolerance(graph)
+  if not apart <= allowed:
     raise errors.ChannelError(
         'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '
         'Remove channels of fewer groups to find the one that cannot be removed, and report it' % (
-            sum(map(len, found.values())), apart, TOLERANCE))
+            sum(map(len, found.values())), apart, allowed))
   return _result(channels, removed, found, graph, apart)
 
 

@@ -158,11 +158,12 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
-  if not apart <= graph_channels.TOLERANCE:
+  allowed = compare.tolerance(smaller.graph_def)
+  if not apart <= allowed:
     raise errors.ChannelError(
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
         'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
-        'report it' % (model.name, apart, graph_channels.TOLERANCE))
+        'report it' % (model.name, apart, allowed))
   return Removed(copy, smaller, widths)
 
 

@@ -198,6 +198,22 @@ def test_layers_of_users_stay_as_they_are():
       tuple(weight.shape) for weight in model.weights]
 
 
+@pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])
+def test_half_precision_rounds_more(policy):
+  set_policy = getattr(keras.mixed_precision, 'set_dtype_policy', None) or (
+      keras.mixed_precision.set_global_policy)
+  set_policy(policy)
+  try:
+    model = _random(keras.Sequential([
+        keras.Input((64,)), layers.Dense(200, activation='relu'), layers.Dense(4)]))
+  finally:
+    set_policy('float32')
+  examples = _examples(model)
+  smaller = sparsity.remove_channels(model, fraction=0.5)
+  assert smaller.layers[0].units == 100
+  assert smaller.predict(examples, verbose=0).shape == (3, 4)
+
+
 class Subclassed(keras.Model):
 
   def __init__(self):
