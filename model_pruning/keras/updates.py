@@ -55,8 +55,10 @@ class MaskUpdater:
     """
     self.layers = pruned_layers(model)
     if not self.layers:
-      raise errors.LayerError('Model %s has no pruned layers; make it by prune_low_magnitude()' %
-                              getattr(model, 'name', model))
+      raise errors.LayerError(
+          'Model %s has no pruned layers; make it by prune_low_magnitude(), or leave out '
+          'UpdatePruningStep if its masks were removed, for example by strip_pruning()' %
+          getattr(model, 'name', model))
     self._model = model
     channel_masks.find(model)
     check_maps(self.layers)  # Layers that are built later are checked at their first update.
