@@ -15,6 +15,7 @@ from model_pruning.channels.analysis import Channels
 from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.util import tables
+from model_pruning.util.types import Array
 
 _CHUNKS = 32  # The most steps in which one group shrinks.
 
@@ -70,24 +71,26 @@ class Path:
 
   def _walk(self, limit: float) -> None:
     left = self.left({})
+    removed = self._channels.nothing()
     heap: List[Tuple[float, int, str]] = []
     for index, name in enumerate(self._sizes):
-      self._push(heap, index, name, left)
+      self._push(heap, index, name, removed)
     while heap and left > limit:
       _, index, name = heapq.heappop(heap)
       # What it saves has become less since it was last counted.
-      key = self._key(name, left)
+      key, saved, after = self._step(name, removed)
       if heap and key > heap[0][0]:
         heapq.heappush(heap, (key, index, name))
         continue
       self._gone[name] = self._next(name)
       self.steps.append((name, self._gone[name]))
-      left = self.left(self._gone)
-      self._push(heap, index, name, left)
+      left, removed = left - saved, after
+      self._push(heap, index, name, removed)
 
-  def _push(self, heap: List[Tuple[float, int, str]], index: int, name: str, left: float) -> None:
+  def _push(self, heap: List[Tuple[float, int, str]], index: int, name: str, removed: Array
+            ) -> None:
     if self._next(name) > self._gone[name]:
-      heapq.heappush(heap, (self._key(name, left), index, name))
+      heapq.heappush(heap, (self._step(name, removed)[0], index, name))
 
   def _next(self, name: str) -> int:
     """Returns how many channels of a group are removed after its next step."""
@@ -99,13 +102,19 @@ class Path:
       less = stay - chunk
     return size - target.stay(size, min(less, stay))
 
-  def _key(self, name: str, left: float) -> float:
-    """Returns the damage of the next step of a group for each FLOP or byte that it saves."""
-    after = self._next(name)
+  def _step(self, name: str, removed: Array) -> Tuple[float, int, Array]:
+    """Returns the next step of a group.
+
+    Returns:
+      The damage for each FLOP or byte that it saves, how many it saves, and the removed units after
+      it.
+    """
+    number = self._next(name)
+    after = removed | self._channels.removed({name: self._orders[name].numbers[:number]})
+    saved = self._channels.saved(name, removed, after)[int(self._resource == 'flops')]
     costs = self._orders[name].costs
-    saved = left - self.left({**self._gone, name: after})
-    damage = max(float(costs[after] - costs[self._gone[name]]), 0.0)
-    return damage / saved if saved > 0 else float('inf')
+    damage = max(float(costs[number] - costs[self._gone[name]]), 0.0)
+    return damage / saved if saved > 0 else float('inf'), saved, after
 
 
 def within(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:

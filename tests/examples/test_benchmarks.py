@@ -4,7 +4,7 @@
 # bazel: deps = //benchmarks:accuracy //benchmarks:architectures //benchmarks:build_time
 # bazel: deps = //benchmarks:groups
 # bazel: deps = //benchmarks:by_number //benchmarks:mask_update //benchmarks:small_layers
-# bazel: deps = //benchmarks:channel_training
+# bazel: deps = //benchmarks:channel_training //benchmarks:channels
 # bazel: deps = //benchmarks:inference //benchmarks:keras_update //benchmarks:patterns
 # bazel: deps = //benchmarks:one_shot //benchmarks:scaling //benchmarks:small_weights
 # bazel: deps = //benchmarks:idle //benchmarks:startup //benchmarks:traffic
@@ -30,6 +30,8 @@ BENCHMARKS = {
     'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'channel_training': ['--filters=4,6', '--image=8', '--batch=2', '--rounds=1', '--updates=1'],
+    'channels': ['--nets=residual', '--fractions=0.5', '--seeds=1', '--epochs=1',
+                 '--models=MobileNetV2', '--size=32', '--rounds=1', '--quantizations=none'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'idle': ['--layers=2,convolutions', '--rounds=3', '--seconds=0', '--batches=2'],
     'inference': ['--size=32', '--layers=1', '--rounds=1', '--calls=1',
@@ -50,8 +52,8 @@ BENCHMARKS = {
 
 @pytest.mark.parametrize('name', sorted(BENCHMARKS))
 def test_runs_and_writes_its_table(name, tmp_path):
-  of_keras = name in ('accuracy', 'architectures', 'channel_training', 'keras_update', 'one_shot',
-                      'small_layers')
+  of_keras = name in ('accuracy', 'architectures', 'channel_training', 'channels', 'keras_update',
+                      'one_shot', 'small_layers')
   if of_keras and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
