@@ -23,8 +23,9 @@ from model_pruning.util import files
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
 
-# How a name has to begin in a graph of TensorFlow.
-_SCOPE = re.compile('[A-Za-z0-9.]')
+# The names that a graph of TensorFlow can have: of a model, and of a layer in it.
+_SCOPE = re.compile(r'[A-Za-z0-9.][\w.\\/>-]*$', re.ASCII)
+_INNER_SCOPE = re.compile(r'[\w.\\/>-]+$', re.ASCII)
 
 
 class FrozenModel(NamedTuple):
@@ -231,12 +232,18 @@ def _check_built(model: Model) -> None:
   if not isinstance(model, backend.keras.Model) or not model.built:
     raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
                             'first' % (model,))
-  if backend.IS_KERAS_3 and not _SCOPE.match(model.name):
+  if backend.IS_KERAS_3:
     # Keras would raise in the middle of opening the scope, and never close it again: all layers
     # built later would have the name in their paths.
-    raise errors.LayerError(
-        'Keras 3 cannot trace the model %r: the name of a graph begins with a letter, a digit or '
-        'a dot. Give it another name: name=%r' % (model.name, model.name.lstrip('_') or 'model'))
+    for layer in backend.layers_in(model):
+      if not (_SCOPE if layer is model else _INNER_SCOPE).match(layer.name):
+        raise errors.LayerError(
+            'Keras 3 cannot trace %s %r: a name in a graph %s. Give it another name, for example '
+            'name=%r' % (
+                'the model' if layer is model else 'a model with the layer', layer.name,
+                'begins with a letter, a digit or a dot' if _INNER_SCOPE.match(layer.name) else
+                'has only letters, digits and the characters _ . - / >',
+                re.sub(r'[^\w.-]+', '_', layer.name, flags=re.ASCII).lstrip('_') or 'model'))
 
 
 def _export(model: Model, folder: str) -> None:

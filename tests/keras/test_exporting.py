@@ -183,6 +183,10 @@ def test_names_that_keras_3_cannot_trace(tmp_path):
   for call in (sparsity.to_tflite, sparsity.to_saved_model):
     with pytest.raises(errors.LayerError, match="cannot trace the model '_.*name='private"):
       call(model, str(tmp_path / 'x'))
+  inputs = keras.Input((4,))
+  for layer in (layers.Dense(3, name='a b'), keras.Sequential([layers.Dense(3, name='[c]')])):
+    with pytest.raises(errors.LayerError, match="with the layer '(a b|.c.)'.*name='(a_b|c_)'"):
+      sparsity.to_tflite(keras.Model(inputs, layer(inputs)), str(tmp_path / 'x'))
   # Keras itself would leave its scope open for the names of all later variables.
   assert _dense().get_layer('fc').kernel.path == 'fc/kernel'
 
