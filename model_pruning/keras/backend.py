@@ -80,6 +80,11 @@ def is_functional(model: Model) -> bool:
   return bool(getattr(model, '_is_graph_network', False))
 
 
+def is_compiled(model: Model) -> bool:
+  """Whether compile() was called on a model."""
+  return bool(model.compiled if IS_KERAS_3 else model._is_compiled)
+
+
 def is_keras_own(item: Any) -> bool:
   """Whether a class or a function comes with Keras."""
   return item.__module__.split('.')[0] in ('keras', 'tf_keras', 'tensorflow')

@@ -45,7 +45,7 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
     fraction, keep, multiple_of, remove: see remove_channels.
 
   Raises:
-    errors.LayerError: the model is not compiled; or see remove_channels.
+    errors.LayerError: the model has no optimizer; or see remove_channels.
     errors.PruningError: see remove_channels.
   """
   if not isinstance(model, keras.Model) or getattr(model, 'optimizer', None) is None:
@@ -87,6 +87,9 @@ class _Pairs:
 
 def _compile_like(model: Model, other: Model) -> None:
   """Compiles another model with copies of the optimizer and the metrics."""
+  if not backend.is_compiled(model):  # The program trains in its own loop.
+    other.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    return
   stored = getattr(getattr(model, '_compile_config', None), 'config', None)
   if not isinstance(stored, Mapping):
     with keras.utils.custom_object_scope(backend.functions_of(model)):
@@ -127,7 +130,7 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
                 weights: Sequence[Variable]) -> None:
   """Copies counts and slots; slots of another shape than a weight's start anew, with a line."""
   slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
-  ours, theirs = _variables(old), _variables(new)
+  ours, theirs = _own_variables(old), _own_variables(new)
   if len(ours) != len(theirs):
     if ours:  # Otherwise it was not trained yet.
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
@@ -145,6 +148,13 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
   if anew:
     logging.warning('These variables of optimizer %s start anew, as their shapes are not those of '
                     'weights: %s', type(old).__name__, ', '.join(anew))
+
+
+def _own_variables(optimizer: Optimizer) -> List[Variable]:
+  """Returns the variables of an optimizer, without those of one in it, which has its own turn."""
+  inner = getattr(optimizer, 'inner_optimizer', None)
+  others = set() if inner is None else set(map(id, _variables(inner)))
+  return [variable for variable in _variables(optimizer) if id(variable) not in others]
 
 
 def _variables(optimizer: Optimizer) -> List[Variable]:

@@ -149,7 +149,8 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
-  known = {id(variables.tf_variable(variable).handle): variable for variable in model.variables}
+  known = {id(handle): variable for variable in model.variables
+           for handle in variables.handles_of(variable)}
   captured = list(function.captured_inputs)
   if any(each.dtype == tf.resource and id(each) not in known for each in captured):
     return _freeze_exported(model)  # Lookup tables.

@@ -230,6 +230,12 @@ def strategy_of(variable: Variable) -> Strategy:
           tensorflow.distribute.get_strategy())
 
 
+def handles_of(variable: Variable) -> List[Any]:
+  """Returns the resource handle of a variable; of one on several replicas, the handle on each."""
+  inner = tf_variable(variable)
+  return [each.handle for each in getattr(inner, 'values', None) or [inner]]
+
+
 def tf_variable(variable: Variable) -> Variable:
   """Returns the TensorFlow variable that holds the value of a Keras variable."""
   value = variable.value if backend.IS_KERAS_3 else variable

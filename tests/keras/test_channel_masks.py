@@ -142,6 +142,16 @@ def test_hidden_channels_stay_hidden_although_their_biases_are_large():
   assert any(set(before[name]) < set(after[name]) for name in before)
 
 
+def test_variables_of_a_strategy_are_followed():
+  with tensorflow.distribute.MirroredStrategy(['CPU:0']).scope():
+    model = sparsity.prune_low_magnitude(_random(_nested()), CLOCK)
+    model.compile('sgd', 'mse')
+  x = _inputs(model)
+  model.fit(x, np.zeros((8, 3)), batch_size=1, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels(sparsity.strip_pruning(model))
+  assert smaller.get_layer('beside').units == 5  # Of 12.
+
+
 @pytest.mark.parametrize('frozen', [['stem'], ['stem', 'norm', 'a']])
 def test_frozen_layers_lose_the_channels_that_others_do_not_read(frozen):
   model = _random(_residual())

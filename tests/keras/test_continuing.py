@@ -52,6 +52,9 @@ def _optimizers():
            'adam': lambda: keras.optimizers.Adam(
                keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5), amsgrad=True),
            'adamw': lambda: keras.optimizers.AdamW(0.01, weight_decay=0.01, use_ema=True)}
+  scaled = getattr(keras.optimizers, 'LossScaleOptimizer', None) or (
+      keras.mixed_precision.LossScaleOptimizer)
+  found['scaled'] = lambda: scaled(keras.optimizers.Adam(0.01))
   if hasattr(keras.optimizers, 'legacy') and hasattr(keras.optimizers.legacy, 'Adam'):
     try:
       keras.optimizers.legacy.Adam()
@@ -100,6 +103,29 @@ def test_a_model_without_masks_loses_its_smallest_channels_and_trains_on():
 
 def _slots(model):
   return [np.asarray(variable) for variable in model.optimizer.variables]
+
+
+def _own_loop(model, steps):
+  x, y = _data()
+  for _ in range(steps):
+    with tensorflow.GradientTape() as tape:
+      loss = tensorflow.reduce_mean((model(x, training=True) - y)**2)
+    variables = model.trainable_variables
+    model.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+  return float(loss)
+
+
+def test_an_own_loop_goes_on_with_the_optimizer_of_the_model():
+  model = _model()
+  model.optimizer = keras.optimizers.Adam(0.01)
+  _own_loop(model, 3)
+  smaller = sparsity.remove_channels_in_training(model, fraction=0.5)
+  assert type(smaller.optimizer) is type(model.optimizer)
+  assert int(np.asarray(smaller.optimizer.iterations)) == 3
+  found = smaller.optimizer.variables
+  moments = [np.asarray(each) for each in (found() if callable(found) else found) if each.shape]
+  assert moments and all(each.any() for each in moments)
+  assert np.isfinite(_own_loop(smaller, 2))
 
 
 def test_a_model_that_is_not_compiled_is_refused():
