@@ -84,6 +84,7 @@ def shrink(channels: Channels, target: Target, examples: Any, outputs: Sequence[
     variables: names of the constants that may change besides weights; None for all.
   """
   removal.check_frozen(channels)
+  target.check_keep(channels)
   graph_def = channels.trace.graph_def
   wiring = Wiring(graph_def)
   with Networks(graph_def, wiring.kernels(), inputs, outputs, variables) as networks:

@@ -66,6 +66,9 @@ class Target:
         raise errors.ChannelError('%s=%s; expected %s' % (
             name, value, 'a number from 0 to less than 1' if name == 'max_loss' else
             'a finite number, 0 or more'))
+    if self.keep is not None and not isinstance(self.keep, str):
+      raise errors.MapError('keep=%r; expected a regular expression, for example %r' % (
+          self.keep, 'conv1|.*/conv2'))
     if self.keep:
       expression('keep', self.keep)
 
@@ -77,6 +80,14 @@ class Target:
   def kept_whole(self, group: str) -> bool:
     """Whether `keep` names a group."""
     return bool(self.keep and expression('keep', self.keep).match(group))
+
+  def check_keep(self, channels: Channels) -> None:
+    """Raises errors.MapError if `keep` names no group."""
+    names = [group.name for group in channels.groups]
+    if self.keep and not any(map(self.kept_whole, names)):
+      raise errors.MapError('keep=%r matches the beginning of no name of a group%s; there are: '
+                            '%s' % (self.keep, errors.nearest(self.keep, names),
+                                    ', '.join(names) or 'none'))
 
   def stay(self, channels: int, least: int) -> int:
     """Returns how many of `channels` stay if `least` should: at least 1, and a multiple."""

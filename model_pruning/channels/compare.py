@@ -110,6 +110,10 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
             session, outputs, {name + ':0': value for name, value in given.items()}, setup)
       except (tf.errors.OpError, ValueError) as error:
         failure = failure or error
+    if not placeholders and any('Iterator' in op.type for op in graph.get_operations()):
+      raise errors.ExamplesError(
+          'The graph reads its inputs from a data set, so its outputs cannot be compared; give a '
+          'graph with placeholders (meta_graph=, --meta_graph), or a SavedModel')
     raise errors.ExamplesError('The model does not run with random inputs (%s); give examples' % (
         errors.first_line(failure) if failure else 'unknown'))
 

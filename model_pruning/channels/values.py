@@ -230,19 +230,29 @@ def _per_slice(known: Array, axis: int) -> Array:
   return np.where(low == high, low, np.nan)
 
 
+_CONTROL_FLOW = frozenset(prefix + name for prefix in ('', 'Ref') for name in (
+    'Switch', 'Merge', 'Enter', 'Exit', 'NextIteration'))
+
+
 def _constants(found: Trace) -> Dict[str, Any]:
   """Returns the floating tensors that are computed from constants, if anything else uses them."""
   constant: Dict[str, bool] = {}
   wanted: List[Any] = []
   for op in found.graph.get_operations():
     from_constants = all(constant.get(tensor.op.name, False) for tensor in op.inputs)
-    constant[op.name] = op.type == 'Const' or bool(
-        op.inputs and from_constants and not is_stateful(op.type))
+    constant[op.name] = not _in_branch(op) and (op.type == 'Const' or bool(
+        op.inputs and from_constants and not is_stateful(op.type)))
     if not constant[op.name]:
       wanted += [tensor for tensor in op.inputs
                  if constant.get(tensor.op.name) and tensor.dtype.is_floating]
   unique: Dict[str, Any] = {tensor.name: tensor for tensor in wanted}
   return dict(zip(unique, _evaluated(found, list(unique.values()))))
+
+
+def _in_branch(op: Operation) -> bool:
+  """Whether an operation is part of control flow, where it may have no value."""
+  return op.type in _CONTROL_FLOW or any(
+      pivot.type in ('Switch', 'Identity') for pivot in op.control_inputs)
 
 
 def _evaluated(found: Trace, wanted: Sequence[Any]) -> List[Any]:

@@ -129,6 +129,7 @@ def write(source: checkpoint.Checkpoint, path: AnyPath, smaller: Smaller) -> Non
         values[name] = width.cut(values[name])
       elif len(source.shapes[name]):
         lost.append(name)
+  _check_beside(source, smaller.widths, constants)
   if lost:
     raise errors.CheckpointError(
         'Checkpoint %s has %s, which depend on the widths of weights in a way that is not known; '
@@ -145,6 +146,20 @@ def _check_shape(source: checkpoint.Checkpoint, width: Width) -> None:
         'Checkpoint %s has no variable %s of shape %s, although the graph has: it was saved under '
         'another name, or in partitions. Freeze the graph, and shrink it instead' % (
             source.path, width.name, list(width.before)))
+
+
+def _check_beside(source: checkpoint.Checkpoint, widths: Sequence[Width],
+                  constants: Mapping[str, NodeDef]) -> None:
+  """Raises errors.CheckpointError if statistics that the graph does not use would stay as wide."""
+  for width in widths:
+    scope = width.name.rpartition('/')[0]
+    for name, shape in source.shapes.items():
+      if (name not in constants and name.rpartition('/')[0] == scope and
+          name.rpartition('/')[2].startswith('moving_') and tuple(shape) == width.before):
+        raise errors.CheckpointError(
+            'The graph of checkpoint %s normalizes by the statistics of the batch, and does not '
+            'use %s, which loses channels like %s; give the graph of evaluation (meta_graph=, '
+            '--meta_graph)' % (source.path, name, width.name))
 
 
 def _companions(weight: str, shapes: Mapping[str, Sequence[int]],

@@ -157,6 +157,7 @@ def without_smallest(channels: Channels, target: Target,
                      examples: Optional[Mapping[str, Any]] = None) -> Smaller:
   """Does the same as shrink with a graph that is analysed already."""
   check_frozen(channels)
+  target.check_keep(channels)
   if target.removes_nothing_needed:
     return _without_unread(channels, examples, target)
   return compared(*able(channels, by_norm(channels), target), examples)
@@ -252,6 +253,10 @@ def check_names(channels: Channels, remove: Mapping[str, Sequence[int]]) -> None
     if name not in known:
       raise errors.ChannelError('There is no group of channels %r%s; there are: %s' % (
           name, errors.nearest(name, known), ', '.join(known) or 'none'))
+    found = np.asarray(numbers)
+    if found.ndim != 1 or found.size and found.dtype.kind not in 'iu':
+      raise errors.ChannelError('Group %s has %r; expected a list of numbers of channels' % (
+          name, numbers))
     if any(not 0 <= number < known[name] for number in numbers):
       raise errors.ChannelError('Group %s has the channels 0 to %d, and not %s' % (
           name, known[name] - 1, ', '.join(

@@ -89,8 +89,8 @@ def check_model(model: Any) -> None:
       model):
     raise errors.LayerError(
         'channel_pruning=true needs the layers that read each channel, so it takes a whole '
-        'functional or Sequential model that is built, not %s (%s); prune it without '
-        'channel_pruning, or in a functional model' % (
+        'functional or Sequential model that is built, not %s (%s): give it a keras.Input, or '
+        'call it on data, first; or prune it without channel_pruning' % (
             getattr(model, 'name', model), backend.plain_class(model).__name__))
 
 

@@ -132,7 +132,7 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
   slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
   ours, theirs = _own_variables(old), _own_variables(new)
   if len(ours) != len(theirs):
-    if ours:  # Otherwise it was not trained yet.
+    if ours and np.any(np.asarray(getattr(old, 'iterations', 1))):  # It was trained already.
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
                       'model has %d', type(old).__name__, len(ours), len(theirs))
     return

@@ -132,6 +132,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   """Does the same as remove_channels, with a goal as one object, and returns more."""
   _check_stripped(model)
   subject = Subject(model)
+  target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
   values: Mapping[str, Any] = {}
   if remove is not None:

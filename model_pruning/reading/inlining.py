@@ -65,6 +65,12 @@ def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
       pending.extend(_node_of(text) for text in nodes[name].input)
   result = tf.GraphDef(versions=inlined.versions, library=inlined.library)
   result.node.extend(node for node in inlined.node if node.name in needed)
+  for node in result.node:  # They may be placed beside nodes that are gone.
+    if any(_node_of(place.decode()[len('loc:@'):]) not in needed
+           for place in node.attr['_class'].list.s if place.startswith(b'loc:@')):
+      del node.attr['_class']
+    elif not node.attr['_class'].list.s:
+      del node.attr['_class']
   return result
 
 

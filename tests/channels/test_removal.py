@@ -244,3 +244,19 @@ def test_a_channel_beside_one_that_stays_is_kept():
   channels, _ = checking.check(graph_def, models.inputs((4,) + IMAGES[1:]))
   assert checking.places(channels, 'a') == {('a', 1): 1, ('b', 1): 1, ('c', 0): 1}
   assert checking.sizes(channels) == {'a': 3}
+
+
+def test_constants_in_branches_that_are_not_taken():
+  def build(x, weight):
+    training = tf.placeholder_with_default(False, [], 'training')
+    x = tf.matmul(x[:, 0, 0], weight('a', 4, 6))
+    x = tf.cond(training, lambda: x * tf.exp(tf.constant(np.ones(6, np.float32))), lambda: x + 1)
+    return tf.matmul(tf.nn.relu(x), weight('b', 6, 2))
+  tf.disable_control_flow_v2()
+  try:
+    graph_def = models.graph_of(build, IMAGES)
+  finally:
+    if not tf.version.VERSION.startswith('1.'):
+      tf.enable_control_flow_v2()
+  assert 'Switch' in {node.op for node in graph_def.node}
+  assert removed(graph_def) == {}

@@ -139,3 +139,30 @@ def test_training_must_not_resume_from_it_by_accident(tmp_path):
   save(tmp_path / 'a', [6, 4])
   with pytest.raises(errors.WriteError, match='another folder'):
     export.shrink_checkpoint(str(tmp_path / 'a'), str(tmp_path / 'a' / 'small'), ['scores'], 0.5)
+
+
+def test_a_graph_of_training_with_normalizations_is_refused(tmp_path):
+  def build(training):
+    x = tf.placeholder(tf.float32, [None, 4, 4, 3], 'x')
+    x = tf.nn.conv2d(x, tf.get_variable('kernel', [1, 1, 3, 8]), strides=1, padding='SAME')
+    vectors = [tf.get_variable('norm/' + name, [8], initializer=tf.ones_initializer(),
+                               trainable=name in ('gamma', 'beta'))
+               for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')]
+    x = tf.nn.fused_batch_norm(x, *vectors[:2], *([] if training else vectors[2:]),
+                               is_training=training)[0]
+    x = tf.nn.relu(tf.reduce_mean(x, [1, 2]))
+    tf.identity(tf.matmul(x, tf.get_variable('last', [8, 2])), 'scores')
+  with tf.Graph().as_default(), tf.Session() as session:
+    build(True)
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, str(tmp_path / 'a' / 'model.ckpt'))
+  with pytest.raises(errors.CheckpointError, match='does not use norm/moving_.*--meta_graph'):
+    _shrink(tmp_path)
+  assert not (tmp_path / 'b').exists()
+  with tf.Graph().as_default():
+    build(False)
+    tf.train.export_meta_graph(str(tmp_path / 'eval.meta'))
+  smaller = export.shrink_checkpoint(
+      str(tmp_path / 'a'), str(tmp_path / 'b' / 'model.ckpt'), ['scores'], 0.5,
+      meta_graph=str(tmp_path / 'eval.meta'))
+  assert {width.name: width.after for width in smaller.widths}['norm/moving_mean'] == (4,)

@@ -231,6 +231,22 @@ def test_what_cannot_be_removed_is_refused_with_advice():
     sparsity.remove_channels(model, remove={'conv': [0]})
   with pytest.raises(errors.ChannelError, match='fraction=1.5'):
     sparsity.remove_channels(model, fraction=1.5)
+  with pytest.raises(errors.ChannelError, match="fraction='0.5'; expected"):
+    sparsity.remove_channels(model, fraction='0.5')
+  with pytest.raises(errors.ChannelError, match='multiple_of=2.5; expected'):
+    sparsity.remove_channels(model, fraction=0.5, multiple_of=2.5)
+  with pytest.raises(errors.ChannelError, match='expected numbers of channels by the names'):
+    sparsity.remove_channels(model, remove=['conv'])
+  with pytest.raises(errors.MapError, match="keep='c9' matches the beginning of no name"):
+    sparsity.remove_channels(model, fraction=0.5, keep='c9')
+  name = sparsity.channel_groups(model)[0].name
+  for numbers in (3, None, ['a'], [0.5], np.arange(8) < 4):
+    with pytest.raises(errors.ChannelError, match='expected a list of numbers of channels'):
+      sparsity.remove_channels(model, remove={name: numbers})
+  with pytest.raises(errors.ChannelError, match='goes without a fraction'):
+    sparsity.remove_channels(model, fraction=0.5, remove={name: [0]})
+  with pytest.raises(errors.MapError, match='expected a regular expression'):
+    sparsity.remove_channels(model, fraction=0.5, keep=['conv'])
   with pytest.raises(errors.LayerError, match='has masks; strip_pruning'):
     sparsity.remove_channels(sparsity.prune_low_magnitude(model))
   own = Subclassed()
