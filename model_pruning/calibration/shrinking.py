@@ -14,7 +14,7 @@ constant on the examples therefore costs nothing.
 """
 
 import dataclasses
-from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Container, Dict, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -35,12 +35,11 @@ from model_pruning.channels.budgets import Path
 from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.channels.units import is_removed
-from model_pruning.compat import tf
 from model_pruning.export import channels as removal
 from model_pruning.export.channels import Smaller
+from model_pruning.reading import tensors
 from model_pruning.util import tables
 from model_pruning.util.types import Array
-from model_pruning.util.types import GraphDef
 
 _FITTED = 0.5  # While searching for a loss, half of the examples is fitted, the rest is judged.
 _TRIES = 8  # Of this search.
@@ -101,21 +100,11 @@ def shrink(channels: Channels, target: Target, examples: Any, outputs: Sequence[
     values, fits = refitter.refit(removed, found)
     after = judge.loss()
     some = next(found.batches(8))
-  refitted = channels.with_values(with_values(masked.trace.graph_def, values))
+  refitted = channels.with_values(tensors.with_constants(masked.trace.graph_def, values))
   smaller = removal.compared(refitted, removed, some)
   return Shrunk(**{field.name: getattr(smaller, field.name)
                    for field in dataclasses.fields(Smaller)},
                 values=values, fits=fits, before=before, after=after)
-
-
-def with_values(graph_def: GraphDef, values: Mapping[str, Array]) -> GraphDef:
-  """Returns a graph with other values of some constants."""
-  result = tf.GraphDef()
-  result.CopyFrom(graph_def)
-  for node in result.node:
-    if node.name in values:
-      node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
-  return result
 
 
 def _within_loss(channels: Channels, orders: Orders, target: Target, refitter: '_Refitter',

@@ -89,11 +89,12 @@ def prune_graph(graph_def: GraphDef, hparams: Union[HParams, PruningSpec, str],
   masked = mask_once(values, spec)
   if examples is None:
     changed = {constants[name]: value * masked.masks[name] for name, value in values.items()}
-    return PrunedGraph(with_constants(graph_def, changed), fitted_rows(masked.rows, {}))
+    return PrunedGraph(tensors.with_constants(graph_def, changed), fitted_rows(masked.rows, {}))
   found = refit(subject, {constants[name]: mask for name, mask in masked.masks.items()},
                 spec, examples)
   fits = {subject.weights[fit.weight].name: fit for fit in found.fits}
-  return PrunedGraph(with_constants(graph_def, found.values), fitted_rows(masked.rows, fits))
+  return PrunedGraph(tensors.with_constants(graph_def, found.values),
+                     fitted_rows(masked.rows, fits))
 
 
 def refit(subject: Subject, masks: Masks, spec: PruningSpec, examples: Any) -> Reconstruction:
@@ -128,16 +129,6 @@ def _values(subject: Subject) -> Dict[str, Array]:
 def _name_of(wiring: Wiring, constant: str) -> str:
   """Returns the name of a weight, which stripping stores beside its constant."""
   return wiring.nodes[constant].attr[WEIGHT_ATTRIBUTE].s.decode('utf-8', 'replace') or constant
-
-
-def with_constants(graph_def: GraphDef, values: Mapping[str, Array]) -> GraphDef:
-  """Returns a graph with other values of some constants."""
-  result = tf.GraphDef()
-  result.CopyFrom(graph_def)
-  for node in result.node:
-    if node.name in values:
-      node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
-  return result
 
 
 def at_once(spec: PruningSpec) -> PruningSpec:

@@ -7,12 +7,14 @@ Such an array stays a view of that value, with strides of zero, until a caller c
 An array larger than LARGEST is refused if the file does not hold its values.
 """
 
-from typing import Any, Callable, Iterable, Sequence, Tuple
+from typing import Any, Callable, Iterable, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.util.types import Array
+from model_pruning.util.types import GraphDef
 from model_pruning.util.types import TensorProto
 
 LARGEST = 2**30  # Bytes.
@@ -155,3 +157,13 @@ def to_proto(values: np.ndarray) -> TensorProto:
 
 def _text(shape: Sequence[int]) -> str:
   return 'x'.join(map(str, shape))
+
+
+def with_constants(graph_def: GraphDef, values: Mapping[str, Array]) -> GraphDef:
+  """Returns a graph with other values of some constants."""
+  result = tf.GraphDef()
+  result.CopyFrom(graph_def)
+  for node in result.node:
+    if node.name in values:
+      node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
+  return result
