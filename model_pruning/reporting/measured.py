@@ -51,7 +51,17 @@ def _details(weight: StoredWeight, kept: np.ndarray) -> Details:
   hidden = 0 if weight.kept is None else kept.size - int(np.count_nonzero(weight.kept))
   dead = outputs - int(np.count_nonzero(kept.reshape(-1, outputs).any(axis=0)))
   zeros = Zeros.of(np.ascontiguousarray(kept.T)) if kept.ndim == 2 else None
-  return Details(hidden, outputs, dead, sketch_of(weight), zeros, _is_smaller_sparse(weight, kept))
+  return Details(hidden, outputs, dead, sketch_of(weight), zeros, _is_smaller_sparse(weight, kept),
+                 whole_channels=bool(dead) and _hides_channels(weight.kept))
+
+
+def _hides_channels(mask: Optional[np.ndarray]) -> bool:
+  """Whether all outputs of a mask that are not hidden keep the same inputs."""
+  if mask is None or mask.ndim < 2:
+    return False
+  columns = mask.reshape(-1, mask.shape[-1])
+  alive = columns[:, columns.any(axis=0)]
+  return bool(alive.size) and bool((alive == alive[:, :1]).all())
 
 
 def _is_smaller_sparse(weight: StoredWeight, kept: np.ndarray) -> bool:

@@ -80,14 +80,15 @@ def dead_outputs(masked: Sequence[WeightReport], weights: Sequence[WeightReport]
   if len(found) > NAMED:
     text += ', and some of %d more' % (len(found) - NAMED)
   text += ' have no weight left: they return their bias for every input.'
-  tall = [weight for weight in found if _few_blocks(weight)]
+  tall = [weight for weight in found if _few_blocks(weight) and not weight.details.whole_channels]
   if tall:
     goal = tall[0].details.goal
     assert goal is not None
     text += ' %s is pruned in %s, %d per output.' % (
         tall[0].name, goal.unit, _inputs(tall[0]) // goal.height)
-  others = [weight for weight in found if weight not in tall]
-  for weight in found:
+  whole = [weight for weight in found if weight.details.whole_channels]
+  others = [weight for weight in found if weight not in tall and weight not in whole]
+  for weight in tall + others:
     advice.note([weight], lower_than(weight.target))
   remedies = []
   if tall:
@@ -97,6 +98,9 @@ def dead_outputs(masked: Sequence[WeightReport], weights: Sequence[WeightReport]
   if others:
     clause = advice.targets([(weight, _lower(others[0])) for weight in others])
     remedies.append('lower the target (%s)' % clause)
+  if not remedies:
+    return make('dead_outputs', found, text, 'Remove these channels: `model-pruning shrink`, or '
+                'remove_channels() of model_pruning.keras.')
   sentence = ', '.join(remedies)
   return make('dead_outputs', found, text, '%s%s, or make the layer that much narrower.' % (
       sentence[0].upper(), sentence[1:]))

@@ -33,6 +33,7 @@ class Details:
       unknown.
     transposed: whether the operation takes it as [outputs, inputs].
     in_loop: whether the operation is in a loop.
+    whole_channels: whether the mask hides whole inputs and outputs, and nothing else.
   """
   hidden: int = 0
   outputs: int = 1
@@ -44,6 +45,7 @@ class Details:
   op: str = ''
   transposed: bool = False
   in_loop: bool = False
+  whole_channels: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -171,6 +171,16 @@ def test_outputs_without_a_weight(shape):
   assert '6 of the 20 outputs of fc/kernel' in finding.text and 'fc:0.8' in finding.advice
 
 
+@pytest.mark.parametrize('shape', [(64, 20), (3, 3, 8, 20)])
+def test_hidden_channels_are_to_be_removed(shape):
+  kept = np.ones(shape, bool)
+  kept[..., 1::2, :] = False  # Of the layer before.
+  kept[..., :10] = False
+  finding = _found(samples.report_of([_masked('fc/kernel', kept)]))['dead_outputs']
+  assert '10 of the 20 outputs of fc/kernel' in finding.text
+  assert 'model-pruning shrink' in finding.advice and 'target' not in finding.advice
+
+
 def test_outputs_that_were_to_be_pruned_whole():
   kept = np.zeros([64, 20], bool)
   kept[:, ::2] = True
