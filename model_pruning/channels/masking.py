@@ -17,6 +17,7 @@ from model_pruning.compat import tf
 from model_pruning.engine.channel_groups import ChannelGroup
 from model_pruning.engine.channel_groups import ChannelPlan
 from model_pruning.engine.channel_groups import Slices
+from model_pruning.engine.channel_groups import stays
 from model_pruning.engine.layout import Layout
 from model_pruning.hparams.maps import check_keys
 from model_pruning.hparams.maps import lookup
@@ -50,7 +51,7 @@ class Hideable:
       spec: the hyperparameters.
 
     Raises:
-      errors.ChannelError: there are no groups.
+      errors.ChannelError: there are no groups, or none can lose a channel.
       errors.MapError: a key of weight_sparsity_map matches no group, or several match one.
     """
     if not self.groups:
@@ -58,6 +59,11 @@ class Hideable:
           'channel_pruning=true, but masks can hide no channels of this model: %s. Prune its '
           'weights without channel_pruning, or mask the layers that read these channels' % (
               self.log_line or 'it has no weights with masks'))
+    if all(stays(group.channels, 1.0, spec) == group.channels for group in self.groups):
+      raise errors.ChannelError(
+          'min_channels=%d and channels_multiple_of=%d keep all channels of each group, which are '
+          'at most %d; lower them' % (spec.min_channels, spec.channels_multiple_of, max(
+              group.channels for group in self.groups)))
     found = [group.name for group in self.groups]
     check_keys('weight_sparsity_map', spec.weight_sparsity_map, found, 'group of channels')
     names = list(dict.fromkeys(member.weight for group in self.groups for member in group.members

@@ -251,6 +251,12 @@ class Subclassed(keras.Model):
     return self.second(self.first(x))
 
 
+@pytest.mark.parametrize('option', ['min_channels=1000', 'channels_multiple_of=32'])
+def test_limits_that_keep_all_channels_are_refused(option):
+  with pytest.raises(errors.ChannelError, match=option + '.*keep all channels.*at most 12'):
+    sparsity.prune_low_magnitude(_residual(), CLOCK + ',' + option)
+
+
 def test_what_has_no_channels_to_hide_is_refused_and_left_as_it_was():
   model = _random(_residual())
   with pytest.raises(errors.MapError, match='matches no group of channels'):
