@@ -5,8 +5,8 @@
     python -m benchmarks.architectures --names=ResNet50,MobileNetV2
 
 Each model has random weights. Every second channel of each group is set to zero in all its slices;
-then the statistics of the normalizations are set to those of random images, since activations would
-vanish otherwise. remove_channels(model) removes the zeros, and both models predict on other images.
+then the normalizations get the statistics of random images: without them, activations would vanish.
+remove_channels(model) removes the zeros, and both models predict on other images.
 Each architecture has a process of its own, because of the memory. The table has the parameters and
 the FLOPs before and after, the seconds of the removal, the largest difference of the outputs
 relative to the largest value, and how much the outputs depend on the images.

@@ -119,7 +119,7 @@ class _Reader:
     """
     own = rows.ravel()
     block = np.ix_(own, own)
-    # In single precision, since those of all layers are kept.
+    # In single precision, because the matrices of all layers stay in memory.
     self._gram, self._inverse, self._products = (each.astype(np.float32) for each in (
         gram[block], inverse[block], matrix[own] @ matrix[own].T))
     self._rows = np.arange(rows.size).reshape(rows.shape)

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses channels to remove: in which order those of a group go, and how many."""
+"""Chooses the channels to remove: their order in each group, and their number."""
 
 import dataclasses
 import numbers

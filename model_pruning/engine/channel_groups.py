@@ -256,7 +256,7 @@ def _masks(plan: ChannelPlan, weight: int, kept: Dict[int, Tensor], shards: Sequ
 
 
 def _channel_of(slices: Slices, channels: int, size: int) -> Array:
-  """Returns the channel of each position of an axis, int32; `channels` for those of no channel."""
+  """Returns the channel of each position of an axis, int32; `channels` where there is none."""
   found = np.full(size, channels, np.int32)
   found[slices.indices] = np.arange(channels)[:, np.newaxis]
   return found

@@ -146,7 +146,7 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
   Raises:
     errors.ChannelError: a number is out of range; FLOPs or bytes cannot be so few; or see
       remove_channels.
-    errors.MapError: keep is no regular expression.
+    errors.MapError: keep is no regular expression, or matches no group.
     errors.PruningError: see remove_channels.
   """
   target = Target(fraction, max_flops, max_bytes, None, keep, multiple_of)

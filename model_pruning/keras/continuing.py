@@ -146,12 +146,12 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
     else:
       anew.append(str(getattr(variable, 'path', variable.name)))
   if anew:
-    logging.warning('These variables of optimizer %s start anew, as their shapes are not those of '
-                    'weights: %s', type(old).__name__, ', '.join(anew))
+    logging.warning('These variables of optimizer %s start anew, because no weight has their '
+                    'shape: %s', type(old).__name__, ', '.join(anew))
 
 
 def _own_variables(optimizer: Optimizer) -> List[Variable]:
-  """Returns the variables of an optimizer, without those of one in it, which has its own turn."""
+  """Returns the variables of an optimizer, without the variables of an optimizer inside it."""
   inner = getattr(optimizer, 'inner_optimizer', None)
   others = set() if inner is None else set(map(id, _variables(inner)))
   return [variable for variable in _variables(optimizer) if id(variable) not in others]

@@ -107,7 +107,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
       cannot be removed; a budget cannot be met; or the smaller model does not compute the same
       outputs as the model with zeros in place of the channels.
     errors.ExamplesError: the examples do not fit the model, or are too few.
-    errors.MapError: keep is no regular expression.
+    errors.MapError: keep is no regular expression, or matches no group.
     errors.CloneError: a layer cannot be recreated from its config.
   """
   target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)

@@ -21,7 +21,7 @@ def _variables(use_resource):
 
 
 def _hideable(masked, biases=True, use_resource=True):
-  """Returns what masks can hide in three layers."""
+  """Returns the channels that masks can hide in a net of three layers."""
   with tf.Graph().as_default() as graph:
     x, found = tf.placeholder(tf.float32, [None, 4], 'x'), _variables(use_resource)
     for name in 'ab':

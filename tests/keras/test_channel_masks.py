@@ -214,7 +214,7 @@ def test_layers_that_are_not_pruned_keep_what_they_read(monkeypatch):
 
   pruned = sparsity.prune_low_magnitude(model, CLOCK, pruning_policy=NotTheSecond())
   _train(pruned, x)
-  # Layer b reads the channels of layer a, and produces those of the stem, which others read.
+  # Layer b reads the channels of layer a, and adds to the channels of the stem.
   assert list(_numbers(hidden_in(pruned, groups)).values()) == [5, 0, 7]
   assert not [line for line in lines if 'stay dense' in line]
   outputs = pruned.predict(x, verbose=0)
