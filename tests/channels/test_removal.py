@@ -260,3 +260,14 @@ def test_constants_in_branches_that_are_not_taken():
       tf.enable_control_flow_v2()
   assert 'Switch' in {node.op for node in graph_def.node}
   assert removed(graph_def) == {}
+
+
+def test_a_bias_lies_along_channels_alone():
+  def build(x, weight):
+    x = tf.raw_ops.BatchMatMulV2(x=x, y=weight('a', 4, 6))
+    x = tf.nn.bias_add(x, weight('bias', 6))  # The other axes have lengths of their own.
+    return tf.raw_ops.BatchMatMulV2(x=tf.nn.relu(x), y=weight('b', 6, 2))
+  graph_def = models.graph_of(build, IMAGES)
+  # With the input named, as of a Keras model, its axes are followed to the bias.
+  smaller = export.remove_channels(graph_def, ['outputs', 'images'], {'a': [0, 5]})
+  assert smaller.removed == {'a': [0, 5]}
