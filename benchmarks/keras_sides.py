@@ -14,6 +14,7 @@ import sys
 import time
 
 from absl import flags
+import numpy as np
 
 from model_pruning.compat import tensorflow
 
@@ -60,12 +61,13 @@ class _Tfmot(_Library):
     """Returns (a function that updates at `step` and returns the seconds, a forward pass's work).
     """
     layers = self._wrapper.collect_prunable_layers(model)
+    done = _last_write(model)
 
     def at_an_update(function):
       def call():
         for layer in layers:
           layer.pruning_step.assign(step)
-        time_taken = seconds(function)
+        time_taken = seconds(lambda: (function(), done()))
         for layer in layers:
           layer.pruning_step.assign(1)
         return time_taken
@@ -98,8 +100,14 @@ class _Ours(_Library):
     self.keras = keras
 
   def updater(self, model, step):
-    updater = self._updates.MaskUpdater(model)
-    return (lambda: seconds(lambda: updater.update(step))), lambda: None
+    updater, done = self._updates.MaskUpdater(model), _last_write(model)
+    return (lambda: seconds(lambda: (updater.update(step), done()))), lambda: None
+
+
+def _last_write(model):
+  """Returns a function that waits until what a GPU was told to do is done."""
+  variable = min(model.trainable_variables, key=lambda variable: np.prod(variable.shape))
+  return variable.numpy  # The value comes after all that was queued before.
 
 
 def serve(library, kinds):

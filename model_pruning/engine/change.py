@@ -100,8 +100,8 @@ class _Change:
     """Returns the running average of the changes, including the latest one, per shard."""
     gradient, *earlier = reads.history
     shards = list(zip(reads.weight, *earlier))
-    # Where memory is short, the change is computed again instead of kept.
-    changes = [None if self._is_chunked(reads, values[0]) else in_place(self._change, *values)
+    # The change of a large shard is computed again instead of kept, for less memory.
+    changes = [None if self._is_chunked(values[0]) else in_place(self._change, *values)
                for values in shards]
     inverse = inverse_norm([
         in_place(self._squares_of_chunks, *values) if change is None else
@@ -114,15 +114,16 @@ class _Change:
 
   def scores(self, reads: Reads, average: List[Tensor]) -> List[Tensor]:
     """Returns |weight| * gradient, per shard; see overwrites."""
-    return [in_place(_score_chunks if self._is_chunked(reads, shard) else gradient_magnitude, shard,
-                     changed) for shard, changed in zip(reads.weight, average)]
+    return [in_place(_score_chunks if reads.copied and self._is_chunked(shard) else
+                     gradient_magnitude, shard, changed)
+            for shard, changed in zip(reads.weight, average)]
 
   def overwrites(self, reads: Reads) -> bool:
     """Whether `scores` overwrites the average: of copied weights that are too large to keep it."""
-    return any(self._is_chunked(reads, shard) for shard in reads.weight)
+    return reads.copied and any(self._is_chunked(shard) for shard in reads.weight)
 
-  def _is_chunked(self, reads: Reads, shard: Tensor) -> bool:
-    return reads.copied and not self.use_tpu and in_chunks.is_chunked(shard)
+  def _is_chunked(self, shard: Tensor) -> bool:
+    return not self.use_tpu and in_chunks.is_chunked(shard)
 
   def _squares(self, change: Tensor) -> Tensor:
     return sum_of_squares(change) if self.use_tpu else in_chunks.total(sum_of_squares, [change])

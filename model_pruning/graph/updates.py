@@ -207,21 +207,21 @@ def write(update: Update, spec: PruningSpec) -> List[Operation]:
   """Builds the assignments of masks, thresholds and, if the saliency has one, the history."""
   thresholds, remaining = update.values, iter(update.values[len(update.records):])
   saliency = saliency_for(spec)
-  written, masks = [], []
-  for record, threshold in zip(update.records, thresholds):
+  masks = [[next(remaining) for _ in record.mask_shards] for record in update.records]
+  averages = [None if not saliency.history or overwrites_average(saliency, reads) else
+              [next(remaining) for _ in record.mask_shards]
+              for record, reads in zip(update.records, update.reads)]
+  written = []
+  for record, reads, threshold, mask, average in zip(
+      update.records, update.reads, thresholds, masks, averages):
     written.append(variables.assign(record.threshold, threshold))
-    masks.append(variables.assign_shards(
-        record.mask, [next(remaining) for _ in record.mask_shards]))
-    written.extend(masks[-1])
-  for record, reads, mask in zip(update.records, update.reads, masks):
-    if not saliency.history:
-      continue
-    if overwrites_average(saliency, reads):
-      with tf.control_dependencies(mask):  # The mask has freed its temporaries.
-        averages = _averages(saliency, reads, spec)
-    else:
-      averages = [next(remaining) for _ in record.mask_shards]
-    written.extend(_remember(record, reads, averages, saliency))
+    history = [] if average is None else _remember(record, reads, average, saliency)
+    with tf.control_dependencies(history):  # It has freed the earlier history.
+      kept = variables.assign_shards(record.mask, mask)
+    if saliency.history and average is None:
+      with tf.control_dependencies(kept):  # The mask has freed its temporaries.
+        history = _remember(record, reads, _averages(saliency, reads, spec), saliency)
+    written.extend(kept + history)
   return written
 
 

@@ -1,8 +1,9 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The operations that are chosen for weights on a GPU, run on the CPU: they choose the same masks.
+"""The operations that are chosen for weights on a GPU choose the same masks as those for a CPU.
 
-tools/gpu_kernels.py shows that they stay on a GPU.
+They run on the GPU of the machine if it has one, and otherwise on the CPU. tools/gpu_kernels.py
+shows that they stay on a GPU.
 """
 
 import numpy as np
@@ -51,7 +52,8 @@ def values(kind, shape, seed):
 def update(hparams, weights, gpu, parts=1):
   """Returns the masks and thresholds after two updates of weights that are pruned together."""
   option = hparams.partition('prune_option=')[2] or 'weight'
-  with tf.Graph().as_default(), placement.assumed_gpu(gpu):
+  device = None if gpu else '/CPU:0'
+  with tf.Graph().as_default(), tf.device(device), placement.assumed_gpu(gpu):
     tf.train.get_or_create_global_step()
     partitioner = tf.fixed_size_partitioner(parts, axis=1) if parts > 1 else None
     variables, values_of = [], []
@@ -108,8 +110,9 @@ def test_weights_that_a_cpu_counts_in_pieces_get_the_same_masks(name, kind):
 
 
 def test_only_a_cpu_counts_in_pieces():
+  default = 0 if tf.config.experimental.list_physical_devices('GPU') else 2
   with tf.Graph().as_default():
-    for device, pieces in (('/cpu:0', 2), ('/job:worker/task:1/gpu:0', 0), ('', 2)):
+    for device, pieces in (('/cpu:0', 2), ('/job:worker/task:1/gpu:0', 0), ('', default)):
       with tf.device(device):
         assert counting.chunks_of(tf.zeros([2 * counting.CHUNK])) == pieces
     with placement.assumed_gpu():
