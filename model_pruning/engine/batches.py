@@ -6,9 +6,9 @@ Selecting weight after weight takes some dozens of operations for each, and for 
 starting them takes longer than their work. Here weights of similar sizes are the rows of a matrix,
 and every operation works on all rows. selection.select gives the same results, to the bit.
 
-Two methods find the thresholds, whichever is faster for the size. Short rows are sorted as far as
-the last element that is kept. Longer rows are counted digit by digit, as counting.py counts one
-weight, with a table of counts per row; after the first digit few keys are left to count.
+Short rows are sorted as far as the last element that is kept. Longer rows are counted digit by
+digit, as counting.py counts one weight, with a table of counts per row; after the first digit few
+keys are left to count. Weights on a GPU of all sizes go together; see gpu_batches.py.
 """
 
 import collections
@@ -17,6 +17,7 @@ from typing import Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from model_pruning.compat import tf
+from model_pruning.engine import gpu_batches
 from model_pruning.engine import selection
 from model_pruning.engine.counting import KEY_BITS
 from model_pruning.engine.counting import Shards
@@ -86,6 +87,11 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
     batches.setdefault(_kind(request, spec) or ('alone', index), []).append(index)
   selected: Dict[int, Selection] = {}
   for kind, indices in batches.items():
+    if kind[0] == 'gpu':  # type: ignore[index]
+      for start in range(0, len(indices), gpu_batches.ROWS):
+        some = indices[start:start + gpu_batches.ROWS]
+        selected.update(zip(some, _select_on_gpu([requests[index] for index in some])))
+      continue
     if kind[0] == 'alone':  # type: ignore[index]
       request, = (requests[index] for index in indices)
       selected[indices[0]] = request.pattern.select(
@@ -101,9 +107,7 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
 
 
 def takes(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -> bool:
-  """Whether a weight by its own sparsity goes into a matrix with others.
-
-  Weights on GPUs do not: the kernels there work on int32 in host memory.
+  """Whether a weight by its own sparsity is selected together with others.
 
   Args:
     layout, pattern: how the weight is cut.
@@ -115,20 +119,22 @@ def takes(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -
 
 def takes_together(cuts: Sequence[Tuple[Layout, Pattern]], spec: PruningSpec, weight: Tensor
                    ) -> bool:
-  """Whether weights on one device that share a sparsity go into one row of a matrix.
+  """Whether weights on one device that share a sparsity are selected together with others.
 
   Args:
     cuts: how each weight is cut into shards and into units.
     spec: the hyperparameters.
     weight: the first weight, or the scores of its units.
   """
-  if spec.threshold_method != 'exact' or spec.use_tpu or on_gpu(weight):
+  if spec.threshold_method != 'exact' or spec.use_tpu:
     return False
   units = 0
   for layout, pattern in cuts:
     if not isinstance(pattern, OneThreshold) or len(layout.sizes) != 1:
       return False
     units += pattern.units(layout)
+  if on_gpu(weight):
+    return len(cuts) == 1 and not spec.threshold_decay and 0 < units < 1 << 31
   return 0 < units <= LARGEST
 
 
@@ -137,7 +143,7 @@ def _joined(request: Request, spec: PruningSpec) -> Request:
   shards = [shard for pooled in request.pooled for shard in pooled]
   layout, pattern = Layout.whole([sum(size_of(shard) for shard in shards)]), Elementwise()
   if (len(shards) == 1 or any(len(pooled) != 1 for pooled in request.pooled) or
-      len({shard.device for shard in shards}) > 1 or
+      len({shard.device for shard in shards}) > 1 or on_gpu(shards[0]) or
       not isinstance(request.pattern, OneThreshold) or
       not takes(layout, pattern, spec, shards[0])):
     return request
@@ -162,6 +168,8 @@ def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]
   if len(request.pooled) > 1 or not takes(
       request.layout, request.pattern, spec, request.pooled[0][0]):
     return None
+  if on_gpu(request.pooled[0][0]):
+    return 'gpu', request.pooled[0][0].device, request.sparsity.dtype
   bits = (_units(request) - 1).bit_length()
   # Sorting stops at the last element that is kept, so filling up short rows costs little.
   return (bits if 1 << bits > _LONGEST_SORTED else -(-bits // 2), 1 << bits > _LONGEST_SORTED,
@@ -193,6 +201,15 @@ def _select_rows(requests: Sequence[Request], spec: PruningSpec, dtype: DType
   return [Selection(threshold, [[row]]) for threshold, row in zip(
       _rows(smoothed, [[]] * len(scores)),
       _rows(tf.cast(mask, dtype), [score.shape.as_list() for score in scores]))]
+
+
+def _select_on_gpu(requests: Sequence[Request]) -> List[Selection]:
+  """Returns the selections of weights that have one shard each, all on one GPU."""
+  with on_device_of(requests[0].pooled[0][0]):
+    keep = selection.rounded(np.array([_units(request) for request in requests])[:, None], _column(
+        [request.sparsity for request in requests]))
+    return [Selection(threshold, [[mask]]) for threshold, mask in gpu_batches.select(
+        [request.pooled[0][0] for request in requests], keep)]
 
 
 def _column(scalars: Sequence[Tensor]) -> Tensor:

@@ -137,6 +137,14 @@ def over_chunks(counts: Tensor) -> Tensor:
   return tf.reduce_sum(counts, axis=0)
 
 
+def digit_of(keys: Tensor, bits_below: int, *prefix: Tensor) -> Tensor:
+  """Returns the digits of keys above their lowest `bits_below` bits; after a prefix if any.
+
+  The digits of keys that do not begin with the prefix are too large; see _digit.
+  """
+  return _digit(bits_below, keys, *prefix) if prefix else _high_digit(bits_below, keys)
+
+
 def _high_digit(bits_below: int, keys: Tensor) -> Tensor:
   return tf.bitwise.right_shift(bits_of(keys), bits_below)
 

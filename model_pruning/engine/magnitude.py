@@ -7,6 +7,7 @@ from typing import List, Tuple
 
 from model_pruning.compat import tf
 from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.reads import Reads
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import Tensor
@@ -45,4 +46,8 @@ def magnitude(weight: Tensor) -> Tensor:
   Args:
     weight: a real floating tensor: one read of a weight or of one of its shards.
   """
-  return tf.abs(tf.cast(weight, tf.float32))
+  score = tf.cast(weight, tf.float32)
+  if not on_gpu(weight):
+    return tf.abs(score)
+  # The kernel of abs for GPUs returns zero for denormals. This one clears the bit of the sign.
+  return tf.bitcast(tf.bitwise.bitwise_and(tf.bitcast(score, tf.int32), 0x7fffffff), tf.float32)

@@ -22,6 +22,7 @@ from model_pruning.engine.choose import is_small
 from model_pruning.engine.choose import Job
 from model_pruning.engine.choose import overwrites_average
 from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.placement import routine
 from model_pruning.engine.plan import PrunedTogether
@@ -174,7 +175,8 @@ def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
                for job in jobs)
   flat = iter(_call(functools.partial(_choose_flat, spec, form, dtype),
                     [reads for job in jobs for reads in job.reads], scalars, spec,
-                    few_nodes=all(is_light(job, spec) for job in jobs)))
+                    few_nodes=all(is_light(job, spec) and not on_gpu(job.reads[0].weight[0])
+                                  for job in jobs)))
   return [[next(flat) for _ in range(len(job.reads) + sum(
       len(reads.weight) * (1 if saliency.history and not overwrites_average(saliency, reads) else 0)
       + len(reads.weight) for reads in job.reads))] for job in jobs]

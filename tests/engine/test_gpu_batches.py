@@ -1,0 +1,78 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Many weights on a GPU are selected at once as NumPy would select each of them."""
+
+import numpy as np
+import pytest
+
+import model_pruning
+from model_pruning.compat import tf
+from model_pruning.engine import gpu_batches
+from model_pruning.engine import placement
+
+SPECIAL = np.array([0.0, np.inf, np.nan, 1e-45, 1e-40, 3.4e38, 0.5], np.float32)
+
+
+def keys_of(size, kind, seed):
+  random = np.random.RandomState(seed)
+  keys = np.abs(random.standard_normal(size)).astype(np.float32)
+  if kind == 'tied':
+    return np.round(keys * 2)
+  if kind == 'special':
+    return random.choice(SPECIAL, size)
+  return np.zeros(size, np.float32) if kind == 'zero' else keys
+
+
+def select(weights, keep):
+  """Returns the threshold and the mask of each weight."""
+  with tf.Graph().as_default(), tf.Session() as session, placement.assumed_gpu():
+    return session.run(gpu_batches.select([tf.constant(keys) for keys in weights],
+                                          tf.constant(keep, tf.int32)))
+
+
+def check(weights, keep):
+  for keys, number, (threshold, mask) in zip(weights, keep, select(
+      weights, np.array(keep)[:, None])):
+    order = np.argsort(-keys.view(np.int32).astype(np.int64), kind='stable')
+    expected = np.zeros(keys.size, bool)
+    expected[order[:number]] = True
+    np.testing.assert_array_equal(mask, expected)
+    assert threshold.view(np.int32) == keys.view(np.int32)[order[number - 1]]
+
+
+@pytest.mark.parametrize('kind', ['normal', 'tied', 'special', 'zero'])
+def test_each_weight_keeps_exactly_its_number(kind):
+  sizes = [1, 2, 70, 255, 4097, 30000]
+  weights = [keys_of(size, kind, size) for size in sizes]
+  for fraction in (0.0, 0.3, 1.0):
+    check(weights, [max(1, int(size * fraction)) for size in sizes])
+
+
+def test_ties_of_one_weight_leave_the_others_as_they_are():
+  check([keys_of(5000, 'normal', 1), keys_of(3000, 'tied', 2), keys_of(900, 'normal', 3)],
+        [1000, 1234, 1])
+
+
+def test_one_weight_alone():
+  check([keys_of(5000, 'tied', 1)], [777])
+
+
+def test_more_weights_than_are_selected_at_a_time():
+  sizes = [5 + 3 * index for index in range(gpu_batches.ROWS + 3)]
+  masks = []
+  for gpu in (False, True):
+    with tf.Graph().as_default(), placement.assumed_gpu(gpu):
+      tf.train.get_or_create_global_step()
+      for index, size in enumerate(sizes):
+        with tf.variable_scope('layer%d' % index):
+          model_pruning.apply_mask(tf.get_variable('weights', initializer=keys_of(
+              size, 'tied', index)))
+      update = model_pruning.Pruning(
+          'initial_sparsity=0.5,target_sparsity=0.5,weight_sparsity_map=[layer7:0.9]'
+      ).mask_update_op()
+      with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(update)
+        masks.append(session.run(model_pruning.get_masks() + model_pruning.get_thresholds()))
+  for one, other in zip(*masks):
+    np.testing.assert_array_equal(one, other)
