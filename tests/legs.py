@@ -97,9 +97,14 @@ FILES = {
 }
 
 
+def of_file(path, root):
+  """Returns the names of the legs that run tests of a file, by its path below `root`."""
+  return set(FILES.get(os.path.relpath(path, root).replace(os.sep, '/'), NAMES))
+
+
 def of_item(item, root):
   """Returns the names of the legs that run a test of pytest's."""
-  found = set(FILES.get(os.path.relpath(str(item.fspath), root).replace(os.sep, '/'), NAMES))
+  found = of_file(str(item.fspath), root)
   for mark in item.iter_markers('legs'):
     unknown = set(mark.args) - set(NAMES)
     assert not unknown, '%s: no such legs: %s' % (item.nodeid, sorted(unknown))
