@@ -73,6 +73,7 @@ FILES = {
     'keras/test_callbacks.py': ('default', 'newest'),
     'keras/test_channels.py': ('default', 'newest'),
     'keras/test_channel_masks.py': ('default', 'newest'),
+    'keras/test_conformance.py': ('default', 'newest'),
     'keras/test_continuing.py': ('default', 'newest'),
     'keras/test_exactness.py': ('default', 'newest'),
     'keras/test_in_place_or_copied.py': ('default', 'newest'),
