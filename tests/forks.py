@@ -13,8 +13,8 @@ begin with the same imports find them done, with
 
     python -m tests.forks [MODULE ...]
 
-is the server, which imports the modules. It reads a line of JSON for each program from stdin, and answers with its exit
-status in a line of its own.
+is the server, which imports the modules. It reads a line of JSON for each program from stdin, and
+answers with its exit status in a line of its own.
 """
 
 import atexit
