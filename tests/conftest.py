@@ -148,8 +148,7 @@ def pytest_ignore_collect(collection_path, config):
     return None
   of_leg = _files(os.environ.get('MODEL_PRUNING_LEGS', ''))
   if path in of_leg:
-    shard, _, number = os.environ.get('MODEL_PRUNING_SHARD', '').partition('/')
-    if shard and path not in of_leg[int(shard) - 1::int(number)]:
+    if not _in_shard(path):
       return True
     mark = config.getoption('markexpr', '')
     if mark in _MARKS_IN_FILES:
@@ -158,6 +157,13 @@ def pytest_ignore_collect(collection_path, config):
     return None
   # Files of a test's own are outside.
   return True if path.startswith(_HERE + os.sep) else None
+
+
+def _in_shard(path):
+  """Whether a file is one of this process, or is no file of the leg."""
+  of_leg = _files(os.environ.get('MODEL_PRUNING_LEGS', ''))
+  shard, _, number = os.environ.get('MODEL_PRUNING_SHARD', '').partition('/')
+  return not shard or path not in of_leg or path in of_leg[int(shard) - 1::int(number)]
 
 
 @functools.lru_cache(maxsize=None)
@@ -171,6 +177,11 @@ def _files(names):
 
 def pytest_collection_modifyitems(config, items):
   """Leaves out the tests of other legs, and puts the long groups of processes first."""
+  # Files that the command line names are imported by all shards.
+  others = [item for item in items if not _in_shard(str(item.fspath))]
+  if others:
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _in_shard(str(item.fspath))]
   # Taken out, as processes that tests start are to run all of their own.
   os.environ.pop('MODEL_PRUNING_SHARD', None)
   here = set(os.environ.get('MODEL_PRUNING_LEGS', '').split())
