@@ -92,7 +92,7 @@ test-nightly: PYTEST_FLAGS += -m "not slow"
 test-nightly:
 	@tools/test.sh nightly $(PYTEST_FLAGS)
 
-# Twice: with Keras 3, and those that bear the marker with the legacy Keras.
+# Twice: with Keras 3, and those that bear the marker with the legacy Keras, which are few.
 test-tf2.21:
 	@SHARDS=$(SHARDS) tools/test.sh tf2.21 $(PYTEST_FLAGS)
 	@$(MAKE) --no-print-directory test-legacy-keras

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests share."""
 
+import functools
 import gc
 import os
 import sys
@@ -128,28 +129,66 @@ def pytest_terminal_summary(terminalreporter, config):
           name, _LIMIT, 'that is a failure in CI' if not os.environ.get('CI') else 'FAILED'))
 
 
+# ---- Which tests a process has. ----
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# Files without one of these marks have no such tests: no conftest.py gives them.
+_MARKS_IN_FILES = ('legacy_keras', 'long', 'slow')
+
+
+def pytest_ignore_collect(collection_path, config):
+  """Leaves out files before they are imported, which takes longer than many a file's tests.
+
+  They are the files of other legs and of other shards, and those without the mark that -m asks for.
+  MODEL_PRUNING_SHARD is 1/2 or 2/2, say.
+  """
+  path = str(collection_path)
+  name = os.path.basename(path)
+  if not (name.startswith('test_') and name.endswith('.py')):
+    return None
+  of_leg = _files(os.environ.get('MODEL_PRUNING_LEGS', ''))
+  if path in of_leg:
+    if not _in_shard(path):
+      return True
+    mark = config.getoption('markexpr', '')
+    if mark in _MARKS_IN_FILES:
+      with open(path, encoding='utf-8') as file:
+        return True if 'mark.' + mark not in file.read() else None
+    return None
+  # Files of a test's own are outside.
+  return True if path.startswith(_HERE + os.sep) else None
+
+
+def _in_shard(path):
+  """Whether a file is one of this process, or is no file of the leg."""
+  of_leg = _files(os.environ.get('MODEL_PRUNING_LEGS', ''))
+  shard, _, number = os.environ.get('MODEL_PRUNING_SHARD', '').partition('/')
+  return not shard or path not in of_leg or path in of_leg[int(shard) - 1::int(number)]
+
+
+@functools.lru_cache(maxsize=None)
+def _files(names):
+  """Returns the paths of the files of tests that have some for one of the legs, sorted."""
+  here = set(names.split()) or set(legs.NAMES)
+  found = [os.path.join(folder, name) for folder, _, files in os.walk(_HERE) for name in files
+           if name.startswith('test_') and name.endswith('.py')]
+  return sorted(path for path in found if here & legs.of_file(path, _HERE))
+
+
 def pytest_collection_modifyitems(config, items):
   """Leaves out the tests of other legs, and puts the long groups of processes first."""
+  # Files that the command line names are imported by all shards.
+  others = [item for item in items if not _in_shard(str(item.fspath))]
+  if others:
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _in_shard(str(item.fspath))]
+  # Taken out, as processes that tests start are to run all of their own.
+  os.environ.pop('MODEL_PRUNING_SHARD', None)
   here = set(os.environ.get('MODEL_PRUNING_LEGS', '').split())
   if here:
-    folder = os.path.dirname(os.path.abspath(__file__))
-    others = [item for item in items if not here & legs.of_item(item, folder)]
+    others = [item for item in items if not here & legs.of_item(item, _HERE)]
     config.hook.pytest_deselected(items=others)
     others = set(others)
     items[:] = [item for item in items if item not in others]
-  _keep_shard(config, items)
   # A group stays on one worker: begun last, it would be waited for by the other one.
   items.sort(key=lambda item: item.get_closest_marker('xdist_group') is None)
-
-
-def _keep_shard(config, items):
-  """Leaves out the files of other shards; MODEL_PRUNING_SHARD is 1/2 or 2/2, say."""
-  # Taken out, as processes that tests start are to run all of their own.
-  shard, _, number = os.environ.pop('MODEL_PRUNING_SHARD', '').partition('/')
-  if not shard:
-    return
-  files = sorted({str(item.fspath) for item in items})
-  here = set(files[int(shard) - 1::int(number)])
-  others = [item for item in items if str(item.fspath) not in here]
-  config.hook.pytest_deselected(items=others)
-  items[:] = [item for item in items if str(item.fspath) in here]

@@ -6,16 +6,21 @@
 
 is `python path word` in a process of its own, seconds earlier: a server imports TensorFlow, which
 starts nothing before its first use, and forks for each program. A program finds itself in
-__main__, its folder first in sys.path and its words in sys.argv, as it is used to.
+__main__, its folder first in sys.path and its words in sys.argv, as it is used to. Programs that
+begin with the same imports find them done, with
 
-    python -m tests.forks
+    forks.run(path, ['word'], cwd='.', environment={}, imports=['model_pruning.keras'])
 
-is the server. It reads a line of JSON for each program from stdin, and answers with its exit
-status in a line of its own.
+    python -m tests.forks [MODULE ...]
+
+is the server, which imports the modules. It reads a line of JSON for each program from stdin, and
+answers with its exit status in a line of its own.
 """
 
 import atexit
 import functools
+import gc
+import importlib
 import json
 import os
 import signal
@@ -27,7 +32,7 @@ import types
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def run(path, words, cwd, environment, timeout=600):
+def run(path, words, cwd, environment, timeout=600, imports=()):
   """Runs a program to its end.
 
   Args:
@@ -36,6 +41,8 @@ def run(path, words, cwd, environment, timeout=600):
     cwd: the folder that it runs in.
     environment: variables to add to the environment of this process.
     timeout: in seconds.
+    imports: names of modules that are imported before the program begins, and before it can set
+      anything that they read.
 
   Returns:
     A subprocess.CompletedProcess, with text; the status of a process that was killed is negative.
@@ -47,7 +54,7 @@ def run(path, words, cwd, environment, timeout=600):
     return subprocess.run([sys.executable, path, *words], cwd=cwd, timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
                           env=dict(os.environ, **environment))
-  server = _server(os.environ.get('TF_USE_LEGACY_KERAS'))
+  server = _server(os.environ.get('TF_USE_LEGACY_KERAS'), *imports)
   with tempfile.TemporaryDirectory() as folder:
     out, err = os.path.join(folder, 'out'), os.path.join(folder, 'err')
     server.stdin.write(json.dumps({
@@ -65,11 +72,11 @@ def run(path, words, cwd, environment, timeout=600):
 
 
 @functools.lru_cache(maxsize=None)
-def _server(keras):
-  """Starts the server; it goes by which Keras it has imported."""
+def _server(keras, *imports):
+  """Starts the server; it goes by what it has imported, and by which Keras."""
   del keras
   server = subprocess.Popen(
-      [sys.executable, '-m', 'tests.forks'], cwd=_ROOT, universal_newlines=True,
+      [sys.executable, '-m', 'tests.forks', *imports], cwd=_ROOT, universal_newlines=True,
       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
       env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'))
   atexit.register(server.stdin.close)  # Which ends it.
@@ -82,6 +89,12 @@ def _serve():
   import tensorflow
   if tensorflow.__version__.startswith('2'):
     _ = tensorflow.keras.layers.Dense  # Imports Keras.
+  for name in sys.argv[1:]:
+    importlib.import_module(name)
+  # Programs would spend a second on collecting the million objects of TensorFlow, and so on copying
+  # the memory that they are in.
+  gc.collect()
+  gc.freeze()
   while True:
     line = requests.readline()
     if not line:

@@ -73,6 +73,7 @@ FILES = {
     'keras/test_callbacks.py': ('default', 'newest'),
     'keras/test_channels.py': ('default', 'newest'),
     'keras/test_channel_masks.py': ('default', 'newest'),
+    'keras/test_conformance.py': ('default', 'newest'),
     'keras/test_continuing.py': ('default', 'newest'),
     'keras/test_exactness.py': ('default', 'newest'),
     'keras/test_in_place_or_copied.py': ('default', 'newest'),
@@ -97,9 +98,14 @@ FILES = {
 }
 
 
+def of_file(path, root):
+  """Returns the names of the legs that run tests of a file, by its path below `root`."""
+  return set(FILES.get(os.path.relpath(path, root).replace(os.sep, '/'), NAMES))
+
+
 def of_item(item, root):
   """Returns the names of the legs that run a test of pytest's."""
-  found = set(FILES.get(os.path.relpath(str(item.fspath), root).replace(os.sep, '/'), NAMES))
+  found = of_file(str(item.fspath), root)
   for mark in item.iter_markers('legs'):
     unknown = set(mark.args) - set(NAMES)
     assert not unknown, '%s: no such legs: %s' % (item.nodeid, sorted(unknown))

@@ -76,3 +76,11 @@ def test_tensorflow_trains_in_it(tmp_path):
       'with tf.Session() as session:', '  session.run(tf.global_variables_initializer())',
       '  print(session.run(train).sum())']))
   assert done.stdout == '6.0\n', done.stderr
+
+
+@pytest.mark.parametrize('imports', [(), ('wave',)])
+def test_imports_are_done_before_it_begins(tmp_path, imports):
+  path = tmp_path / 'program.py'
+  path.write_text('import sys\nprint("wave" in sys.modules)')
+  done = forks.run(str(path), [], str(tmp_path), {}, 60, imports)
+  assert done.stdout == '%s\n' % bool(imports)

@@ -4,6 +4,7 @@
 """Every test runs somewhere in CI, or says that it does not."""
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -118,21 +119,48 @@ def test_marks_are_registered_with_or_without_plugins():
   assert used - own <= registered
 
 
-def test_each_test_is_in_one_shard_with_all_others_of_its_file(monkeypatch):
+def _collected(monkeypatch, names, shard='', mark=''):
+  """Returns the paths of the files that a process imports, relative to the folder of tests."""
   from tests import conftest
-  dropped, kept = [], []
-  config = types.SimpleNamespace(hook=types.SimpleNamespace(
-      pytest_deselected=lambda items: dropped.extend(items)))
-  for shard in ('1/3', '2/3', '3/3'):
-    items = [types.SimpleNamespace(fspath='test_%s.py' % name, number=number)
-             for name in 'abcde' for number in range(2)]
-    monkeypatch.setenv('MODEL_PRUNING_SHARD', shard)
-    conftest._keep_shard(config, items)
-    assert 'MODEL_PRUNING_SHARD' not in os.environ  # For processes that tests start.
-    kept.append({item.fspath for item in items})
-    assert len(items) == 2 * len(kept[-1]) and len(items) + len(dropped) == 10
-    dropped.clear()
-  assert sorted(sum(map(sorted, kept), [])) == ['test_%s.py' % name for name in 'abcde']
+  monkeypatch.setenv('MODEL_PRUNING_LEGS', names)
+  monkeypatch.setenv('MODEL_PRUNING_SHARD', shard)
+  config = types.SimpleNamespace(getoption=lambda name, default: mark)
+  return sorted(os.path.relpath(path, HERE) for path in conftest._files('')
+                if not conftest.pytest_ignore_collect(pathlib.Path(path), config))
+
+
+def test_each_file_is_in_one_shard(monkeypatch):
+  shards = [_collected(monkeypatch, 'newest', shard) for shard in ('1/3', '2/3', '3/3')]
+  assert sorted(sum(shards, [])) == _collected(monkeypatch, 'newest')
+  assert max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+def test_processes_that_tests_start_have_no_shard(monkeypatch):
+  from tests import conftest
+  monkeypatch.setenv('MODEL_PRUNING_SHARD', '1/3')
+  monkeypatch.delenv('MODEL_PRUNING_LEGS', raising=False)
+  conftest.pytest_collection_modifyitems(None, [])
+  assert 'MODEL_PRUNING_SHARD' not in os.environ
+
+
+def test_files_of_other_legs_are_not_imported(monkeypatch):
+  on_newest, everywhere = _collected(monkeypatch, 'newest'), _collected(monkeypatch, '')
+  assert set(everywhere) - set(on_newest) == {
+      os.path.join(*path.split('/')) for path, names in legs.FILES.items() if 'newest' not in names}
+
+
+@pytest.mark.parametrize('mark', ['slow', 'long', 'legacy_keras'])
+def test_files_without_the_mark_are_not_imported(monkeypatch, mark):
+  with_mark = _collected(monkeypatch, '', mark=mark)
+  for path in _collected(monkeypatch, ''):
+    with open(os.path.join(HERE, path), encoding='utf-8') as file:
+      assert (path in with_mark) == ('pytest.mark.%s' % mark in file.read())
+  # And no other file gives the mark to tests.
+  for folder, _, names in os.walk(HERE):
+    for name in names:
+      if name.endswith('.py') and not name.startswith('test_'):
+        with open(os.path.join(folder, name), encoding='utf-8') as file:
+          assert 'mark.%s' % mark not in file.read(), name
 
 
 @pytest.mark.parametrize('counts, status', [(['3', '0'], 0), (['0', '0'], 1)])

@@ -3,6 +3,8 @@
 # bazel: tags = manual
 """Whole Keras programs in the styles that users have: see run.py for what is checked of each."""
 
+import functools
+
 import pytest
 
 from model_pruning.compat import tensorflow
@@ -27,7 +29,9 @@ _ON_KERAS_2 = (
     name if name in _ON_KERAS_2 else pytest.param(name, marks=pytest.mark.legs('newest'))
     for name in run.names()])
 def test_program(name, tmp_path):
-  skipped = run.run(name, str(tmp_path), forks.run)
+  # Each begins by importing this, before it does anything.
+  start = functools.partial(forks.run, imports=('model_pruning.keras',))
+  skipped = run.run(name, str(tmp_path), start)
   if skipped:
     pytest.skip(skipped)
 
