@@ -21,6 +21,15 @@ def _is_number(value: Any, begin: float, end: float, kind: Any = numbers.Real) -
   return isinstance(value, kind) and begin <= value < end
 
 
+def check_budget(function: str, budget: Mapping[str, Any]) -> None:
+  """Raises TypeError, as Python does, for arguments of a function that are no budgets."""
+  known = ('max_flops', 'max_bytes', 'max_loss')
+  for name in sorted(set(budget) - set(known)):
+    raise TypeError('%s() got an unexpected keyword argument %r%s' % (
+        function, name, errors.nearest(name, ('fraction', 'keep', 'multiple_of', 'remove',
+                                              'examples', 'labels', 'classes', *known))))
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
   """How many channels to remove; without a number, those that do not affect the outputs.

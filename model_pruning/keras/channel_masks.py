@@ -85,13 +85,19 @@ def find(model: Model) -> List[Found]:
 
 def check_model(model: Any) -> None:
   """Raises errors.LayerError if the channels of a layer or model cannot be found."""
-  if not isinstance(model, backend.keras.Model) or not model.built or not backend.is_functional(
-      model):
+  kind = '%s (%s)' % (getattr(model, 'name', model), backend.plain_class(model).__name__)
+  needs = 'channel_pruning=true needs the layers that read each channel'
+  if not isinstance(model, backend.keras.Model):
+    raise errors.LayerError('%s, and %s is a layer; pass the whole model, or prune it without '
+                            'channel_pruning' % (needs, kind))
+  if model.built and not backend.is_functional(model):
     raise errors.LayerError(
-        'channel_pruning=true needs the layers that read each channel, so it takes a whole '
-        'functional or Sequential model that is built, not %s (%s): give it a keras.Input, or '
-        'call it on data, first; or prune it without channel_pruning' % (
-            getattr(model, 'name', model), backend.plain_class(model).__name__))
+        '%s. Model %s is neither functional nor Sequential, so only its code knows them; build it '
+        'of layers with keras.Model(inputs, outputs), or prune it without channel_pruning' % (
+            needs, kind))
+  if not model.built or not backend.is_functional(model):
+    raise errors.LayerError('%s, and model %s is not built; give it a keras.Input, or call it on '
+                            'data, first; or prune it without channel_pruning' % (needs, kind))
 
 
 def _find(model: Model, subject: Subject, settings: Settings, layers: Sequence[Layer]) -> Found:

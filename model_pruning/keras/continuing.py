@@ -147,7 +147,9 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
       anew.append(str(getattr(variable, 'path', variable.name)))
   if anew:
     logging.warning('These variables of optimizer %s start anew, because no weight has their '
-                    'shape: %s', type(old).__name__, ', '.join(anew))
+                    'shape: %s', type(old).__name__, ', '.join(
+                        '%s%s' % (name, '' if anew.count(name) == 1 else ' (%d)' % anew.count(name))
+                        for name in sorted(set(anew))))
 
 
 def _own_variables(optimizer: Optimizer) -> List[Variable]:

@@ -98,6 +98,8 @@ def prune_low_magnitude(
   layers = list(to_prune) if several else [to_prune]
   for layer in layers:
     _check_type(layer)
+    if settings.spec.channel_pruning:
+      channel_masks.check_model(layer)
   if pruning_policy is not None and isinstance(to_prune, keras.Model):
     pruning_policy.ensure_model_supports_pruning(to_prune)
   for layer in layers:
@@ -261,7 +263,6 @@ def _prune_here(layers: Sequence[Layer], settings: Settings,
     check_maps(before + made)
     if settings.spec.channel_pruning:
       for layer in layers:
-        channel_masks.check_model(layer)
         channel_masks.find(layer)
   except Exception:
     for layer in made:

@@ -17,6 +17,7 @@ from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
+from model_pruning.channels.choice import check_budget
 from model_pruning.channels.choice import Target
 from model_pruning.channels.units import size_after
 from model_pruning.compat import tensorflow
@@ -110,6 +111,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     errors.MapError: keep is no regular expression, or matches no group.
     errors.CloneError: a layer cannot be recreated from its config.
   """
+  check_budget('remove_channels', budget)
   target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)
   return removed(model, target, remove, examples, labels, classes).model
 
@@ -321,8 +323,12 @@ class _Narrower(copying.Changes):
       return {}
     argument, attribute, axis = width
     changed = self._widths.get(id(getattr(layer, attribute)))
-    return {} if changed is None or changed.indices[axis] is None else {
-        argument: changed.after[axis]}
+    if changed is None or changed.indices[axis] is None:
+      return {}
+    arguments = {argument: changed.after[axis]}
+    if getattr(layer, 'groups', 1) > 1 and changed.indices[-2] is None:  # Whole groups go.
+      arguments['groups'] = layer.groups * changed.after[axis] // changed.before[axis]
+    return arguments
 
   def value(self, weight: Variable) -> Any:
     if id(weight) not in self._widths and id(weight) not in self._refitted:

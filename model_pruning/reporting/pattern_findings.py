@@ -138,9 +138,13 @@ def wanted_hparams(fixable: Sequence[Tuple[WeightReport, tflite.Prospect]],
 
 def runtime(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
             advice: Advice) -> Optional[Finding]:
-  """Finds patterns whose zeros no TFLite kernel skips."""
+  """Finds patterns whose zeros no TFLite kernel skips.
+
+  Whole channels need no such kernel: they can be removed.
+  """
   found = [(weight, tflite.prospect_of(weight, tflite.FEWEST_BLOCKS)) for weight in masked
-           if weight.sparsity >= 0.5 and weight.size >= tflite.SMALLEST]
+           if weight.sparsity >= 0.5 and weight.size >= tflite.SMALLEST and
+           not weight.details.whole_channels]
   slow = [weight for weight, prospect in found if not prospect.skips]
   fixable: List[Tuple[WeightReport, tflite.Prospect]] = [
       (weight, prospect) for weight, prospect in found

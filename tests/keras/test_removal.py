@@ -158,6 +158,28 @@ def test_channels_that_are_zero_are_removed_and_the_smaller_model_trains_on(make
   assert again.count_params() == smaller.count_params()
 
 
+@pytest.mark.parametrize('first,others', [
+    ((16, 1), [(16, 4)]), ((16, 1), [(32, 16), (8, 8)]), ((8, 1), [(16, 8), (16, 2)])])
+def test_of_grouped_convolutions_whole_groups_are_removed(first, others):
+  inputs = x = keras.Input((8, 8, 4))
+  for filters, groups in (first, *others, (8, 1)):
+    x = layers.Conv2D(filters, 3, padding='same', groups=groups, activation='relu')(x)
+  model = _random(keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))))
+  remove = _half(sparsity.channel_groups(model))
+  smaller = sparsity.remove_channels(model, remove=remove)
+  examples = _examples(model)
+  _without(model, remove)
+  np.testing.assert_allclose(smaller.predict(examples, verbose=0),
+                             model.predict(examples, verbose=0), rtol=1e-4, atol=1e-5)
+  grouped = [(layer, before) for layer, before in zip(smaller.layers[1:-2], model.layers[1:-2])
+             if before.groups > 1]
+  assert all(layer.filters / layer.groups == before.filters / before.groups
+             for layer, before in grouped)
+  assert any(layer.groups < before.groups for layer, before in grouped)
+  # Keras makes it again from its config.
+  assert keras.Model.from_config(smaller.get_config()).count_params() == smaller.count_params()
+
+
 def test_the_channels_of_smallest_norm_are_removed():
   model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'),
                                     layers.Dense(3, name='b')]))
@@ -307,3 +329,8 @@ def test_budgets_are_met():
 def test_goals_that_do_not_fit_are_refused(options, message):
   with pytest.raises(errors.ChannelError, match=message):
     sparsity.remove_channels(_plain(), **options)
+
+
+def test_arguments_that_do_not_exist_are_refused_by_name():
+  with pytest.raises(TypeError, match=r"remove_channels\(\) got .*'max_flop'.*max_flops"):
+    sparsity.remove_channels(_plain(), max_flop=5)

@@ -292,6 +292,13 @@ def test_a_layer_that_one_threshold_emptied_is_told_of_another_distribution(hpar
 # ---- What the runtime cannot use. ----
 
 
+def test_hidden_channels_need_no_kernel_that_skips_them():
+  kept = np.ones((256, 128), bool)
+  kept[::2], kept[:, ::2] = False, False
+  found = _found(samples.report_of([_masked('fc/kernel', kept)]))
+  assert 'runtime' not in found and 'remove_channels()' in found['dead_outputs'].advice
+
+
 @pytest.mark.parametrize('sparsity,height,advice', [
     (0.9, 1, 'block_dims_map=[fc:16x1]'), (0.9, 2, 'block_dims_map=[fc:16x1]'),
     (0.7, 16, 'weight_sparsity_map=[fc:0.8]'), (0.9, 4, None), (0.9, 16, None)])
