@@ -19,6 +19,7 @@ from model_pruning.channels.units import STAYS
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.reading import tensors
+from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import Operation
 
@@ -293,11 +294,16 @@ def _in_branch(op: Operation) -> bool:
 def _evaluated(found: Trace, wanted: Sequence[Any]) -> List[Any]:
   # Constants are read from the graph: a session copies them several times.
   stored = {node.name: node for node in found.graph_def.node if node.op == 'Const'}
-  values = {tensor.name: tensors.to_array(stored[tensor.op.name].attr['value'].tensor,
-                                          tensor.op.name)
-            for tensor in wanted if tensor.op.name in stored}
-  others = [tensor for tensor in wanted if tensor.name not in values]
+  values: Dict[str, Any] = {}
+  for tensor in wanted:
+    op = tensor.op
+    while op.type == 'Identity':
+      op = op.inputs[0].op
+    if op.name in stored:
+      values[tensor.name] = tensors.to_array(stored[op.name].attr['value'].tensor, op.name)
+  others = [tensor.name for tensor in wanted if tensor.name not in values]
   if others:
-    with tf.Session(graph=found.graph) as session:
-      values.update(zip([tensor.name for tensor in others], session.run(others)))
+    with tf.Graph().as_default(), tf.Session() as session:
+      tf.import_graph_def(needed_for(found.graph_def, others), name='')
+      values.update(zip(others, session.run(others)))
   return [values[tensor.name] for tensor in wanted]
