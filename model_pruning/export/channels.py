@@ -98,8 +98,8 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number.
     max_flops, max_bytes: instead of a fraction: the most FLOPs per example, or bytes of weights,
-      that are left. Groups lose as much as does the least damage: the fraction of their squared
-      norm that goes.
+      that are left. Groups lose similar fractions of their squared norms, and less if they
+      connect several layers, as the sum of residual blocks does.
 
   Raises:
     errors.ChannelError: a number is out of range; FLOPs or bytes cannot be so few; or see
@@ -122,13 +122,14 @@ def without_smallest(channels: Channels, target: Target,
     return _without_unread(channels, examples, target, absorbers)
   free, _ = unread(channels, channels.removed({
       group.name: range(group.channels) for group in channels.groups}), absorbers)
-  masked, removed = able(channels, by_norm(channels, free), target, absorbers=absorbers)
+  masked, removed = able(channels, by_norm(channels, free), target, absorbers=absorbers,
+                         even=True)
   return compared(masked, removed, examples, absorbers.absorbed(removed))
 
 
 def able(channels: Channels, orders: Orders, target: Target,
          steps: Optional[Mapping[str, Sequence[int]]] = None,
-         absorbers: Optional[Absorbers] = None) -> Tuple[Channels, Array]:
+         absorbers: Optional[Absorbers] = None, even: bool = False) -> Tuple[Channels, Array]:
   """Returns the masked graph, and the units to remove: a choice that can be removed as a whole.
 
   Groups of which a channel cannot be removed stay whole.
@@ -139,11 +140,12 @@ def able(channels: Channels, orders: Orders, target: Target,
     target: how many go.
     steps: the choice, if it is made already, instead of a choice by the target.
     absorbers: where the values of constant channels go; None drops them.
+    even: for a budget; see budgets.Path.
   """
   orders = dict(orders)
   while True:
     remove = {name: list(numbers) for name, numbers in steps.items() if name in orders} if (
-        steps is not None) else chosen(channels, orders, target)
+        steps is not None) else chosen(channels, orders, target, even)
     masked, removed, _ = _masked(channels, remove, absorbers.absorbed(
         channels.removed(remove)) if absorbers else {})
     found = _by_group(masked, removed)
@@ -155,11 +157,12 @@ def able(channels: Channels, orders: Orders, target: Target,
       del orders[name]
 
 
-def chosen(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:
+def chosen(channels: Channels, orders: Orders, target: Target, even: bool = False
+           ) -> Dict[str, List[int]]:
   """Returns the channels to remove, by group; see choice.uniform and budgets.within."""
   if target.max_flops is target.max_bytes is None:
     return uniform(channels, orders, target)
-  return within(channels, orders, target)
+  return within(channels, orders, target, even)
 
 
 def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
