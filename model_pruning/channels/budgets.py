@@ -9,8 +9,8 @@ convolution between two groups saves less once one of them is smaller.
 Norms of different groups say nothing about each other. By norms, groups therefore lose similar
 fractions of their squared norms, whatever their channels save, and those less that connect several
 layers. If a fraction s stays of a group, and w layers write it and r read it, s^(w r) is the same
-for all groups, as far as chunks allow. So channels go inside of the blocks of a residual network, as
-in ThiNet (Luo et al., 2017), before they go where all blocks meet.
+for all groups, as far as chunks allow. So channels go inside of the blocks of a residual network,
+as in ThiNet (Luo et al., 2017), before they go where all blocks meet.
 """
 
 import heapq
