@@ -58,6 +58,7 @@ flags.DEFINE_bool('scratch', True, 'Also train nets of the smaller widths.')
 flags.DEFINE_list('models', ['ResNet50', 'MobileNetV2'], 'Models whose latency is measured.')
 flags.DEFINE_integer('size', 224, 'Height and width of their images.', lower_bound=32)
 flags.DEFINE_float('flops', 0.5, 'The most FLOPs that are left, as a fraction.')
+flags.DEFINE_integer('multiple_of', 16, 'The widths that are left are multiples.', lower_bound=1)
 flags.DEFINE_list('quantizations', ['none', 'int8'], 'Of the TFLite files.')
 flags.DEFINE_list('nodes', ['2500', '5000', '10000'], 'Sizes of the analysed graphs.')
 flags.DEFINE_integer('rounds', 21, 'Interleaved rounds.', lower_bound=1)
@@ -117,7 +118,7 @@ def latency_of(name):
       weights=None, input_shape=(FLAGS.size, FLAGS.size, 3))
   frozen = exporting.freeze(model, batch_size=1)
   dense = export.shrink(frozen.graph_def, frozen.outputs)
-  smaller = export.shrink(frozen.graph_def, frozen.outputs, multiple_of=8,
+  smaller = export.shrink(frozen.graph_def, frozen.outputs, multiple_of=FLAGS.multiple_of,
                           max_flops=FLAGS.flops * dense.flops[0])
   graphs = {'dense': frozen.graph_def, 'smaller': smaller.graph_def}
   images = np.random.RandomState(0).rand(8, 1, FLAGS.size, FLAGS.size, 3).astype(np.float32)
@@ -178,7 +179,10 @@ def _deep(nodes):
   rng = np.random.RandomState(0)
 
   def constant(*shape):
-    return tf.identity(tf.constant((rng.rand(*shape) / shape[0]).astype(np.float32)))
+    # Kernels are so small that the outputs of hundreds of blocks stay finite.
+    value = 0.1 * rng.randn(*shape) / np.prod(shape[:-1])**0.5 if len(shape) > 1 else (
+        0.5 + 0.5 * rng.rand(*shape))
+    return tf.identity(tf.constant(value.astype(np.float32)))
 
   def convolved(x, filters, size):
     x = tf.nn.conv2d(x, constant(size, size, x.shape[-1], filters), 1, 'SAME')

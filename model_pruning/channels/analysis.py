@@ -222,6 +222,8 @@ class Channels:
       found, where, counts = found[stays], where[stays], counts[stays]
       first[found] = np.where(first[found] < 0, met + where, first[found])
       met += len(labels)
+      if not found.size:
+        continue
       pairs, of_pair = np.unique(np.stack([kind[found], counts]), axis=1, return_inverse=True)
       new = []
       for before, count in pairs.T.tolist():
