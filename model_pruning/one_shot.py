@@ -27,7 +27,7 @@ from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import saved_model
 from model_pruning.export import unmasked
-from model_pruning.export.channels import Smaller
+from model_pruning.export.smaller import Smaller
 from model_pruning.graph.planning import plan_graph as plan_graph
 from model_pruning.graph.planning import sensitivity_of_graph as sensitivity_of_graph
 from model_pruning.graph.trained import at_once

@@ -11,12 +11,13 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration import designs
-from model_pruning.calibration import wiring
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.examples import Input
 from model_pruning.calibration.moments import Moments
 from model_pruning.calibration.wiring import Layer
 from model_pruning.calibration.wiring import Wiring
+from model_pruning.channels.shifts import Shift
+from model_pruning.channels.shifts import source
 from model_pruning.compat import tf
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
@@ -72,7 +73,7 @@ class Networks:
     """
     graph_def = needed_for(graph_def, outputs)
     self._wiring = Wiring(graph_def)
-    given = [wiring.source(name) for name in inputs] or [
+    given = [source(name) for name in inputs] or [
         node.name for node in graph_def.node if node.op in _PLACEHOLDERS]
     if given:
       sources.check_outputs(list(self._wiring.nodes), given)
@@ -112,7 +113,7 @@ class Networks:
     tensor = self._wiring.nodes[constant].attr['value'].tensor
     return np.asarray(tensors.to_array(tensor, constant))
 
-  def shift_of(self, layer: Layer) -> Optional[wiring.Shift]:
+  def shift_of(self, layer: Layer) -> Optional[Shift]:
     """Returns the constant that can absorb a change of the mean of a layer's outputs, if any."""
     if layer.shift is None or layer.op not in self._rows:
       return None
@@ -175,7 +176,7 @@ class Networks:
       errors.ExamplesError: a placeholder would not be fed.
     """
     found: Set[str] = set()
-    pending = [wiring.source(name) for name in outputs]
+    pending = [source(name) for name in outputs]
     while pending:
       name = pending.pop()
       if name in found or name in given:
@@ -186,7 +187,7 @@ class Networks:
             'and give the examples by name, in a dict or a .npz file (one number for an input such '
             'as keep_prob)' % (name, ', '.join(given)))
       found.add(name)
-      pending.extend(map(wiring.source, self._wiring.nodes[name].input))
+      pending.extend(map(source, self._wiring.nodes[name].input))
     return found
 
   def _tensor(self, prefix: str, name: str) -> Tensor:
@@ -203,7 +204,7 @@ class Networks:
     replaced = {each.name: self._tensor(_DENSE, each.name) for each in self.inputs}
     for node in copy.node:
       kept = [text for text in node.input if not (
-          text.startswith('^') and wiring.source(text) in tunable)]
+          text.startswith('^') and source(text) in tunable)]
       del node.input[:]
       node.input.extend(kept)
       if 'frame_name' in node.attr:  # A graph has one loop of TensorFlow 1 with a name.
@@ -218,7 +219,7 @@ class Networks:
       value = tf.placeholder(dtype, shape)
       self._loads[node.name] = (variable.assign(value).op, value)
       replaced[node.name] = variable.read_value()
-    used = {wiring.source(text) for node in copy.node for text in node.input}
+    used = {source(text) for node in copy.node for text in node.input}
     tf.import_graph_def(copy, {name + ':0': tensor for name, tensor in replaced.items()
                                if name in used}, name=_PRUNED)
 

@@ -36,7 +36,7 @@ from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.channels.units import is_removed
 from model_pruning.export import channels as removal
-from model_pruning.export.channels import Smaller
+from model_pruning.export.smaller import Smaller
 from model_pruning.reading import tensors
 from model_pruning.util import tables
 from model_pruning.util.types import Array

@@ -8,9 +8,13 @@ Kernels inside of them are found, to be masked, but have no layer.
 
 import collections
 import dataclasses
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from model_pruning.compat import tf
+from model_pruning.channels.shifts import RESHAPES
+from model_pruning.channels.shifts import SAME
+from model_pruning.channels.shifts import Shift
+from model_pruning.channels.shifts import source
+from model_pruning.channels.shifts import Users
 from model_pruning.export.folding import bodies
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import NodeDef
@@ -21,25 +25,8 @@ KERNELS: Dict[str, Tuple[int, ...]] = {
     'Einsum': (1, 0), 'Conv2D': (1,), 'Conv3D': (1,), 'DepthwiseConv2dNative': (1,),
     'Conv2DBackpropInput': (1,), 'Conv3DBackpropInputV2': (1,)}
 
-_SAME = ('Identity', 'StopGradient', 'PreventGradient', 'Snapshot', 'CheckNumerics', 'Cast')
-_RESHAPES = ('Reshape', 'ExpandDims', 'Squeeze')
-_ADDS = ('BiasAdd', 'BiasAddV1', 'Add', 'AddV2')
 _LOOPS = ('Enter', 'RefEnter')
 _BRANCHES = ('Switch', 'RefSwitch')
-_NORMALIZATIONS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
-_MEAN = 3  # The input of a fused normalization that is the moving mean.
-
-
-@dataclasses.dataclass(frozen=True)
-class Shift:
-  """A constant that adds to the outputs of a layer, one element for each output.
-
-  Attributes:
-    constant: name of the constant: a bias, or the moving mean of a batch normalization.
-    sign: 1 for a bias, -1 for a mean, which is subtracted.
-  """
-  constant: str
-  sign: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,33 +49,12 @@ class Layer:
   reason: str = ''
 
 
-def source(text: str) -> str:
-  """Returns the node of an input of a NodeDef: 'split:1' -> 'split', '^init' -> 'init'."""
-  return text.lstrip('^').split(':')[0]
-
-
-class Wiring:
-  """Which node uses which, in a graph of constants.
-
-  Attributes:
-    nodes: the NodeDefs by name.
-  """
+class Wiring(Users):
+  """Which node uses which, in a graph of constants, and its layers."""
 
   def __init__(self, graph_def: GraphDef) -> None:
+    super().__init__(graph_def)
     self._graph_def = graph_def
-    self.nodes: Dict[str, NodeDef] = {node.name: node for node in graph_def.node}
-    self._users: Dict[str, List[Tuple[str, int]]] = collections.defaultdict(list)
-    for node in graph_def.node:
-      for index, text in enumerate(node.input):
-        if not text.startswith('^'):
-          self._users[source(text)].append((node.name, index))
-
-  def shape_of(self, constant: str) -> Optional[Tuple[int, ...]]:
-    """Returns the shape of a floating constant; None for any other node."""
-    node = self.nodes.get(constant)
-    if node is None or node.op != 'Const' or not tf.as_dtype(node.attr['dtype'].type).is_floating:
-      return None
-    return tuple(dim.size for dim in node.attr['value'].tensor.tensor_shape.dim)
 
   def layers(self, weights: Sequence[str]) -> List[Layer]:
     """Returns the layer of each weight, in the order of the data.
@@ -105,7 +71,7 @@ class Wiring:
     found: Set[str] = set()
     pending = [name]
     while pending:
-      for user, _ in self._users[pending.pop()]:
+      for user, _ in self.users[pending.pop()]:
         if user not in found:
           found.add(user)
           pending.append(user)
@@ -127,7 +93,7 @@ class Wiring:
       return Layer(weight, (), reason='it is not one constant in the graph')
     if not all(shape):
       return Layer(weight, shape, reason='it has no elements')
-    uses = list(self._uses(weight, reshapes=True))
+    uses = list(self.uses(weight, reshapes=True))
     products = [(name, index) for name, index in uses
                 if index in KERNELS.get(self.nodes[name].op, ())]
     if not products:
@@ -140,66 +106,7 @@ class Wiring:
       return Layer(weight, shape, products[0][0], products[0][1],
                    reason='it is used %d times' % len(uses))
     (op, operand), = products
-    return Layer(weight, shape, op, operand, self._shift(op))
-
-  def _uses(self, name: str, reshapes: bool = False) -> Iterator[Tuple[str, int]]:
-    """Yields (node, input) for the nodes that use a tensor, looking through copies of it."""
-    pending = [name]
-    while pending:
-      for user, index in self._users[pending.pop()]:
-        through = _SAME + _RESHAPES if reshapes else _SAME
-        if index == 0 and self.nodes[user].op in through:
-          pending.append(user)
-        else:
-          yield user, index
-
-  def _shift(self, op: str) -> Optional[Shift]:
-    """Returns the constant that is added to the outputs of a product before anything else."""
-    uses = list(self._uses(op, reshapes=True))
-    if len(uses) != 1:
-      return None
-    (user, index), = uses
-    node = self.nodes[user]
-    if node.op in _ADDS:
-      constant = self._constant(node.input[1 - index])
-      return Shift(constant, 1) if constant else None
-    if node.op in _NORMALIZATIONS and index == 0 and not node.attr['is_training'].b:
-      constant = self._constant(node.input[_MEAN])
-      return Shift(constant, -1) if constant else None
-    if node.op == 'Mul':
-      return self._normalization(user, node.input[1 - index])
-    return None
-
-  def _normalization(self, product: str, scale: str) -> Optional[Shift]:
-    """Returns the mean in outputs * scale + (offset - mean * scale), tf.nn.batch_normalization."""
-    uses = list(self._uses(product))
-    if len(uses) != 1 or self.nodes[uses[0][0]].op not in _ADDS:
-      return None
-    (user, index), = uses
-    offset = self.nodes.get(self._origin(self.nodes[user].input[1 - index]))
-    if offset is None or offset.op != 'Sub':
-      return None
-    shift = self.nodes.get(self._origin(offset.input[1]))
-    if shift is None or shift.op != 'Mul':
-      return None
-    for operand in (0, 1):
-      if self._origin(shift.input[1 - operand]) == self._origin(scale):
-        constant = self._constant(shift.input[operand])
-        return Shift(constant, -1) if constant else None
-    return None
-
-  def _origin(self, text: str) -> str:
-    """Returns the node behind copies and reshapes."""
-    name = source(text)
-    while name in self.nodes and self.nodes[name].op in _SAME + _RESHAPES:
-      name = source(self.nodes[name].input[0])
-    return name
-
-  def _constant(self, text: str) -> Optional[str]:
-    """Returns the name of a floating constant with a single use; None for anything else."""
-    name = self._origin(text)
-    alone = self.shape_of(name) and len(list(self._uses(name, reshapes=True))) == 1
-    return name if alone else None
+    return Layer(weight, shape, op, operand, self.shift(op))
 
   def _sorted(self) -> List[str]:
     """Returns the names of the nodes so that each comes after its inputs, as far as possible."""
@@ -238,7 +145,7 @@ def _kernels_in(body: bodies.Body, constants: Mapping[str, str]) -> Set[str]:
   while pending:
     name, constant = pending.pop()
     for node, index in users[name]:
-      if index == 0 and node.op in _SAME + _RESHAPES + _LOOPS + _BRANCHES:
+      if index == 0 and node.op in SAME + RESHAPES + _LOOPS + _BRANCHES:
         pending.append((node.name, constant))
       elif index in KERNELS.get(node.op, ()):
         found.add(constant)

@@ -90,7 +90,7 @@ class Channels:
     self._itemsizes = {name: _itemsize(found, name) for name in found.weights}
     self._flops = _layers(found)
     self._unknown = any(value is None for value in self._flops.values())
-    self._labels: Dict[str, List[int]] = {}  # The channels of each group, in order.
+    self._labels: Dict[str, Any] = {}  # The channels of each group, in order.
     self._parts: Dict[str, Any] = {}  # The weights and the products of each group.
     self.groups = self._find_groups()
     self.kept = self._find_kept()
@@ -115,12 +115,12 @@ class Channels:
     """
     gone = np.zeros(max(1, len(self.channel_of)), bool)
     for name, numbers in channels.items():
-      gone[np.asarray(self._labels[name], np.int64)[np.asarray(numbers, np.int64)]] = True
+      gone[self._labels[name][np.asarray(numbers, np.int64)]] = True
     return gone[self.channel_of] if len(self.channel_of) else gone
 
   def label(self, group: str, number: int) -> int:
     """Returns the least unit of a channel of a group, which stands for the channel."""
-    return self._labels[group][number]
+    return int(self._labels[group][number])
 
   def shapes(self, removed: Array) -> Dict[str, Tuple[int, ...]]:
     """Returns the shapes of the weights without the removed units."""
@@ -173,55 +173,104 @@ class Channels:
     return whole
 
   def _find_groups(self) -> List[Group]:
-    slices: Dict[int, Dict[Place, List[int]]] = collections.defaultdict(dict)
-    for weight, axes in self.trace.weights.items():
-      for number, axis in enumerate(axes):
-        for index, unit in enumerate([] if axis is None else self.channel_of[axis].tolist()):
-          if unit not in self._reasons:
-            slices[unit].setdefault((weight, number), []).append(index)
-    alike: Dict[Any, List[int]] = collections.defaultdict(list)
-    for label, found in slices.items():
-      alike[tuple((place, len(indices)) for place, indices in found.items())].append(label)
-    computed = {int(unit) for product in self.trace.records.products for axis in product.outputs
-                if axis is not None for unit in self.channel_of[axis[axis != STAYS]]}
+    places = [(weight, number) for weight, axes in self.trace.weights.items()
+              for number, axis in enumerate(axes) if axis is not None]
+    alike = self._alike(places)
+    computed = self.nothing()
+    for product in self.trace.records.products:
+      for axis in product.outputs:
+        if axis is not None:
+          computed[self.channel_of[axis[axis != STAYS]]] = True
     producers = self._producers()
-    groups: List[Group] = []
-    users = self._users()
+    found: List[Tuple[str, Any, List[Tuple[int, int]]]] = []
+    for labels, counts in alike:
+      if computed[labels[0]]:  # Otherwise they are constants that meet each other alone.
+        own = [places[place] for place, _ in counts]
+        name = self._named(next((weight for weight, axis in own
+                                 if (weight, axis) in producers), own[0][0]))
+        self._labels[name] = labels
+        found.append((name, labels, counts))
+    users = self._users([labels for _, labels, _ in found])
     nothing = self.nothing()
-    for key, labels in alike.items():
-      places = [place for place, _ in key]
-      if labels[0] not in computed:
-        continue  # Nothing computes it: constants that meet each other alone.
-      name = self._named(next((weight for weight, axis in places
-                               if (weight, axis) in producers), places[0][0]))
-      labels.sort(key=lambda label: slices[label][places[0]][0])
-      self._labels[name] = labels
-      members = tuple(Member(weight, axis, np.array(
-          [slices[label][weight, axis] for label in labels])) for weight, axis in places)
-      products = {id(product): product for label in labels for product in users.get(label, ())}
-      self._parts[name] = tuple(dict.fromkeys(member.weight for member in members)), tuple(
-          products.values())
+    groups: List[Group] = []
+    for index, (name, labels, counts) in enumerate(found):
+      members = tuple(self._member(*places[place], labels, count) for place, count in counts)
+      self._parts[name] = tuple(dict.fromkeys(member.weight for member in members)), users[index]
       size, flops_of_one = self.saved(name, nothing, self.removed({name: [0]}))
       groups.append(Group(name, len(labels), members, size, flops_of_one))
     return groups
 
-  def _users(self) -> Dict[int, List[Any]]:
-    """Returns the products whose FLOPs depend on each channel."""
-    found: Dict[int, List[Any]] = collections.defaultdict(list)
+  def _alike(self, places: Sequence[Place]) -> List[Tuple[Any, List[Tuple[int, int]]]]:
+    """Returns the channels that have as many slices in the same places, in the order of the graph.
+
+    Returns:
+      For each set of them, their numbers, and (index of a place, slices of one channel) for each
+      place.
+    """
+    units = len(self.channel_of)
+    fixed = np.zeros(units, bool)
+    fixed[list(self._reasons)] = True
+    first = np.full(units, -1)  # Where each channel is met first.
+    kind = np.zeros(units, np.int64)  # Channels of one kind are alike so far.
+    kinds: List[List[Tuple[int, int]]] = [[]]
+    known: Dict[Tuple[int, int, int], int] = {}
+    met = 0
+    for place, (weight, number) in enumerate(places):
+      labels = self.channel_of[self.trace.weights[weight][number]]
+      found, where, counts = np.unique(labels, return_index=True, return_counts=True)
+      stays = ~fixed[found]
+      found, where, counts = found[stays], where[stays], counts[stays]
+      first[found] = np.where(first[found] < 0, met + where, first[found])
+      met += len(labels)
+      if not found.size:
+        continue
+      pairs, of_pair = np.unique(np.stack([kind[found], counts]), axis=1, return_inverse=True)
+      new = []
+      for before, count in pairs.T.tolist():
+        key = (before, place, count)
+        if key not in known:
+          known[key] = len(kinds)
+          kinds.append(kinds[before] + [(place, count)])
+        new.append(known[key])
+      kind[found] = np.array(new, np.int64)[of_pair.reshape(-1)]
+    labels = np.flatnonzero(first >= 0)
+    labels = labels[np.argsort(first[labels])]
+    of_label = kind[labels]
+    order = np.argsort(of_label, kind='stable')
+    ends = np.flatnonzero(np.diff(of_label[order])) + 1
+    parts: List[Any] = [part for part in np.split(labels[order], ends) if len(part)]
+    return [(part, kinds[int(kind[part[0]])])
+            for part in sorted(parts, key=lambda part: int(first[part[0]]))]
+
+  def _member(self, weight: str, number: int, labels: Array, count: int) -> Member:
+    own = self.channel_of[self.trace.weights[weight][number]]
+    order = np.argsort(own, kind='stable')
+    starts: Any = np.searchsorted(own[order], labels)
+    return Member(weight, number, order[starts[:, np.newaxis] + np.arange(count)])
+
+  def _users(self, groups: Sequence[Array]) -> List[Tuple[Any, ...]]:
+    """Returns the products whose FLOPs depend on channels of each group."""
+    group_of = np.full(len(self.channel_of), -1)
+    for index, labels in enumerate(groups):
+      group_of[labels] = index
+    found: List[List[Any]] = [[] for _ in groups]
     for product in self.trace.records.products:
-      labels = [self.channel_of[axis[axis != STAYS]] for axis in product.axes if axis is not None]
-      for label in np.unique(np.concatenate([np.zeros(0, np.int64), *labels])).tolist():
-        found[label].append(product)
-    return found
+      own = [group_of[self.channel_of[axis[axis != STAYS]]] for axis in product.axes
+             if axis is not None]
+      for index in np.unique(np.concatenate([np.zeros(0, np.int64), *own])).tolist():
+        if index >= 0:
+          found[index].append(product)
+    return [tuple(products) for products in found]
 
   def _producers(self) -> Any:
     """Returns the axes of weights whose positions are outputs of a product."""
-    produced = np.unique(np.concatenate([np.zeros(0, np.int64)] + [
-        axis[axis != STAYS] for product in self.trace.records.products
-        for axis in product.outputs if axis is not None]))
+    produced = self.nothing()
+    for product in self.trace.records.products:
+      for axis in product.outputs:
+        if axis is not None:
+          produced[axis[axis != STAYS]] = True
     return {(weight, number) for weight, axes in self.trace.weights.items()
-            for number, axis in enumerate(axes) if axis is not None
-            and np.isin(axis, produced).any()}
+            for number, axis in enumerate(axes) if axis is not None and produced[axis].any()}
 
   def _named(self, weight: str) -> str:
     """Returns a name for a group: a weight, and a number if the weight has several groups."""
@@ -276,7 +325,17 @@ def _itemsize(found: Trace, weight: str) -> int:
 
 def _layers(found: Trace) -> Dict[str, Any]:
   """Returns the FLOPs of each product with a weight, by the name of its operation."""
-  graph_def = tf.GraphDef()  # Reading an attribute that a node lacks adds an empty one.
-  graph_def.CopyFrom(found.graph_def)
-  layers = flops.layers_of(nodes.flatten(graph_def), list(found.weights)).layers
+  # A copy, as reading an attribute that a node lacks adds an empty one; without large values.
+  graph_def = tf.GraphDef()
+  for node in found.graph_def.node:
+    copy = graph_def.node.add()
+    if node.op == 'Const' and node.name in found.weights:
+      copy.name, copy.op = node.name, node.op
+      copy.attr['dtype'].CopyFrom(node.attr['dtype'])
+      value = copy.attr['value'].tensor
+      value.dtype = node.attr['value'].tensor.dtype
+      value.tensor_shape.CopyFrom(node.attr['value'].tensor.tensor_shape)
+    else:
+      copy.CopyFrom(node)
+  layers = flops.layers_of(nodes.flatten(graph_def), list(found.weights), trusted=True).layers
   return {layer.name: layer.flops for layer in layers}

@@ -118,18 +118,21 @@ class Order:
 Orders = Dict[str, Order]  # By the names of groups.
 
 
-def by_norm(channels: Channels) -> Orders:
+def by_norm(channels: Channels, free: Optional[Array] = None) -> Orders:
   """Returns the channels of each group by the norms of all their slices, the smallest first.
 
   The damage of removing some is their fraction of the squared norm of the group.
 
   Args:
     channels: the channels of a frozen graph.
+    free: whether each unit does no damage, bool; None for none of them.
   """
   values = values_of(channels)
   found = {}
   for group in channels.groups:
     sizes = norms(group, values)
+    if free is not None:
+      sizes[[free[channels.label(group.name, number)] for number in range(group.channels)]] = 0
     order = np.argsort(sizes, kind='stable')
     squares = np.concatenate([[0.0], np.cumsum(np.square(sizes[order]))])
     found[group.name] = Order([int(number) for number in order],

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which channels can be removed without changing the outputs of the model."""
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from model_pruning.channels.absorbing import Absorbers
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.step import Contraction
 from model_pruning.channels.units import is_removed
@@ -14,7 +15,8 @@ from model_pruning.channels.values import ConstantChannels
 from model_pruning.util.types import Array
 
 
-def unread(channels: Channels, wanted: Array) -> Tuple[Array, Dict[int, str]]:
+def unread(channels: Channels, wanted: Array, absorbers: Optional[Absorbers] = None
+           ) -> Tuple[Array, Dict[int, str]]:
   """Returns the units that can be removed together without changing the outputs.
 
   At each place where products are summed over a removed position, one factor must be zero: the
@@ -24,12 +26,15 @@ def unread(channels: Channels, wanted: Array) -> Tuple[Array, Dict[int, str]]:
   Args:
     channels: the channels of the graph.
     wanted: whether each unit should be removed, bool: whole channels.
+    absorbers: where the values of constant channels can go, of the same graph; None if such a
+      channel stays.
 
   Returns:
     The units that can be removed, bool; and, for each channel that cannot, the operation that
     reads it.
   """
-  values = ConstantChannels(channels.trace, channels.channel_of)
+  values = absorbers.values if absorbers else ConstantChannels(
+      channels.trace, channels.channel_of)
   removed = wanted.copy()
   readers: Dict[int, str] = {}
   while True:
@@ -39,8 +44,10 @@ def unread(channels: Channels, wanted: Array) -> Tuple[Array, Dict[int, str]]:
       other = channels.trace.axes[record.right][record.right_axis]
       for axis in (units, other):
         if axis is not None and is_removed(axis, removed).any():
-          found = np.unique(axis[is_removed(axis, removed) & _read(
-              channels, values, record, removed)])
+          read = is_removed(axis, removed) & _read(channels, values, record, removed)
+          if absorbers and read.any():
+            read &= ~absorbers.absorbs(record)
+          found = np.unique(axis[read])
           bad.append(found)
           for label in channels.channel_of[found]:
             readers.setdefault(int(label), record.op)

@@ -19,6 +19,7 @@ from model_pruning.channels.units import STAYS
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
 from model_pruning.reading import tensors
+from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import Operation
 
@@ -115,9 +116,9 @@ class ConstantChannels:
   def _position(self, step: Step, index: int, place: int, axis: Array) -> Any:
     """Returns the values along one axis of a result; None if they are unknown."""
     op = step.op
-    if op.type in _SAME:
+    if op.type in _SAME and not (op.type == 'Cast' and not op.outputs[0].dtype.is_floating):
       return self._moved(op, axis)
-    if op.type in _ZERO:
+    if op.type in _ZERO or op.type == 'Cast':
       values = self._moved(op, axis)
       return np.where(values == 0, 0.0, np.nan)
     if op.type.startswith('FusedBatchNorm'):
@@ -185,7 +186,7 @@ class ConstantChannels:
     return np.where(scale == 0, offset, result)
 
   def _product(self, step: Step, axis: Array) -> Any:
-    """Returns zeros where a product has nothing to sum."""
+    """Returns the sums of products of constants, zeros where there is nothing to sum."""
     op = step.op
     if op.type == 'DepthwiseConv2dNative':
       kernel = self._known.get(op.inputs[1].name)
@@ -193,7 +194,9 @@ class ConstantChannels:
       zero = np.repeat(values == 0, len(axis) // len(values))
       if kernel is not None:
         zero = zero | ~np.any(kernel != 0, axis=(0, 1)).ravel()
-      return np.where(zero, 0.0, np.nan)
+      sums = np.nan if kernel is None or pads(op) else np.repeat(
+          values, len(axis) // len(values)) * np.sum(kernel, axis=(0, 1), dtype=np.float64).ravel()
+      return np.where(zero, 0.0, sums)
     if op.type not in _OPERANDS:
       return None
     zero = np.zeros(len(axis), bool)
@@ -201,7 +204,29 @@ class ConstantChannels:
       for place, units in enumerate(self._trace.axes.get(tensor.name, ())):
         if units is axis:
           zero |= self._sums_nothing(op, operand, place)
-    return np.where(zero, 0.0, np.nan)
+    return np.where(zero, 0.0, self._sums_constants(op, axis))
+
+  def _sums_constants(self, op: Operation, axis: Array) -> Any:
+    """Returns the sums along an axis of a kernel for which all data with weights are constant."""
+    kernel = self._known.get(op.inputs[1].name)
+    records = self._contractions.get(op.name, ())
+    places = [place for place, units in enumerate(self._trace.axes.get(op.inputs[1].name, ()))
+              if units is axis]
+    if kernel is None or len(records) != 1 or records[0].right != op.inputs[1].name or len(
+        places) != 1 or pads(op):
+      return np.nan
+    data = self.along(records[0].left, records[0].left_axis)
+    constant = np.isfinite(data)
+    if not data[constant].any():
+      return np.nan
+    rows = np.moveaxis(kernel, records[0].right_axis, 0)
+    sums = np.tensordot(data[constant], rows[constant].astype(np.float64), 1)
+    sums = np.where(np.any(rows[~constant] != 0, axis=0), np.nan, sums)
+    place = places[0] - (places[0] > records[0].right_axis)
+    if op.type.startswith('Conv'):
+      spatial = tuple(range(kernel.ndim - 2))
+      sums, place = np.sum(sums, axis=spatial), place - len(spatial)
+    return _per_slice(sums, place)
 
   def _sums_nothing(self, op: Operation, operand: int, place: int) -> Array:
     """Returns whether all products of each position along an axis of an operand are zero."""
@@ -222,6 +247,17 @@ class ConstantChannels:
 # Products whose inputs are all data.
 _OPERANDS = ('MatMul', 'BatchMatMul', 'BatchMatMulV2', 'BatchMatMulV3', 'Einsum', 'Conv2D',
              'Conv3D', 'Conv2DBackpropInput', 'Conv3DBackpropInputV2')
+
+
+def pads(op: Operation) -> bool:
+  """Whether a product sums fewer terms at the border: a convolution that pads with zeros."""
+  if 'Conv' not in op.type:
+    return False
+  padding = op.get_attr('padding').decode()
+  if padding == 'EXPLICIT':
+    return any(op.get_attr('explicit_paddings'))
+  sizes = (dims_of(op.inputs[1]) or (None,))[:-2]
+  return padding != 'VALID' and any(size != 1 for size in sizes)
 
 
 def _per_slice(known: Array, axis: int) -> Array:
@@ -258,11 +294,16 @@ def _in_branch(op: Operation) -> bool:
 def _evaluated(found: Trace, wanted: Sequence[Any]) -> List[Any]:
   # Constants are read from the graph: a session copies them several times.
   stored = {node.name: node for node in found.graph_def.node if node.op == 'Const'}
-  values = {tensor.name: tensors.to_array(stored[tensor.op.name].attr['value'].tensor,
-                                          tensor.op.name)
-            for tensor in wanted if tensor.op.name in stored}
-  others = [tensor for tensor in wanted if tensor.name not in values]
+  values: Dict[str, Any] = {}
+  for tensor in wanted:
+    op = tensor.op
+    while op.type == 'Identity':
+      op = op.inputs[0].op
+    if op.name in stored:
+      values[tensor.name] = tensors.to_array(stored[op.name].attr['value'].tensor, op.name)
+  others = [tensor.name for tensor in wanted if tensor.name not in values]
   if others:
-    with tf.Session(graph=found.graph) as session:
-      values.update(zip([tensor.name for tensor in others], session.run(others)))
+    with tf.Graph().as_default(), tf.Session() as session:
+      tf.import_graph_def(needed_for(found.graph_def, others), name='')
+      values.update(zip(others, session.run(others)))
   return [values[tensor.name] for tensor in wanted]

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     graph_def, ends, signatures, kept = channels.read(args, kind)
     examples = _examples(args, graph_def, signatures)
   with shared.stage('removing channels'):
-    smaller = _shrunk(args, graph_def, ends, signatures, examples)
+    smaller = _shrunk(args, kind, graph_def, ends, signatures, examples)
   if kind == kinds.CHECKPOINT:
     channel_checkpoint.write(source, args.output, smaller)
   elif kind == kinds.GRAPH:
@@ -127,15 +127,19 @@ def _shrink_keras(args: argparse.Namespace) -> Any:
   return removed.smaller
 
 
-def _shrunk(args: argparse.Namespace, graph_def: Any, ends: Any, signatures: Any,
+def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, signatures: Any,
             examples: Any) -> Any:
   """Returns the smaller graph: refitted to examples, if there are any and a goal."""
   from model_pruning.export import saved_model
   goal = _goal(args)
   if examples is None or args.refit == 'no' or not any(goal.values()):
+    from model_pruning.channels.analysis import analyse
+    from model_pruning.channels.choice import Target
     from model_pruning.export import channels as removal
-    return removal.shrink(graph_def, ends, keep=args.keep, multiple_of=args.multiple_of,
-                          examples=examples, **goal)
+    target = Target(keep=args.keep, multiple_of=args.multiple_of, **goal)
+    # Training goes on from a checkpoint, so no bias takes constants that may still change.
+    return removal.without_smallest(analyse(graph_def, ends), target, examples,
+                                    () if kind == kinds.CHECKPOINT else None)
   from model_pruning import one_shot
   outputs = (saved_model.ends_of(saved_model.default_signature(signatures))[1] if signatures else
              args.output_node_names)

@@ -12,8 +12,8 @@ from model_pruning.export import channels
 from model_pruning.export import checkpoint
 from model_pruning.export import freeze
 from model_pruning.export import strip
-from model_pruning.export.channels import Smaller
-from model_pruning.export.channels import Width
+from model_pruning.export.smaller import Smaller
+from model_pruning.export.smaller import Width
 from model_pruning.reading import tensors
 from model_pruning.reading.ownership import MaskedNames
 from model_pruning.util.files import AnyPath
@@ -100,7 +100,8 @@ def shrink_checkpoint(place: AnyPath, path: AnyPath, output_node_names: Sequence
   graph_def = frozen(source, output_node_names, meta_graph)
   smaller = channels.without_smallest(
       analyse(graph_def, output_node_names),
-      Target(fraction, max_flops, max_bytes, None, keep, multiple_of))
+      Target(fraction, max_flops, max_bytes, None, keep, multiple_of),
+      variables=())  # As training may go on, no bias takes constants that may change.
   write(source, path, smaller)
   return smaller
 

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes whole channels from graphs of constants."""
 
-import dataclasses
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning.channels import compare
 from model_pruning.channels import rewrite
+from model_pruning.channels.absorbing import Absorbers
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import left
@@ -19,63 +19,11 @@ from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.channels.choice import uniform
 from model_pruning.channels.exact import unread
-from model_pruning.util import tables
+from model_pruning.export.smaller import Smaller
+from model_pruning.export.smaller import Width
+from model_pruning.reading import tensors
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
-
-
-@dataclasses.dataclass(frozen=True)
-class Width:
-  """A weight before and after the removal.
-
-  Attributes:
-    name: its name in the graph.
-    before, after: both shapes.
-    indices: for each axis, the indices of the slices that stay; None if all of them do.
-  """
-  name: str
-  before: Tuple[int, ...]
-  after: Tuple[int, ...]
-  indices: Tuple[Optional[Tuple[int, ...]], ...]
-
-  def cut(self, value: Array) -> Array:
-    """Returns the slices that stay of an array of the shape `before`."""
-    for axis, stay in enumerate(self.indices):
-      if stay is not None:
-        value = np.take(value, stay, axis=axis)
-    return value
-
-
-@dataclasses.dataclass(frozen=True)
-class Smaller:
-  """A graph without some channels.
-
-  Attributes:
-    graph_def: the GraphDef. Calls of functions are replaced by the nodes of the functions, and
-      nodes that the outputs do not need are dropped.
-    removed: numbers of the removed channels, by the names of groups.
-    widths: the weights that got smaller, in the order of the graph.
-    bytes: bytes of all weights, (before, after).
-    flops: FLOPs per example, (before, after); None if a shape is unknown.
-    difference: the largest difference of the outputs, relative to the largest value.
-  """
-  graph_def: Any
-  removed: Dict[str, List[int]]
-  widths: Tuple[Width, ...]
-  bytes: Tuple[int, int]
-  flops: Optional[Tuple[int, int]]
-  difference: float
-
-  def table(self, width: int = tables.WIDTH) -> str:
-    """Returns a table of the weights that got smaller, and a line with the totals."""
-    rows = [[each.name, tables.shape_text(each.before), tables.shape_text(each.after)]
-            for each in self.widths]
-    lines = [tables.fitted(['weight', 'before', 'after'], rows, width)] if rows else []
-    numbers = 'bytes of weights: %s -> %s' % tuple(
-        tables.scaled(number, 'B') for number in self.bytes)
-    if self.flops is not None:
-      numbers += '; FLOPs per example: %s -> %s' % tuple(map(tables.scaled, self.flops))
-    return '\n'.join(lines + [''] * bool(lines) + [numbers])
 
 
 def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
@@ -85,8 +33,9 @@ def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
 
   Without `remove`, these are the channels that do not affect the outputs, for example as their
   slices are masked: at each place that reads a channel its value is zero, or the slices of the
-  reader. With `remove`, the slices of these channels are set to zero first, which changes the
-  outputs. Then the outputs of the graph with these zeros and of the smaller graph are compared.
+  reader, or its value is constant, and the bias of the reader takes it. With `remove`, the slices
+  of these channels are set to zero first, which changes the outputs, except that biases take the
+  constants. Then the outputs of the graph with these zeros and of the smaller graph are compared.
 
       smaller = export.remove_channels(graph_def, ['scores'])
       print(smaller.table())
@@ -110,22 +59,31 @@ def remove_channels(graph_def: GraphDef, outputs: Sequence[str],
 
 
 def without(channels: Channels, remove: Optional[Mapping[str, Sequence[int]]] = None,
-            examples: Optional[Mapping[str, Any]] = None) -> Smaller:
-  """Does the same as remove_channels with a graph that is analysed already."""
+            examples: Optional[Mapping[str, Any]] = None,
+            variables: Optional[Container[str]] = None) -> Smaller:
+  """Does the same as remove_channels with a graph that is analysed already.
+
+  Args:
+    channels: the channels of the graph.
+    remove, examples: see remove_channels.
+    variables: names of the biases and moving means that may take constants; None for all.
+  """
   check_frozen(channels)
+  absorbers = Absorbers(channels, variables)
   if remove is None:
-    return _without_unread(channels, examples, Target())
+    return _without_unread(channels, examples, Target(), absorbers)
   check_names(channels, remove)
-  channels, removed, readers = _masked(channels, remove)
+  absorbed = absorbers.absorbed(channels.removed(remove))
+  channels, removed, readers = _masked(channels, remove, absorbed)
   _check_all(channels, remove, _by_group(channels, removed), readers)
-  return compared(channels, removed, examples)
+  return compared(channels, removed, examples, absorbed)
 
 
 def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
            keep: Optional[str] = None, multiple_of: int = 1,
            examples: Optional[Mapping[str, Any]] = None, max_flops: Optional[float] = None,
            max_bytes: Optional[float] = None) -> Smaller:
-  """Removes the channels with the smallest norms of each group.
+  """Removes the channels with the smallest norms of each group, those first that do no damage.
 
       smaller = export.shrink(graph_def, ['scores'], fraction=0.5, multiple_of=8)
       smaller = export.shrink(graph_def, ['scores'], max_flops=2e9)
@@ -140,8 +98,8 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
     keep: a regular expression for names of groups to keep whole, matched from their start.
     multiple_of: the number of channels that stay is rounded up to a multiple of this number.
     max_flops, max_bytes: instead of a fraction: the most FLOPs per example, or bytes of weights,
-      that are left. Groups lose as much as does the least damage: the fraction of their squared
-      norm that goes.
+      that are left. Groups lose similar fractions of their squared norms, and less if they
+      connect several layers, as the sum of residual blocks does.
 
   Raises:
     errors.ChannelError: a number is out of range; FLOPs or bytes cannot be so few; or see
@@ -154,17 +112,24 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
 
 
 def without_smallest(channels: Channels, target: Target,
-                     examples: Optional[Mapping[str, Any]] = None) -> Smaller:
-  """Does the same as shrink with a graph that is analysed already."""
+                     examples: Optional[Mapping[str, Any]] = None,
+                     variables: Optional[Container[str]] = None) -> Smaller:
+  """Does the same as shrink with a graph that is analysed already; for `variables` see without."""
   check_frozen(channels)
   target.check_keep(channels)
+  absorbers = Absorbers(channels, variables)
   if target.removes_nothing_needed:
-    return _without_unread(channels, examples, target)
-  return compared(*able(channels, by_norm(channels), target), examples)
+    return _without_unread(channels, examples, target, absorbers)
+  free, _ = unread(channels, channels.removed({
+      group.name: range(group.channels) for group in channels.groups}), absorbers)
+  masked, removed = able(channels, by_norm(channels, free), target, absorbers=absorbers,
+                         even=True)
+  return compared(masked, removed, examples, absorbers.absorbed(removed))
 
 
 def able(channels: Channels, orders: Orders, target: Target,
-         steps: Optional[Mapping[str, Sequence[int]]] = None) -> Tuple[Channels, Array]:
+         steps: Optional[Mapping[str, Sequence[int]]] = None,
+         absorbers: Optional[Absorbers] = None, even: bool = False) -> Tuple[Channels, Array]:
   """Returns the masked graph, and the units to remove: a choice that can be removed as a whole.
 
   Groups of which a channel cannot be removed stay whole.
@@ -174,12 +139,15 @@ def able(channels: Channels, orders: Orders, target: Target,
     orders: the order in which the channels of each group go.
     target: how many go.
     steps: the choice, if it is made already, instead of a choice by the target.
+    absorbers: where the values of constant channels go; None drops them.
+    even: for a budget; see budgets.Path.
   """
   orders = dict(orders)
   while True:
     remove = {name: list(numbers) for name, numbers in steps.items() if name in orders} if (
-        steps is not None) else chosen(channels, orders, target)
-    masked, removed, _ = _masked(channels, remove)
+        steps is not None) else chosen(channels, orders, target, even)
+    masked, removed, _ = _masked(channels, remove, absorbers.absorbed(
+        channels.removed(remove)) if absorbers else {})
     found = _by_group(masked, removed)
     unable = [name for name, numbers in remove.items()
               if not set(numbers) <= set(found.get(name, ()))]
@@ -189,48 +157,68 @@ def able(channels: Channels, orders: Orders, target: Target,
       del orders[name]
 
 
-def chosen(channels: Channels, orders: Orders, target: Target) -> Dict[str, List[int]]:
+def chosen(channels: Channels, orders: Orders, target: Target, even: bool = False
+           ) -> Dict[str, List[int]]:
   """Returns the channels to remove, by group; see choice.uniform and budgets.within."""
   if target.max_flops is target.max_bytes is None:
     return uniform(channels, orders, target)
-  return within(channels, orders, target)
+  return within(channels, orders, target, even)
 
 
 def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
-                    target: Target) -> Smaller:
+                    target: Target, absorbers: Optional[Absorbers]) -> Smaller:
   wanted = {group.name: list(range(group.channels)) for group in channels.groups
             if not target.kept_whole(group.name)}
-  removed, _ = unread(channels, channels.removed(wanted))
+  removed, _ = unread(channels, channels.removed(wanted), absorbers)
   if target.multiple_of > 1:
     sizes = {group.name: group.channels for group in channels.groups}
     found = {name: numbers[:sizes[name] - target.stay(sizes[name], sizes[name] - len(numbers))]
              for name, numbers in _by_group(channels, removed).items()}
-    removed, _ = unread(channels, channels.removed(found))
-  return compared(channels, removed, examples)
+    removed, _ = unread(channels, channels.removed(found), absorbers)
+  absorbed = absorbers.absorbed(removed) if absorbers else {}
+  try:
+    return compared(channels, removed, examples, absorbed)
+  except errors.ChannelError:
+    if not absorbed:
+      raise
+    # Rounding, for example of large constants that nearly cancel each other.
+    return _without_unread(channels, examples, target, None)
 
 
-def _masked(channels: Channels, remove: Mapping[str, Sequence[int]]
-            ) -> Tuple[Channels, Array, Dict[int, str]]:
-  """Returns the masked graph, the units that can be removed from it, and who reads the others."""
-  masked = channels.with_values(rewrite.masked(channels, channels.removed(remove)))
+def _masked(channels: Channels, remove: Mapping[str, Sequence[int]],
+            absorbed: Mapping[str, Any]) -> Tuple[Channels, Array, Dict[int, str]]:
+  """Returns the masked graph, the units that can be removed from it, and who reads the others.
+
+  The masked graph has the values `absorbed`.
+  """
+  masked = _with_constants(channels, absorbed)
+  masked = channels.with_values(rewrite.masked(masked, channels.removed(remove)))
   removed, readers = unread(masked, masked.removed(remove))
   return masked, removed, readers
 
 
+def _with_constants(channels: Channels, values: Mapping[str, Any]) -> Channels:
+  return channels.with_values(
+      tensors.with_constants(channels.trace.graph_def, values)) if values else channels
+
+
 def compared(channels: Channels, removed: Array,
-             examples: Optional[Mapping[str, Any]] = None) -> Smaller:
+             examples: Optional[Mapping[str, Any]] = None,
+             absorbed: Optional[Mapping[str, Any]] = None) -> Smaller:
   """Returns the graph without some units, once its outputs are equal.
 
   Args:
     channels: the channels of a graph whose outputs these units do not affect.
     removed: whether each unit is removed, bool.
     examples: see remove_channels.
+    absorbed: values of biases and means that take the removed constants.
 
   Raises:
     errors.ChannelError: the outputs differ.
   """
+  absorbed = dict(absorbed or {})
   found = _by_group(channels, removed)
-  graph = rewrite.without(channels, removed)
+  graph = rewrite.without(_with_constants(channels, absorbed), removed)
   setup = [name for name in channels.trace.ends if ':' not in name]
   apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples,
                              setup)
@@ -240,7 +228,7 @@ def compared(channels: Channels, removed: Array,
         'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '
         'Remove channels of fewer groups to find the one that cannot be removed, and report it' % (
             sum(map(len, found.values())), apart, allowed))
-  return _result(channels, removed, found, graph, apart)
+  return _result(channels, removed, found, graph, apart, absorbed)
 
 
 def check_names(channels: Channels, remove: Mapping[str, Sequence[int]]) -> None:
@@ -292,7 +280,7 @@ def _by_group(channels: Channels, removed: Array) -> Dict[str, List[int]]:
 
 
 def _result(channels: Channels, removed: Array, found: Dict[str, List[int]], graph: GraphDef,
-            apart: float) -> Smaller:
+            apart: float, absorbed: Dict[str, Any]) -> Smaller:
   nothing = channels.nothing()
   before, after = channels.shapes(nothing), channels.shapes(removed)
   flops = (channels.flops(nothing), channels.flops(removed))
@@ -301,7 +289,7 @@ def _result(channels: Channels, removed: Array, found: Dict[str, List[int]], gra
       tuple(Width(name, before[name], after[name], _indices(channels, name, removed))
             for name in before if before[name] != after[name]),
       (channels.bytes(nothing), channels.bytes(removed)),
-      None if None in flops else flops, apart)
+      None if None in flops else flops, apart, absorbed)
 
 
 def _indices(channels: Channels, weight: str, removed: Array

@@ -10,7 +10,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.channels.choice import Target
 from model_pruning.compat import tensorflow
-from model_pruning.export.channels import Width
+from model_pruning.export.smaller import Width
 from model_pruning.keras import backend
 from model_pruning.keras import removal
 from model_pruning.keras.backend import keras
@@ -53,7 +53,8 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
         'remove_channels_in_training() continues the training of a compiled model, and %s is not '
         'compiled; use remove_channels()' % getattr(model, 'name', model))
   plain = strip_pruning(model, in_place=False) if pruned_layers(model) else model
-  removed = removal.removed(plain, Target(fraction, keep=keep, multiple_of=multiple_of), remove)
+  removed = removal.removed(plain, Target(fraction, keep=keep, multiple_of=multiple_of), remove,
+                            absorb=False)  # Constants may still change.
   _compile_like(model, removed.model)
   pairs = _Pairs([_Pair(old, new, removed.widths.get(id(same))) for old, same, new in zip(
       plain_weights(model), plain.weights, removed.model.weights)])
@@ -136,6 +137,12 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
                       'model has %d', type(old).__name__, len(ours), len(theirs))
     return
+  # Nadam of Keras 2 has a product of momenta that is none of its variables.
+  for name, value in vars(old).items():
+    copy = vars(new).get(name)
+    if (isinstance(value, tensorflow.Variable) and isinstance(copy, tensorflow.Variable) and
+        value.shape == copy.shape):
+      copy.assign(value)
   anew = []
   for variable, copy in zip(ours, theirs):
     value, pair = np.asarray(variable), slots.get(id(variable))

@@ -23,6 +23,8 @@ from model_pruning.channels.units import size_after
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.export import channels as graph_channels
+from model_pruning.export.smaller import Smaller
+from model_pruning.export.smaller import Width
 from model_pruning.hparams import maps
 from model_pruning.keras import backend
 from model_pruning.keras import copying
@@ -125,28 +127,36 @@ class Removed(NamedTuple):
     widths: the weights of the original that got smaller, by their ids.
   """
   model: Any
-  smaller: graph_channels.Smaller
-  widths: Dict[int, graph_channels.Width]
+  smaller: Smaller
+  widths: Dict[int, Width]
 
 
 def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence[int]]] = None,
-            examples: Any = None, labels: Any = None, classes: bool = True) -> Removed:
-  """Does the same as remove_channels, with a goal as one object, and returns more."""
+            examples: Any = None, labels: Any = None, classes: bool = True,
+            absorb: bool = True) -> Removed:
+  """Does the same as remove_channels, with a goal as one object, and returns more.
+
+  Args:
+    model, remove, examples, labels, classes: see remove_channels.
+    target: the goal.
+    absorb: whether the biases of readers take the values of constant channels.
+  """
   _check_stripped(model)
   subject = Subject(model)
   target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
   values: Mapping[str, Any] = {}
+  variables = subject.frozen.variables if absorb else ()
   if remove is not None:
     if examples is not None or not target.removes_nothing_needed:
       raise errors.ChannelError('remove names the channels; it goes without a fraction, a budget '
                                 'and examples')
     subject.check(remove)
-    smaller = graph_channels.without(subject.channels, remove)
+    smaller = graph_channels.without(subject.channels, remove, variables=variables)
   elif examples is None or target.removes_nothing_needed:
     if target.max_loss is not None:
       raise errors.ChannelError('max_loss=%s is measured on examples; give some' % target.max_loss)
-    smaller = graph_channels.without_smallest(subject.channels, target)
+    smaller = graph_channels.without_smallest(subject.channels, target, variables=variables)
   else:
     frozen = subject.frozen
     shrunk = shrinking.shrink(subject.channels, target, examples, frozen.outputs, frozen.inputs,
@@ -154,7 +164,8 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
     smaller, values = shrunk, shrunk.values
   widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
             if width.name in subject.frozen.variables}
-  refitted = {id(subject.frozen.variables[name]): value for name, value in values.items()
+  refitted = {id(subject.frozen.variables[name]): value for name, value in {
+      **smaller.absorbed, **values}.items()
               if name in subject.frozen.variables}
   copy = copying.Copy(model, changes=_Narrower(
       widths, refitted, subject.inputs(smaller.removed))).layer
@@ -296,7 +307,7 @@ def _is_free(layer: Layer) -> bool:
 class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
-  def __init__(self, widths: Mapping[int, graph_channels.Width], refitted: Mapping[int, Any],
+  def __init__(self, widths: Mapping[int, Width], refitted: Mapping[int, Any],
                inputs: Mapping[int, List[List[Optional[int]]]]) -> None:
     """Creates the changes.
 

@@ -4,15 +4,12 @@
 
 import dataclasses
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
-from model_pruning.compat import tf
 from model_pruning.reading import nodes as graphs
-from model_pruning.reading import tensors
-from model_pruning.util.types import Operation
-from model_pruning.util.types import Tensor
-from model_pruning.util.types import TensorProto
+from model_pruning.reading.shapes import INPUTS
+from model_pruning.reading.shapes import Shapes
 
 # The operands of each operation that may be the kernel.
 _LAYERS = {
@@ -21,11 +18,6 @@ _LAYERS = {
     'BatchMatMulV3': (1, 0), 'SparseMatMul': (1, 0), 'Einsum': (1, 0),
 }
 _GRADIENTS = re.compile(r'(^|/)gradients(_\d+)?/|_grad/')
-_INPUTS = ('Placeholder', 'PlaceholderWithDefault', 'PlaceholderV2', 'IteratorGetNext')
-# The most elements, or bytes, of constants from which shapes are computed.
-_MOST_COMPUTED = 1000
-
-Dims = Optional[Tuple[Optional[int], ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +48,8 @@ class Layers:
 
 
 def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
-              input_shapes: Optional[Mapping[str, Sequence[int]]] = None) -> Layers:
+              input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
+              trusted: bool = False) -> Layers:
   """Returns the layers of a graph's forward pass.
 
   Operations with the names of gradients are excluded. input_shapes are shapes of one
@@ -66,6 +59,7 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
     nodes: result of nodes.flatten.
     weights: names of the nodes that are stored weights, including masks and partitions.
     input_shapes: shapes of inputs (placeholders and similar nodes), by the names of their nodes.
+    trusted: whether TensorFlow has imported the graph before; see Shapes.
 
   Raises:
     errors.ModelFileError: input_shapes has a name that is no input.
@@ -82,7 +76,7 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
             found.append((node, operand, made_of))
             break
   needed = graphs.needed_for(nodes, [node.name for node, _, _ in found])
-  shapes = _Shapes(needed, _check(nodes, input_shapes))
+  shapes = Shapes(needed, _check(nodes, input_shapes), trusted)
   layers = [Layer(node.name, node.op, made_of, _flops(node, operand, shapes), node.in_loop,
                   _is_transposed(node, operand))
             for node, operand, made_of in found]
@@ -103,14 +97,14 @@ def _check(nodes: graphs.Nodes, input_shapes: Optional[Mapping[str, Sequence[int
   given = {name.split(':')[0]: shape for name, shape in (input_shapes or {}).items()}
   for name in given:
     if name not in nodes:
-      inputs = [node.name for node in nodes.values() if node.op in _INPUTS]
+      inputs = [node.name for node in nodes.values() if node.op in INPUTS]
       raise errors.ModelFileError(
           'input_shapes: the graph has no input %r%s; its inputs are: %s' %
           (name, errors.nearest(name, inputs), ', '.join(inputs) or '(none)'))
   return given
 
 
-def _notes(layers: Sequence[Layer], shapes: '_Shapes') -> List[str]:
+def _notes(layers: Sequence[Layer], shapes: Shapes) -> List[str]:
   notes = []
   if any(layer.in_loop for layer in layers):
     notes.append('FLOPs of layers in a loop count one iteration.')
@@ -125,7 +119,7 @@ def _notes(layers: Sequence[Layer], shapes: '_Shapes') -> List[str]:
   return notes
 
 
-def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
+def _flops(node: graphs.Node, operand: int, shapes: Shapes) -> Optional[int]:
   """Returns the FLOPs of a layer per example; None if a shape is unknown."""
   kernel = shapes.of(node.inputs[operand])
   if node.op == 'Einsum':
@@ -153,7 +147,7 @@ def _flops(node: graphs.Node, operand: int, shapes: '_Shapes') -> Optional[int]:
   return shapes.per_example(2, list(kernel) + rest)
 
 
-def _einsum_flops(node: graphs.Node, shapes: '_Shapes') -> Optional[int]:
+def _einsum_flops(node: graphs.Node, shapes: Shapes) -> Optional[int]:
   equation = node.definition.attr['equation'].s.decode('utf-8', 'replace').replace(' ', '')
   terms = equation.split('->')[0].split(',')
   dims: Dict[str, Optional[int]] = {}
@@ -168,177 +162,3 @@ def _einsum_flops(node: graphs.Node, shapes: '_Shapes') -> Optional[int]:
     for label, dim in zip(labels, shape):
       dims[label] = dim if dims.get(label, 1) == 1 else dims[label]
   return shapes.per_example(2, list(dims.values()))
-
-
-class _Shapes:
-  """Static shapes of tensors, by TensorFlow's own shape inference, node by node.
-
-  Attributes:
-    vague: names of inputs with unknown dimensions besides the first.
-    disagreeing: the inputs that differ in their first dimension, as text; '' if they agree.
-  """
-
-  def __init__(self, nodes: graphs.Nodes, given: Mapping[str, Sequence[int]]) -> None:
-    self._nodes, self._given = nodes, given
-    self._outputs: Dict[str, Optional[List[Any]]] = {}  # Tensors; None if they are unknown.
-    self._op_defs: Dict[str, Any] = {}
-    self._graph = tf.Graph()
-    self.vague: List[str] = []
-    self.disagreeing = ''
-    self._batch = 1 if given else self._find_batch()
-
-  def of(self, ref: graphs.Ref) -> Dims:
-    """Returns the shape of a node's output; None if its rank is unknown."""
-    tensor = self._tensor(ref)
-    if tensor is None or tensor.shape.rank is None:
-      return None
-    return tuple(tensor.shape.as_list())
-
-  def per_example(self, factor: int, dims: Sequence[Optional[int]]) -> Optional[int]:
-    """Returns factor * product of dims / number of examples; None if unknown."""
-    total = factor
-    for dim in dims:
-      if dim is None:
-        return None
-      total *= dim
-    return None if self.disagreeing else total // self._batch
-
-  def _find_batch(self) -> int:
-    leading: Dict[int, str] = {}
-    for node in self._nodes.values():
-      for shape in _declared(node):
-        if shape is not None and len(shape) > 1 and shape[0] is not None:
-          leading.setdefault(shape[0], '%s: %s' % (node.name, _text(shape)))
-    if len(leading) > 1:
-      self.disagreeing = ', '.join(leading.values())
-    return next(iter(leading), 1)
-
-  def _tensor(self, ref: graphs.Ref) -> TensorProto:
-    """Returns the tensor that represents an output, importing the nodes it depends on."""
-    pending, waiting = [ref.node], set()
-    while pending:
-      name = pending[-1]
-      if name in self._outputs or name not in self._nodes:
-        pending.pop()
-        continue
-      waiting.add(name)
-      node = self._nodes[name]
-      wanted = self._wanted(node)
-      # A node that is already waiting closes a loop: it stays unknown.
-      missing = [other.node for other in wanted if other.node in self._nodes and
-                 other.node not in self._outputs and other.node not in waiting]
-      if missing:
-        pending.append(missing[0])
-        continue
-      self._outputs[name] = self._import(node, [self._known(other) for other in wanted])
-      pending.pop()
-    return self._known(ref)
-
-  def _wanted(self, node: graphs.Node) -> Sequence[graphs.Ref]:
-    if node.name in self._given or node.op in _INPUTS or node.op in graphs.VARIABLE_OPS:
-      return ()
-    return node.inputs[:1] if graphs.is_same(node) else node.inputs
-
-  def _known(self, ref: graphs.Ref) -> Any:
-    outputs = self._outputs.get(ref.node)
-    if outputs is None:
-      return None
-    index, op_def = ref.index, self._op_defs.get(ref.node)
-    if ref.arg and op_def is not None:
-      for arg, number in op_def:
-        if arg == ref.arg:
-          break
-        index += number
-    return outputs[index] if index < len(outputs) else None
-
-  def _import(self, node: graphs.Node, inputs: Sequence[Any]) -> Optional[List[Any]]:
-    with self._graph.as_default():
-      attr = node.definition.attr
-      if node.name in self._given:
-        dtype = next((attr[key].type for key in ('dtype', 'T') if key in attr), tf.float32)
-        return [tf.placeholder(dtype, self._given[node.name])]
-      if node.op in _INPUTS:
-        return self._import_input(node)
-      if node.op in graphs.VARIABLE_OPS:
-        return [tf.placeholder(attr['dtype'].type, tf.TensorShape(attr['shape'].shape))]
-      if node.op == 'Const' and (node.definition.ByteSize() > _MOST_COMPUTED or tensors.elements(
-          dim.size for dim in attr['value'].tensor.tensor_shape.dim) > _MOST_COMPUTED):
-        # Weights are needed for their shape only; the constants that determine shapes are small.
-        return [tf.placeholder(attr['dtype'].type,
-                               tf.TensorShape(attr['value'].tensor.tensor_shape))]
-      if any(tensor is None for tensor in inputs):
-        return None
-      if graphs.is_same(node):
-        return [inputs[0]] * 2  # A Switch has two outputs.
-      return self._import_operation(node, inputs)
-
-  def _import_input(self, node: graphs.Node) -> List[Any]:
-    attr = node.definition.attr
-    dtypes = attr['output_types'].list.type if 'output_types' in attr else [attr['dtype'].type]
-    made = []
-    for dtype, shape in zip(dtypes, _declared(node)):
-      if shape and shape[0] is None:
-        shape = (self._batch,) + shape[1:]
-      if (shape is None or None in shape) and node.name not in self.vague:
-        self.vague.append(node.name)
-      made.append(tf.placeholder(dtype, shape))
-    return made
-
-  def _import_operation(self, node: graphs.Node, inputs: Sequence[Any]) -> Optional[List[Any]]:
-    graph_def = tf.GraphDef()
-    graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
-    definition = graph_def.node.add()
-    definition.CopyFrom(node.definition)
-    definition.name = 'n%d' % len(self._outputs)
-    if node.op == 'ResourceGather':  # In this graph, variables are plain tensors.
-      definition.op = 'Gather'
-      definition.attr['Tparams'].type = node.definition.attr['dtype'].type
-      for key in ('dtype', 'batch_dims'):
-        definition.attr.pop(key, None)
-    definition.ClearField('device')
-    for key in [key for key in definition.attr if key.startswith('_')]:
-      del definition.attr[key]
-    del definition.input[:]
-    definition.input.extend('i%d' % index for index in range(len(inputs)))
-    given = {'i%d:0' % index: tensor for index, tensor in enumerate(inputs)}
-    op = None
-    while op is None:
-      try:
-        op, = tf.import_graph_def(graph_def, given, [definition.name], name='')
-      except (ValueError, TypeError, KeyError, tf.errors.OpError) as error:
-        # A newer TensorFlow may have written an attribute that this one does not know.
-        unknown = re.search(r"mentions attr '(\w+)' not in", str(error))
-        if not unknown or unknown.group(1) not in definition.attr:
-          return None  # This TensorFlow lacks the operation, or it needs the graph's functions.
-        del definition.attr[unknown.group(1)]
-    self._op_defs[node.name] = [(arg.name, _number(arg, op)) for arg in op.op_def.output_arg]
-    return [_unevaluated(tensor) for tensor in op.outputs]
-
-
-def _unevaluated(tensor: Tensor) -> Any:
-  """Replaces a large tensor with a placeholder, so that shape inference does not evaluate it."""
-  if not tensor.shape.is_fully_defined() or tensor.dtype in (tf.resource, tf.variant) or \
-      tensors.elements(tensor.shape.as_list()) <= _MOST_COMPUTED:
-    return tensor
-  return tf.placeholder(tensor.dtype, tensor.shape)
-
-
-def _number(arg: Any, op: Operation) -> int:
-  """Returns the number of tensors in an output argument of an operation."""
-  if arg.number_attr:
-    return int(op.get_attr(arg.number_attr))
-  return len(op.get_attr(arg.type_list_attr)) if arg.type_list_attr else 1
-
-
-def _declared(node: graphs.Node) -> List[Dims]:
-  """Returns the shapes that a graph input declares for its outputs; [] for other nodes."""
-  if node.op not in _INPUTS:
-    return []
-  attr = node.definition.attr
-  shapes = attr['output_shapes'].list.shape if 'output_shapes' in attr else [attr['shape'].shape]
-  return [None if shape.unknown_rank else tuple(
-      None if dim.size < 0 else dim.size for dim in shape.dim) for shape in shapes]
-
-
-def _text(shape: Sequence[Optional[int]]) -> str:
-  return 'x'.join('?' if dim is None else str(dim) for dim in shape)

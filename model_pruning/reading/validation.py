@@ -56,7 +56,7 @@ def _check(graph_def: GraphDef) -> None:
   for name, function in functions.items():
     _check_function(name, function, functions, repeated)
   _check_inlined(graph_def.node, functions)
-  if repeated[0] > max(_MOST_REPEATED, graph_def.ByteSize()):
+  if repeated[0] > _MOST_REPEATED and repeated[0] > graph_def.ByteSize():
     _fail('its arrays would take %s bytes of memory, which the file does not have' %
           '{:,}'.format(repeated[0]))
 

@@ -62,6 +62,25 @@ def test_channels_go_where_they_do_the_least_damage():
   assert smaller.removed == {'b': list(range(10, 40))}
 
 
+def _blocks(images, weight):
+  """Three residual blocks, whose sum four layers write, and four read."""
+  x = tf.nn.conv2d(images, weight('stem', 3, 3, 2, 64), 1, 'SAME')
+  for name in 'abc':
+    inner = tf.nn.relu(tf.nn.conv2d(x, weight(name + '1', 1, 1, 64, 64), 1, 'SAME'))
+    x += tf.nn.conv2d(inner, weight(name + '2', 3, 3, 64, 64), 1, 'SAME')
+  return tf.matmul(tf.reduce_mean(x, [1, 2]), weight('last', 64, 3))
+
+
+@pytest.mark.parametrize('goal, fraction', [('max_flops', 0.5), ('max_bytes', 0.2)])
+def test_by_norm_groups_lose_similar_fractions_and_less_if_they_connect_layers(goal, fraction):
+  graph_def = models.graph_of(_blocks)
+  smaller = export.shrink(graph_def, ['outputs'], **{goal: fraction * COUNTED[goal](graph_def)})
+  stay = {name: 64 - len(smaller.removed.get(name, ())) for name in ('stem', 'a1', 'b1', 'c1')}
+  inner = np.mean([stay[name] for name in ('a1', 'b1', 'c1')]) / 64
+  assert max(abs(stay[name] / 64 - inner) for name in ('a1', 'b1', 'c1')) < 0.06
+  assert abs(stay['stem'] / 64 - inner**(1 / 16)) < 0.04 and stay['stem'] < 64
+
+
 def test_a_budget_that_cannot_be_met_says_which_can():
   with pytest.raises(errors.ChannelError, match='max_flops=10 cannot be met: .* ask for') as e:
     export.shrink(GRAPH, ['outputs'], max_flops=10)

@@ -10,6 +10,7 @@ import pytest
 
 from model_pruning import one_shot
 from model_pruning.compat import tf
+from tests.calibration import models
 from tests.cli import trained
 from tests.cli.trained import run
 
@@ -251,6 +252,21 @@ def test_the_refitted_weights_of_a_checkpoint_are_written(folder, tmp_path):
   path = os.path.join(folder, 'frozen.pb')
   expected = outputs(path, 'graph', images)
   assert np.sum((found - expected)**2) < 0.3 * np.sum((_without(path, images, 8) - expected)**2)
+
+
+def test_constants_go_into_the_bias_of_the_reader(tmp_path, capsys):
+  def build(x, weight):
+    x = tf.sigmoid(tf.matmul(x[:, 0, 0], tf.constant(np.eye(2, 5, dtype=np.float32), name='a')))
+    return tf.matmul(x, weight('b', 5, 3)) + weight('bias', 3)
+  graph_def = models.graph_of(build)
+  (tmp_path / 'dense.pb').write_bytes(graph_def.SerializeToString())
+  assert not run(str(tmp_path), 'shrink', 'FOLDER/dense.pb', '--output_node_names=outputs',
+                 '--output=FOLDER/small.pb')
+  assert 'values of constant channels went into: bias\n' in capsys.readouterr().out
+  smaller = tf.GraphDef.FromString((tmp_path / 'small.pb').read_bytes())
+  assert models.value(smaller, 'a').shape == (2, 2)
+  images = models.inputs()
+  np.testing.assert_allclose(models.run(smaller, images), models.run(graph_def, images), atol=1e-5)
 
 
 def test_python_shrinks_a_saved_model_as_the_command_does(folder, tmp_path, capsys):

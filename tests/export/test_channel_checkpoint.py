@@ -9,6 +9,7 @@ import model_pruning
 from model_pruning import errors
 from model_pruning import export
 from model_pruning.compat import tf
+from tests.cli.trained import run
 
 INPUTS = np.random.RandomState(0).randn(7, 8).astype(np.float32)
 ALL_AT_ONCE = ('target_sparsity=0.25,begin_pruning_step=0,end_pruning_step=1,pruning_frequency=1,'
@@ -53,6 +54,26 @@ def restored(folder, widths, steps=0, **options):
     for _ in range(steps):
       session.run(train, {'x:0': INPUTS})
     return session.run(scores, {'x:0': INPUTS})
+
+
+def test_constants_that_may_change_in_training_stay(tmp_path):
+  """The bias of a reader takes the constant in the graph alone."""
+  with tf.Graph().as_default(), tf.Session() as session:
+    net([6, 5, 4])
+    session.run(tf.global_variables_initializer())
+    weights, bias = tf.global_variables('layer0/weights:0') + tf.global_variables('layer0/bias:0')
+    weights.load(session.run(weights) * (np.arange(6) > 1), session)
+    bias.load(np.ones(6), session)
+    tf.train.Saver().save(session, str(tmp_path / 'a' / 'model.ckpt'), 3)
+    graph_def = export.graph_def_from_session(session, ['scores'])
+  assert export.remove_channels(graph_def, ['scores']).removed == {'layer0/weights': [0, 1]}
+  smaller = export.shrink_checkpoint(
+      str(tmp_path / 'a'), str(tmp_path / 'b' / 'model.ckpt'), ['scores'])
+  assert not smaller.removed and not smaller.absorbed
+  assert not run(str(tmp_path), 'shrink', 'FOLDER/a', '--output_node_names=scores',
+                 '--output=FOLDER/c/model.ckpt')
+  np.testing.assert_array_equal(restored(tmp_path / 'c', [6, 5, 4]),
+                                restored(tmp_path / 'a', [6, 5, 4]))
 
 
 @pytest.mark.parametrize('use_resource', [False, True])

@@ -51,6 +51,7 @@ def _optimizers():
   found = {'sgd': lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
            'adam': lambda: keras.optimizers.Adam(
                keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5), amsgrad=True),
+           'nadam': lambda: keras.optimizers.Nadam(0.01),
            'adamw': lambda: keras.optimizers.AdamW(0.01, weight_decay=0.01, use_ema=True)}
   scaled = getattr(keras.optimizers, 'LossScaleOptimizer', None) or (
       keras.mixed_precision.LossScaleOptimizer)

@@ -180,6 +180,36 @@ def test_of_grouped_convolutions_whole_groups_are_removed(first, others):
   assert keras.Model.from_config(smaller.get_config()).count_params() == smaller.count_params()
 
 
+def _constants(padding):
+  """A model with constant channels: in each of three layers, two have kernels of zeros."""
+  model = _random(keras.Sequential([
+      keras.Input((8, 8, 3)), layers.Conv2D(6, 3, activation='sigmoid', name='first'),
+      layers.Conv2D(8, 3, padding=padding, use_bias=False, name='second'),
+      layers.BatchNormalization(), layers.Activation('softplus'), layers.Flatten(),
+      layers.Dense(6, activation='elu', name='third'), layers.Dense(4, name='last')]))
+  for name in ('first', 'second', 'third'):
+    kernel = model.get_layer(name).kernel
+    value = np.array(kernel)
+    value[..., 1:3] = 0
+    kernel.assign(value)
+  return model
+
+
+@pytest.mark.parametrize('padding, filters', [('valid', 4), ('same', 6)])
+def test_constant_channels_go_into_biases_and_moving_means(padding, filters):
+  model = _constants(padding)
+  x = _examples(model)
+  expected = model.predict(x, verbose=0)
+  for options in ({}, {'remove': {group.name: [1, 2] for group in sparsity.channel_groups(model)
+                                  if padding == 'valid' or 'first' not in group.name}}):
+    smaller = sparsity.remove_channels(model, **options)
+    assert [smaller.get_layer('first').filters, smaller.get_layer('second').filters,
+            smaller.get_layer('third').units] == [filters, 6, 4]
+    np.testing.assert_allclose(smaller.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+  model.compile('sgd', 'mse')  # In training, the constants may change.
+  assert sparsity.remove_channels_in_training(model).count_params() == model.count_params()
+
+
 def test_the_channels_of_smallest_norm_are_removed():
   model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'),
                                     layers.Dense(3, name='b')]))
