@@ -184,7 +184,8 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
   target = Target(fraction, max_flops, max_bytes, max_loss, keep, multiple_of)
   if examples is None and max_loss is not None:
     raise errors.ChannelError('max_loss=%s is measured on examples; give some' % max_loss)
-  found = analyse(graph_def, list(dict.fromkeys([*outputs, *inputs, *ends])))
+  found = analyse(graph_def, list(dict.fromkeys([*outputs, *inputs, *ends])),
+                  outputs if ends else ())
   if examples is None or target.removes_nothing_needed:
     return channels.without_smallest(found, target)
   return shrinking.shrink(found, target, examples, outputs, inputs, labels, classes)

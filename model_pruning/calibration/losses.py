@@ -17,9 +17,10 @@ class Loss(NamedTuple):
 
   Attributes:
     error: ||pruned - dense||^2 / ||dense - mean||^2 over all outputs.
-    changed: fraction of answers that differ; None if the model does not classify. An answer is the
-      class with the largest output.
-    accuracy: fraction of right answers of the pruned model; None without labels.
+    changed: fraction of answers that differ, in the output where most do; None if the model does
+      not classify. An answer is the class with the largest output.
+    accuracy: fraction of right answers in the first output of the pruned model; None without
+      labels.
     lost: accuracy of the dense model minus accuracy of the pruned one; None without labels.
   """
   error: float
@@ -68,29 +69,31 @@ class Judge:
     Args:
       networks: the two models.
       examples: examples of the inputs.
-      labels: the right class of each example, integers; None if they are unknown.
+      labels: the right class of each example in the first output, integers; None if they are
+        unknown.
       fraction: which examples to judge by, from one fraction of their number to another.
-      classes: whether the last dimension of the first output, if larger than 1, counts classes;
-        False for other outputs.
+      classes: whether the last dimension of an output, if larger than 1, counts classes; False if
+        the outputs are other numbers.
 
     Raises:
       errors.ExamplesError: the labels do not fit the examples or the outputs.
     """
     self._networks, self._examples = networks, examples.part(*fraction)
     self._dense = _joined(networks.outputs(self._examples, pruned=False))
-    self._answers = _answers(self._dense[0]) if self._dense and classes else None
+    self._answers = [_answers(each) if classes else None for each in self._dense]
     self._labels: Optional[Array] = None
     self.accuracy: Optional[float] = None
     if labels is not None:
-      given = _checked_labels(labels, examples, self._answers, self._dense)
+      given = _checked_labels(labels, examples, self._answers[0] if self._answers else None,
+                              self._dense)
       first, last = (int(round(each * examples.count)) for each in fraction)
       self._labels = given[first:last][:len(self._dense[0])]
-      self.accuracy = float(np.mean(self._answers == self._labels))
+      self.accuracy = float(np.mean(self._answers[0] == self._labels))
 
   @property
   def classifies(self) -> bool:
     """Whether losses are fractions of the examples."""
-    return self._answers is not None
+    return any(answers is not None for answers in self._answers)
 
   def loss(self) -> Loss:
     """Returns the loss of the pruned model as it is now."""
@@ -100,13 +103,13 @@ class Judge:
     scale = sum(np.sum((dense.astype(np.float64) - dense.mean(axis=0))**2)
                 for dense in self._dense)
     error = float(wrong / scale) if scale > 0 else float(wrong > 0)
-    if self._answers is None:
+    if not self.classifies:
       return Loss(error)
-    answers = _answers(pruned[0])
-    changed = float(np.mean(answers != self._answers))
+    changed = max(float(np.mean(_answers(each) != answers))
+                  for each, answers in zip(pruned, self._answers) if answers is not None)
     if self._labels is None or self.accuracy is None:
       return Loss(error, changed)
-    accuracy = float(np.mean(answers == self._labels))
+    accuracy = float(np.mean(_answers(pruned[0]) == self._labels))
     return Loss(error, changed, accuracy, self.accuracy - accuracy)
 
 

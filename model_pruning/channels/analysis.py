@@ -17,6 +17,7 @@ from model_pruning.channels.units import STAYS
 from model_pruning.compat import tf
 from model_pruning.reading import flops
 from model_pruning.reading import nodes
+from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
 
@@ -82,13 +83,17 @@ class Channels:
     channel_of: the number of the channel of each unit.
   """
 
-  def __init__(self, found: Trace) -> None:
+  def __init__(self, found: Trace, counted: Sequence[str] = ()) -> None:
+    """Takes a graph and its units; for `counted` see analyse."""
     self.trace = found
     self.channel_of = found.records.units.components()
     self._reasons = found.records.units.reasons()
     self._shapes = {name: tuple(_dims(found, name)) for name in found.weights}
     self._itemsizes = {name: _itemsize(found, name) for name in found.weights}
     self._flops = _layers(found)
+    if counted:
+      names = {node.name for node in needed_for(found.graph_def, counted).node}
+      self._flops = {name: value for name, value in self._flops.items() if name in names}
     self._unknown = any(value is None for value in self._flops.values())
     self._labels: Dict[str, Any] = {}  # The channels of each group, in order.
     self._parts: Dict[str, Any] = {}  # The weights and the products of each group.
@@ -292,18 +297,20 @@ class Channels:
     return [Kept(*key, tuple(dict.fromkeys(found))) for key, found in places.items()]
 
 
-def analyse(graph_def: GraphDef, outputs: Sequence[str]) -> Channels:
+def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] = ()) -> Channels:
   """Returns the channels of a graph, frozen or with variables.
 
   Args:
     graph_def: a GraphDef. It is not changed.
     outputs: names of the outputs, of operations or tensors.
+    counted: the outputs whose FLOPs count, if the graph computes the same more than once, for
+      several signatures; () for all.
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
   """
-  return Channels(trace(graph_def, outputs))
+  return Channels(trace(graph_def, outputs), counted)
 
 
 def left(axis: Array, removed: Array) -> Array:

@@ -126,6 +126,8 @@ def _random(tensor: Tensor, size: int, rng: Any) -> Array:
     return rng.randn(*shape).astype(tensor.dtype.as_numpy_dtype)
   if tensor.dtype.is_bool:
     return np.zeros(shape, bool)
+  if tensor.dtype == tf.string:
+    return np.full(shape, b'', object)
   if tensor.dtype.is_integer:
     return rng.randint(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
   raise errors.ExamplesError('%s takes values of type %s, for which there are no random ones; give '

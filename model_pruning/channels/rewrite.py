@@ -36,18 +36,44 @@ def without(channels: Channels, removed: Array) -> GraphDef:
 
 
 def masked(channels: Channels, removed: Array) -> GraphDef:
-  """Returns the graph with zeros in all slices of some units."""
+  """Returns the graph with zeros in all slices of some units.
+
+  Constants to divide by have ones there, as have constants of which a root or logarithm is taken:
+  their channels are zero, or are read by zeros, and must not become infinite or NaN.
+  """
   result = tf.GraphDef()
   result.CopyFrom(channels.trace.graph_def)
+  never_zero = _never_zero(result)
   for node in result.node:
     axes = channels.trace.weights.get(node.name, ())
     if any(axis is not None and is_removed(axis, removed).any() for axis in axes):
       value = np.array(tensors.to_array(node.attr['value'].tensor, node.name))
       for place, axis in enumerate(axes):
         if axis is not None:
-          np.moveaxis(value, place, 0)[is_removed(axis, removed)] = 0
+          np.moveaxis(value, place, 0)[is_removed(axis, removed)] = node.name in never_zero
       node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
   return result
+
+
+# Operations with a pole, or a slope of infinity, at zero: the number of the operand.
+_POLES = {'RealDiv': 1, 'Div': 1, 'DivNoNan': 1, 'Xdivy': 1, 'Log': 0, 'Rsqrt': 0, 'Sqrt': 0,
+          'Reciprocal': 0, 'Inv': 0}
+_ALIKE = ('Identity', 'Reshape', 'ExpandDims', 'Squeeze', 'Cast', 'Abs', 'Square', 'Neg')
+
+
+def _never_zero(graph_def: GraphDef) -> Set[str]:
+  """Returns the nodes whose values, where they are zero, make others infinite or NaN."""
+  found: Set[str] = set()
+  inputs = {node.name: [text.split(':')[0] for text in node.input if not text.startswith('^')]
+            for node in graph_def.node}
+  alike = {node.name for node in graph_def.node if node.op in _ALIKE}
+  waiting = [inputs[node.name][_POLES[node.op]] for node in graph_def.node if node.op in _POLES]
+  while waiting:
+    name = waiting.pop()
+    if name not in found:
+      found.add(name)
+      waiting.extend(inputs[name][:1] if name in alike else ())
+  return found
 
 
 class _Writer:

@@ -3,7 +3,7 @@
 """`model-pruning channels`: which channels of a model can be removed, and what they are worth."""
 
 import argparse
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from model_pruning.cli import shared
 from model_pruning.cli.shared import Subparsers
@@ -59,13 +59,19 @@ def read(args: argparse.Namespace, kind: str) -> Tuple[GraphDef, List[str], Dict
   return graph_def, saved_model.ends_to_keep(signatures, kept), signatures, kept
 
 
+def counted(signatures: Mapping[str, Any]) -> Sequence[str]:
+  """Returns the outputs whose FLOPs count: of the default signature; () for all."""
+  from model_pruning.export import saved_model
+  return saved_model.ends_of(saved_model.default_signature(signatures))[1] if signatures else ()
+
+
 def run(args: argparse.Namespace) -> None:
   """Prints the channels."""
   kind = kind_of(args)
   with shared.stage('reading'):
-    graph_def, ends, _, _ = read(args, kind)
+    graph_def, ends, signatures, _ = read(args, kind)
   with shared.stage('finding channels'):
     from model_pruning.channels import analysis
     from model_pruning.channels import shown
-    found = analysis.analyse(graph_def, ends)
+    found = analysis.analyse(graph_def, ends, counted(signatures))
   print(shown.to_json(found) if args.json else shown.table(found, shared.width()))

@@ -74,6 +74,11 @@ def run(args: argparse.Namespace) -> None:
           path, option))
   if args.max_loss is not None and (args.examples is None or args.refit == 'no'):
     raise errors.ChannelError('--max_loss is measured on --examples, after a refit to them')
+  if args.labels is not None and args.max_loss is None:
+    raise errors.ChannelError('--labels is for --max_loss, which is not given')
+  if args.refit == 'no' and args.examples is None:
+    raise errors.ChannelError('--refit=no only compares the outputs on --examples; give some, or '
+                              'leave it out')
   kind = channels.kind_of(args)
   if kind == kinds.KERAS:
     _show(_shrink_keras(args), args)
@@ -138,7 +143,8 @@ def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, sign
     from model_pruning.export import channels as removal
     target = Target(keep=args.keep, multiple_of=args.multiple_of, **goal)
     # Training goes on from a checkpoint, so no bias takes constants that may still change.
-    return removal.without_smallest(analyse(graph_def, ends), target, examples,
+    found = analyse(graph_def, ends, channels.counted(signatures))
+    return removal.without_smallest(found, target, examples,
                                     () if kind == kinds.CHECKPOINT else None)
   from model_pruning import one_shot
   outputs = (saved_model.ends_of(saved_model.default_signature(signatures))[1] if signatures else

@@ -168,3 +168,18 @@ def test_examples_that_do_not_fit_are_refused():
   graph_def = models.graph_of(_dense, (None, 12))
   with pytest.raises(errors.ExamplesError, match='shape'):
     one_shot.shrink_graph(graph_def, ['outputs'], np.zeros([20, 5], np.float32), fraction=0.5)
+
+
+def test_the_loss_of_several_outputs_is_the_largest():
+  def build(images, weight):
+    x = tf.nn.relu(tf.matmul(images, weight('a', 12, 16)))
+    # Its answer is the same whatever goes.
+    tf.add(tf.matmul(x, weight('sure', 16, 2)), [1000.0, 0.0], name='always_first')
+    return tf.matmul(x, weight('b', 16, 4))
+  graph_def, images = models.graph_of(build, (None, 12)), _dense_inputs()
+  expected = models.run(graph_def, images).argmax(axis=1)
+  for outputs in (['always_first', 'outputs'], ['outputs', 'always_first']):
+    smaller = one_shot.shrink_graph(graph_def, outputs, images, max_loss=0.1)
+    changed = np.mean(models.run(smaller.graph_def, images).argmax(axis=1) != expected)
+    assert 0 < changed <= 0.1
+    assert smaller.after.changed == pytest.approx(changed)

@@ -120,3 +120,16 @@ def test_unknown_flops_are_refused_and_bytes_are_not():
 def test_wrong_goals(options, message):
   with pytest.raises(errors.ChannelError, match=message):
     export.shrink(GRAPH, ['outputs'], **options)
+
+
+def test_what_several_signatures_compute_counts_once():
+  def build(x, weight):
+    a, b = weight('a', 4, 6), weight('b', 6, 2)
+    first = tf.matmul(tf.nn.relu(tf.matmul(x[:, 0, 0], a)), b, name='first')
+    tf.matmul(tf.nn.relu(tf.matmul(x[:, 0, 0] * 1.0, a)), b, name='again')
+    return first
+  graph_def = models.graph_of(build, (None, 8, 8, 4))
+  both = analysis.analyse(graph_def, ['first', 'again'])
+  once = analysis.analyse(graph_def, ['first', 'again'], ['first'])
+  assert both.flops(both.nothing()) == 2 * once.flops(once.nothing()) == 2 * 2 * (4 * 6 + 6 * 2)
+  assert [group.flops for group in once.groups] == [2 * (4 + 2)]

@@ -271,3 +271,31 @@ def test_a_bias_lies_along_channels_alone():
   # With the input named, as of a Keras model, its axes are followed to the bias.
   smaller = export.remove_channels(graph_def, ['outputs', 'images'], {'a': [0, 5]})
   assert smaller.removed == {'a': [0, 5]}
+
+
+@pytest.mark.parametrize('scale', [
+    lambda x, weight: x / weight, lambda x, weight: x / tf.abs(weight),
+    lambda x, weight: x / tf.sqrt(tf.abs(weight)),
+    lambda x, weight: x * tf.rsqrt(tf.square(weight)),
+    lambda x, weight: tf.nn.leaky_relu(x) + tf.log(tf.abs(weight)),
+    lambda x, weight: x / tf.reshape(weight, [1, 6])])
+def test_constants_that_must_not_be_zero(scale):
+  def build(x, weight):
+    x = scale(tf.matmul(x[:, 0, 0], weight('a', 4, 6)), weight('scale', 6))
+    return tf.matmul(tf.nn.relu(x), weight('b', 6, 2))
+  graph_def = models.graph_of(build, IMAGES)
+  smaller = export.shrink(graph_def, ['outputs'], fraction=0.5)
+  assert len(smaller.removed['a']) == 3
+  images = models.inputs((16,) + IMAGES[1:])
+  masked = changed(graph_def, b=(0, smaller.removed['a']))
+  np.testing.assert_allclose(models.run(smaller.graph_def, images), models.run(masked, images),
+                             rtol=1e-4, atol=1e-5)
+
+
+def test_inputs_of_strings_need_no_examples():
+  def build(x, weight):
+    names = tf.placeholder(tf.string, [None], 'names')
+    x = tf.nn.relu(tf.matmul(x[:, 0, 0], weight('a', 4, 6)))
+    return tf.matmul(x, weight('b', 6, 2)) + tf.cast(tf.strings.length(names), tf.float32)[:, None]
+  graph_def = models.graph_of(build, IMAGES)
+  assert len(export.shrink(graph_def, ['outputs'], fraction=0.5).removed['a']) == 3
