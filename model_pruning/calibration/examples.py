@@ -89,7 +89,7 @@ class Examples:
       logging.warning(
           'All %d examples are the same%s, so that they say nothing about other inputs; give '
           'examples that look like the inputs that the model will see', self.count,
-          '' if any(np.any(array) for array in first.values()) else ', and zero')
+          ', and zero' if all(map(_is_zero, first.values())) else '')
 
   def batches(self, size: int) -> Iterator[Batch]:
     """Yields {name of an input: array}, with up to `size` examples each, or a number.
@@ -249,7 +249,11 @@ def _no_examples(examples: Any, inputs: Sequence[str] = ()) -> errors.ExamplesEr
 
 def _repeats(batch: Array, example: Array) -> bool:
   """Whether every example of a batch is the same as a given one."""
-  return batch.shape[1:] == example.shape and bool(np.all(batch == example))
+  return batch.shape[1:] == np.shape(example) and bool(np.all(batch == example))
+
+
+def _is_zero(example: Any) -> bool:
+  return np.asarray(example).dtype.kind in 'biufc' and not np.any(example)
 
 
 def _batch_size(shape: Shape) -> Optional[int]:
@@ -275,9 +279,11 @@ def _fitted(value: Any, each: Input) -> Array:
         each.name, errors.first_line(error))) from error
   wanted = each.dtype.as_numpy_dtype
   if array.dtype != np.dtype(wanted):
-    # Floats of any width fit a floating input, and so do integers, but nothing else does.
-    fits = array.dtype.kind in 'iuf' and (
-        each.dtype.is_floating or each.dtype.is_integer and array.dtype.kind in 'iu')
+    # Floats of any width fit a floating input, and so do integers, and strings of any length fit an
+    # input of strings, but nothing else does.
+    fits = array.dtype.kind in 'SU' if each.dtype.name == 'string' else (
+        array.dtype.kind in 'iuf' and (
+            each.dtype.is_floating or each.dtype.is_integer and array.dtype.kind in 'iu'))
     if not fits:
       raise errors.ExamplesError('The examples of %s have dtype %s, but the model takes %s' % (
           each.name, array.dtype, each.dtype.name))

@@ -75,7 +75,8 @@ def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
   try:
     return list(session.run(list(outputs), dict(fed)))
   except tf.errors.FailedPreconditionError:
-    session.run([session.graph.get_operation_by_name(name) for name in setup], dict(fed))
+    operations = [session.graph.get_operation_by_name(name) for name in setup]
+    session.run([op for op in operations if op.type not in _PLACEHOLDERS], dict(fed))
     return list(session.run(list(outputs), dict(fed)))
 
 
@@ -100,11 +101,12 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
     tf.import_graph_def(graph_def, name='')
     placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS]
     unknown = any(None in (dims_of(each) or (None,))[1:] for each in placeholders)
+    batch = next((len(value) for value in examples.values() if np.ndim(value)), _BATCH)
     failure: Optional[Exception] = None
     for size in _SIZES if unknown else _SIZES[:1]:
       rng = np.random.RandomState(0)
       given = {each.op.name: examples[each.op.name] if each.op.name in examples
-               else _random(each, size, rng) for each in placeholders}
+               else _random(each, batch, size, rng) for each in placeholders}
       try:
         return given, _values(
             session, outputs, {name + ':0': value for name, value in given.items()}, setup)
@@ -118,9 +120,9 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
         errors.first_line(failure) if failure else 'unknown'))
 
 
-def _random(tensor: Tensor, size: int, rng: Any) -> Array:
+def _random(tensor: Tensor, batch: int, size: int, rng: Any) -> Array:
   dims = dims_of(tensor)
-  shape = [_BATCH if not place and dim is None else size if dim is None else dim
+  shape = [batch if not place and dim is None else size if dim is None else dim
            for place, dim in enumerate(dims or ())]
   if tensor.dtype.is_floating:
     return rng.randn(*shape).astype(tensor.dtype.as_numpy_dtype)

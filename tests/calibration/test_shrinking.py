@@ -183,3 +183,44 @@ def test_the_loss_of_several_outputs_is_the_largest():
     changed = np.mean(models.run(smaller.graph_def, images).argmax(axis=1) != expected)
     assert 0 < changed <= 0.1
     assert smaller.after.changed == pytest.approx(changed)
+
+
+@pytest.mark.parametrize('dtype', [object, 'S'])
+def test_examples_may_be_strings(dtype):
+  with tf.Graph().as_default() as graph:
+    lines = tf.placeholder(tf.string, [None], 'lines')
+    random = np.random.RandomState(0)
+    weight = lambda *shape: tf.constant(random.standard_normal(shape).astype(np.float32))
+    x = tf.reshape(tf.cast(tf.io.decode_raw(lines, tf.uint8), tf.float32) / 256 - 0.5, [-1, 12])
+    x = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, weight(12, 16)), weight(16)))
+    tf.identity(tf.nn.bias_add(tf.matmul(x, weight(16, 4)), weight(4)), 'outputs')
+  examples = np.array([random.randint(1, 255, 12).astype(np.uint8).tobytes() for _ in range(64)],
+                      dtype)
+  smaller = one_shot.shrink_graph(graph.as_graph_def(), ['outputs'], {'lines': examples},
+                                  fraction=0.5)
+  assert smaller.after.error < smaller.before.error
+
+
+@pytest.mark.parametrize('with_examples', [False, True])
+def test_another_signature_looks_strings_up(tmp_path, with_examples):
+  graph_def, images = models.graph_of(_dense, (None, 12)), _dense_inputs()
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.import_graph_def(graph_def, name='')
+    words = tf.placeholder(tf.string, [None], 'words')
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(
+        tf.constant(['a', 'b']), tf.constant([1.0, 2.0])), 0.5)
+    graph = tf.get_default_graph()
+    inputs, outputs = (graph.get_tensor_by_name(name + ':0') for name in ('images', 'outputs'))
+    session.run(tf.tables_initializer())
+    builder = tf.saved_model.builder.SavedModelBuilder(str(tmp_path / 'model'))
+    sign = tf.saved_model.predict_signature_def
+    builder.add_meta_graph_and_variables(session, ['serve'], {
+        'serving_default': sign({'images': inputs}, {'outputs': outputs}),
+        'scaled': sign({'images': inputs, 'words': words},
+                       {'outputs': outputs * table.lookup(words)[:, None]})},
+                                         main_op=tf.tables_initializer())
+    builder.save()
+  smaller = one_shot.shrink_saved_model(
+      str(tmp_path / 'model'), str(tmp_path / 'smaller'), images if with_examples else None,
+      fraction=0.5)
+  assert len(smaller.removed['a']) == 8
