@@ -42,12 +42,22 @@ def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[F
     return ()
   if never_updated:
     return (_never_updated(masked),)
+  if _by_channel(masked):  # Its maps name groups of channels, which the masks do not show.
+    removable = pattern_findings.dead_outputs(masked, weights, Advice(weights))
+    return (removable,) if removable else ()
   advice = Advice(weights)
   rules: Tuple[Callable[..., Optional[Finding]], ...] = (
       _empty, _short, pattern_findings.coarse, pattern_findings.dead_outputs, _ends, _small,
       pattern_findings.runtime)
   found = [rule(masked, weights, advice) for rule in rules]
   return tuple(finding for finding in found if finding)[:MOST]
+
+
+def _by_channel(masked: Sequence[WeightReport]) -> bool:
+  """Whether the masks hide whole channels and nothing else, without targets of weights."""
+  hiding = [weight.details for weight in masked if weight.details.hidden]
+  return bool(hiding) and all(
+      details.whole_channels and details.goal is None for details in hiding)
 
 
 def lines(findings: Sequence[Finding], width: int, names: Sequence[str] = ()) -> List[str]:

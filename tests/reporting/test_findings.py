@@ -292,11 +292,11 @@ def test_a_layer_that_one_threshold_emptied_is_told_of_another_distribution(hpar
 # ---- What the runtime cannot use. ----
 
 
-def test_hidden_channels_need_no_kernel_that_skips_them():
-  kept = np.ones((256, 128), bool)
-  kept[::2], kept[:, ::2] = False, False
-  found = _found(samples.report_of([_masked('fc/kernel', kept)]))
-  assert 'runtime' not in found and 'remove_channels()' in found['dead_outputs'].advice
+def test_hidden_channels_are_to_be_removed_and_need_no_other_hyperparameters():
+  first, last = np.ones((256, 128), bool), np.ones((128, 10), bool)
+  first[::2], first[:, ::2], last[::2] = False, False, False
+  found = _found(samples.report_of([_masked('fc/kernel', first), _masked('logits/kernel', last)]))
+  assert list(found) == ['dead_outputs'] and 'remove_channels()' in found['dead_outputs'].advice
 
 
 @pytest.mark.parametrize('sparsity,height,advice', [
