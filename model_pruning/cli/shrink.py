@@ -183,7 +183,8 @@ def _show(smaller: Any, args: argparse.Namespace) -> None:
                     for each in smaller.widths]}, indent=2))
     return
   print(smaller.table(shared.width()))
-  print('%d channels of %d groups are removed; the outputs differ by %.1e of their largest value '
+  print('%d channels of %d group%s are removed; the outputs differ by %.1e of their largest value '
         'from those with zeros there' % (
-            sum(map(len, smaller.removed.values())), len(smaller.removed), smaller.difference))
+            sum(map(len, smaller.removed.values())), len(smaller.removed),
+            '' if len(smaller.removed) == 1 else 's', smaller.difference))
   print('Written to %s' % tables.printable(args.output))

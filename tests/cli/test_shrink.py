@@ -179,7 +179,7 @@ def test_masks_of_a_keras_model_are_removed_first(folder, tmp_path, capsys):
   model.save(str(tmp_path / 'pruned.keras'))
   assert not run(folder, 'shrink', str(tmp_path / 'pruned.keras'), '--output=%s' % (
       tmp_path / 'small.keras'))
-  assert '3 channels of 1 groups' in capsys.readouterr().out
+  assert '3 channels of 1 group are removed' in capsys.readouterr().out
   assert files.load(str(tmp_path / 'small.keras')).get_layer('fc1').units == 13
 
 
