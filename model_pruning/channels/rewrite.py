@@ -9,6 +9,9 @@ import numpy as np
 
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import left
+from model_pruning.channels.shifts import RESHAPES
+from model_pruning.channels.shifts import SAME
+from model_pruning.channels.shifts import source
 from model_pruning.channels.step import dims_of
 from model_pruning.channels.step import elements_in
 from model_pruning.channels.step import Length
@@ -58,13 +61,13 @@ def masked(channels: Channels, removed: Array) -> GraphDef:
 # Operations with a pole, or a slope of infinity, at zero: the number of the operand.
 _POLES = {'RealDiv': 1, 'Div': 1, 'DivNoNan': 1, 'Xdivy': 1, 'Log': 0, 'Rsqrt': 0, 'Sqrt': 0,
           'Reciprocal': 0, 'Inv': 0}
-_ALIKE = ('Identity', 'Reshape', 'ExpandDims', 'Squeeze', 'Cast', 'Abs', 'Square', 'Neg')
+_ALIKE = SAME + RESHAPES + ('Abs', 'Square', 'Neg')  # Zero where their input is zero.
 
 
 def _never_zero(graph_def: GraphDef) -> Set[str]:
   """Returns the nodes whose values, where they are zero, make others infinite or NaN."""
   found: Set[str] = set()
-  inputs = {node.name: [text.split(':')[0] for text in node.input if not text.startswith('^')]
+  inputs = {node.name: [source(text) for text in node.input]
             for node in graph_def.node}
   alike = {node.name for node in graph_def.node if node.op in _ALIKE}
   waiting = [inputs[node.name][_POLES[node.op]] for node in graph_def.node if node.op in _POLES]

@@ -135,7 +135,6 @@ def _shrink_keras(args: argparse.Namespace) -> Any:
 def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, signatures: Any,
             examples: Any) -> Any:
   """Returns the smaller graph: refitted to examples, if there are any and a goal."""
-  from model_pruning.export import saved_model
   goal = _goal(args)
   if examples is None or args.refit == 'no' or not any(goal.values()):
     from model_pruning.channels.analysis import analyse
@@ -147,11 +146,10 @@ def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, sign
     return removal.without_smallest(found, target, examples,
                                     () if kind == kinds.CHECKPOINT else None)
   from model_pruning import one_shot
-  outputs = (saved_model.ends_of(saved_model.default_signature(signatures))[1] if signatures else
-             args.output_node_names)
   return one_shot.shrink_graph(
-      graph_def, outputs, examples, keep=args.keep, multiple_of=args.multiple_of,
-      labels=_labels(args), inputs=sorted(examples), classes=not args.regression, ends=ends, **goal)
+      graph_def, channels.counted(signatures) or args.output_node_names, examples, keep=args.keep,
+      multiple_of=args.multiple_of, labels=_labels(args), inputs=sorted(examples),
+      classes=not args.regression, ends=ends, **goal)
 
 
 def _examples(args: argparse.Namespace, graph_def: Any, signatures: Any) -> Any:

@@ -93,8 +93,7 @@ def kth_by_histograms(shards: Shards, keep: Tensor,
     keep = tf.cast(keep, tf.int64)  # And so all counts; see keys.py.
   for bits in digits:
     first, bits_left = bits_left == KEY_BITS, bits_left - bits
-    digit = functools.partial(_high_digit if first else _digit, bits_left)
-    count = functools.partial(count_digits, digit, 1 << bits)
+    count = functools.partial(count_digits, functools.partial(digit_of, bits_left), 1 << bits)
     counts = [on_any_size(count, shard, *([] if first else [prefix])) for shard in shards]
     sums = [in_place(over_chunks, by_chunk) for by_chunk in counts]
     found, keep = subroutine(_walk_down, total_of(sums, keep.dtype), keep)
@@ -119,7 +118,7 @@ def counts_by_high_bits(shards: Shards, bits: int, dtype: DType) -> Tensor:
 
 def high_bits(bits: int, keys: Tensor) -> Tensor:
   """Returns the highest `bits` of the 31 bits of each of the keys."""
-  return _high_digit(KEY_BITS - bits, keys)
+  return digit_of(KEY_BITS - bits, keys)
 
 
 def on_any_size(function: Callable[..., Tensor], keys: Tensor, *arguments: Tensor) -> Tensor:
@@ -137,26 +136,16 @@ def over_chunks(counts: Tensor) -> Tensor:
   return tf.reduce_sum(counts, axis=0)
 
 
-def digit_of(keys: Tensor, bits_below: int, *prefix: Tensor) -> Tensor:
-  """Returns the digits of keys above their lowest `bits_below` bits; after a prefix if any.
+def digit_of(bits_below: int, keys: Tensor, *prefix: Tensor) -> Tensor:
+  """Returns the digit above the lowest `bits_below` bits of keys; after a prefix, if there is one.
 
-  The digits of keys that do not begin with the prefix are too large; see _digit.
+  Keys that do not begin with the prefix keep a higher bit under xor with it. Their digits exceed
+  the number of bins, and bincount ignores them.
   """
-  return _digit(bits_below, keys, *prefix) if prefix else _high_digit(bits_below, keys)
-
-
-def _high_digit(bits_below: int, keys: Tensor) -> Tensor:
-  return tf.bitwise.right_shift(bits_of(keys), bits_below)
-
-
-def _digit(bits_below: int, keys: Tensor, prefix: Tensor) -> Tensor:
-  """Returns the digit after the prefix in keys that begin with the prefix.
-
-  Other keys keep a higher bit under xor with the prefix. Their digits exceed the number of bins,
-  and bincount ignores them.
-  """
-  digits = tf.bitwise.bitwise_xor(bits_of(keys), prefix)
-  return _high_digit(bits_below, digits) if bits_below else digits
+  digits = bits_of(keys)
+  for each in prefix:
+    digits = tf.bitwise.bitwise_xor(digits, each)
+  return tf.bitwise.right_shift(digits, bits_below) if bits_below else digits
 
 
 def chunks_of(keys: Tensor) -> int:

@@ -74,7 +74,7 @@ def _counts(keys: Tensor, bins: int, bits_below: int, *prefix: Tensor) -> Tensor
     [bins], int32 in the form of float32, which can be stacked on a GPU.
   """
   return tf.bitcast(tf.raw_ops.Bincount(
-      arr=digit_of(keys, bits_below, *prefix), size=bins, weights=tf.constant([], tf.int32)),
+      arr=digit_of(bits_below, keys, *prefix), size=bins, weights=tf.constant([], tf.int32)),
                     tf.float32)
 
 

@@ -83,7 +83,7 @@ def shrink(graph_def: GraphDef, outputs: Sequence[str], fraction: float = 0.0,
            keep: Optional[str] = None, multiple_of: int = 1,
            examples: Optional[Mapping[str, Any]] = None, max_flops: Optional[float] = None,
            max_bytes: Optional[float] = None) -> Smaller:
-  """Removes the channels with the smallest norms of each group, those first that do no damage.
+  """Removes channels of each group: those that do no damage, then those with the smallest norms.
 
       smaller = export.shrink(graph_def, ['scores'], fraction=0.5, multiple_of=8)
       smaller = export.shrink(graph_def, ['scores'], max_flops=2e9)

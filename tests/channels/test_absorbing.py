@@ -25,7 +25,7 @@ def _graph(build, **slices):
 
 
 def _check(graph_def, expected, outputs=('outputs',), **options):
-  """Removes channels, and compares the outputs with those of the graph; returns the smaller one."""
+  """Returns the smaller graph, after a check that both graphs have the same outputs."""
   shrink = export.shrink if 'fraction' in options else export.remove_channels
   smaller = shrink(graph_def, list(outputs), **options)
   assert smaller.removed == expected

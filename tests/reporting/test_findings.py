@@ -299,6 +299,14 @@ def test_hidden_channels_are_to_be_removed_and_need_no_other_hyperparameters():
   assert list(found) == ['dead_outputs'] and 'remove_channels()' in found['dead_outputs'].advice
 
 
+def test_other_weights_of_a_model_that_lost_channels_may_need_blocks():
+  hidden = np.ones((256, 128), bool)
+  hidden[::2], hidden[:, ::2] = False, False
+  found = _found(samples.report_of([
+      _masked('fc/kernel', hidden), samples.weight('other/kernel', (256, 128), 0.9)]))
+  assert found['runtime'].weights == ('other/kernel',) and 'dead_outputs' in found
+
+
 @pytest.mark.parametrize('sparsity,height,advice', [
     (0.9, 1, 'block_dims_map=[fc:16x1]'), (0.9, 2, 'block_dims_map=[fc:16x1]'),
     (0.7, 16, 'weight_sparsity_map=[fc:0.8]'), (0.9, 4, None), (0.9, 16, None)])
