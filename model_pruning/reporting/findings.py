@@ -56,7 +56,7 @@ def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[F
 def _by_channel(masked: Sequence[WeightReport]) -> bool:
   """Whether the masks hide whole channels and nothing else, without targets of weights."""
   hiding = [weight.details for weight in masked if weight.details.hidden]
-  return bool(hiding) and all(
+  return any(details.dead_outputs for details in hiding) and all(
       details.whole_channels and details.goal is None for details in hiding)
 
 

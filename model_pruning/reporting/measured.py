@@ -52,7 +52,7 @@ def _details(weight: StoredWeight, kept: np.ndarray) -> Details:
   dead = outputs - int(np.count_nonzero(kept.reshape(-1, outputs).any(axis=0)))
   zeros = Zeros.of(np.ascontiguousarray(kept.T)) if kept.ndim == 2 else None
   return Details(hidden, outputs, dead, sketch_of(weight), zeros, _is_smaller_sparse(weight, kept),
-                 whole_channels=bool(dead) and _hides_channels(weight.kept))
+                 whole_channels=bool(hidden) and _hides_channels(weight.kept))
 
 
 def _hides_channels(mask: Optional[np.ndarray]) -> bool:

@@ -13,6 +13,7 @@ import model_pruning
 from model_pruning.compat import tf
 from model_pruning.engine import counting
 from model_pruning.engine import keys
+from model_pruning.engine import magnitude
 from model_pruning.engine import placement
 from tests import legs
 
@@ -117,6 +118,15 @@ def test_only_a_cpu_counts_in_pieces():
         assert counting.chunks_of(tf.zeros([2 * counting.CHUNK])) == pieces
     with placement.assumed_gpu():
       assert not counting.chunks_of(tf.zeros([2 * counting.CHUNK]))
+
+
+@pytest.mark.parametrize('gpu', [False, True])
+def test_magnitudes_on_a_gpu_are_bits_because_abs_takes_denormals_for_zero_there(gpu):
+  with tf.Graph().as_default() as graph, tf.Session() as session, placement.assumed_gpu(gpu):
+    scores = magnitude.magnitude(tf.constant(SPECIAL, tf.float32))
+    assert ('Abs' in {op.type for op in graph.get_operations()}) != gpu
+    expected = np.abs(np.array(SPECIAL, np.float32)).view(np.int32)
+    np.testing.assert_array_equal(session.run(scores).view(np.int32), expected)
 
 
 def _dtype(x):

@@ -293,9 +293,12 @@ def test_a_layer_that_one_threshold_emptied_is_told_of_another_distribution(hpar
 
 
 def test_hidden_channels_are_to_be_removed_and_need_no_other_hyperparameters():
-  first, last = np.ones((256, 128), bool), np.ones((128, 10), bool)
-  first[::2], first[:, ::2], last[::2] = False, False, False
-  found = _found(samples.report_of([_masked('fc/kernel', first), _masked('logits/kernel', last)]))
+  # The last one is so small that it should stay dense, if it were pruned by itself.
+  kept = [np.ones(shape, bool) for shape in ((256, 512), (512, 512), (512, 4))]
+  for before, after in zip(kept, kept[1:]):
+    before[:, ::2], after[::2] = False, False
+  found = _found(samples.report_of([
+      _masked('layer%d/kernel' % index, each) for index, each in enumerate(kept)]))
   assert list(found) == ['dead_outputs'] and 'remove_channels()' in found['dead_outputs'].advice
 
 
