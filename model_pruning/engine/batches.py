@@ -12,7 +12,7 @@ keys are left to count. Weights on a GPU of all sizes go together; see gpu_batch
 """
 
 import collections
-from typing import Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Hashable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,24 +20,22 @@ from model_pruning.compat import tf
 from model_pruning.engine import gpu_batches
 from model_pruning.engine import selection
 from model_pruning.engine.counting import KEY_BITS
-from model_pruning.engine.counting import Shards
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.counting import SMALL_COUNTS
-from model_pruning.engine.elementwise import Elementwise
-from model_pruning.engine.layout import Layout
 from model_pruning.engine.layout import reshaped
-from model_pruning.engine.pattern import OneThreshold
-from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import on_gpu
+from model_pruning.engine.requests import apart
+from model_pruning.engine.requests import joined
+from model_pruning.engine.requests import Request
+from model_pruning.engine.requests import takes
 from model_pruning.engine.selection import Selection
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
 
-# Rows of up to the first length are sorted, and longer ones counted. Weights of more units than
-# the second gain nothing here.
-_LONGEST_SORTED, LARGEST = 1 << 11, 1 << 16
+# Rows of up to this length are sorted, and longer ones counted.
+_LONGEST_SORTED = 1 << 11
 
 # A matrix has about this many elements, so that it stays in the processor's cache.
 _MATRIX = 1 << 20
@@ -49,24 +47,6 @@ _FEW, _WIDE = 4, 1 << 12
 _COUNTS_IN_ROW = 32
 
 
-class Request(NamedTuple):
-  """Units to choose by one sparsity.
-
-  Attributes:
-    layout: how the first weight is cut into shards.
-    pattern: how it is cut into units.
-    pooled: per weight, the scores of its units by shard, the result of pattern.pool. The sign of
-      scores is ignored where `takes` is true.
-    sparsity: scalar tensor of selection.sparsity_dtype(number of units), or of float64.
-    previous_threshold: float32 scalar; threshold_decay needs it.
-  """
-  layout: Layout
-  pattern: Pattern
-  pooled: Sequence[Shards]
-  sparsity: Tensor
-  previous_threshold: Tensor
-
-
 def select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType = tf.bool
                 ) -> List[Selection]:
   """Returns the selection of each request; see Pattern.select.
@@ -76,9 +56,9 @@ def select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType = t
     spec: the hyperparameters.
     dtype: the masks of small weights are cast to it, all in one operation; others remain bool.
   """
-  joined = [_joined(request, spec) for request in requests]
-  return [_apart(request, chosen) for request, chosen in zip(
-      requests, _select_each(joined, spec, dtype))]
+  in_one = [joined(request, spec) for request in requests]
+  return [apart(request, chosen) for request, chosen in zip(
+      requests, _select_each(in_one, spec, dtype))]
 
 
 def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -> List[Selection]:
@@ -88,9 +68,8 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
   selected: Dict[int, Selection] = {}
   for kind, indices in batches.items():
     if kind[0] == 'gpu':  # type: ignore[index]
-      for start in range(0, len(indices), gpu_batches.ROWS):
-        some = indices[start:start + gpu_batches.ROWS]
-        selected.update(zip(some, _select_on_gpu([requests[index] for index in some])))
+      selected.update(zip(indices, _select_on_gpu(
+          [requests[index] for index in indices], spec, dtype)))
       continue
     if kind[0] == 'alone':  # type: ignore[index]
       request, = (requests[index] for index in indices)
@@ -104,63 +83,6 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
       some = indices[start:start + rows]
       selected.update(zip(some, _select_rows([requests[index] for index in some], spec, dtype)))
   return [selected[index] for index in range(len(requests))]
-
-
-def takes(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -> bool:
-  """Whether a weight by its own sparsity is selected together with others.
-
-  Args:
-    layout, pattern: how the weight is cut.
-    spec: the hyperparameters.
-    weight: the weight, or the scores of its units: a tensor on its device.
-  """
-  return takes_together([(layout, pattern)], spec, weight)
-
-
-def takes_together(cuts: Sequence[Tuple[Layout, Pattern]], spec: PruningSpec, weight: Tensor
-                   ) -> bool:
-  """Whether weights on one device that share a sparsity are selected together with others.
-
-  Args:
-    cuts: how each weight is cut into shards and into units.
-    spec: the hyperparameters.
-    weight: the first weight, or the scores of its units.
-  """
-  if spec.threshold_method != 'exact' or spec.use_tpu:
-    return False
-  units = 0
-  for layout, pattern in cuts:
-    if not isinstance(pattern, OneThreshold) or len(layout.sizes) != 1:
-      return False
-    units += pattern.units(layout)
-  if on_gpu(weight):
-    return len(cuts) == 1 and not spec.threshold_decay and 0 < units < 1 << 31
-  return 0 < units <= LARGEST
-
-
-def _joined(request: Request, spec: PruningSpec) -> Request:
-  """Returns a request for one vector of all units, if they are few, and else the same request."""
-  shards = [shard for pooled in request.pooled for shard in pooled]
-  layout, pattern = Layout.whole([sum(size_of(shard) for shard in shards)]), Elementwise()
-  if (len(shards) == 1 or any(len(pooled) != 1 for pooled in request.pooled) or
-      len({shard.device for shard in shards}) > 1 or on_gpu(shards[0]) or
-      not isinstance(request.pattern, OneThreshold) or
-      not takes(layout, pattern, spec, shards[0])):
-    return request
-  with on_device_of(shards[0]):
-    units = tf.concat([reshaped(shard, [size_of(shard)]) for shard in shards], axis=0)
-  return Request(layout, pattern, [[units]], request.sparsity, request.previous_threshold)
-
-
-def _apart(request: Request, chosen: Selection) -> Selection:
-  """Returns the masks of the weights of a request, from the mask of the vector of all units."""
-  if len(request.pooled) == len(chosen.masks):
-    return chosen
-  scores = [shard for shard, in request.pooled]
-  with on_device_of(scores[0]):
-    masks = tf.split(chosen.masks[0][0], [size_of(score) for score in scores])
-    return Selection(chosen.threshold, [[reshaped(mask, score.shape.as_list())]
-                                           for mask, score in zip(masks, scores)])
 
 
 def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]:
@@ -203,13 +125,24 @@ def _select_rows(requests: Sequence[Request], spec: PruningSpec, dtype: DType
       _rows(tf.cast(mask, dtype), [score.shape.as_list() for score in scores]))]
 
 
-def _select_on_gpu(requests: Sequence[Request]) -> List[Selection]:
+def _select_on_gpu(requests: Sequence[Request], spec: PruningSpec, dtype: DType
+                   ) -> List[Selection]:
   """Returns the selections of weights that have one shard each, all on one GPU."""
-  with on_device_of(requests[0].pooled[0][0]):
-    keep = selection.rounded(np.array([_units(request) for request in requests])[:, None], _column(
-        [request.sparsity for request in requests]))
-    return [Selection(threshold, [[mask]]) for threshold, mask in gpu_batches.select(
-        [request.pooled[0][0] for request in requests], keep)]
+  selected: List[Selection] = []
+  for turn in gpu_batches.in_turns([_units(request) for request in requests]):
+    some = [requests[index] for index in turn]
+    scores = [request.pooled[0][0] for request in some]
+    # The turns would take memory at the same time.
+    after = [mask for chosen in selected[-1:] for mask in chosen.masks[0]]
+    with on_device_of(scores[0]), tf.control_dependencies(after):
+      keep = selection.rounded(np.array(list(map(size_of, scores)))[:, None], _column(
+          [request.sparsity for request in some]))
+      smoothing = gpu_batches.Smoothing(tf.stack(
+          [request.previous_threshold for request in some]), spec.threshold_decay
+                                       ) if spec.threshold_decay else None
+      selected.extend(Selection(threshold, [[mask]]) for threshold, mask in gpu_batches.select(
+          scores, keep, dtype, smoothing))
+  return selected
 
 
 def _column(scalars: Sequence[Tensor]) -> Tensor:

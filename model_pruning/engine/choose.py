@@ -9,7 +9,6 @@
 from typing import List, NamedTuple, Sequence, Tuple
 
 from model_pruning.compat import tf
-from model_pruning.engine import batches
 from model_pruning.engine.block_batches import batches_of
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distributions import select_each
@@ -21,6 +20,7 @@ from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
+from model_pruning.engine.requests import takes_together
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
 from model_pruning.hparams.spec import PruningSpec
@@ -59,7 +59,7 @@ def is_light(job: Job, spec: PruningSpec) -> bool:
 def is_small(job: Job, spec: PruningSpec) -> bool:
   """Whether a few operations select the units of this job together with other such jobs."""
   devices = {shard.device for reads in job.reads for shard in reads.weight}
-  return len(devices) == 1 and batches.takes_together(job.cuts, spec, job.reads[0].weight[0])
+  return len(devices) == 1 and takes_together(job.cuts, spec, job.reads[0].weight[0])
 
 
 def overwrites_average(saliency: Saliency, reads: Reads) -> bool:

@@ -8,7 +8,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 from model_pruning.compat import tf
 from model_pruning.engine import batches
 from model_pruning.engine import selection
-from model_pruning.engine.batches import Request
 from model_pruning.engine.distribution import Distribution
 from model_pruning.engine.distribution import Part
 from model_pruning.engine.distribution import Share
@@ -18,6 +17,7 @@ from model_pruning.engine.pattern import Member
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.placement import outlined
 from model_pruning.engine.plan import PrunedTogether
+from model_pruning.engine.requests import Request
 from model_pruning.engine.selection import Selection
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType

@@ -2,103 +2,170 @@
 # SPDX-License-Identifier: Apache-2.0
 """Selects the units of many weights on a GPU at once, each weight by its own threshold.
 
-On a GPU the work itself takes little time: of 1.5 ms for a weight of a million elements on an H200
-it took a tenth. The rest went into starting some 70 kernels, and into waiting for the host to
-decide how to go on. So only what reads all units of a weight is an operation per weight here.
-Walking down the counts, and the decision whether keys tie at a threshold, take a few operations for
-all weights together. selection.select gives the same results, to the bit.
+On a GPU the work itself takes little time: most of it goes into starting operations, some 6
+microseconds for each, and into waiting for the host to decide how to go on. So here nearly all
+operations work on all weights together, and nothing waits for the host.
+
+The weights are joined, and each element gets one integer of 64 bits: the number of its weight, its
+key, and its place, counted down. No two are equal, and in descending order the elements of a weight
+are in the order in which they are kept, of equal keys the first ones first. GPUs sort fast. Then
+the last integer that each weight keeps is at a known place, and its mask is one comparison.
+selection.select gives the same results, to the bit.
 """
 
-from typing import List, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
 
 from model_pruning.compat import tf
-from model_pruning.engine import keys as keys_lib
-from model_pruning.engine.counting import digit_of
+from model_pruning.engine import selection
 from model_pruning.engine.counting import KEY_BITS
+from model_pruning.engine.counting import size_of
+from model_pruning.engine.layout import reshaped
 from model_pruning.engine.magnitude import magnitude
-from model_pruning.engine.ties import keep_first
+from model_pruning.engine.placement import on_gpu
+from model_pruning.util.types import DType
 from model_pruning.util.types import Tensor
 
-# How the bits of a key are split into digits. Few passes matter more than short lists of counts.
-_DIGITS = (16, 15)
+# Sorting takes about 40 bytes of memory per element: some weights are sorted at a time, of up to
+# MOST elements together and at most ROWS of them. Up to LARGEST a weight may be sorted alone.
+MOST, ROWS, LARGEST = 1 << 22, 256, 1 << 24
 
-# The lists of counts of so many weights are in memory at a time, at 1 MB for each.
-ROWS = 64
+# Zeros fill up each weight to a multiple, so that the numbers of weights and the places are sums
+# of a short column and a short line.
+_LINE = 1 << 10
 
-_COUNTS_IN_LINE = 256
+
+class Smoothing(NamedTuple):
+  """What threshold_decay needs.
+
+  Attributes:
+    previous: the previous thresholds, floating [weights].
+    decay: the factor, more than 0.
+  """
+  previous: Tensor
+  decay: float
 
 
-def select(scores: Sequence[Tensor], keep: Tensor) -> List[Tuple[Tensor, Tensor]]:
-  """Chooses the units to keep of each weight: exactly `keep`, of equal scores the first ones.
+def in_turns(sizes: Sequence[int]) -> List[List[int]]:
+  """Returns the numbers of the weights that are selected at a time.
 
   Args:
-    scores: per weight, a float32 tensor on a GPU, of which the sign is ignored.
+    sizes: the number of units of each weight.
+  """
+  turns: List[List[int]] = []
+  left = 0
+  for index, size in enumerate(sizes):
+    if not turns or size > left or len(turns[-1]) == ROWS:
+      turns.append([])
+      left = MOST
+    turns[-1].append(index)
+    left -= size
+  return turns
+
+
+def select(scores: Sequence[Tensor], keep: Tensor, dtype: DType = tf.bool,
+           smoothing: Optional[Smoothing] = None) -> List[Tuple[Tensor, Tensor]]:
+  """Chooses the units to keep of each weight, of equal scores the first ones.
+
+  Args:
+    scores: per weight, a floating tensor on a GPU, of which the sign is ignored.
     keep: int32 [weights, 1], how many units of each weight are kept.
+    dtype: of the masks.
+    smoothing: if given, the units that reach the smoothed threshold are kept instead; see
+      selection.select.
 
   Returns:
-    Per weight the threshold, a float32 scalar, and the mask, a bool tensor of the shape of scores.
+    Per weight the threshold, a float32 scalar, and the mask, of the shape of scores.
   """
-  keys = [magnitude(tf.reshape(score, [-1])) for score in scores]
-  rows, keep, bits_left = len(keys), tf.cast(keep, tf.int64), KEY_BITS
-  prefix, ties = None, keep
-  prefixes: List[Tensor] = []
-  for bits in _DIGITS:
-    bits_left -= bits
-    counts = tf.stack([_counts(each, 1 << bits, bits_left, *prefixes[index:index + 1])
-                       for index, each in enumerate(keys)])
-    found, keep, ties = _walk_down(tf.cast(tf.bitcast(counts, tf.int32), tf.int64), keep)
-    found = tf.bitwise.left_shift(tf.cast(found, tf.int32), bits_left)
-    prefix = found if prefix is None else tf.bitwise.bitwise_or(prefix, found)
-    # Kernels that take int32 tensors apart would do it on the host.
-    thresholds = tf.unstack(tf.bitcast(prefix[:, 0], tf.float32), num=rows)
-    prefixes = [tf.bitcast(threshold, tf.int32) for threshold in thresholds]
-
-  def all_that_reach() -> Tuple[Tensor, ...]:
-    return (nothing, *map(keys_lib.reach, keys, prefixes))
-
-  def some() -> Tuple[Tensor, ...]:
-    return (nothing, *map(keep_first, keys, prefixes, tf.unstack(ties, num=rows),
-                          tf.unstack(keep[:, 0], num=rows)))
-
-  nothing = tf.constant(0)  # Of one result alone not all versions return a tuple.
-  # Almost always only one key of each weight equals its threshold.
-  _, *masks = tf.cond(tf.reduce_all(keep >= ties), all_that_reach, some)
-  return [(threshold, tf.reshape(mask, score.shape.as_list()))
-          for threshold, mask, score in zip(thresholds, masks, scores)]
+  form = _Form([size_of(score) for score in scores])
+  elements = form.elements(magnitude(form.joined(scores)))
+  # Sorting the whole of it returns the places too, which nothing needs.
+  descending = tf.nn.top_k(tf.reshape(elements, [-1]), form.width)[0]
+  last = tf.gather(descending, form.begins + tf.cast(keep[:, 0], tf.int64) - 1)
+  threshold = tf.bitcast(tf.cast(form.keys(last), tf.int32), tf.float32)
+  if smoothing is not None:
+    threshold = selection.between(threshold, smoothing.previous, smoothing.decay)
+    reached = tf.cast(tf.bitcast(magnitude(threshold), tf.int32), tf.int64)
+    # A threshold remembered from larger weights may exceed all scores.
+    last = form.lowest(tf.minimum(reached, form.keys(tf.gather(descending, form.begins))))
+  mask = tf.cast(form.reach(elements, last), dtype)
+  return list(zip(tf.unstack(threshold, num=len(scores)),
+                  form.apart(mask, [score.shape.as_list() for score in scores])))
 
 
-def _counts(keys: Tensor, bins: int, bits_below: int, *prefix: Tensor) -> Tensor:
-  """Returns how often each digit occurs in keys that begin with the prefix.
+class _Form:
+  """How integers of 64 bits hold the elements of weights that lie one after the other.
 
-  Returns:
-    [bins], int32 in the form of float32, which can be stacked on a GPU.
+  Attributes:
+    width: the number of integers, with those that fill up the lines.
+    begins: where each weight begins, int64 [weights].
   """
-  return tf.bitcast(tf.raw_ops.Bincount(
-      arr=digit_of(bits_below, keys, *prefix), size=bins, weights=tf.constant([], tf.int32)),
-                    tf.float32)
+
+  def __init__(self, sizes: Sequence[int]) -> None:
+    """Takes the numbers of units."""
+    self._sizes = sizes
+    lines = -(-np.array(sizes, np.int64) // _LINE)
+    self.width = int(lines.sum()) * _LINE
+    self._places = (self.width - 1).bit_length()  # Bits.
+    self._of_line = np.repeat(np.arange(len(sizes)), lines)
+    self._numbers = np.arange(len(sizes))[::-1].astype(np.int64) << (KEY_BITS + self._places)
+    self.begins = tf.constant((np.cumsum(lines) - lines) * _LINE, tf.int64)
+
+  def joined(self, scores: Sequence[Tensor]) -> Tensor:
+    """Returns the scores in lines, float32 [lines, _LINE].
+
+    The zeros that fill up the last line of a weight come after its elements and are the smallest
+    scores, so no weight keeps one of them.
+    """
+    zeros: Dict[int, Tensor] = {}
+    pieces = []
+    for score, size in zip(scores, self._sizes):
+      pieces.append(reshaped(tf.cast(score, tf.float32), [size]))
+      missing = -size % _LINE
+      if missing:
+        if missing not in zeros:
+          zeros[missing] = tf.zeros([missing])
+        pieces.append(zeros[missing])
+    return tf.reshape(pieces[0] if len(pieces) == 1 else tf.concat(pieces, axis=0), [-1, _LINE])
+
+  def elements(self, scores: Tensor) -> Tensor:
+    """Returns the integers, int64 of the shape of `scores`, which are not negative."""
+    last_places = self.width - 1 - np.arange(0, self.width, _LINE)
+    of_line = tf.constant((self._numbers[self._of_line] + last_places)[:, None], tf.int64)
+    in_line = tf.constant(np.arange(_LINE)[None], tf.int64)
+    keys = tf.cast(tf.bitcast(scores, tf.int32), tf.int64)
+    return tf.bitwise.left_shift(keys, tf.constant(self._places, tf.int64)) + of_line - in_line
+
+  def keys(self, elements: Tensor) -> Tensor:
+    """Returns the keys of some elements, int64."""
+    return tf.bitwise.bitwise_and(
+        tf.bitwise.right_shift(elements, tf.constant(self._places, tf.int64)),
+        tf.constant((1 << KEY_BITS) - 1, tf.int64))
+
+  def lowest(self, keys: Tensor) -> Tensor:
+    """Returns the lowest integer of each weight that has its key or a larger one; int64."""
+    return tf.constant(self._numbers) + tf.bitwise.left_shift(
+        keys, tf.constant(self._places, tf.int64))
+
+  def reach(self, elements: Tensor, last: Tensor) -> Tensor:
+    """Returns whether elements are at least the `last` one of their weight; bool."""
+    if len(self._sizes) > 1:
+      last = tf.gather(last, tf.constant(self._of_line[:, None], tf.int64))
+    return elements >= last
+
+  def apart(self, lines: Tensor, shapes: Sequence[Sequence[int]]) -> List[Tensor]:
+    """Returns, in these shapes, the elements of each weight from lines like those of `joined`."""
+    if len(shapes) == 1 and self.width == self._sizes[0]:
+      return [tf.reshape(lines, shapes[0])]
+    pieces = [piece for size in self._sizes for piece in (size, -size % _LINE)]
+    flat = cut(tf.reshape(lines, [-1]), pieces)[::2]
+    return [reshaped(piece, shape) for piece, shape in zip(flat, shapes)]
 
 
-def _walk_down(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-  """Finds the bin of the keep-th largest key in every row of `counts`, int64.
-
-  Returns:
-    Per row the bin, the number of keys in it that are among the `keep` largest, and its count; all
-    int64 [rows, 1].
-  """
-  rows, bins = counts.shape.as_list()
-  grid = tf.reshape(counts, [rows, bins // _COUNTS_IN_LINE, _COUNTS_IN_LINE])
-  line, keep = _last_reaching(tf.reduce_sum(grid, axis=2), keep)
-  in_line = tf.reshape(tf.gather(grid, line, axis=1, batch_dims=1), [rows, _COUNTS_IN_LINE])
-  column, keep = _last_reaching(in_line, keep)
-  return (line * _COUNTS_IN_LINE + column, keep,
-          tf.gather(in_line, column, axis=1, batch_dims=1))
-
-
-def _last_reaching(counts: Tensor, keep: Tensor) -> Tuple[Tensor, Tensor]:
-  """Returns per row the last index whose suffix sum reaches `keep`, and the rest; [rows, 1]."""
-  above = tf.cumsum(counts, axis=1, reverse=True)
-  reaches = above >= keep
-  index = tf.reduce_sum(tf.cast(reaches, tf.int64), axis=1, keepdims=True) - 1
-  # Suffix sums fall, so the largest that does not reach it is the next one.
-  beyond = tf.reduce_max(tf.where(reaches, tf.zeros_like(above), above), axis=1, keepdims=True)
-  return index, keep - beyond
+def cut(vector: Tensor, sizes: Sequence[int]) -> List[Tensor]:
+  """Returns the pieces of a vector, one after the other, of these sizes."""
+  if vector.dtype != tf.bool or not on_gpu(vector):
+    return list(tf.split(vector, sizes))
+  # There is no kernel for GPUs that splits bools.
+  return [tf.cast(piece, tf.bool) for piece in tf.split(tf.cast(vector, tf.float32), sizes)]

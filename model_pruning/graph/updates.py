@@ -86,7 +86,7 @@ def _call(function: Callable[..., Tensor], reads: Sequence[Reads], scalars: Sequ
   form = tuple((copied, *(len(shards) for shards in (weight, *history)))
                for weight, history, copied in reads)
   together = (not spec.use_tpu and len({shard.device for shard in flat}) == 1 and
-              not (few_nodes and len(reads) <= _FEW))
+              not (few_nodes and (len(reads) <= _FEW or on_gpu(flat[0]))))
   call = functools.partial(_call_flat, function, form)
   return list((outlined if together else in_place)(call, *flat, *scalars))
 
@@ -175,8 +175,7 @@ def _choose_in_one_call(jobs: Sequence[Job], spec: PruningSpec, dtype: DType
                for job in jobs)
   flat = iter(_call(functools.partial(_choose_flat, spec, form, dtype),
                     [reads for job in jobs for reads in job.reads], scalars, spec,
-                    few_nodes=all(is_light(job, spec) and not on_gpu(job.reads[0].weight[0])
-                                  for job in jobs)))
+                    few_nodes=all(is_light(job, spec) for job in jobs)))
   return [[next(flat) for _ in range(len(job.reads) + sum(
       len(reads.weight) * (1 if saliency.history and not overwrites_average(saliency, reads) else 0)
       + len(reads.weight) for reads in job.reads))] for job in jobs]

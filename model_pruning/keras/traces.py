@@ -93,10 +93,17 @@ def update_masks(plans: Sequence[Due], sparsities: Sequence[Tensor],
   # All masks are chosen before any variable is written.
   chosen = [each for spec, same in jobs.items()
             for (planned, weights, _), values in zip(
-                same, choose_each(spec, [job for _, _, job in same]))
+                same, choose_each(spec, [job for _, _, job in same], _dtype_of(
+                    [weight for _, weights, _ in same for weight in weights])))
             for each in zip(planned, weights, values, values[len(planned):])]
   for record, weight, threshold, mask in chosen:
     _write(record.pruned, weight, threshold, record.restore(mask), averages)
+
+
+def _dtype_of(weights: Sequence[Tensor]) -> DType:
+  """Returns the dtype of all weights, which their masks have too; bool if it differs."""
+  dtypes = {weight.dtype for weight in weights}
+  return dtypes.pop() if len(dtypes) == 1 else tf.bool
 
 
 def update_channels(found: Found, sparsity_for: Callable[..., Tensor],

@@ -7,6 +7,7 @@ import pytest
 
 from model_pruning.compat import tf
 from model_pruning.engine import batches
+from model_pruning.engine import requests as requests_lib
 from model_pruning.engine import selection
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.patterns import pattern_for
@@ -41,9 +42,10 @@ def requests_for(weights, sparsities, spec, previous=0.0, dims=(1, 1)):
   for index, values in enumerate(weights):
     layout = Layout.whole(values.shape)
     pattern = pattern_for(values.shape, dims, spec)
-    signs_matter = dims != (1, 1) or not batches.takes(layout, pattern, spec, tf.constant(values))
+    signs_matter = dims != (1, 1) or not requests_lib.takes(
+        layout, pattern, spec, tf.constant(values))
     scores = tf.constant(np.abs(values) if signs_matter else values)
-    requests.append(batches.Request(layout, pattern, [pattern.pool([scores], layout)],
+    requests.append(requests_lib.Request(layout, pattern, [pattern.pool([scores], layout)],
                                     shared[sparsities[index % len(sparsities)]],
                                     tf.constant(previous * (1 + index))))
   return requests
@@ -119,7 +121,8 @@ def test_masks_have_the_requested_dtype():
   spec = PruningSpec(threshold_decay=0.0)
   with tf.Graph().as_default():
     small, large = batches.select_each(requests_for(
-        [weight((4,), 'normal', 0), weight((batches.LARGEST + 1,), 'normal', 1)], (0.5,), spec),
+        [weight((4,), 'normal', 0), weight((requests_lib.LARGEST + 1,), 'normal', 1)], (0.5,),
+        spec),
         spec, tf.float16)
     assert small.masks[0][0].dtype == tf.float16
     assert large.masks[0][0].dtype == tf.bool
@@ -148,7 +151,7 @@ def test_small_weights_under_one_threshold_are_selected_as_one_row(kind, decay):
     requests = []
     for members in values:
       layout = Layout.whole(members[0].shape)
-      requests.append(batches.Request(
+      requests.append(requests_lib.Request(
           layout, pattern_for(layout.shape, (1, 1), spec), [[tf.constant(v)] for v in members],
           tf.constant(0.6), tf.constant(0.1)))
     together = batches.select_each(requests, spec)  # The last is too large for a row.
@@ -170,8 +173,9 @@ def test_only_few_units_on_one_device_are_joined():
           pooled.append([tf.zeros(shape)])
       spec = PruningSpec.create(spec)
       layout = Layout.whole(shapes[0])
-      batches.select_each([batches.Request(layout, pattern_for(shapes[0], (1, 1), spec), pooled,
-                                           tf.constant(0.5), tf.constant(0.0))], spec)
+      batches.select_each([requests_lib.Request(
+          layout, pattern_for(shapes[0], (1, 1), spec), pooled, tf.constant(0.5),
+          tf.constant(0.0))], spec)
       units = sum(int(np.prod(shape)) for shape in shapes)
       return any(op.type == 'ConcatV2' and op.outputs[0].shape.as_list() == [units]
                  for op in graph.get_operations())
