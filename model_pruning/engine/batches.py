@@ -18,17 +18,20 @@ import numpy as np
 
 from model_pruning.compat import tf
 from model_pruning.engine import gpu_batches
+from model_pruning.engine import runs
 from model_pruning.engine import selection
 from model_pruning.engine.counting import KEY_BITS
 from model_pruning.engine.counting import size_of
 from model_pruning.engine.counting import SMALL_COUNTS
 from model_pruning.engine.layout import reshaped
+from model_pruning.engine.n_of_m import NofM
 from model_pruning.engine.placement import on_device_of
 from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.requests import apart
 from model_pruning.engine.requests import joined
 from model_pruning.engine.requests import Request
 from model_pruning.engine.requests import takes
+from model_pruning.engine.requests import takes_runs
 from model_pruning.engine.selection import Selection
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.util.types import DType
@@ -71,6 +74,10 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
       selected.update(zip(indices, _select_on_gpu(
           [requests[index] for index in indices], spec, dtype)))
       continue
+    if kind[0] == 'runs':  # type: ignore[index]
+      selected.update(zip(indices, _select_runs_on_gpu(
+          [requests[index] for index in indices], dtype)))
+      continue
     if kind[0] == 'alone':  # type: ignore[index]
       request, = (requests[index] for index in indices)
       selected[indices[0]] = request.pattern.select(
@@ -87,8 +94,11 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
 
 def _kind(request: Request, spec: PruningSpec) -> Optional[Tuple[Hashable, ...]]:
   """Returns a key that is equal for requests which go into one matrix; None to go alone."""
-  if len(request.pooled) > 1 or not takes(
-      request.layout, request.pattern, spec, request.pooled[0][0]):
+  if len(request.pooled) > 1:
+    return None
+  if takes_runs(request.layout, request.pattern, spec, request.pooled[0][0]):
+    return 'runs', repr(request.pattern), request.pooled[0][0].device, id(request.sparsity)
+  if not takes(request.layout, request.pattern, spec, request.pooled[0][0]):
     return None
   if on_gpu(request.pooled[0][0]):
     return 'gpu', request.pooled[0][0].device, request.sparsity.dtype
@@ -142,6 +152,20 @@ def _select_on_gpu(requests: Sequence[Request], spec: PruningSpec, dtype: DType
                                        ) if spec.threshold_decay else None
       selected.extend(Selection(threshold, [[mask]]) for threshold, mask in gpu_batches.select(
           scores, keep, dtype, smoothing))
+  return selected
+
+
+def _select_runs_on_gpu(requests: Sequence[Request], dtype: DType) -> List[Selection]:
+  """Returns the selections of weights that are pruned N of M to one sparsity, all on one GPU."""
+  selected: List[Selection] = []
+  pattern = requests[0].pattern
+  assert isinstance(pattern, NofM)
+  for turn in gpu_batches.in_turns([_units(request) for request in requests]):
+    scores = [requests[index].pooled[0][0] for index in turn]
+    after = [mask for chosen in selected[-1:] for mask in chosen.masks[0]]
+    with on_device_of(scores[0]), tf.control_dependencies(after):
+      selected.extend(Selection(tf.constant(0.0), [[mask]]) for mask in runs.select_together(
+          scores, pattern.m, requests[0].sparsity, dtype))
   return selected
 
 

@@ -16,10 +16,12 @@ from model_pruning.engine.distributions import Together
 from model_pruning.engine.elementwise import Elementwise
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.magnitude import Magnitude
+from model_pruning.engine.n_of_m import NofM
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.placement import in_place
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.reads import Reads
+from model_pruning.engine.requests import takes_runs
 from model_pruning.engine.requests import takes_together
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
@@ -52,14 +54,18 @@ class Job(NamedTuple):
 def is_light(job: Job, spec: PruningSpec) -> bool:
   """Whether the mask of a weight is chosen in operations that work on many weights at once."""
   (_, pattern), *others = job.cuts
-  return (not others and isinstance(pattern, Elementwise) and
+  return (not others and isinstance(pattern, (Elementwise, NofM)) and
           isinstance(saliency_for(spec), Magnitude) and is_small(job, spec))
 
 
 def is_small(job: Job, spec: PruningSpec) -> bool:
   """Whether a few operations select the units of this job together with other such jobs."""
   devices = {shard.device for reads in job.reads for shard in reads.weight}
-  return len(devices) == 1 and takes_together(job.cuts, spec, job.reads[0].weight[0])
+  (layout, pattern), *others = job.cuts
+  weight = job.reads[0].weight[0]
+  return len(devices) == 1 and (
+      takes_together(job.cuts, spec, weight) or
+      not others and takes_runs(layout, pattern, spec, weight))
 
 
 def overwrites_average(saliency: Saliency, reads: Reads) -> bool:

@@ -11,6 +11,7 @@ from model_pruning.engine.counting import size_of
 from model_pruning.engine.elementwise import Elementwise
 from model_pruning.engine.layout import Layout
 from model_pruning.engine.layout import reshaped
+from model_pruning.engine.n_of_m import NofM
 from model_pruning.engine.pattern import OneThreshold
 from model_pruning.engine.pattern import Pattern
 from model_pruning.engine.placement import on_device_of
@@ -69,6 +70,16 @@ def takes_together(cuts: Sequence[Tuple[Layout, Pattern]], spec: PruningSpec, we
       return False
     units += pattern.units(layout)
   return 0 < units <= (gpu_batches.LARGEST if on_gpu(weight) else LARGEST)
+
+
+def takes_runs(layout: Layout, pattern: Pattern, spec: PruningSpec, weight: Tensor) -> bool:
+  """Whether a weight is selected N of M together with others: on a GPU, without shorter runs.
+
+  Args: see takes.
+  """
+  return (isinstance(pattern, NofM) and not spec.use_tpu and len(layout.sizes) == 1 and
+          on_gpu(weight) and 0 < pattern.units(layout) <= gpu_batches.LARGEST and
+          layout.shape[-2] % pattern.m == 0)
 
 
 def joined(request: Request, spec: PruningSpec) -> Request:

@@ -53,26 +53,35 @@ def test_ties_of_one_weight_leave_the_others_as_they_are():
         [1000, 1234, 1])
 
 
-def test_one_weight_alone():
-  check([keys_of(5000, 'tied', 1)], [777])
+@pytest.mark.parametrize('size', [5000, 4096])
+def test_one_weight_alone(size):
+  check([keys_of(size, 'tied', 1)], [777])
 
 
-def test_more_weights_than_are_selected_at_a_time():
-  sizes = [5 + 3 * index for index in range(gpu_batches.ROWS + 3)]
-  masks = []
-  for gpu in (False, True):
-    with tf.Graph().as_default(), placement.assumed_gpu(gpu):
-      tf.train.get_or_create_global_step()
-      for index, size in enumerate(sizes):
-        with tf.variable_scope('layer%d' % index):
-          model_pruning.apply_mask(tf.get_variable('weights', initializer=keys_of(
-              size, 'tied', index)))
-      update = model_pruning.Pruning(
-          'initial_sparsity=0.5,target_sparsity=0.5,weight_sparsity_map=[layer7:0.9]'
-      ).mask_update_op()
-      with tf.Session() as session:
-        session.run(tf.global_variables_initializer())
-        session.run(update)
-        masks.append(session.run(model_pruning.get_masks() + model_pruning.get_thresholds()))
-  for one, other in zip(*masks):
+def test_weights_are_selected_in_turns_of_limited_memory():
+  most, rows = gpu_batches.MOST, gpu_batches.ROWS
+  assert gpu_batches.in_turns([1] * (rows + 1)) == [list(range(rows)), [rows]]
+  assert gpu_batches.in_turns([most // 2, most // 2, 1, 2 * most, 5]) == [[0, 1], [2], [3], [4]]
+
+
+def masks_of(sizes, hparams, gpu):
+  with tf.Graph().as_default(), placement.assumed_gpu(gpu), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    for index, size in enumerate(sizes):
+      with tf.variable_scope('layer%d' % index):
+        model_pruning.apply_mask(tf.get_variable('weights', initializer=keys_of(
+            size, 'tied', index)))
+    update = model_pruning.Pruning(
+        'initial_sparsity=0.5,target_sparsity=0.5,' + hparams).mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    return session.run(model_pruning.get_masks() + model_pruning.get_thresholds())
+
+
+@pytest.mark.parametrize('hparams', ['weight_sparsity_map=[layer7:0.9]', 'threshold_decay=0.3',
+                                     'sparsity_distribution=global'])
+def test_turns_leave_the_masks_as_they_are(monkeypatch, hparams):
+  monkeypatch.setattr(gpu_batches, 'ROWS', 3)
+  sizes = [5 + 300 * index for index in range(8)]
+  for one, other in zip(*(masks_of(sizes, hparams, gpu) for gpu in (False, True))):
     np.testing.assert_array_equal(one, other)
