@@ -22,6 +22,9 @@ _IGNORED = ('NoOp', 'Placeholder', 'PlaceholderWithDefault', 'VarHandleOp', 'Var
             'LoopCond', 'ControlTrigger', '_Send', '_Recv', '_HostSend', '_HostRecv')
 
 
+_SUMS = ('Add', 'AddV2')
+
+
 class Fault(NamedTuple):
   """A reason why an update would not stay on a GPU.
 
@@ -161,6 +164,9 @@ class Trace:
       yield Fault(node.name, node.op, 'no kernel for GPUs with %s' % ', '.join(
           dtype.name for dtype in memory.inputs + memory.outputs))
       return
+    if self._may_become_add_n(node):
+      yield Fault(node.name, node.op, 'may be turned, with the sum it adds to, into an AddN, which '
+                  'has no kernel for GPUs with %s' % memory.outputs[0].name)
     for index in memory.host_inputs:
       if sizes[index] > limit:
         yield Fault(node.name, node.op, 'takes %d elements of %s in host memory' % (
@@ -170,6 +176,17 @@ class Trace:
       if size > limit:
         yield Fault(node.name, node.op, 'gives %d elements of %s in host memory' % (
             size, memory.outputs[index].name))
+
+  def _may_become_add_n(self, node: Any) -> bool:
+    """Whether TensorFlow's optimizer may join a sum of sums into a node without a kernel."""
+    if node.op not in _SUMS or not any(
+        self._nodes[name].op in _SUMS for name in (each.split(':')[0] for each in node.input)
+        if name in self._nodes):
+      return False
+    joined = tf.NodeDef(name=node.name, op='AddN')
+    joined.attr['T'].CopyFrom(node.attr['T'])
+    joined.attr['N'].i = 3
+    return not kernel_table.memory_of(joined).has_kernel
 
   def _signature(self, node: Any) -> Tuple[List[Any], List[Any]]:
     """Returns the dtypes of the inputs and of the outputs of a call."""

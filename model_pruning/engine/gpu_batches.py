@@ -9,11 +9,12 @@ operations work on all weights together, and nothing waits for the host.
 The weights are joined, and each element gets one integer of 64 bits: the number of its weight, its
 key, and its place, counted down. No two are equal, and in descending order the elements of a weight
 are in the order in which they are kept, of equal keys the first ones first. GPUs sort fast. Then
-the last integer that each weight keeps is at a known place, and its mask is one comparison.
+the last integer that each weight keeps is at a known rank, and its mask is one comparison.
 selection.select gives the same results, to the bit.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+import functools
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -79,32 +80,44 @@ def select(scores: Sequence[Tensor], keep: Tensor, dtype: DType = tf.bool,
     Per weight the threshold, a float32 scalar, and the mask, of the shape of scores.
   """
   form = _Form([size_of(score) for score in scores])
-  elements = form.elements(magnitude(form.joined(scores)))
-  # Sorting the whole of it returns the places too, which nothing needs.
-  descending = tf.nn.top_k(tf.reshape(elements, [-1]), form.width)[0]
-  last = tf.gather(descending, form.begins + tf.cast(keep[:, 0], tf.int64) - 1)
+  keys = magnitude(form.joined(scores))
+  elements = form.elements(keys)
+  ranked = _sorted(keys, elements, form)
+  last = ranked(form.begins + tf.cast(keep[:, 0], tf.int64) - 1)
   threshold = tf.bitcast(tf.cast(form.keys(last), tf.int32), tf.float32)
   if smoothing is not None:
     threshold = selection.between(threshold, smoothing.previous, smoothing.decay)
     reached = tf.cast(tf.bitcast(magnitude(threshold), tf.int32), tf.int64)
     # A threshold remembered from larger weights may exceed all scores.
-    last = form.lowest(tf.minimum(reached, form.keys(tf.gather(descending, form.begins))))
+    last = form.lowest(tf.minimum(reached, form.keys(ranked(form.begins))))
   mask = tf.cast(form.reach(elements, last), dtype)
   return list(zip(tf.unstack(threshold, num=len(scores)),
                   form.apart(mask, [score.shape.as_list() for score in scores])))
+
+
+def _sorted(keys: Tensor, elements: Tensor, form: '_Form') -> Callable[[Tensor], Tensor]:
+  """Returns a function from ranks, int64, to the elements of these ranks in descending order."""
+  flat = tf.reshape(elements, [-1])
+  if form.weights > 1:
+    # Sorting all returns the places too, which nothing needs.
+    return functools.partial(tf.gather, tf.nn.top_k(flat, form.width)[0])
+  # The keys of a single weight take half the time. Of equal ones top_k returns the first one first.
+  _, places = tf.nn.top_k(tf.bitcast(tf.reshape(keys, [-1]), tf.int32), form.width)
+  return lambda ranks: tf.gather(flat, tf.gather(places, ranks))
 
 
 class _Form:
   """How integers of 64 bits hold the elements of weights that lie one after the other.
 
   Attributes:
+    weights: their number.
     width: the number of integers, with those that fill up the lines.
     begins: where each weight begins, int64 [weights].
   """
 
   def __init__(self, sizes: Sequence[int]) -> None:
     """Takes the numbers of units."""
-    self._sizes = sizes
+    self._sizes, self.weights = sizes, len(sizes)
     lines = -(-np.array(sizes, np.int64) // _LINE)
     self.width = int(lines.sum()) * _LINE
     self._places = (self.width - 1).bit_length()  # Bits.
@@ -150,7 +163,7 @@ class _Form:
 
   def reach(self, elements: Tensor, last: Tensor) -> Tensor:
     """Returns whether elements are at least the `last` one of their weight; bool."""
-    if len(self._sizes) > 1:
+    if self.weights > 1:
       last = tf.gather(last, tf.constant(self._of_line[:, None], tf.int64))
     return elements >= last
 

@@ -137,9 +137,10 @@ def _keep_of_runs(keys: Tensor, sparsity: Tensor) -> Tensor:
 def _keep_by_rank(keys: Tensor, keep: Tensor) -> Tensor:
   """Keeps a key if fewer than `keep` keys of its run are larger, or equal and earlier."""
   members = [ordered(member) for member in tf.unstack(keys, axis=1)]
-  m, keep = len(members), tf.cast(keep, tf.int8)
+  dtype = _dtype_of_ranks(keys)
+  m, keep = len(members), tf.cast(keep, dtype)
   # 1 if the earlier of two members ranks before the later one, also when they are equal.
-  earlier_wins = {(i, j): tf.cast(members[i] >= members[j], tf.int8)
+  earlier_wins = {(i, j): tf.cast(members[i] >= members[j], dtype)
                   for i in range(m) for j in range(i + 1, m)}
   kept = []
   for j in range(m):
@@ -180,6 +181,7 @@ def _keep_by_network(keys: Tensor, keep: Tensor) -> Tensor:
 
 def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
   """Returns the mask of runs; `members` has the first members of all runs, the second ones, ..."""
+  dtype = _dtype_of_ranks(members[0])
   members = [ordered(member) for member in members]
   descending = list(members)
   for high, low in _network(len(members)):
@@ -190,11 +192,11 @@ def _keep_by_order(members: Sequence[Tensor], keep: Tensor) -> Tensor:
   reached = [member >= threshold for member in members]
 
   def first_of_equal() -> Tensor:
-    above = [tf.cast(member > threshold, tf.int8) for member in members]
-    room = tf.cast(keep, tf.int8) - _total(above)
+    above = [tf.cast(member > threshold, dtype) for member in members]
+    room = tf.cast(keep, dtype) - _total(above)
     kept = []
     for at_or_above, higher in zip(reached, above):
-      tied = tf.cast(at_or_above, tf.int8) - higher
+      tied = tf.cast(at_or_above, dtype) - higher
       kept.append(tf.cast(higher, tf.bool) | (tf.cast(tied, tf.bool) & (room > 0)))
       room -= tied
     return tf.stack(kept, axis=1)
@@ -223,8 +225,16 @@ def _network(size: int) -> Iterator[Tuple[int, int]]:
 
 
 def _total(counts: Sequence[Tensor]) -> Tensor:
-  """Returns the sum of int8 tensors; there is no kernel of add_n for them on GPUs."""
+  """Returns the sum of small tensors; there is no kernel of add_n for int8."""
   return functools.reduce(tf.add, counts)
+
+
+def _dtype_of_ranks(keys: Tensor) -> DType:
+  """Returns a small dtype for numbers up to the length of a run.
+
+  TensorFlow's optimizer turns sums into add_n, which has no kernel for int8 on GPUs.
+  """
+  return tf.float16 if on_gpu(keys) else tf.int8
 
 
 def _keep_by_bisection(keys: Tensor, keep: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ TABLE = {
     'AddN': [([tf.float32, tf.int64], [])],
     'Bitcast': [(None, [])], 'Cast': [(None, [])], 'Const': [(None, [])],
     'Fill': [(None, ['dims'])],
+    'Add': [(None, [])], 'AddV2': [(None, [])],
     'Abs': [(OTHERS, [])], '_Arg': [(None, [])], '_Retval': [(None, [])],
 }
 
@@ -67,6 +68,17 @@ def test_a_comparison_of_int32_is_a_fault():
 def test_a_comparison_of_few_int32_and_one_of_many_floats_are_none():
   assert not faults(lambda x: tf.group(
       x >= 3, tf.constant([2, 3]) >= tf.cast(tf.ones([2]), tf.int32)))
+
+
+@pytest.mark.parametrize('dtype', [tf.int8, tf.float32])
+def test_sums_that_the_optimizer_may_join_need_a_kernel_for_that(dtype):
+  def three(x):
+    x = tf.cast(x, dtype)
+    return x + x + x
+
+  reasons = {reason for _, reason in faults(three)}
+  assert any('into an AddN' in reason for reason in reasons) == (dtype == tf.int8)
+  assert not faults(lambda x: tf.cast(x, dtype) + tf.cast(x, dtype))
 
 
 def test_an_operation_without_a_kernel_is_a_fault_in_a_function_and_if_it_is_large():
@@ -118,7 +130,7 @@ def test_all_updates_run_and_are_named():
   with placement.assumed_gpu():
     run = gpu_specs.graph_update('', [(40, 30)], gpu_specs.tied)
   run.run()
-  assert {'Bincount', 'Cumsum', 'Where'} <= run.trace.ops()
+  assert {'TopKV2', 'GatherV2', 'GreaterEqual'} <= run.trace.ops()
   assert run.size == 1200 and np.prod(gpu_specs.SHAPES['large'][0]) > 2 << 20
 
 
