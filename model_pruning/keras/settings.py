@@ -144,18 +144,32 @@ class Settings:
     return any(schedule.is_due(each, last_update_step)
                for each in range(max(step - batches, last_update_step) + 1, step + 1))
 
-  def sparsity(self, step: int, own_target: Optional[float], dtype: DType) -> Tensor:
-    """Returns the sparsity of a weight at `step` as a scalar tensor, as the graph API computes it.
+  def known_at(self, step: int, own_target: Optional[float], dtype: DType) -> Tensor:
+    """Returns the tensor from which sparsity_from computes the sparsity of a weight at `step`.
 
     Args:
       step: number of batches done.
       own_target: the weight's target in a map; None if no map has one.
       dtype: the dtype that selection needs for the size of the weight.
     """
-    if self.schedule is not None and self.schedule.needs_exact_steps:
+    if self._needs_exact_steps:
       # A user's schedule may accept only Python numbers.
+      assert self.schedule is not None
       return tf.cast(self.schedule.sparsity_at(step, self.spec.target_sparsity, own_target), dtype)
-    return sparsities_at(tf.constant(step, tf.int32), self.spec, self.schedule)(own_target, dtype)
+    return tf.constant(step, tf.int32)
+
+  def sparsity_from(self, known: Tensor, own_target: Optional[float], dtype: DType) -> Tensor:
+    """Returns the sparsity for a result of known_at, a scalar, as the graph API computes it.
+
+    Computed in the function that updates the masks, it takes no time of its own.
+    """
+    if self._needs_exact_steps:
+      return known
+    return sparsities_at(known, self.spec, self.schedule)(own_target, dtype)
+
+  @property
+  def _needs_exact_steps(self) -> bool:
+    return self.schedule is not None and self.schedule.needs_exact_steps
 
   @property
   def _final_sparsity(self) -> Optional[float]:

@@ -236,18 +236,18 @@ class MaskUpdater:
                   plan.together.own_target, plan.dtype) for plan in plans]
     questions += [(found.settings, _latest(found.layers, steps), target, tf.float32)
                   for found in by_channel for target in found.targets]
-    sparsities: Dict[Any, Tensor] = {}  # Most weights have the same one.
-    for question in questions:
-      key = (id(question[0]), *question[1:])
-      if key not in sparsities:
-        sparsities[key] = question[0].sparsity(*question[1:])
-    numbers = {key: number for number, key in enumerate(sparsities)}
-    which = [numbers[(id(question[0]), *question[1:])] for question in questions]
+    distinct: Dict[Any, Any] = {}  # Most weights have the same one.
+    which = [distinct.setdefault((id(question[0]), *question[1:]), (len(distinct), question))[0]
+             for question in questions]
+    asked = [question for _, question in distinct.values()]
+    known = [settings.known_at(*rest) for settings, *rest in asked]
     averages = traces.averages_of(steps)
     last_updates = [layer.pruning.last_update_step for layer in steps]
 
-    def update(reached: Tensor, *requested: Tensor) -> None:
-      given = iter([requested[number] for number in which])
+    def update(reached: Tensor, *known: Tensor) -> None:
+      sparsities = [settings.sparsity_from(each, target, dtype)
+                    for each, (settings, _, target, dtype) in zip(known, asked)]
+      given = iter([sparsities[number] for number in which])
       traces.update_masks(plans, [next(given) for _ in plans], averages)
       for found in by_channel:
         of_target = {target: next(given) for target in found.targets}
@@ -261,9 +261,9 @@ class MaskUpdater:
         (id(plans), tuple(map(id, by_channel)), tuple(which),
          tuple(id(average) for average in averages.values())),
         lambda: _traced(update, tf.TensorSpec([len(steps)], tf.int64), *(
-            tf.TensorSpec(sparsity.shape, sparsity.dtype) for sparsity in sparsities.values())))
+            tf.TensorSpec(each.shape, each.dtype) for each in known)))
     with self._scope():
-      function(tf.constant(list(steps.values()), tf.int64), *sparsities.values())
+      function(tf.constant(list(steps.values()), tf.int64), *known)
     self._last_updates.update(steps)
     if self.on_update is not None:
       self.on_update(max(steps.values()))
