@@ -40,6 +40,7 @@ from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
 from model_pruning.reading import examples as files_of_examples
+from model_pruning.reading import sources
 from model_pruning.util import files
 from model_pruning.util.files import AnyPath
 from model_pruning.util.types import GraphDef
@@ -184,6 +185,8 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
   target = Target(fraction, max_flops, max_bytes, max_loss, keep, multiple_of)
   if examples is None and max_loss is not None:
     raise errors.ChannelError('max_loss=%s is measured on examples; give some' % max_loss)
+  sources.check_list(outputs, 'outputs')
+  sources.check_list(inputs, 'inputs')
   found = analyse(graph_def, list(dict.fromkeys([*outputs, *inputs, *ends])),
                   outputs if ends else ())
   if examples is None or target.removes_nothing_needed:

@@ -145,3 +145,19 @@ def test_a_checkpoint_with_masks_is_refused(dense, tmp_path):
   one_shot.prune_checkpoint(dense, str(tmp_path / 'a' / 'm'), '')
   with pytest.raises(errors.CheckpointError, match='has masks already'):
     one_shot.prune_checkpoint(str(tmp_path / 'a' / 'm'), str(tmp_path / 'b' / 'm'), '')
+
+
+@pytest.mark.parametrize('argument, names', [('outputs', ('scores', ['x'])),
+                                             ('inputs', (['scores'], 'x'))])
+@pytest.mark.parametrize('function, arguments', [
+    (one_shot.shrink_graph, {'fraction': 0.5}),
+    (one_shot.prune_graph, {'hparams': 'target_sparsity=0.5'}),
+    (one_shot.sensitivity_of_graph, {})])
+def test_a_string_in_place_of_a_list_of_names(function, arguments, argument, names):
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [None, 4], 'x')
+    tf.matmul(x, tf.constant(np.ones([4, 3], np.float32)), name='scores')
+  outputs, inputs = names
+  with pytest.raises(errors.OutputNodeError, match=r"%s is '\w+'; expected a list" % argument):
+    function(graph.as_graph_def(), examples=np.ones([64, 4], np.float32), outputs=outputs,
+             inputs=inputs, **arguments)

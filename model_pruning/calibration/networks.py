@@ -71,6 +71,7 @@ class Networks:
       errors.ExamplesError: the outputs need a placeholder that is not among the inputs.
       errors.ModelFileError: TensorFlow cannot use the graph.
     """
+    sources.check_list(inputs, 'inputs')
     graph_def = needed_for(graph_def, outputs)
     self._wiring = Wiring(graph_def)
     given = [source(name) for name in inputs] or [

@@ -64,6 +64,7 @@ def forward_part(graph: Graph, records: Sequence[MaskedWeight], outputs: Sequenc
   products = _products(ops, records)
   backward = _backward(ops)
   after = _after([op for op, _ in products.values()], backward)
+  sources.check_list(outputs, 'outputs')
   if outputs:
     sources.check_outputs([op.name for op in ops], [name.split(':')[0] for name in outputs])
   ends = list(outputs) or _ends(ops, after, backward)

@@ -29,6 +29,7 @@ from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import WEIGHT_ATTRIBUTE
+from model_pruning.reading import sources
 from model_pruning.reading.inlining import needed_for
 from model_pruning.reading import tensors
 from model_pruning.util import tables
@@ -110,6 +111,7 @@ def refit(subject: Subject, masks: Masks, spec: PruningSpec, examples: Any) -> R
 def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str],
                include: Optional[str] = None, exclude: Optional[str] = None) -> Subject:
   """Returns a graph of constants, and the weights to prune in it; see prune_graph."""
+  sources.check_list(outputs, 'outputs')
   unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
   constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}

@@ -53,6 +53,7 @@ def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: see inline.
   """
+  sources.check_list(outputs, 'outputs')
   inlined = inline(graph_def)
   names = [_node_of(name) for name in outputs]
   sources.check_outputs([node.name for node in graph_def.node], names)

@@ -119,6 +119,13 @@ def _content(path: str) -> bytes:
     raise errors.ModelFileError('%s cannot be read (%s); %s' % (path, reason, _EXPECTED)) from error
 
 
+def check_list(names: Sequence[str], argument: str) -> None:
+  """Raises errors.OutputNodeError if names of operations or tensors are a string, not a list."""
+  if isinstance(names, str):
+    raise errors.OutputNodeError('%s is %r; expected a list of names: %s=[%r]' % (
+        argument, names, argument, names))
+
+
 def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> None:
   """Raises errors.OutputNodeError unless all outputs are names of operations."""
   if isinstance(output_node_names, str) or not output_node_names:

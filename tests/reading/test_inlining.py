@@ -190,3 +190,9 @@ def test_functions_that_call_themselves():
   with pytest.raises(errors.ModelFileError) as caught:
     inlining.inline(graph_def)
   assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_string_is_no_list_of_outputs():
+  graph_def, _ = _graph(lambda x: x + 1.0)
+  with pytest.raises(errors.OutputNodeError, match=r"outputs is 'y0'.*outputs=\['y0'\]"):
+    inlining.needed_for(graph_def, 'y0')
