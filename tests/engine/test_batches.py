@@ -61,7 +61,7 @@ def each(weights, sparsities, spec, **options):
 # Building graphs takes longer than all else here.
 @functools.lru_cache(maxsize=None)
 def selecting_each(shapes, sparsities, spec, **options):
-  """Returns a function of weights: the batches' thresholds and masks, by one graph for all calls."""
+  """Returns a function of weights that gives the thresholds and masks of batches, in one graph."""
   with tf.Graph().as_default() as graph:
     fed = [tf.placeholder(tf.float32, shape) for shape in shapes]
     chosen = batches.select_each(requests_for(fed, sparsities, spec, **options), spec)
@@ -161,7 +161,7 @@ GROUPS = [[(7,), (3, 5), (64,)], [(33, 31), (1,)], [(90, 91), (64, 64)], [(1 << 
 
 @functools.lru_cache(maxsize=None)
 def selecting_groups(decay):
-  """Returns a function of the weights of GROUPS: batches' thresholds and masks beside selection's."""
+  """Returns a function of the weights of GROUPS: results of batches beside those of selection."""
   spec = PruningSpec.create('threshold_decay=%g' % decay)
   with tf.Graph().as_default() as graph:
     fed = [[tf.placeholder(tf.float32, shape) for shape in shapes] for shapes in GROUPS]
