@@ -84,6 +84,7 @@ test-all: test-tf1.15 test-tf2.15 test-tf2.21
 # on the legs that tests/legs.py says.
 test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
 
+test-tf1.15: SHARDS = 2
 test-tf1.15 test-tf2.13 test-tf2.15:
 	@SHARDS=$(SHARDS) tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
 
@@ -99,7 +100,7 @@ test-tf2.21:
 
 test-legacy-keras:
 	@if grep -rqs --include='*.py' 'mark[.]legacy_keras' tests; then \
-	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras SHARDS=$(SHARDS) \
+	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras \
 	    tools/test.sh tf2.21 $(PYTEST_FLAGS) -m legacy_keras; \
 	else \
 	  echo "no test bears the marker legacy_keras"; \

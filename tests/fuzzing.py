@@ -13,6 +13,7 @@ The address space of TensorFlow alone is larger.
 """
 
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -29,6 +30,12 @@ SECONDS = 60
 CODES = {}  # How many commands ended with each status.
 KERAS_FILES = {'keras': 'x.keras', 'keras_h5': 'x.h5', 'keras_weights': 'x.weights.h5'}
 KINDS = ('checkpoint', 'dense', 'graph', 'saved_model', 'tflite', 'events') + tuple(KERAS_FILES)
+_IMPORTS = (
+    'matplotlib.figure', 'model_pruning.cli', 'model_pruning.export.saved_model',
+    'model_pruning.export.tflite.convert', 'model_pruning.one_shot',
+    'model_pruning.reporting.events', 'model_pruning.reporting.plots',
+    'model_pruning.reporting.report')
+_KERAS_IMPORTS = ('model_pruning.keras.exporting', 'model_pruning.keras.files')
 
 
 def make_samples(folder):
@@ -303,25 +310,19 @@ def _hashes(folder):
   return found
 
 
+def imports(kind):
+  """Returns the names of the modules that the commands of a kind of files import."""
+  return _IMPORTS + (_KERAS_IMPORTS if kind in KERAS_FILES else ())
+
+
 def _main():
   global MEMORY
   samples, kind, first, count = sys.argv[1:5]
   for option in sys.argv[5:]:
     if option.startswith('--memory='):
       MEMORY = int(option.split('=')[1]) * 2**20
-  # Once, and not in each of the processes.
-  import matplotlib.figure  # noqa: F401
-
-  from model_pruning import cli  # noqa: F401
-  from model_pruning.reporting import events  # noqa: F401
-  from model_pruning import one_shot  # noqa: F401
-  from model_pruning.reporting import plots  # noqa: F401
-  from model_pruning.reporting import report  # noqa: F401
-  from model_pruning.export import saved_model  # noqa: F401
-  from model_pruning.export.tflite import convert as tflite  # noqa: F401
-  if kind in KERAS_FILES:
-    from model_pruning.keras import exporting  # noqa: F401
-    from model_pruning.keras import files  # noqa: F401
+  for name in imports(kind):  # Once, and not in each of the processes.
+    importlib.import_module(name)
   for seed in range(int(first), int(first) + int(count)):
     for wrong in run(samples, kind, seed, '--every_command' in sys.argv):
       print(json.dumps(wrong), flush=True)

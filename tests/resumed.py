@@ -37,7 +37,7 @@ def build(use_resource=True, partitions=None):
 
 
 class _Interrupt(tf.train.SessionRunHook):
-  """Calls something after a step, behind or ahead of the PruningHook."""
+  """Calls something after a step, or after each, behind or ahead of the PruningHook."""
 
   def __init__(self, step, what):
     self._step, self._what = step, what
@@ -50,8 +50,9 @@ class _Interrupt(tf.train.SessionRunHook):
 
   def after_run(self, run_context, run_values):
     # The step is fetched before or after its increment; so it is read again.
-    if run_context.session.run(self._tensor) == self._step:
-      self._what()
+    step = int(run_context.session.run(self._tensor))
+    if self._step in (None, step):
+      self._what(step)
 
 
 def train(folder, spec, use_resource=True, partitions=None, save_steps=1, hook_first=False,
@@ -64,7 +65,8 @@ def train(folder, spec, use_resource=True, partitions=None, save_steps=1, hook_f
     use_resource, partitions: the kind of the variables, and into how many parts they are cut.
     save_steps: how often to save.
     hook_first: whether the PruningHook comes ahead of TensorFlow's saver.
-    at_step, what, ahead: what to call, after which step, and whether ahead of the PruningHook.
+    at_step, what, ahead: a function of the step, after which step to call it (None: after each),
+      and whether ahead of the PruningHook.
     steps: the step to stop at.
     relative_paths: whether the state of the folder names its checkpoints so.
 

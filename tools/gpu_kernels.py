@@ -35,15 +35,12 @@ def faults_of(build: Callable[..., gpu_specs.Run]) -> List[Fault]:
   """Returns the faults of an update, of weights with and without equal elements.
 
   Args:
-    build: takes a function that draws a weight; see gpu_specs.VALUES.
+    build: takes functions that draw a weight; see gpu_specs.VALUES.
   """
-  found = set()
-  for values in gpu_specs.VALUES.values():
-    with placement.assumed_gpu():
-      run = build(values)
-    run.run()
-    found.update(run.trace.faults(run.size // FRACTION))
-  return sorted(found)
+  with placement.assumed_gpu():
+    run = build(*gpu_specs.VALUES.values())
+  run.run()
+  return sorted(set(run.trace.faults(run.size // FRACTION)))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -58,8 +55,8 @@ def main(arguments: Sequence[str]) -> None:
       if spec in (FLAGS.updates or gpu_specs.SPECS):
         counts = []
         for shape in FLAGS.shapes:
-          found = faults_of(lambda values, build=build, spec=spec, shape=shape: build(
-              gpu_specs.SPECS[spec], gpu_specs.SHAPES[shape], values))
+          found = faults_of(lambda *values, build=build, spec=spec, shape=shape: build(
+              gpu_specs.SPECS[spec], gpu_specs.SHAPES[shape], *values))
           counts.append(len(found))
           for fault in found[:_SHOWN]:
             print('%s, %s, %s: %s (%s) %s' % (api, spec, shape, *fault), flush=True)

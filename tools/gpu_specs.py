@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mask updates that tools/gpu_kernels.py traces: of both APIs, as graphs to run."""
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -38,6 +38,18 @@ SHAPES: Dict[str, Sequence[Tuple[int, int]]] = {
 }
 
 
+class Drawn:
+  """Which of several kinds of values the weights of a run have, as its graph is built once.
+
+  Attributes:
+    kind: the index of the kind that initializers take.
+    kinds: how many there are.
+  """
+
+  def __init__(self, kinds: int = 1) -> None:
+    self.kind, self.kinds = 0, kinds
+
+
 class Run:
   """Operations to run in a session.
 
@@ -46,24 +58,28 @@ class Run:
     size: the number of elements of the smallest weight.
   """
 
-  def __init__(self, graph: Any, initializer: str, operations: Sequence[str], size: int) -> None:
+  def __init__(self, graph: Any, initializer: str, operations: Sequence[str], size: int,
+               drawn: Optional[Drawn] = None) -> None:
     """Takes a graph, and the names of the operations in the order in which they run."""
     self.trace = Trace(graph.as_graph_def())
     self.size = size
+    self._drawn = drawn or Drawn()
     self._graph = graph  # It owns the Python functions of initializers.
     self._initializer, self._operations = initializer, operations
 
   def run(self) -> None:
-    """Runs each operation once."""
+    """Runs each operation once for each kind of values."""
     options = tf.ConfigProto()
     options.graph_options.rewrite_options.disable_meta_optimizer = True
     options.graph_options.optimizer_options.opt_level = -1
     with tf.Graph().as_default() as graph:
       tf.import_graph_def(self.trace.graph_def, name='')
       with tf.Session(graph=graph, config=options) as session:
-        session.run(graph.get_operation_by_name(self._initializer))
-        for name in self._operations:
-          self.trace.run(session, graph.get_operation_by_name(name))
+        for kind in range(self._drawn.kinds):
+          self._drawn.kind = kind
+          session.run(graph.get_operation_by_name(self._initializer))
+          for name in self._operations:
+            self.trace.run(session, graph.get_operation_by_name(name))
 
 
 def normal(shape: Sequence[int], seed: int) -> Any:
@@ -79,85 +95,104 @@ def tied(shape: Sequence[int], seed: int) -> Any:
 VALUES: Dict[str, Callable[..., Any]] = {'normal': normal, 'tied': tied}
 
 
-def graph_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any],
+def graph_update(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Callable[..., Any],
                  use_resource: bool = True, parts: int = 1) -> Run:
   """Returns the updates, conditional or not, and the summaries of a Pruning.
 
   Args:
     hparams: hyperparameters.
     shapes: of the weights.
-    values: takes a shape and a seed and returns the values of a weight.
+    *values: functions that take a shape and a seed and return the values of a weight: the
+      operations run with each.
     use_resource: whether the weights are resource variables.
     parts: into how many parts a variable is cut.
   """
+  drawn = Drawn(len(values))
   with tf.Graph().as_default() as graph:
     tf.train.get_or_create_global_step()
     partitioner = tf.fixed_size_partitioner(parts, axis=1) if parts > 1 else None
     with tf.variable_scope('net', use_resource=use_resource, partitioner=partitioner):
       for index, shape in enumerate(shapes):
         with tf.variable_scope('layer%d' % index):
-          weight = tf.get_variable('weights', shape, initializer=_Drawn(values, index))
+          weight = tf.get_variable('weights', shape, initializer=_Initializer(values, drawn, index))
           model_pruning.apply_mask(weight, prune_option=_option_of(hparams))
     pruning = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5,' + hparams)
     reports = tf.group(pruning.add_pruning_summaries(), *model_pruning.get_weight_sparsity())
     operations = [pruning.conditional_mask_update_op(), pruning.mask_update_op(), reports]
     initializer = tf.global_variables_initializer()
     return Run(graph, initializer.name, [operation.name for operation in operations],
-               min(map(np.prod, shapes)) // parts)
+               min(map(np.prod, shapes)) // parts, drawn)
 
 
 def _option_of(hparams: str) -> str:
   return hparams.partition('prune_option=')[2].partition(',')[0] or 'weight'
 
 
-class _Drawn:
-  """An initializer by one of VALUES."""
+class _Initializer:
+  """An initializer by some of VALUES."""
 
-  def __init__(self, values: Callable[..., Any], seed: int) -> None:
-    self._values, self._seed = values, seed
+  def __init__(self, values: Sequence[Callable[..., Any]], drawn: Drawn, seed: int) -> None:
+    self._values, self._drawn, self._seed = values, drawn, seed
 
   def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None, **_: Any) -> Any:
     del dtype, partition_info  # Parts are drawn one by one, and need not differ.
-    value = tf.numpy_function(lambda: self._values(shape, self._seed), [], tf.float32)
+    value = tf.numpy_function(
+        lambda: self._values[self._drawn.kind](shape, self._seed), [], tf.float32)
     value.set_shape(shape)
     return value
 
 
-def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]
+def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Callable[..., Any]
                  ) -> Run:
   """Returns the update of a MaskUpdater; see graph_update."""
   from model_pruning.keras import prune_low_magnitude
   from model_pruning.keras.backend import keras
+  from model_pruning.keras.pruned import pruned_layers
   from model_pruning.keras.updates import MaskUpdater
   layers = [keras.layers.Dense(columns, use_bias=False) for _, columns in shapes]
   inputs = [keras.Input((rows,)) for rows, _ in shapes]
   model = keras.Model(inputs, [layer(each) for layer, each in zip(layers, inputs)])
-  model.set_weights([values(shape, index) for index, shape in enumerate(shapes)])
-  updater = MaskUpdater(prune_low_magnitude(
-      model, 'initial_sparsity=0.5,target_sparsity=0.5,' + hparams))
-  updater.update(0)
-  return Run(*_as_graph(updater._functions.values()[-1], 0.7), size=min(map(np.prod, shapes)))
+  pruned = prune_low_magnitude(model, 'initial_sparsity=0.5,target_sparsity=0.5,' + hparams)
+  weights = [each.weight for layer in pruned_layers(pruned) for each in layer.pruning.weights]
+  updater = MaskUpdater(pruned)
+  captures = []
+  for each in values:
+    for index, (weight, shape) in enumerate(zip(weights, shapes)):
+      weight.assign(each(shape, index))
+    updater.update(0)
+    function = updater._functions.values()[-1]
+    captures.append({tensor.name: _value_of(value) for tensor, value in zip(
+        function.inputs[-len(function.captured_inputs):], function.captured_inputs)})
+  drawn = Drawn(len(values))
+  return Run(*_as_graph(function, 0.7, captures, drawn), size=min(map(np.prod, shapes)),
+             drawn=drawn)
 
 
-def _as_graph(function: Any, sparsity: float) -> Any:
+def _as_graph(function: Any, sparsity: float, captures: Sequence[Dict[str, Any]], drawn: Drawn
+              ) -> Any:
   """Returns the graph of a concrete function of sparsities, with variables for its captures.
+
+  Args:
+    function: the function.
+    sparsity: to call it with.
+    captures: for each kind of values, the value of each captured tensor or variable by name.
+    drawn: says which of these the variables are initialized to.
 
   Returns:
     The graph, the name of the operation that initializes the variables, and the names of those
     that update the masks.
   """
-  captures = {tensor.name: _value_of(value) for tensor, value in zip(
-      function.inputs[-len(function.captured_inputs):], function.captured_inputs)}
   with tf.Graph().as_default() as graph:
     inputs, initializers = {}, []
     for tensor in function.inputs:
-      value = captures.get(tensor.name, np.full(tensor.shape.as_list(), sparsity))
+      value = captures[0].get(tensor.name, np.full(tensor.shape.as_list(), sparsity))
       if tensor.dtype == tf.resource:
         dtype = tf.as_dtype(value.dtype)
         handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=value.shape,
                                         shared_name='variable%d' % len(inputs))
         initializers.append(tf.raw_ops.AssignVariableOp(
-            resource=handle, value=tf.numpy_function(lambda value=value: value, [], dtype)))
+            resource=handle, value=tf.numpy_function(
+                lambda name=tensor.name: captures[drawn.kind][name], [], dtype)))
         inputs[tensor.name] = handle
       else:
         inputs[tensor.name] = tf.constant(value, tensor.dtype)
@@ -177,12 +212,12 @@ def _value_of(captured: Any) -> Any:
   return tf.raw_ops.ReadVariableOp(resource=captured, dtype=tf.as_dtype(data.dtype)).numpy()
 
 
-def _refs(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]) -> Run:
-  return graph_update(hparams, shapes, values, use_resource=False)
+def _refs(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Callable[..., Any]) -> Run:
+  return graph_update(hparams, shapes, *values, use_resource=False)
 
 
-def _parts(hparams: str, shapes: Sequence[Tuple[int, int]], values: Callable[..., Any]) -> Run:
-  return graph_update(hparams, shapes, values, parts=2)
+def _parts(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Callable[..., Any]) -> Run:
+  return graph_update(hparams, shapes, *values, parts=2)
 
 
 APIS: Dict[str, Callable[..., Run]] = {

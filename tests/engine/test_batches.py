@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many small weights chosen at once: the masks and thresholds of each weight alone."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -37,39 +39,55 @@ def weight(shape, kind, seed):
 
 
 def requests_for(weights, sparsities, spec, previous=0.0, dims=(1, 1)):
+  """Returns a request per weight; the weights are arrays or tensors of known shapes."""
   shared = {value: tf.constant(value, tf.float32) for value in set(sparsities)}
   requests = []
-  for index, values in enumerate(weights):
-    layout = Layout.whole(values.shape)
-    pattern = pattern_for(values.shape, dims, spec)
-    signs_matter = dims != (1, 1) or not requests_lib.takes(
-        layout, pattern, spec, tf.constant(values))
-    scores = tf.constant(np.abs(values) if signs_matter else values)
-    requests.append(requests_lib.Request(layout, pattern, [pattern.pool([scores], layout)],
-                                    shared[sparsities[index % len(sparsities)]],
-                                    tf.constant(previous * (1 + index))))
+  for index, values in enumerate(map(tf.convert_to_tensor, weights)):
+    layout = Layout.whole(tuple(values.shape.as_list()))
+    pattern = pattern_for(layout.shape, dims, spec)
+    signs_matter = dims != (1, 1) or not requests_lib.takes(layout, pattern, spec, values)
+    requests.append(requests_lib.Request(
+        layout, pattern, [pattern.pool([tf.abs(values) if signs_matter else values], layout)],
+        shared[sparsities[index % len(sparsities)]], tf.constant(previous * (1 + index))))
   return requests
 
 
 def each(weights, sparsities, spec, **options):
   """Returns [(threshold, mask over the units)] as batches choose them."""
-  with tf.Graph().as_default(), tf.Session() as session:
-    chosen = batches.select_each(requests_for(weights, sparsities, spec, **options), spec)
-    return session.run([(one.threshold, one.masks[0][0]) for one in chosen])
+  run = selecting_each(tuple(values.shape for values in weights), sparsities, spec,
+                       **options)
+  return run(*weights)
+
+
+# Building graphs takes longer than all else here.
+@functools.lru_cache(maxsize=None)
+def selecting_each(shapes, sparsities, spec, **options):
+  """Returns a function of weights that gives the thresholds and masks of batches, in one graph."""
+  with tf.Graph().as_default() as graph:
+    fed = [tf.placeholder(tf.float32, shape) for shape in shapes]
+    chosen = batches.select_each(requests_for(fed, sparsities, spec, **options), spec)
+  return tf.Session(graph=graph).make_callable(
+      [(one.threshold, one.masks[0][0]) for one in chosen], fed)
 
 
 def alone(weights, sparsities, spec, previous=0.0):
   """Returns the same of selection.select, weight after weight."""
   found = []
   for index, values in enumerate(weights):
-    with tf.Graph().as_default(), tf.Session() as session:
-      chosen = selection.select(
-          [[tf.constant(np.abs(values).reshape(1, -1))]],
-          tf.constant(sparsities[index % len(sparsities)], tf.float32),
-          tf.constant(previous * (1 + index), tf.float32), spec.threshold_decay)
-      threshold, mask = session.run((chosen.threshold, chosen.masks[0][0]))
-      found.append((threshold, mask.reshape(values.shape)))
+    run = selecting(values.size, spec.threshold_decay)
+    threshold, mask = run(np.abs(values).reshape(1, -1), sparsities[index % len(sparsities)],
+                          previous * (1 + index))
+    found.append((threshold, mask.reshape(values.shape)))
   return found
+
+
+@functools.lru_cache(maxsize=None)
+def selecting(size, decay):
+  """Returns a function of scores, sparsity and previous threshold: selection.select in a graph."""
+  with tf.Graph().as_default() as graph:
+    fed = [tf.placeholder(tf.float32, shape) for shape in ([1, size], [], [])]
+    chosen = selection.select([[fed[0]]], fed[1], fed[2], decay)
+  return tf.Session(graph=graph).make_callable((chosen.threshold, chosen.masks[0][0]), fed)
 
 
 @pytest.mark.parametrize('sparsities', [(0.9,), (0.0, 0.5, 0.99)], ids=['one', 'several'])
@@ -140,28 +158,37 @@ def test_an_update_of_many_small_weights_has_few_operations_per_weight():
   assert operations(100) - operations(10) < 90
 
 
-@pytest.mark.parametrize('decay', [0.0, 0.3])
-@pytest.mark.parametrize('kind', KINDS)
-def test_small_weights_under_one_threshold_are_selected_as_one_row(kind, decay):
+GROUPS = [[(7,), (3, 5), (64,)], [(33, 31), (1,)], [(90, 91), (64, 64)], [(1 << 16,), (2,)]]
+
+
+@functools.lru_cache(maxsize=None)
+def selecting_groups(decay):
+  """Returns a function of the weights of GROUPS: results of batches beside those of selection."""
   spec = PruningSpec.create('threshold_decay=%g' % decay)
-  groups = [[(7,), (3, 5), (64,)], [(33, 31), (1,)], [(90, 91), (64, 64)], [(1 << 16,), (2,)]]
-  values = [[np.abs(weight(shape, kind, seed)) for seed, shape in enumerate(shapes)]
-            for shapes in groups]
-  with tf.Graph().as_default(), tf.Session() as session:
+  with tf.Graph().as_default() as graph:
+    fed = [[tf.placeholder(tf.float32, shape) for shape in shapes] for shapes in GROUPS]
     requests = []
-    for members in values:
-      layout = Layout.whole(members[0].shape)
+    for members in fed:
+      layout = Layout.whole(tuple(members[0].shape.as_list()))
       requests.append(requests_lib.Request(
-          layout, pattern_for(layout.shape, (1, 1), spec), [[tf.constant(v)] for v in members],
+          layout, pattern_for(layout.shape, (1, 1), spec), [[member] for member in members],
           tf.constant(0.6), tf.constant(0.1)))
     together = batches.select_each(requests, spec)  # The last is too large for a row.
     alone = [selection.select(request.pooled, request.sparsity, request.previous_threshold, decay)
              for request in requests]
-    for ours, theirs in session.run(list(zip(together, alone))):
-      np.testing.assert_array_equal(np.float32(ours.threshold).view(np.int32).ravel(),
-                                    np.float32(theirs.threshold).view(np.int32).ravel())
-      for mask, expected in zip(ours.masks, theirs.masks):
-        np.testing.assert_array_equal(mask[0], expected[0])
+  return tf.Session(graph=graph).make_callable(list(zip(together, alone)), sum(fed, []))
+
+
+@pytest.mark.parametrize('decay', [0.0, 0.3])
+@pytest.mark.parametrize('kind', KINDS)
+def test_small_weights_under_one_threshold_are_selected_as_one_row(kind, decay):
+  values = [np.abs(weight(shape, kind, seed)) for shapes in GROUPS
+            for seed, shape in enumerate(shapes)]
+  for ours, theirs in selecting_groups(decay)(*values):
+    np.testing.assert_array_equal(np.float32(ours.threshold).view(np.int32).ravel(),
+                                  np.float32(theirs.threshold).view(np.int32).ravel())
+    for mask, expected in zip(ours.masks, theirs.masks):
+      np.testing.assert_array_equal(mask[0], expected[0])
 
 
 def test_only_few_units_on_one_device_are_joined():

@@ -12,12 +12,12 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
 from model_pruning.compat import tensorflow
+from tests import forks
 from tests.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -30,8 +30,8 @@ BENCHMARKS = {
     'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'channel_training': ['--filters=4,6', '--image=8', '--batch=2', '--rounds=1', '--updates=1'],
-    'channels': ['--nets=residual', '--fractions=0.5', '--seeds=1', '--epochs=1',
-                 '--models=MobileNetV2', '--size=32', '--rounds=1', '--quantizations=none',
+    'channels': ['--nets=digits', '--fractions=0.5', '--seeds=1', '--epochs=1',
+                 '--models=MobileNet', '--size=32', '--rounds=1', '--quantizations=none',
                  '--nodes=200'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],
     'idle': ['--layers=2,convolutions', '--rounds=3', '--seconds=0', '--batches=2'],
@@ -58,11 +58,10 @@ def test_runs_and_writes_its_table(name, tmp_path):
   if of_keras and tensorflow.__version__.startswith('1.'):
     pytest.skip('model_pruning.keras needs TensorFlow 2')
   output = tmp_path / 'numbers.json'
-  result = subprocess.run(
-      [sys.executable, '-m', 'benchmarks.' + name, '--output=%s' % output] + BENCHMARKS[name],
-      cwd=ROOT, env=dict(os.environ, PYTHONPATH=os.pathsep.join([ROOT] + sys.path)),
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-  assert result.returncode == 0, result.stdout
+  result = forks.run(
+      os.path.join(ROOT, 'benchmarks', name + '.py'), ['--output=%s' % output] + BENCHMARKS[name],
+      cwd=ROOT, environment={'PYTHONPATH': os.pathsep.join([ROOT] + sys.path)})
+  assert result.returncode == 0, result.stdout + result.stderr
   assert '-------' in result.stdout
   written = json.loads(output.read_text())
   rows = [table for table in written.values() if isinstance(table, list)]

@@ -18,6 +18,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras import traces
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 from tests.keras import test_training as training
 from tests.keras import zoo
 
@@ -121,15 +122,17 @@ def in_a_loop_without_ends(model, after_batch):
   in_a_loop(model, after_batch, ends_batches=False)
 
 
-WAYS = pytest.mark.parametrize('train', [
-    in_fit, in_fit_before_the_callback, in_fit_by_several_batches, in_a_loop,
-    in_a_loop_without_ends], ids=lambda train: train.__name__)
+ALL_WAYS = [in_fit, in_fit_before_the_callback, in_fit_by_several_batches, in_a_loop,
+            in_a_loop_without_ends]
+WAYS = pytest.mark.parametrize('train', ALL_WAYS, ids=lambda train: train.__name__)
 
 
 # When weights are saved, and loaded again: before an update, after it and after the last one.
-@WAYS
-@pytest.mark.parametrize('saved, loaded', [(2, 4), (4, 6), (4, 14), (10, 18)])
-def test_weights_loaded_between_batches_bring_their_step(train, saved, loaded, tmp_path):
+@pytest.mark.parametrize('train, when', legs.few(legs.product(
+    ALL_WAYS, [(2, 4), (4, 6), (4, 14), (10, 18)]), 8, 'newest'), ids=lambda each: getattr(
+        each, '__name__', str(each)))
+def test_weights_loaded_between_batches_bring_their_step(train, when, tmp_path):
+  saved, loaded = when
   path, model = str(tmp_path / 'saved.weights.h5'), training.pruned(schedule=SCHEDULE)
   before, after = [], []
 

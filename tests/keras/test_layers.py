@@ -18,6 +18,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
+from tests import legs
 from tests.keras import zoo
 
 pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
@@ -40,7 +41,9 @@ class Trained(NamedTuple):
   folder: str
 
 
-@pytest.fixture(scope='module', params=sorted(zoo.CASES))
+# With Keras 2 every second layer; `make test-all` has all of them.
+@pytest.fixture(scope='module', params=legs.few(
+    sorted(zoo.CASES), len(zoo.CASES) // 2, 'default', 'newest'))
 def trained(request, tmp_path_factory):
   # Eagerly, as building a graph takes longer than the few batches.
   model = zoo.compiled(sparsity.prune_low_magnitude(zoo.model_of(request.param), SCHEDULE),

@@ -13,6 +13,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 from model_pruning import errors
 import model_pruning.keras as sparsity
 from model_pruning.keras.backend import keras
+from tests import legs
 from tests.calibration import models
 
 pytestmark = pytest.mark.legacy_keras
@@ -320,7 +321,7 @@ def _error(model, smaller, examples):
   return np.sum(wrong**2) / np.sum((expected - expected.mean(axis=0))**2)
 
 
-@pytest.mark.parametrize('make', MODELS)
+@pytest.mark.parametrize('make', legs.few(MODELS, 4, 'default'))
 def test_the_weights_that_stay_are_refitted_to_examples(make):
   keras.utils.set_random_seed(0)
   model = make()

@@ -12,11 +12,10 @@ the samples that `fuzzing.make_samples(FOLDER)` writes.
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests import forks
 from tests.paths import ROOT
 
 fuzzing = pytest.importorskip('tests.fuzzing', reason='needs fork, and limits on memory')
@@ -33,11 +32,14 @@ def samples(tmp_path_factory):
   return folder
 
 
+def _start(path, words, imports):
+  return forks.run(path, words, cwd=ROOT, imports=imports, environment={
+      'PYTHONPATH': ROOT, 'TF_CPP_MIN_LOG_LEVEL': '3', 'MPLBACKEND': 'Agg'})
+
+
 def _run(*words):
   """Returns what the harness prints: a record for each fault, and the exit statuses."""
-  environment = dict(os.environ, PYTHONPATH=ROOT, TF_CPP_MIN_LOG_LEVEL='3', MPLBACKEND='Agg')
-  done = subprocess.run([sys.executable, '-m', 'tests.fuzzing', *words], env=environment,
-                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+  done = _start(fuzzing.__file__, words, fuzzing.imports(words[1]))
   assert done.returncode == 0, done.stderr[-3000:]
   *faults, codes = map(json.loads, done.stdout.splitlines())
   return faults, codes['codes']
@@ -70,8 +72,6 @@ def test_the_harness_sees_faults(samples, tmp_path):
         '  ' + statement, 'report.run = run',
         'from tests import fuzzing', 'sys.argv[1:] = [%r, "graph", "0", "1"]' % samples,
         'fuzzing._main()']))
-    done = subprocess.run([sys.executable, str(program)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True,
-                          env=dict(os.environ, PYTHONPATH=ROOT, TF_CPP_MIN_LOG_LEVEL='3'))
+    done = _start(str(program), [], fuzzing.imports('graph'))
     assert done.returncode == 0, done.stderr
     assert any(part in done.stdout for part in message.split('|')), (statement, done.stdout)

@@ -38,7 +38,7 @@ def _full_disk(size=300):
 
 
 def _fill(stack):
-  return lambda: stack.enter_context(_full_disk())
+  return lambda step: stack.enter_context(_full_disk())
 
 
 def _files(folder):

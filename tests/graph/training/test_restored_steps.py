@@ -7,6 +7,7 @@ import pytest
 
 import model_pruning
 from model_pruning.compat import tf
+from tests import legs
 
 SPEC = 'target_sparsity=0.75,sparsity_function_end_step=16,pruning_frequency=4'
 OPTIONS = {'endless': '', 'ends': ',end_pruning_step=16', 'ends_late': ',end_pruning_step=30',
@@ -54,9 +55,8 @@ def _folder(tmp_path):
   _counts.folder = str(tmp_path / 'model.ckpt')
 
 
-@pytest.mark.parametrize('restored', [8, 9, 14, 18, 26])
-@pytest.mark.parametrize('saved', [3, 6, 7])
-@pytest.mark.parametrize('options', sorted(OPTIONS))
+@pytest.mark.parametrize('options, saved, restored', legs.few(legs.product(
+    sorted(OPTIONS), [3, 6, 7], [8, 9, 14, 18, 26]), 20, 'oldest'))
 def test_the_schedule_starts_again_from_a_step_that_is_set_back(options, saved, restored):
   rows = _counts(OPTIONS[options], True, saved, restored)
   assert rows == _counts(OPTIONS[options], False, saved, restored)

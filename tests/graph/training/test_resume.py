@@ -7,6 +7,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +35,8 @@ class _Killed(Exception):
   """Stands for the end of a process: nothing is saved on its way."""
 
 
-def _kill():
+def _kill(step):
+  del step
   raise _Killed
 
 
@@ -68,10 +70,17 @@ def test_a_run_that_is_interrupted_and_resumed_ends_the_same(spec, use_resource,
 @pytest.mark.parametrize('hook_first', [False, True], ids=['saved_before', 'saved_after'])
 @pytest.mark.parametrize('save_steps', [1, 4])
 def test_interrupted_at_any_step(save_steps, hook_first, ahead, tmp_path):
-  options = dict(spec=BASE, save_steps=save_steps, hook_first=hook_first, partitions=3)
-  whole = resumed.train(str(tmp_path / 'whole'), **options)
+  """A process that is killed leaves its folder as it is: one run is copied after each step."""
+  options = dict(spec=BASE, save_steps=save_steps, hook_first=hook_first, partitions=3,
+                 relative_paths=True)
+  folder = str(tmp_path / 'whole')
+  whole = resumed.train(folder, ahead=ahead, **options,
+                        what=lambda step: shutil.copytree(folder, str(tmp_path / str(step))))
+  _assert_same(whole, resumed.train(str(tmp_path / 'alone'), **options))
   for at_step in range(1, resumed.STEPS):
-    _assert_same(whole, _resumed(str(tmp_path / str(at_step)), at_step, ahead=ahead, **options))
+    killed = str(tmp_path / str(at_step))
+    assert resumed.values(killed)['global_step'] <= at_step
+    _assert_same(whole, resumed.train(killed, **options))
 
 
 @pytest.mark.slow
