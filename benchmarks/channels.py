@@ -9,8 +9,9 @@
     python -m benchmarks.channels --parts=analysis --nodes=10000
 
 Accuracy: nets of benchmarks/nets.py lose 25, 50 and 75 % of each group of channels: by norm, and
-with a refit to 256 unlabeled examples; as many bytes, wherever it does the least damage, with a
-refit; and a net of that width is trained from scratch. Training: masks hide as many channels while
+with a refit to 256 unlabeled examples; with a joint refit to 1,000 and to all 4,000 training
+images, without labels; as many bytes, wherever it does the least damage, with a refit; and a net of
+that width is trained from scratch. Training: masks hide as many channels while
 the nets are trained, with channel_pruning=true, and then the channels are removed; all nets are
 trained equally long. Latency: models of keras.applications with
 random weights, dense and without the channels that half of their FLOPs need, in TensorFlow and
@@ -65,12 +66,15 @@ flags.DEFINE_integer('rounds', 21, 'Interleaved rounds.', lower_bound=1)
 flags.DEFINE_string('output', 'out/benchmarks/channels.json', 'Results, read and added to.')
 
 _UNLABELED = 256
+_JOINT = 1000
+_JOINT_STEPS = 500
 
 
 def accuracy_of(net, fraction, seed):
   """Returns {method: accuracy} of a net that loses a fraction of its channels."""
   model, data = nets.trained(net, seed, epochs=FLAGS.epochs)
-  chosen = np.random.RandomState(seed).permutation(len(data.x_train))[:_UNLABELED]
+  order = np.random.RandomState(seed).permutation(len(data.x_train))
+  chosen = order[:_UNLABELED]
 
   def accuracy(net):
     return nets.accuracy(net, data.x_test, data.y_test)
@@ -79,6 +83,9 @@ def accuracy_of(net, fraction, seed):
   found = {'dense': accuracy(model), 'removed': accuracy(sparsity.remove_channels(model, fraction)),
            'refitted': accuracy(smaller), 'budget': accuracy(sparsity.remove_channels(
                model, max_bytes=4 * smaller.count_params(), examples=data.x_train[chosen]))}
+  for name, count in (('joint', _JOINT), ('joint, all', len(order))):
+    found[name] = accuracy(sparsity.remove_channels(
+        model, fraction, examples=data.x_train[order[:count]], joint_steps=_JOINT_STEPS))
   if FLAGS.scratch:
     found['from scratch'] = accuracy(_from_scratch(smaller, net, data, seed))
   return found
@@ -223,6 +230,7 @@ def tables(found):
   """Returns the tables of the results."""
   return '\n\n'.join([
       _means(found['accuracy'], {'dense': 'dense', 'removed': 'by norm', 'refitted': 'refitted',
+                                 'joint': 'jointly, 1,000', 'joint, all': 'jointly, all',
                                  'budget': 'same bytes', 'from scratch': 'from scratch'}),
       _means(found['training'], {'fewer weights': 'fewer weights', 'dense': 'dense',
                                  'masked': 'masked', 'smaller': 'then removed',
