@@ -95,6 +95,7 @@ class Gradients:
     for batch in batches:
       for index, dense in enumerate(self._run(self._dense, batch, {})):
         dense = np.asarray(dense, np.float64)
+        # About the means of the batch, to read the examples once.
         centered = dense - dense.mean(axis=0) if dense.ndim and len(dense) > 1 else dense
         count[index] += dense.size
         squares[index] += np.sum(centered**2)

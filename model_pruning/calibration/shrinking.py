@@ -52,7 +52,8 @@ class Shrunk(Smaller):
 
   Attributes:
     values: new values by the names of constants, in the shapes before the removal.
-    fits: a Fit for each layer that reads removed channels, or comes after one that does.
+    fits: a Fit for each layer that reads removed channels, or comes after one that does, before all
+      are refitted together.
     before, after: the loss on the examples, before and after the refit.
   """
   values: Dict[str, Any]

@@ -120,6 +120,15 @@ def test_steps_that_cannot_be_made_are_refused():
     one_shot.shrink_graph(graph_def, ['outputs'], images, joint_steps=5)
 
 
+def test_an_operation_without_a_gradient_is_named():
+  def build(images, weight):
+    x = tf.matmul(tf.nn.relu(tf.matmul(images, weight('a', 12, 8))), weight('b', 8, 3))
+    return tf.image.adjust_hue(tf.reshape(x, [-1, 1, 1, 3]), 0.1)
+  graph_def, images = models.graph_of(build, (None, 12)), models.inputs((16, 12))
+  with pytest.raises(errors.ChannelError, match='cannot differentiate.*AdjustHue'):
+    one_shot.shrink_graph(graph_def, ['outputs'], images, fraction=0.5, joint_steps=5)
+
+
 def _examples(examples, shape=(None, 2)):
   return Examples(examples, [Input('x', tf.float32, tf.TensorShape(shape))])
 
