@@ -102,10 +102,8 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     examples: examples of the inputs, without labels; see prune_trained.
     labels: for max_loss: the right class of each example, integers; None if they are unknown.
     classes: for max_loss: False if the outputs are other numbers than scores of classes.
-    joint_steps: the number of gradient steps in which all layers are then refitted together; see
-      model_pruning.one_shot.shrink_graph.
-    **budget: one of max_flops, max_bytes and, with examples, max_loss instead of a fraction; see
-      model_pruning.one_shot.shrink_graph.
+    joint_steps: gradient steps that then refit all layers together; see shrink_graph, too.
+    **budget: one of max_flops, max_bytes and max_loss; see model_pruning.one_shot.shrink_graph.
 
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
@@ -169,8 +167,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
             if width.name in subject.frozen.variables}
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
-      **smaller.absorbed, **values}.items()
-              if name in subject.frozen.variables}
+      **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
   copy = copying.Copy(model, changes=_Narrower(
       widths, refitted, subject.inputs(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
