@@ -174,7 +174,7 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
     classes: False if the outputs are other numbers than scores of classes.
     ends: names of other operations and tensors that stay, for example outputs to ignore here.
     joint_steps: the number of gradient steps in which all layers are refitted together, after each
-      was refitted on its own. They need no labels, but more examples: at least 1,000.
+      was refitted on its own. They need no labels, but more examples: some thousand.
 
   Returns:
     The smaller graph; with examples and a goal, a calibration.shrinking.Shrunk.

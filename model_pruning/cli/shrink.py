@@ -58,8 +58,8 @@ def add_parser(subparsers: Subparsers) -> None:
                       'channels of smallest norm, and keep the other weights as they are')
   parser.add_argument('--joint_steps', type=int, default=0, metavar='NUMBER',
                       help='with --examples: refit all layers together in so many gradient steps, '
-                      'after each was refitted on its own, for example 500; takes 1,000 examples '
-                      'or more, without labels')
+                      'after each was refitted on its own, for example 1000; give some thousand '
+                      'examples, without labels')
   parser.add_argument('--labels', metavar='FILE',
                       help='for --max_loss, a .npy with the class of each example')
   parser.add_argument('--regression', action='store_true',
