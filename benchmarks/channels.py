@@ -9,14 +9,14 @@
     python -m benchmarks.channels --parts=analysis --nodes=10000
 
 Accuracy: nets of benchmarks/nets.py lose 25, 50 and 75 % of each group of channels: by norm, and
-with a refit to 256 unlabeled examples; as many bytes, wherever it does the least damage, with a
-refit; and a net of that width is trained from scratch. Training: masks hide as many channels while
-the nets are trained, with channel_pruning=true, and then the channels are removed; all nets are
-trained equally long. Latency: models of keras.applications with
-random weights, dense and without the channels that half of their FLOPs need, in TensorFlow and
-TFLite on one thread, by turns. Analysis: seconds and memory that a residual network of many nodes
-takes, to find its channels and to remove half of them. Results are kept in --output, and the same
-command goes on from there.
+with a refit to 256 unlabeled examples; with a joint refit to all training images, without labels;
+as many bytes, wherever it does the least damage, with a refit; and a net of that width is trained
+from scratch. Training: masks hide as many channels while the nets are trained, with
+channel_pruning=true, and then the channels are removed; all nets are trained equally long. Latency:
+models of keras.applications with random weights, dense and without the channels that half of their
+FLOPs need, in TensorFlow and TFLite on one thread, by turns. Analysis: seconds and memory that a
+residual network of many nodes takes, to find its channels and to remove half of them. Results are
+kept in --output, and the same command goes on from there.
 """
 
 import functools
@@ -54,6 +54,7 @@ flags.DEFINE_list('nets', ['convnet', 'residual'], 'Nets whose accuracy is measu
 flags.DEFINE_list('fractions', ['0.25', '0.5', '0.75'], 'Fractions of channels to remove.')
 flags.DEFINE_integer('seeds', 5, 'Number of seeds.', lower_bound=1)
 flags.DEFINE_integer('epochs', 0, 'Epochs of training; 0 for as many as the net takes.')
+flags.DEFINE_integer('joint_steps', 1000, 'Steps of the joint refit; 0 for none.', lower_bound=0)
 flags.DEFINE_bool('scratch', True, 'Also train nets of the smaller widths.')
 flags.DEFINE_list('models', ['ResNet50', 'MobileNetV2'], 'Models whose latency is measured.')
 flags.DEFINE_integer('size', 224, 'Height and width of their images.', lower_bound=32)
@@ -70,15 +71,19 @@ _UNLABELED = 256
 def accuracy_of(net, fraction, seed):
   """Returns {method: accuracy} of a net that loses a fraction of its channels."""
   model, data = nets.trained(net, seed, epochs=FLAGS.epochs)
-  chosen = np.random.RandomState(seed).permutation(len(data.x_train))[:_UNLABELED]
+  examples = data.x_train[np.random.RandomState(seed).permutation(len(data.x_train))]
+  some = examples[:_UNLABELED]
 
   def accuracy(net):
     return nets.accuracy(net, data.x_test, data.y_test)
 
-  smaller = sparsity.remove_channels(model, fraction, examples=data.x_train[chosen])
+  smaller = sparsity.remove_channels(model, fraction, examples=some)
   found = {'dense': accuracy(model), 'removed': accuracy(sparsity.remove_channels(model, fraction)),
            'refitted': accuracy(smaller), 'budget': accuracy(sparsity.remove_channels(
-               model, max_bytes=4 * smaller.count_params(), examples=data.x_train[chosen]))}
+               model, max_bytes=4 * smaller.count_params(), examples=some))}
+  if FLAGS.joint_steps:
+    found['joint'] = accuracy(sparsity.remove_channels(
+        model, fraction, examples=examples, joint_steps=FLAGS.joint_steps))
   if FLAGS.scratch:
     found['from scratch'] = accuracy(_from_scratch(smaller, net, data, seed))
   return found
@@ -223,7 +228,8 @@ def tables(found):
   """Returns the tables of the results."""
   return '\n\n'.join([
       _means(found['accuracy'], {'dense': 'dense', 'removed': 'by norm', 'refitted': 'refitted',
-                                 'budget': 'same bytes', 'from scratch': 'from scratch'}),
+                                 'budget': 'same bytes', 'joint': 'jointly',
+                                 'from scratch': 'from scratch'}),
       _means(found['training'], {'fewer weights': 'fewer weights', 'dense': 'dense',
                                  'masked': 'masked', 'smaller': 'then removed',
                                  'from scratch': 'from scratch'}),

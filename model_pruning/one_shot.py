@@ -19,6 +19,7 @@ from model_pruning.calibration.result import FittedWeight
 from model_pruning.calibration.selector import Weight
 from model_pruning.calibration.subject import Subject
 from model_pruning.channels.analysis import analyse
+from model_pruning.channels.choice import check_joint_steps
 from model_pruning.channels.choice import Target
 from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
@@ -144,7 +145,8 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
                  fraction: float = 0.0, max_flops: Optional[float] = None,
                  max_bytes: Optional[float] = None, max_loss: Optional[float] = None,
                  keep: Optional[str] = None, multiple_of: int = 1, inputs: Sequence[str] = (),
-                 labels: Any = None, classes: bool = True, ends: Sequence[str] = ()) -> Smaller:
+                 labels: Any = None, classes: bool = True, ends: Sequence[str] = (),
+                 joint_steps: int = 0) -> Smaller:
   """Removes channels from a graph of constants, and refits the weights that stay to examples.
 
       smaller = one_shot.shrink_graph(graph_def, ['scores'], images[:256], max_flops=2e9)
@@ -172,6 +174,8 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
     labels: for max_loss: the right class of each example, integers; None if they are unknown.
     classes: False if the outputs are other numbers than scores of classes.
     ends: names of other operations and tensors that stay, for example outputs to ignore here.
+    joint_steps: the number of gradient steps in which all layers are refitted together, after each
+      was refitted on its own. They need no labels, but more examples: some thousand.
 
   Returns:
     The smaller graph; with examples and a goal, a calibration.shrinking.Shrunk.
@@ -183,6 +187,7 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
     errors.PruningError: see export.remove_channels.
   """
   target = Target(fraction, max_flops, max_bytes, max_loss, keep, multiple_of)
+  check_joint_steps(joint_steps, examples is not None and not target.removes_nothing_needed)
   if examples is None and max_loss is not None:
     raise errors.ChannelError('max_loss=%s is measured on examples; give some' % max_loss)
   sources.check_list(outputs, 'outputs')
@@ -191,7 +196,8 @@ def shrink_graph(graph_def: GraphDef, outputs: Sequence[str], examples: Any = No
                   outputs if ends else ())
   if examples is None or target.removes_nothing_needed:
     return channels.without_smallest(found, target)
-  return shrinking.shrink(found, target, examples, outputs, inputs, labels, classes)
+  return shrinking.shrink(found, target, examples, outputs, inputs, labels, classes,
+                          joint_steps=joint_steps)
 
 
 def shrink_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath, examples: Any = None,

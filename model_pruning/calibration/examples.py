@@ -16,6 +16,7 @@ from model_pruning.util.types import Shape
 
 FEWEST = 8
 ENOUGH = 256
+_SHUFFLED = 1024  # Examples of a stream that are in memory to be shuffled.
 
 Batch = Dict[str, Array]
 
@@ -114,6 +115,35 @@ class Examples:
       length = rest
     if length and not self.fixed:
       yield {**_joined(waiting), **self._numbers}
+
+  def shuffled(self, size: int) -> Iterator[Batch]:
+    """Yields batches without end, each time in another order; the orders are the same in each run.
+
+    Arrays are shuffled as a whole, and small batches a thousand examples at a time.
+
+    Args:
+      size: examples in a batch; fewer if there are fewer, or the model takes another number.
+    """
+    size = self.fixed or min(size, self.count)
+    random = np.random.RandomState(0)
+
+    def mixed(joined: Batch) -> Iterator[Batch]:
+      order = random.permutation(len(next(iter(joined.values()))))
+      for begin in range(0, len(order) - size + 1, size):
+        yield {**{name: array[order[begin:begin + size]] for name, array in joined.items()},
+               **self._numbers}
+
+    while True:
+      waiting: List[Batch] = []
+      length = 0
+      for batch in self._source():
+        waiting.append(batch)
+        length += len(next(iter(batch.values())))
+        if length >= max(size, _SHUFFLED):
+          yield from mixed(_joined(waiting))
+          waiting, length = [], 0
+      if length:
+        yield from mixed(_joined(waiting))
 
   def part(self, begin: float, end: float) -> 'Examples':
     """Returns the examples from one fraction of their number to another, for example 0.5 to 1."""

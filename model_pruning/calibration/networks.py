@@ -11,8 +11,11 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration import designs
+from model_pruning.calibration.examples import Batch
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.examples import Input
+from model_pruning.calibration.gradients import Gradients
+from model_pruning.calibration.gradients import Tunable
 from model_pruning.calibration.moments import Moments
 from model_pruning.calibration.wiring import Layer
 from model_pruning.calibration.wiring import Wiring
@@ -90,6 +93,7 @@ class Networks:
       self.inputs = [Input(name, tensor.dtype, tensor.shape) for name, tensor in (
           (name, self._tensor(_DENSE, name)) for name in given)]
       self._loads: Dict[str, Tuple[Any, Tensor]] = {}
+      self._values: Dict[str, Tensor] = {}
       self._import_pruned(graph_def)
       self._outputs = [[self._tensor(prefix, name) for name in outputs]
                        for prefix in (_DENSE, _PRUNED)]
@@ -168,6 +172,29 @@ class Networks:
     for batch in examples.batches(_MOST_AT_ONCE):
       yield self._run(self._outputs[int(pruned)], self._feed(batch))
 
+  def gradients(self) -> Gradients:
+    """Returns the gradients of the distance of the outputs; adds them to the graph.
+
+    Raises:
+      errors.ChannelError: TensorFlow cannot differentiate the outputs.
+    """
+    def run(fetches: Any, batch: Batch, feed: Mapping[Any, Any]) -> Any:
+      return self._run(fetches, {**self._feed(batch), **feed})
+
+    with self._graph.as_default():
+      layers = []
+      for layer in self.layers:
+        if layer.reason:
+          continue
+        pruned, dense = (self._graph.get_operation_by_name('%s/%s' % (prefix, layer.op)).outputs[0]
+                         for prefix in (_PRUNED, _DENSE))
+        value, shift = self._values[layer.weight], self.shift_of(layer)
+        layers.append(Tunable(layer.weight, value, (pruned, dense)) if shift is None else Tunable(
+            layer.weight, value, (pruned, dense), shift.constant, shift.sign,
+            self._wiring.shape_of(shift.constant) or ()))
+      dense_outputs, pruned_outputs = self._outputs
+      return Gradients(layers, list(zip(pruned_outputs, dense_outputs)), run)
+
   # ---- Building. ----
 
   def _computed(self, given: Sequence[str], outputs: Sequence[str]) -> Set[str]:
@@ -219,7 +246,7 @@ class Networks:
                                  initializer=tf.zeros_initializer(), use_resource=True)
       value = tf.placeholder(dtype, shape)
       self._loads[node.name] = (variable.assign(value).op, value)
-      replaced[node.name] = variable.read_value()
+      self._values[node.name] = replaced[node.name] = variable.read_value()
     used = {source(text) for node in copy.node for text in node.input}
     tf.import_graph_def(copy, {name + ':0': tensor for name, tensor in replaced.items()
                                if name in used}, name=_PRUNED)

@@ -10,7 +10,7 @@ model and its outputs in the smaller model, on the inputs that the layers before
 
 as in ThiNet (Luo et al., 2017) and channel pruning (He, Zhang and Sun, 2017). The bias takes the
 mean of the remaining error, or the moving mean of a batch normalization does. A channel that is
-constant on the examples therefore costs nothing.
+constant on the examples therefore costs nothing. Then, if wanted, all layers are refitted together.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from typing import Any, Container, Dict, List, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import joint
 from model_pruning.calibration import orders as orders_lib
 from model_pruning.calibration import progress
 from model_pruning.calibration import reconstruct
@@ -51,7 +52,8 @@ class Shrunk(Smaller):
 
   Attributes:
     values: new values by the names of constants, in the shapes before the removal.
-    fits: a Fit for each layer that reads removed channels, or comes after one that does.
+    fits: a Fit for each layer that reads removed channels, or comes after one that does, before all
+      are refitted together.
     before, after: the loss on the examples, before and after the refit.
   """
   values: Dict[str, Any]
@@ -71,7 +73,7 @@ class Shrunk(Smaller):
 
 def shrink(channels: Channels, target: Target, examples: Any, outputs: Sequence[str],
            inputs: Sequence[str] = (), labels: Any = None, classes: bool = True,
-           variables: Optional[Container[str]] = None) -> Shrunk:
+           variables: Optional[Container[str]] = None, joint_steps: int = 0) -> Shrunk:
   """Removes channels from a graph, and refits it; see one_shot.shrink_graph.
 
   Args:
@@ -81,6 +83,7 @@ def shrink(channels: Channels, target: Target, examples: Any, outputs: Sequence[
     outputs: names of the outputs to compare.
     inputs: names of the placeholders for examples; () for all that the outputs need.
     variables: names of the constants that may change besides weights; None for all.
+    joint_steps: see one_shot.shrink_graph.
   """
   removal.check_frozen(channels)
   target.check_keep(channels)
@@ -89,15 +92,18 @@ def shrink(channels: Channels, target: Target, examples: Any, outputs: Sequence[
   with Networks(graph_def, wiring.kernels(), inputs, outputs, variables) as networks:
     found = Examples(examples, networks.inputs)
     refitter = _Refitter(channels, networks, wiring)
+    together = joint.Joint(networks, joint_steps) if joint_steps else None
     judge = Judge(networks, found, labels, classes=classes)
     orders = orders_lib.by_examples(channels, networks, found)
     if target.max_loss is None:
       masked, removed = removal.able(channels, orders, target)
     else:
       masked, removed = _within_loss(channels, orders, target, refitter, found, labels, classes)
-    refitter.mask(removed)
+    masks = refitter.mask(removed)
     before = judge.loss()
     values, fits = refitter.refit(removed, found)
+    if together is not None:
+      values = together.refit(values, masks, found)
     after = judge.loss()
     some = next(found.batches(8))
   refitted = channels.with_values(tensors.with_constants(masked.trace.graph_def, values))

@@ -27,7 +27,23 @@ def check_budget(function: str, budget: Mapping[str, Any]) -> None:
   for name in sorted(set(budget) - set(known)):
     raise TypeError('%s() got an unexpected keyword argument %r%s' % (
         function, name, errors.nearest(name, ('fraction', 'keep', 'multiple_of', 'remove',
-                                              'examples', 'labels', 'classes', *known))))
+                                              'examples', 'labels', 'classes', 'joint_steps',
+                                              *known))))
+
+
+def check_joint_steps(steps: Any, refits: bool) -> None:
+  """Raises errors.ChannelError for a number of steps of a joint refit that cannot be made.
+
+  Args:
+    steps: the number.
+    refits: whether there are examples and a goal.
+  """
+  if isinstance(steps, bool) or not _is_number(steps, 0, float('inf'), numbers.Integral):
+    raise errors.ChannelError('joint_steps=%r; expected a number of steps, 0 or more' % (steps,))
+  if steps and not refits:
+    raise errors.ChannelError(
+        'joint_steps=%d refits a model that has lost channels to examples; give examples, and '
+        'one of fraction, max_flops, max_bytes and max_loss' % steps)
 
 
 @dataclasses.dataclass(frozen=True)

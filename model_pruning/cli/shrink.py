@@ -56,6 +56,10 @@ def add_parser(subparsers: Subparsers) -> None:
   parser.add_argument('--refit', choices=('yes', 'no'), default='yes',
                       help='no: with --examples, only compare the outputs on them; remove the '
                       'channels of smallest norm, and keep the other weights as they are')
+  parser.add_argument('--joint_steps', type=int, default=0, metavar='NUMBER',
+                      help='with --examples: refit all layers together in so many gradient steps, '
+                      'after each was refitted on its own, for example 1000; give some thousand '
+                      'examples, without labels')
   parser.add_argument('--labels', metavar='FILE',
                       help='for --max_loss, a .npy with the class of each example')
   parser.add_argument('--regression', action='store_true',
@@ -79,6 +83,13 @@ def run(args: argparse.Namespace) -> None:
   if args.refit == 'no' and args.examples is None:
     raise errors.ChannelError('--refit=no only compares the outputs on --examples; give some, or '
                               'leave it out')
+  if args.joint_steps < 0:
+    raise errors.ChannelError('--joint_steps=%d; expected a number of steps, 0 or more' %
+                              args.joint_steps)
+  if args.joint_steps and (args.examples is None or args.refit == 'no' or
+                           not any(_goal(args).values())):
+    raise errors.ChannelError('--joint_steps refits to --examples; give some, and a goal: one of '
+                              '--fraction, --max_flops, --max_bytes and --max_loss')
   kind = channels.kind_of(args)
   if kind == kinds.KERAS:
     _show(_shrink_keras(args), args)
@@ -127,7 +138,8 @@ def _shrink_keras(args: argparse.Namespace) -> Any:
     refits = args.examples is not None and args.refit == 'yes'
     examples = files_of_examples.columns(args.examples) if refits else None
   with shared.stage('removing channels'):
-    removed = removal.removed(model, target, None, examples, _labels(args), not args.regression)
+    removed = removal.removed(model, target, None, examples, _labels(args), not args.regression,
+                              joint_steps=args.joint_steps)
   keras_files.save(removed.model, args.output)
   return removed.smaller
 
@@ -149,7 +161,7 @@ def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, sign
   return one_shot.shrink_graph(
       graph_def, channels.counted(signatures) or args.output_node_names, examples, keep=args.keep,
       multiple_of=args.multiple_of, labels=_labels(args), inputs=sorted(examples),
-      classes=not args.regression, ends=ends, **goal)
+      classes=not args.regression, ends=ends, joint_steps=args.joint_steps, **goal)
 
 
 def _examples(args: argparse.Namespace, graph_def: Any, signatures: Any) -> Any:

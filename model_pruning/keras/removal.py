@@ -18,6 +18,7 @@ from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
 from model_pruning.channels.choice import check_budget
+from model_pruning.channels.choice import check_joint_steps
 from model_pruning.channels.choice import Target
 from model_pruning.channels.units import size_after
 from model_pruning.compat import tensorflow
@@ -76,7 +77,7 @@ def channel_groups(model: Model) -> List[Group]:
 def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
                     multiple_of: int = 1, remove: Optional[Mapping[str, Sequence[int]]] = None,
                     examples: Any = None, labels: Any = None, classes: bool = True,
-                    **budget: float) -> Model:
+                    joint_steps: int = 0, **budget: float) -> Model:
   """Returns a smaller model without some channels, which can be trained on.
 
       model = sparsity.remove_channels(sparsity.strip_pruning(model))
@@ -101,8 +102,8 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
     examples: examples of the inputs, without labels; see prune_trained.
     labels: for max_loss: the right class of each example, integers; None if they are unknown.
     classes: for max_loss: False if the outputs are other numbers than scores of classes.
-    **budget: one of max_flops, max_bytes and, with examples, max_loss instead of a fraction; see
-      model_pruning.one_shot.shrink_graph.
+    joint_steps: gradient steps that then refit all layers together; see shrink_graph, too.
+    **budget: one of max_flops, max_bytes and max_loss; see model_pruning.one_shot.shrink_graph.
 
   Raises:
     errors.LayerError: the model is not built, is pruned, or is neither functional nor Sequential.
@@ -115,7 +116,7 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   """
   check_budget('remove_channels', budget)
   target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)
-  return removed(model, target, remove, examples, labels, classes).model
+  return removed(model, target, remove, examples, labels, classes, joint_steps=joint_steps).model
 
 
 class Removed(NamedTuple):
@@ -133,15 +134,16 @@ class Removed(NamedTuple):
 
 def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence[int]]] = None,
             examples: Any = None, labels: Any = None, classes: bool = True,
-            absorb: bool = True) -> Removed:
+            absorb: bool = True, joint_steps: int = 0) -> Removed:
   """Does the same as remove_channels, with a goal as one object, and returns more.
 
   Args:
-    model, remove, examples, labels, classes: see remove_channels.
+    model, remove, examples, labels, classes, joint_steps: see remove_channels.
     target: the goal.
     absorb: whether the biases of readers take the values of constant channels.
   """
   _check_stripped(model)
+  check_joint_steps(joint_steps, examples is not None and not target.removes_nothing_needed)
   subject = Subject(model)
   target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
@@ -160,13 +162,12 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   else:
     frozen = subject.frozen
     shrunk = shrinking.shrink(subject.channels, target, examples, frozen.outputs, frozen.inputs,
-                              labels, classes, frozen.variables)
+                              labels, classes, frozen.variables, joint_steps)
     smaller, values = shrunk, shrunk.values
   widths = {id(subject.frozen.variables[width.name]): width for width in smaller.widths
             if width.name in subject.frozen.variables}
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
-      **smaller.absorbed, **values}.items()
-              if name in subject.frozen.variables}
+      **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
   copy = copying.Copy(model, changes=_Narrower(
       widths, refitted, subject.inputs(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),

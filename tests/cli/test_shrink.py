@@ -145,6 +145,10 @@ def test_options(folder, tmp_path, capsys, options, after):
     (['shrink', *MODELS['graph'], '--max_loss=0.1'], '--max_loss is measured on --examples'),
     (['shrink', *MODELS['graph'], '--max_loss=0.1', '--examples=FOLDER/images.npy',
       '--labels=FOLDER/none.npy'], '--labels=FILE names'),
+    (['shrink', *MODELS['graph'], '--fraction=0.5', '--joint_steps=9'], 'refits to --examples'),
+    (['shrink', *MODELS['graph'], '--joint_steps=9', '--examples=FOLDER/images.npy'],
+     'and a goal: one of'),
+    (['shrink', *MODELS['graph'], '--joint_steps=-1'], '--joint_steps=-1; expected'),
     (['shrink', *MODELS['graph'], '--max_bytes=10'], 'max_bytes=10 cannot be met'),
     (['shrink', 'FOLDER/none.pb'], 'none.pb')])
 def test_mistakes(folder, tmp_path, capsys, words, message):
@@ -221,6 +225,19 @@ def test_the_weights_that_stay_are_refitted_to_examples(folder, tmp_path, capsys
     else:
       assert loss is None
   assert errors['yes'] < 0.3 * errors['no']
+
+
+@pytest.mark.parametrize('kind', ['graph'] + ['keras'] * trained.HAS_KERAS)
+def test_all_layers_are_refitted_together(folder, tmp_path, capsys, kind):
+  losses = []
+  for steps in (0, 40):
+    output = str(tmp_path / ('%d.%s' % (steps, kind)))
+    assert not run(folder, 'shrink', *MODELS[kind], '--fraction=0.75', '--regression', '--json',
+                   '--examples=FOLDER/images.npy', '--joint_steps=%d' % steps,
+                   '--output=' + output)
+    losses.append(json.loads(capsys.readouterr().out)['loss']['after'])
+    assert os.path.exists(output)
+  assert losses[1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize('kind', ['keras'] * trained.HAS_KERAS)

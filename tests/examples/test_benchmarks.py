@@ -30,7 +30,7 @@ BENCHMARKS = {
     'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
     'channel_training': ['--filters=4,6', '--image=8', '--batch=2', '--rounds=1', '--updates=1'],
-    'channels': ['--nets=digits', '--fractions=0.5', '--seeds=1', '--epochs=1',
+    'channels': ['--nets=digits', '--fractions=0.5', '--seeds=1', '--epochs=1', '--joint_steps=2',
                  '--models=MobileNet', '--size=32', '--rounds=1', '--quantizations=none',
                  '--nodes=200'],
     'groups': ['--members=3', '--size=1000', '--rounds=1'],

@@ -338,6 +338,16 @@ def test_the_weights_that_stay_are_refitted_to_examples(make):
   smaller.fit(examples, model.predict(examples, verbose=0), verbose=0)
 
 
+def test_all_layers_are_refitted_together():
+  keras.utils.set_random_seed(0)
+  model = _plain()
+  examples = _inputs(model)
+  alone, jointly = (sparsity.remove_channels(model, fraction=0.75, examples=examples,
+                                             joint_steps=steps) for steps in (0, 60))
+  assert jointly.count_params() == alone.count_params()
+  assert _error(model, jointly, examples) < 0.7 * _error(model, alone, examples)
+
+
 def test_budgets_are_met():
   keras.utils.set_random_seed(0)
   model = _plain()
@@ -354,6 +364,8 @@ def test_budgets_are_met():
 
 @pytest.mark.parametrize('options, message', [
     ({'max_loss': 0.1}, 'max_loss=0.1 is measured on examples'),
+    ({'fraction': 0.5, 'joint_steps': 10}, 'joint_steps=10 refits .* give examples'),
+    ({'remove': {}, 'joint_steps': 10}, 'joint_steps=10 refits .* give examples'),
     ({'max_bytes': 5}, 'max_bytes=5 cannot be met'),
     ({'remove': {}, 'fraction': 0.5}, 'remove names the channels'),
     ({'fraction': 0.5, 'max_bytes': 5}, 'Give one of')])
