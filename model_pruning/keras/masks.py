@@ -161,9 +161,10 @@ class Pruning:
     if self.made:
       self.last_update = NEVER  # An earlier update did not cover the new weights.
     else:
-      self.step = self._add('pruning_step', (), 'int64', 'zeros')
-      self.last_update_step = self._add(
-          'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
+      with variables.on_host():
+        self.step = self._add('pruning_step', (), 'int64', 'zeros')
+        self.last_update_step = self._add(
+            'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
       with tf.init_scope():
         self.attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
     for pruned in self.weights:

@@ -31,19 +31,23 @@ from model_pruning.util.types import Variable
 
 def read(prunings: Sequence[Pruning]) -> Tensor:
   """Returns the layers' steps and last updates, int64 [2, layers]."""
-  return tf.stack([[tf.convert_to_tensor(pruning.step) for pruning in prunings],
-                   [tf.convert_to_tensor(pruning.last_update_step) for pruning in prunings]])
+  with variables.on_host():
+    return tf.stack([[tf.convert_to_tensor(pruning.step) for pruning in prunings],
+                     [tf.convert_to_tensor(pruning.last_update_step) for pruning in prunings]])
 
 
 def add_to_each(prunings: Sequence[Pruning], batches: Tensor) -> Tensor:
   """Adds to the layers' steps, and returns them, int64 [layers]."""
-  return tf.stack([tf.convert_to_tensor(variables.tf_variable(pruning.step).assign_add(batches))
-                   for pruning in prunings])
+  with variables.on_host():
+    return tf.stack([tf.convert_to_tensor(variables.tf_variable(pruning.step).assign_add(batches))
+                     for pruning in prunings])
 
 
 def assign_each(scalars: Sequence[Variable], values: Tensor) -> None:
   """Assigns the elements of a vector to scalar variables."""
-  for variable, value in zip(scalars, tf.unstack(values, num=len(scalars))):
+  with variables.on_host():
+    each = tf.unstack(values, num=len(scalars))
+  for variable, value in zip(scalars, each):
     variable.assign(value)
 
 

@@ -160,7 +160,9 @@ class MaskUpdater:
     if not batches or not made:
       return False
     expected = [self.step_of(layer) + batches for layer in made]
-    steps = self._run('count', made, traces.add_to_each, [tf.constant(batches, tf.int64)])
+    with variables.on_host():
+      number = tf.constant(batches, tf.int64)
+    steps = self._run('count', made, traces.add_to_each, [number])
     if steps == expected:
       self._steps = dict(zip(made, steps))
     else:
@@ -262,8 +264,10 @@ class MaskUpdater:
          tuple(id(average) for average in averages.values())),
         lambda: _traced(update, tf.TensorSpec([len(steps)], tf.int64), *(
             tf.TensorSpec(each.shape, each.dtype) for each in known)))
+    with variables.on_host():
+      reached = tf.constant(list(steps.values()), tf.int64)
     with self._scope():
-      function(tf.constant(list(steps.values()), tf.int64), *known)
+      function(reached, *known)
     self._last_updates.update(steps)
     if self.on_update is not None:
       self.on_update(max(steps.values()))

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import re
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
@@ -74,6 +74,17 @@ def make_weight(layer: Layer, name: str, shape: Any, dtype: DType, initializer: 
     if backend.IS_KERAS_3:  # TensorFlow's checkpoints find weights only by attributes.
       setattr(layer, '_added_' + name, weight)
     return weight
+
+
+def on_host() -> ContextManager[None]:
+  """Places variables and operations in host memory, unless a distribution strategy places them.
+
+  Steps that are counted after each batch would else be on a GPU, and reading them would wait for
+  all work that it has to do.
+  """
+  if tensorflow.distribute.has_strategy():
+    return contextlib.nullcontext()
+  return tensorflow.device('/CPU:0')
 
 
 @contextlib.contextmanager

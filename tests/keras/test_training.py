@@ -494,6 +494,47 @@ def test_replicas_are_pruned_alike(averages):
   assert done.returncode == 0 and done.stdout.endswith('done\n'), done.stdout[-3000:]
 
 
+# A second CPU stands for a GPU.
+_ON_A_DEVICE = '''
+import os
+import tempfile
+import numpy as np
+from model_pruning.compat import tensorflow as tf
+cpu = tf.config.list_physical_devices('CPU')[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from model_pruning.keras import backend
+from model_pruning.keras.backend import keras
+from tests.keras import test_training as t
+
+def device(variable):
+  return (variable.value if backend.IS_KERAS_3 else variable).device.split(':')[-1]
+
+with tf.device('/CPU:1'):
+  model = t.pruned(compiling=COMPILING)
+  t.fit(model, [t.Update()])
+  assert t.step_of(model) == {8} and t.shares(model) == [0.75, 0.75]
+  path = os.path.join(tempfile.mkdtemp(), 'model.keras')
+  model.save(path)
+  assert t.step_of(keras.models.load_model(path)) == {8}
+for layer in model.layers:
+  if hasattr(layer, 'pruning'):
+    assert device(layer.pruning.step) == device(layer.pruning.last_update_step) == '0'
+    assert {device(each.mask) for each in layer.pruning.weights} == {'1'}
+print('done')
+'''
+
+
+@pytest.mark.parametrize('compiling', [
+    {'run_eagerly': False}, pytest.param({'jit_compile': True}, marks=pytest.mark.slow)],
+                         ids=['graph', 'XLA'])
+def test_steps_are_in_host_memory(compiling):
+  done = subprocess.run(
+      [sys.executable, '-c', _ON_A_DEVICE.replace('COMPILING', repr(compiling))],
+      env={**os.environ, 'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': ''},
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+  assert done.returncode == 0 and done.stdout.endswith('done\n'), done.stdout[-3000:]
+
+
 # What goes wrong, and what is said of it.
 
 
