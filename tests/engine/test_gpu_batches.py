@@ -58,6 +58,18 @@ def test_one_weight_alone(size):
   check([keys_of(size, 'tied', 1)], [777])
 
 
+@pytest.mark.parametrize('weights', [1, 2])
+def test_a_smoothed_threshold_above_all_scores_keeps_the_largest(weights):
+  scores = [np.array([1, -3, 2, 3], np.float32), np.array([5, 0, 7], np.float32)][:weights]
+  with tf.Graph().as_default(), tf.Session() as session, placement.assumed_gpu():
+    smoothing = gpu_batches.Smoothing(tf.constant([100.0] * weights), 0.5)
+    chosen = session.run(gpu_batches.select(list(map(tf.constant, scores)),
+                                            tf.constant([[2]] * weights), smoothing=smoothing))
+  expected = [(51.5, [False, True, False, True]), (52.5, [False, False, True])]
+  for (threshold, mask), (smoothed, kept) in zip(chosen, expected):
+    assert threshold == smoothed and mask.tolist() == kept
+
+
 def test_weights_are_selected_in_turns_of_limited_memory():
   most, rows = gpu_batches.MOST, gpu_batches.ROWS
   assert gpu_batches.in_turns([1] * (rows + 1)) == [list(range(rows)), [rows]]

@@ -101,6 +101,13 @@ def test_a_gpu_chooses_the_same_masks_of_parts(name, kind):
   check_same(SPECS[name], [values(kind, (61, 83), 0), values(kind, (50, 100), 1)], parts=3)
 
 
+@pytest.mark.parametrize('name', ['2 of 4', '8 of 16'])
+@pytest.mark.parametrize('kind', ['normal', 'tied', 'special'])
+def test_a_gpu_takes_whole_runs_of_many_weights_together(name, kind):
+  shapes = [(64, 3), (16, 1), (3, 2, 32, 5), (50, 4)]  # The last has shorter runs.
+  check_same(SPECS[name], [values(kind, shape, seed) for seed, shape in enumerate(shapes)])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name, kind', legs.few(
     [(name, kind) for name in ('elementwise', 'histogram', 'lamp') for kind in ('normal', 'tied')],
