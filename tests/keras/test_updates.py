@@ -16,6 +16,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 from absl import logging
 
 import model_pruning.keras as sparsity
+from model_pruning.keras import updates
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from tests import legs
@@ -236,3 +237,28 @@ def test_nothing_keeps_a_model_alive_that_was_trained():
   for _ in range(3):
     gc.collect()
   assert not [each() for each in left if each() is not None]
+
+
+class Linear(sparsity.PruningSchedule):
+  """A schedule that accepts only Python numbers."""
+
+  def __init__(self, end):
+    self._end = end
+
+  def __call__(self, step):
+    return True, min(int(step), self._end) / self._end
+
+  def get_config(self):
+    return {'end': self._end}
+
+
+@pytest.mark.parametrize('schedule', [sparsity.PolynomialDecay(0.1, 0.8, 0, 20, frequency=1),
+                                      Linear(25)])
+def test_an_update_has_the_sparsity_of_its_step(schedule):
+  model = keras.Sequential([keras.Input([50]), sparsity.prune_low_magnitude(
+      layers.Dense(20), schedule)])
+  updater = updates.MaskUpdater(model)
+  for step in (0, 3, 7, 20):
+    updater.update(step)
+    expected = schedule(step)[1]
+    assert shares(model) == pytest.approx([float(expected)], abs=1e-3)
