@@ -72,8 +72,9 @@ class Gradients:
       found = tf.gradients(self._loss, at) if at and pairs else []
     except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
       raise errors.ChannelError(
-          'joint_steps: TensorFlow cannot differentiate the outputs (%s); leave joint_steps out'
-          % errors.first_line(error)) from error
+          'joint_steps: TensorFlow %s cannot differentiate the outputs, as with loops of '
+          'TensorFlow 1 (%s); leave joint_steps out' % (
+              tf.__version__, errors.first_line(error))) from error
     for layer, by_value, by_output in zip(layers, found[::2], found[1::2]):
       if by_value is None or by_output is None:
         continue
@@ -88,6 +89,10 @@ class Gradients:
         self._spreads[layer.shift] = tf.sqrt(tf.reduce_mean(
             tf.square(tf.reshape(outputs_of, [-1, size]) - mean)))
     self.names: List[str] = list(self._found)
+    if layers and not self.names:
+      raise errors.ChannelError(
+          'joint_steps: the outputs have no gradient by any weight, as integers have none; name '
+          'the outputs before them, or leave joint_steps out')
 
   def measure(self, batches: Iterable[Batch]) -> None:
     """Measures the variances of the dense outputs, which the distances are divided by."""

@@ -235,6 +235,9 @@ class Networks:
           text.startswith('^') and source(text) in tunable)]
       del node.input[:]
       node.input.extend(kept)
+      # It names a gradient in the process that built the graph. The usual one of the operation, an
+      # IdentityN beside the operations of the function, gives the derivative of the function.
+      node.attr.pop('_gradient_op_type', None)
       if 'frame_name' in node.attr:  # A graph has one loop of TensorFlow 1 with a name.
         node.attr['frame_name'].s += b'/' + _PRUNED.encode()
       if node.name not in tunable:

@@ -3,8 +3,8 @@
 """Removes whole channels from Keras models."""
 
 import contextlib
-import functools
 import dataclasses
+import functools
 import re
 from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
                     Set, Tuple)
@@ -37,8 +37,7 @@ from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
 
-# Layers whose widths are arguments or follow from their inputs. By the name of the argument: the
-# attribute that holds the kernel, and the axis of it that the argument sets.
+# By layer: the argument that sets its width, if any, the name of the kernel, and the axis it sets.
 _WIDTHS: Dict[str, Optional[Tuple[str, str, int]]] = {
     'Dense': ('units', 'kernel', -1),
     'Conv1D': ('filters', 'kernel', -1),
@@ -211,10 +210,11 @@ class Subject:
     with _inputs_marked(self._nested):
       self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or not self.frozen.variables:
+      reason = ('has lookup tables, or no weights' if backend.is_functional(model) else 'is '
+                'neither functional nor Sequential, so its own code sets the widths of its layers')
       raise errors.LayerError(
-          'Model %s (%s) is neither functional nor Sequential, so the widths of its layers are set '
-          'by its own code; export it, and remove channels from the graph: '
-          'model_pruning.export.remove_channels' % (model.name, type(model).__name__))
+          'Model %s (%s) %s; export it, and remove channels from the graph: '
+          'model_pruning.export.remove_channels' % (model.name, type(model).__name__, reason))
     self.channels: Channels = analyse(
         self.frozen.graph_def, [*self.frozen.outputs, *self.frozen.inputs])
     free = _weights_of_free_layers(model)

@@ -48,6 +48,15 @@ def _images(number, seed):
       number, 6, 6, 2).astype(np.float32)
 
 
+def test_outputs_without_gradients_are_an_error():
+  def classes(images, weight):
+    return tf.argmax(_residual(images, weight), axis=1, name='class')
+
+  with pytest.raises(errors.ChannelError, match='no gradient by any weight'):
+    one_shot.shrink_graph(models.graph_of(classes), ['outputs'], _images(64, 0), fraction=0.5,
+                          joint_steps=5)
+
+
 def test_examples_that_it_did_not_see_are_closer_than_after_a_refit_of_each_layer():
   graph_def, images, others = models.graph_of(_residual), _images(512, 0), _images(256, 1)
   alone, jointly = (one_shot.shrink_graph(graph_def, ['outputs'], images, fraction=0.75,

@@ -306,6 +306,10 @@ def test_what_cannot_be_removed_is_refused_with_advice():
   own(np.zeros((1, 4), np.float32))
   with pytest.raises(errors.LayerError, match='is neither functional nor Sequential'):
     sparsity.remove_channels(own)
+  words = keras.Sequential([keras.Input((4,), dtype='string'), layers.StringLookup(
+      vocabulary=['a', 'b']), layers.Embedding(4, 3), layers.Dense(2)])
+  with pytest.raises(errors.LayerError, match=r'\(Sequential\) has lookup tables.*export it'):
+    sparsity.remove_channels(words, fraction=0.5)
 
 
 def _inputs(model, seed=0):
@@ -319,6 +323,16 @@ def _error(model, smaller, examples):
   expected = model.predict(examples, verbose=0)
   wrong = smaller.predict(examples, verbose=0) - expected
   return np.sum(wrong**2) / np.sum((expected - expected.mean(axis=0))**2)
+
+
+@pytest.mark.parametrize('activation', ['swish', 'gelu'])
+def test_activations_with_gradients_of_their_own_are_refitted_jointly(activation):
+  model = keras.Sequential([keras.Input((12,)), layers.Dense(16, activation=activation),
+                            layers.Dense(3)])
+  examples = models.inputs((128, 12), 0)
+  alone, jointly = (sparsity.remove_channels(
+      model, fraction=0.5, examples=examples, joint_steps=steps) for steps in (0, 40))
+  assert _error(model, jointly, examples) < _error(model, alone, examples)
 
 
 @pytest.mark.parametrize('make', legs.few(MODELS, 4, 'default'))
