@@ -524,10 +524,9 @@ print('done')
 '''
 
 
-@pytest.mark.parametrize('compiling', [
-    {'run_eagerly': False}, pytest.param({'jit_compile': True}, marks=pytest.mark.slow)],
-                         ids=['graph', 'XLA'])
-def test_steps_are_in_host_memory(compiling):
+@pytest.mark.parametrize('xla', [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_steps_are_in_host_memory(xla):
+  compiling = {'run_eagerly': False, 'jit_compile': xla}
   done = subprocess.run(
       [sys.executable, '-c', _ON_A_DEVICE.replace('COMPILING', repr(compiling))],
       env={**os.environ, 'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': ''},
