@@ -52,7 +52,7 @@ class PruneLowMagnitude(prunable.Pruned):
     """Returns the pruned layer of a config; it is not built."""
     del cls  # The config of the inner layer determines the class.
     plain = keras.layers.deserialize(config['layer'], custom_objects)
-    return prune_alike(plain, Settings.from_config(config))
+    return prune_alike(plain, Settings.from_config(config, custom_objects))
 
   @property
   def weights(self) -> List[Variable]:

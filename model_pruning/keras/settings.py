@@ -105,11 +105,16 @@ class Settings:
     return {'pruning_schedule': schedule, 'pruning_hparams': json.loads(self.spec.to_json())}
 
   @classmethod
-  def from_config(cls, config: Mapping[str, Any]) -> 'Settings':
-    """Returns the settings in the config of a pruned layer."""
+  def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> 'Settings':
+    """Returns the settings in the config of a pruned layer.
+
+    Args:
+      config: the config.
+      custom_objects: classes of schedules by name, besides those that Keras knows; or None.
+    """
     schedule = config['pruning_schedule']
     if schedule is not None:
-      own = keras.utils.get_registered_object(schedule['class_name'])
+      own = keras.utils.get_registered_object(schedule['class_name'], custom_objects)
       schedule = deserialize(schedule, {schedule['class_name']: own} if own else {})
     return cls(PruningSpec(**{name: _as_stored(name, value)
                               for name, value in config['pruning_hparams'].items()}), schedule)

@@ -7,6 +7,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.schedules import answers
 from model_pruning.schedules import numeric
 from model_pruning.schedules.arguments import fraction
 from model_pruning.schedules.arguments import integer
@@ -75,8 +76,15 @@ class PruningSchedule(abc.ABC):
     return False
 
   def should_prune(self, step: Numeric) -> Truth:
-    """Whether the masks are updated at `step`."""
-    return in_kind(self(step)[0], step, bool)
+    """Whether the masks are updated at `step`.
+
+    Raises:
+      errors.ScheduleError: __call__ does not return two values, or returns False for all steps of
+        a graph.
+    """
+    update, _ = self._answer(step)
+    answers.check_update(type(self).__name__, update, step)
+    return in_kind(update, step, bool)
 
   def next_update(self, step: int) -> Optional[int]:
     """Returns the earliest step after `step` that may have an update; None if it is over."""
@@ -116,9 +124,18 @@ class PruningSchedule(abc.ABC):
 
     Returns:
       A float, a float64 array or a tensor of the step's shape.
+
+    Raises:
+      errors.ScheduleError: __call__ does not return two values, or a sparsity outside [0, 1) at
+        an update.
     """
-    sparsity = in_kind(self(step)[1], step, float, dtype or tf.float32)
-    return scaled(sparsity, own_target, target_sparsity or self.final_sparsity_target)
+    update, sparsity = self._answer(step)
+    answers.check_sparsity(type(self).__name__, update, sparsity, step)
+    return scaled(in_kind(sparsity, step, float, dtype or tf.float32), own_target,
+                  target_sparsity or self.final_sparsity_target)
+
+  def _answer(self, step: Numeric) -> Tuple[Truth, Numeric]:
+    return answers.pair(type(self).__name__, self(step), step)
 
   def final_sparsity_for(self, target_sparsity: Optional[float] = None,
                          own_target: Optional[float] = None) -> Optional[float]:

@@ -8,7 +8,9 @@ from typing import Callable, List, Optional, Union
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules import answers
 from model_pruning.schedules import gradual
+from model_pruning.schedules.arguments import fraction
 from model_pruning.schedules.base import PruningSchedule
 from model_pruning.schedules.kinds import scaled
 from model_pruning.util.types import DType
@@ -39,7 +41,8 @@ def sparsities_at(step: Numeric, spec: PruningSpec, external: External = None
     a tensor, and a float otherwise.
 
   Raises:
-    errors.ScheduleError: a function of the step returns a tuple, or the schedule has no target.
+    errors.ScheduleError: a function of the step returns a tuple, the schedule has no target, or
+      the sparsity is not in [0, 1).
   """
   if callable(external) and not isinstance(external, PruningSchedule):
     external = external(step)
@@ -47,6 +50,10 @@ def sparsities_at(step: Numeric, spec: PruningSpec, external: External = None
       raise errors.ScheduleError(
           'sparsity= is a function that returns %d values, not one sparsity; to also set the steps '
           'of the updates, pass a model_pruning.PruningSchedule' % len(external))
+  if external is not None and not isinstance(external, PruningSchedule):
+    number = answers.known(external)
+    if number is not None:
+      fraction('sparsity', number)
 
   @functools.lru_cache(maxsize=None)  # The graph has the formula once for all weights.
   def base(dtype: Optional[DType]) -> Numeric:

@@ -287,3 +287,21 @@ def test_a_stripped_model_needs_nothing_of_this_library(tmp_path):
   assert 'model_pruning' not in stripped.to_json()
   read = keras.models.load_model(path)
   training.assert_equal(zoo.values(stripped), zoo.values(read))
+
+
+class Unregistered(Linear):
+  """A schedule that is named only when a file is loaded."""
+
+  def get_config(self):
+    return {**super().get_config(), 'class_name': 'Unregistered'}
+
+
+@pytest.mark.parametrize('name', ['model.keras', 'model.h5'])
+def test_schedules_are_found_among_custom_objects(tmp_path, name):
+  model = keras.Sequential([keras.Input((4,)), sparsity.prune_low_magnitude(
+      layers.Dense(3), Unregistered(6))])
+  path = str(tmp_path / name)
+  model.save(path)
+  read = keras.models.load_model(path, custom_objects={'Unregistered': Unregistered})
+  schedule = read.layers[-1].pruning.settings.schedule
+  assert isinstance(schedule, Unregistered) and schedule.end_step == 6

@@ -249,7 +249,7 @@ class Linear(sparsity.PruningSchedule):
     return True, min(int(step), self._end) / self._end
 
   def get_config(self):
-    return {'end': self._end}
+    return {'class_name': 'Linear', 'config': {'end': self._end}}
 
 
 @pytest.mark.parametrize('schedule', [sparsity.PolynomialDecay(0.1, 0.8, 0, 20, frequency=1),

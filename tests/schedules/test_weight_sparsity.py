@@ -130,3 +130,9 @@ def test_a_target_with_nothing_to_scale_by_is_the_sparsity(of):
   np.testing.assert_array_equal(scaled(np.array([0.0, 0.3]), 0.5, of), [0.5, 0.5])
   with tf.Graph().as_default(), tf.Session() as session:
     assert session.run(scaled(tf.constant(0.3), 0.5, of)) == 0.5
+
+
+@pytest.mark.parametrize('sparsity', [60, -0.5, 1.0, lambda step: 60])
+def test_a_sparsity_in_place_of_a_schedule_is_a_fraction(sparsity):
+  with pytest.raises(errors.ScheduleError, match='sparsity=.*expected a fraction of zeros'):
+    weight_sparsity.sparsities_at(3, PruningSpec(), sparsity)
