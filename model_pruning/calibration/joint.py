@@ -16,6 +16,7 @@ are those of Adam (Kingma and Ba, 2015), relative to the size of each weight, as
 
 from typing import Dict, Mapping
 
+from absl import logging
 import numpy as np
 
 from model_pruning.calibration import progress
@@ -78,6 +79,10 @@ class Joint:
         advance('all layers together: error %.4f' % loss)
     if not gradients.loss(examples.batches(_BATCH)) < before:
       networks.set(begin)
+      logging.warning(
+          'joint_steps=%d: the outputs came no closer to the outputs of the dense model, so the '
+          'weights of the refit before stay. Features of very different sizes need to be scaled '
+          'first, and few examples do not suffice', self._steps)
       return dict(values)
     return {**values, **{name: value.astype(begin[name].dtype)
                          for name, value in adam.values.items()}}

@@ -21,6 +21,8 @@ _BATCH = 2
 _TOLERANCE = 1e-5
 # The same of a graph that computes in half precision: about ten times its rounding.
 _HALF = {tf.float16.as_datatype_enum: 1e-2, tf.bfloat16.as_datatype_enum: 8e-2}
+# So many times the effect of a rounding of the inputs, 2^-23, counts as rounding too, up to _MOST.
+_UNIT, _ROUNDINGS, _MOST = 2.0**-23, 16, 1e-3
 # Sizes to try for dimensions that are unknown, for example the height of an image.
 _SIZES = (32, 64, 128, 224, 299)
 
@@ -29,6 +31,33 @@ def tolerance(graph_def: GraphDef) -> float:
   """Returns the largest difference that counts as rounding: 1e-5, or more in half precision."""
   types = {value.type for node in graph_def.node for value in node.attr.values()}
   return max([_TOLERANCE] + [most for dtype, most in _HALF.items() if dtype in types])
+
+
+def allowed(apart: float, graph_def: GraphDef, outputs: Sequence[str],
+            examples: Optional[Mapping[str, Any]] = None, setup: Sequence[str] = ()) -> float:
+  """Returns the largest difference from the outputs of a graph that counts as rounding.
+
+  Where large values cancel, a rounding of the inputs changes the outputs by more than `tolerance`.
+  So does adding the same numbers in another order.
+
+  Args:
+    apart: the difference that was found; if it is larger than `tolerance`, the effect of rounding
+      the inputs is measured.
+    graph_def: the graph.
+    outputs, examples, setup: see difference.
+  """
+  known = tolerance(graph_def)
+  if apart <= known:
+    return known
+  with sources.by_tensorflow('the graph'):
+    given, expected = _inputs(graph_def, outputs, examples or {}, setup)
+    rng = np.random.RandomState(0)
+    rounded = {name: value * rng.choice(1 + np.array([-_UNIT, _UNIT], np.float32), np.shape(value))
+               if getattr(value, 'dtype', None) == np.float32 else value
+               for name, value in given.items()}
+    pairs = zip(expected, run(graph_def, outputs, rounded, setup))
+    effect = max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
+  return max(known, min(_ROUNDINGS * effect, _MOST))
 
 
 def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],

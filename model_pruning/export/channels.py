@@ -4,6 +4,7 @@
 
 from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -152,6 +153,11 @@ def able(channels: Channels, orders: Orders, target: Target,
     unable = [name for name, numbers in remove.items()
               if not set(numbers) <= set(found.get(name, ()))]
     if not unable:
+      if target.fraction and not removed.any():
+        logging.warning('fraction=%g removes no channel: %s; `model-pruning channels` lists the '
+                        'groups and the reasons', target.fraction,
+                        'all groups have to stay whole' if channels.groups else 'there are none '
+                        'that can be removed')
       return masked, removed
     for name in unable:
       del orders[name]
@@ -220,9 +226,9 @@ def compared(channels: Channels, removed: Array,
   found = _by_group(channels, removed)
   graph = rewrite.without(_with_constants(channels, absorbed), removed)
   setup = [name for name in channels.trace.ends if ':' not in name]
-  apart = compare.difference(channels.trace.graph_def, graph, channels.trace.outputs, examples,
-                             setup)
-  allowed = compare.tolerance(graph)
+  masked, outputs = channels.trace.graph_def, channels.trace.outputs
+  apart = compare.difference(masked, graph, outputs, examples, setup)
+  allowed = compare.allowed(apart, masked, outputs, examples, setup)
   if not apart <= allowed:
     raise errors.ChannelError(
         'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '

@@ -105,7 +105,8 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
     masked products that were folded.
 
   Raises:
-    errors.ModelFileError: there is no SavedModel, or none with these tags.
+    errors.ModelFileError: there is no SavedModel, or none with these tags; or a variable has no
+      value.
   """
   saved_model_dir = files.as_path(saved_model_dir)
   wanted = _tags(saved_model_dir, tags)
@@ -131,7 +132,13 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
       raise errors.ModelFileError('The SavedModel in %s has no signatures to keep' %
                                   saved_model_dir)
     needed = outputs + inits + [name.split(':')[0] for name, _ in assets]
-    frozen = freeze.graph_def_from_session(session, needed)
+    try:
+      frozen = freeze.graph_def_from_session(session, needed)
+    except tf.errors.FailedPreconditionError as error:
+      raise errors.ModelFileError(
+          'The SavedModel in %s has a variable without a value as it is read to be served (%s); '
+          'write a Keras 3 model by model.export()' % (
+              saved_model_dir, errors.first_line(error))) from error
   stripped, folded = strip.strip(frozen, needed)
   assets += _paths_in_constants(stripped, saved_model_dir, assets)
   return stripped, signatures, _Kept(inits, assets, saved_model_dir), folded

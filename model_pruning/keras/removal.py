@@ -172,7 +172,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
-  allowed = compare.tolerance(smaller.graph_def)
+  allowed = compare.allowed(apart, smaller.graph_def, subject.frozen.outputs)
   if not apart <= allowed:
     raise errors.ChannelError(
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '

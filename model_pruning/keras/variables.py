@@ -242,9 +242,13 @@ def strategy_of(variable: Variable) -> Strategy:
 
 
 def handles_of(variable: Variable) -> List[Any]:
-  """Returns the resource handle of a variable; of one on several replicas, the handle on each."""
+  """Returns the resource handle of a variable; of one on several replicas, the handle on each.
+
+  Vocabularies, which Keras 2 lists among the variables, have none.
+  """
   inner = tf_variable(variable)
-  return [each.handle for each in getattr(inner, 'values', None) or [inner]]
+  return [each.handle for each in getattr(inner, 'values', None) or [inner]
+          if hasattr(each, 'handle')]
 
 
 def tf_variable(variable: Variable) -> Variable:

@@ -11,7 +11,9 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
   pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
 
 from model_pruning import errors
+from model_pruning import one_shot
 import model_pruning.keras as sparsity
+from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
 from tests import legs
 from tests.calibration import models
@@ -308,8 +310,13 @@ def test_what_cannot_be_removed_is_refused_with_advice():
     sparsity.remove_channels(own)
   words = keras.Sequential([keras.Input((4,), dtype='string'), layers.StringLookup(
       vocabulary=['a', 'b']), layers.Embedding(4, 3), layers.Dense(2)])
-  with pytest.raises(errors.LayerError, match=r'\(Sequential\) has lookup tables.*export it'):
-    sparsity.remove_channels(words, fraction=0.5)
+  numbers = layers.IntegerLookup()
+  numbers.adapt(np.arange(9)[:, None])
+  numbers = keras.Sequential([keras.Input((4,), dtype='int64'), numbers, layers.Embedding(12, 3),
+                              layers.Dense(2)])
+  for model in words, numbers:
+    with pytest.raises(errors.LayerError, match=r'\(Sequential\) has lookup tables.*export it'):
+      sparsity.remove_channels(model, fraction=0.5)
 
 
 def _inputs(model, seed=0):
@@ -323,6 +330,17 @@ def _error(model, smaller, examples):
   expected = model.predict(examples, verbose=0)
   wrong = smaller.predict(examples, verbose=0) - expected
   return np.sum(wrong**2) / np.sum((expected - expected.mean(axis=0))**2)
+
+
+def test_embeddings_of_saved_models(tmp_path):
+  model = keras.Sequential([keras.Input((4,), dtype='int32'), layers.Embedding(9, 6),
+                            layers.Flatten(), layers.Dense(8, activation='relu'), layers.Dense(2)])
+  # Keras 2 gathers from the variable itself, in a function.
+  (model.export if backend.IS_KERAS_3 else model.save)(str(tmp_path / 'dense'))
+  numbers = np.random.RandomState(0).randint(0, 9, (128, 4)).astype(np.int32)
+  smaller = one_shot.shrink_saved_model(
+      str(tmp_path / 'dense'), str(tmp_path / 'small'), numbers, fraction=0.5)
+  assert (9, 3) in {tuple(width.after) for width in smaller.widths}
 
 
 @pytest.mark.parametrize('activation', ['swish', 'gelu'])
@@ -391,3 +409,10 @@ def test_goals_that_do_not_fit_are_refused(options, message):
 def test_arguments_that_do_not_exist_are_refused_by_name():
   with pytest.raises(TypeError, match=r"remove_channels\(\) got .*'max_flop'.*max_flops"):
     sparsity.remove_channels(_plain(), max_flop=5)
+
+
+def test_a_fraction_of_nothing_is_said(caplog):
+  model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+  with caplog.at_level('WARNING', logger='absl'):
+    sparsity.remove_channels(model, fraction=0.5)
+  assert 'fraction=0.5 removes no channel: there are none' in caplog.text
