@@ -54,8 +54,23 @@ def graph_def_from_session(session: Session, output_node_names: Sequence[str]) -
     frozen = tf.graph_util.convert_variables_to_constants(
         _ArraySession(session), session.graph.as_graph_def(), list(output_node_names))
   references.use_values(frozen)
+  _gather_from_values(frozen)
   # TensorFlow 1 leaves reads in functions, although the variables are constants now.
   return fold.fold_reads(frozen, output_node_names)
+
+
+def _gather_from_values(graph_def: GraphDef) -> None:
+  """Changes gathers in functions whose variable has become a constant, which TensorFlow forgets."""
+  for function in graph_def.library.function:
+    values = {arg.name for arg in function.signature.input_arg
+              if arg.type != tf.resource.as_datatype_enum}
+    for node in function.node_def:
+      if (node.op == 'ResourceGather' and node.input[0] in values and
+          not node.attr['batch_dims'].i):
+        node.op = 'Gather'
+        node.attr['Tparams'].CopyFrom(node.attr['dtype'])
+        for name in ('dtype', 'batch_dims'):
+          node.attr.pop(name, None)
 
 
 class _ArraySession:

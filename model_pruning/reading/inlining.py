@@ -39,20 +39,7 @@ def inline(graph_def: GraphDef) -> GraphDef:
     inputs = [_resolved(text, calls) for text in node.input]
     del node.input[:]
     node.input.extend(text for text in inputs if text is not None)
-  _gather_from_constants(result)
   return result
-
-
-def _gather_from_constants(graph_def: GraphDef) -> None:
-  """Changes gathers from variables that freezing made constants, which it missed in functions."""
-  constants = {node.name: node for node in graph_def.node if node.op == 'Const'}
-  for node in graph_def.node:
-    if (node.op == 'ResourceGather' and not node.attr['batch_dims'].i and
-        _node_of(node.input[0]) in constants):
-      node.op = 'Gather'
-      node.attr['Tparams'].CopyFrom(node.attr['dtype'])
-      for name in ('dtype', 'batch_dims'):
-        node.attr.pop(name, None)
 
 
 def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
