@@ -24,6 +24,7 @@ from model_pruning.channels.shifts import source
 from model_pruning.compat import tf
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
+from model_pruning.reading.inlining import FILLS
 from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
@@ -102,6 +103,8 @@ class Networks:
       self._rows: Dict[str, _Rows] = {}
       self.layers = [self._with_rows(layer) for layer in self.layers]
     self._session = tf.Session(graph=self._graph)
+    with sources.by_tensorflow('the graph'):
+      self._session.run([op for op in self._graph.get_operations() if op.type in FILLS])
 
   def close(self) -> None:
     """Ends the session."""

@@ -16,6 +16,11 @@ from model_pruning.util.types import GraphDef
 from model_pruning.util.types import NodeDef
 
 
+# Operations that fill tables; the outputs do not depend on them.
+FILLS = ('InitializeTable', 'InitializeTableV2', 'InitializeTableFromTextFile',
+         'InitializeTableFromTextFileV2', 'LookupTableImport', 'LookupTableImportV2')
+
+
 def inline(graph_def: GraphDef) -> GraphDef:
   """Returns a graph without calls that computes the same.
 
@@ -49,6 +54,9 @@ def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
     graph_def: a GraphDef. It is not changed.
     outputs: names of the outputs, of operations or tensors.
 
+  Returns:
+    Their part, with the operations that fill the tables in it.
+
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: see inline.
@@ -58,12 +66,14 @@ def needed_for(graph_def: GraphDef, outputs: Sequence[str]) -> GraphDef:
   names = [_node_of(name) for name in outputs]
   sources.check_outputs([node.name for node in graph_def.node], names)
   nodes = {node.name: node for node in inlined.node}
+  filled = {_node_of(node.input[0]): node.name for node in inlined.node if node.op in FILLS}
   needed, pending = set(), names
   while pending:
     name = pending.pop()
     if name not in needed:
       needed.add(name)
       pending.extend(_node_of(text) for text in nodes[name].input)
+      pending.extend([filled[name]] if name in filled else [])
   result = tf.GraphDef(versions=inlined.versions, library=inlined.library)
   result.node.extend(node for node in inlined.node if node.name in needed)
   for node in result.node:  # They may be placed beside nodes that are gone.

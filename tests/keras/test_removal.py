@@ -341,6 +341,30 @@ def test_embeddings_of_saved_models(tmp_path):
   smaller = one_shot.shrink_saved_model(
       str(tmp_path / 'dense'), str(tmp_path / 'small'), numbers, fraction=0.5)
   assert (9, 3) in {tuple(width.after) for width in smaller.widths}
+  assert _served(tmp_path / 'small', numbers[:5]).shape == (5, 2)
+
+
+def test_tables_of_saved_models_are_filled_for_examples(tmp_path):
+  words = ['w%d' % index for index in range(9)]
+  model = keras.Sequential([
+      keras.Input((4,), dtype='string'), layers.StringLookup(vocabulary=words),
+      layers.Embedding(10, 6), layers.Flatten(), layers.Dense(8, activation='relu'),
+      layers.Dense(2)])
+  (model.export if backend.IS_KERAS_3 else model.save)(str(tmp_path / 'dense'))
+  texts = np.array(words)[np.random.RandomState(0).randint(0, 9, (128, 4))]
+  one_shot.shrink_saved_model(
+      str(tmp_path / 'dense'), str(tmp_path / 'small'), texts, fraction=0.5)
+  expected, found = (_served(tmp_path / name, texts) for name in ('dense', 'small'))
+  assert np.sum((found - expected)**2) < np.sum((expected - expected.mean(axis=0))**2)
+
+
+def _served(folder, values):
+  """Returns what the default signature of a SavedModel computes."""
+  read = tensorflow.saved_model.load(str(folder))
+  function = read.signatures['serving_default']
+  (name, _), = function.structured_input_signature[1].items()
+  (result, ) = function(**{name: tensorflow.constant(values)}).values()
+  return result.numpy()
 
 
 @pytest.mark.parametrize('activation', ['swish', 'gelu'])
