@@ -65,9 +65,10 @@ def check_sparsity(name: str, update: Truth, sparsity: Numeric, step: Numeric) -
   wrong = ~((numbers >= 0) & (numbers < 1)) & (
       True if flags is None else np.asarray(flags, np.bool_))
   if np.any(wrong):
+    shown = value if np.ndim(value) == 0 else np.asarray(value)[wrong][0]
     raise errors.ScheduleError(
         '%s returned a sparsity of %r at step %s; expected a fraction of zeros in [0, 1)' % (
-            name, value if np.ndim(value) == 0 else value[np.argmax(wrong)], step))
+            name, shown.item() if isinstance(shown, np.generic) else shown, step))
 
 
 def _is_symbolic(value: object) -> bool:
