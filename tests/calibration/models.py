@@ -60,3 +60,12 @@ def value(graph_def, name):
   """Returns the value of a constant."""
   node, = (node for node in graph_def.node if node.name == name)
   return tf.make_ndarray(node.attr['value'].tensor)
+
+
+def normalized(x, weight, name):
+  """Returns x after a batch normalization, for functions that graph_of takes."""
+  channels = x.shape.as_list()[-1]
+  return tf.nn.fused_batch_norm(
+      x, 1 + weight(name + '/gamma', channels), weight(name + '/beta', channels),
+      mean=weight(name + '/mean', channels), variance=tf.constant([2.0] * channels),
+      is_training=False)[0]

@@ -21,11 +21,7 @@ from tests.channels import checking
 def _residual(images, weight):
   """A block whose shortcut is the identity, with normalizations, and a softmax."""
   def norm(x, name):
-    channels = x.shape.as_list()[-1]
-    return tf.nn.fused_batch_norm(
-        x, 1 + weight(name + '/gamma', channels), weight(name + '/beta', channels),
-        mean=weight(name + '/mean', channels), variance=tf.constant([2.0] * channels),
-        is_training=False)[0]
+    return models.normalized(x, weight, name)
   x = tf.nn.relu(norm(tf.nn.conv2d(images, weight('a', 3, 3, 2, 16), 1, 'SAME'), 'a'))
   y = tf.nn.relu(norm(tf.nn.conv2d(x, weight('b', 1, 1, 16, 16), 1, 'SAME'), 'b'))
   x = tf.nn.relu(x + norm(tf.nn.conv2d(y, weight('c', 1, 1, 16, 16), 1, 'SAME'), 'c'))

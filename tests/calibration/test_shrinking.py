@@ -87,11 +87,7 @@ def test_a_constant_channel_costs_nothing_as_the_bias_takes_it():
 def _convolutions(images, weight):
   """A residual net with normalizations, a depthwise convolution and a flattening."""
   def norm(x, name):
-    channels = x.shape.as_list()[-1]
-    return tf.nn.fused_batch_norm(
-        x, 1 + weight(name + '/gamma', channels), weight(name + '/beta', channels),
-        mean=weight(name + '/mean', channels), variance=tf.constant([2.0] * channels),
-        is_training=False)[0]
+    return models.normalized(x, weight, name)
   x = tf.nn.relu(norm(tf.nn.conv2d(images, weight('a', 3, 3, 2, 16), 1, 'SAME'), 'a'))
   y = tf.nn.relu6(norm(tf.nn.depthwise_conv2d(x, weight('w', 3, 3, 16, 1), [1] * 4, 'SAME'), 'w'))
   x = tf.nn.relu(x + norm(tf.nn.conv2d(y, weight('b', 1, 1, 16, 16), 1, 'SAME'), 'b'))
