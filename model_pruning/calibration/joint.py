@@ -10,7 +10,7 @@ joint refit minimizes the distance between the outputs of the pruned and of the 
 
 with respect to all kernels and biases, which is distillation without labels (Ba and Caruana, 2014,
 "Do deep nets really need to be deep?"). The distance is measured in front of a softmax. The steps
-are those of Adam (Kingma and Ba, 2015), relative to the size of each weight, as in Adafactor
+use Adam (Kingma and Ba, 2015). Their rate is relative to the size of each weight, as in Adafactor
 (Shazeer and Stern, 2018), so that one rate fits weights of any scale.
 """
 

@@ -55,8 +55,7 @@ def allowed(apart: float, graph_def: GraphDef, outputs: Sequence[str],
     rounded = {name: value * rng.choice(1 + np.array([-_UNIT, _UNIT], np.float32), np.shape(value))
                if getattr(value, 'dtype', None) == np.float32 else value
                for name, value in given.items()}
-    pairs = zip(expected, run(graph_def, outputs, rounded, setup))
-    effect = max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
+    effect = _largest(expected, run(graph_def, outputs, rounded, setup))
   return max(known, min(_ROUNDINGS * effect, _MOST))
 
 
@@ -78,8 +77,7 @@ def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
   with sources.by_tensorflow('the graph'):
     given, expected = _inputs(first, outputs, examples or {}, setup)
   with sources.by_tensorflow('the smaller graph'):
-    pairs = zip(expected, run(second, outputs, given, setup))
-  return max([0.0] + [_relative(np.asarray(one), np.asarray(other)) for one, other in pairs])
+    return _largest(expected, run(second, outputs, given, setup))
 
 
 def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
@@ -107,6 +105,12 @@ def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
     operations = [session.graph.get_operation_by_name(name) for name in setup]
     session.run([op for op in operations if op.type not in _PLACEHOLDERS], dict(fed))
     return list(session.run(list(outputs), dict(fed)))
+
+
+def _largest(expected: Sequence[Any], found: Sequence[Any]) -> float:
+  """Returns the largest difference of pairs of outputs, relative to the largest value of each."""
+  return max([0.0] + [_relative(np.asarray(one), np.asarray(other))
+                      for one, other in zip(expected, found)])
 
 
 def _relative(one: Array, other: Array) -> float:

@@ -12,7 +12,8 @@ keys are left to count. Weights on a GPU of all sizes go together; see gpu_batch
 """
 
 import collections
-from typing import Dict, Hashable, List, Optional, Sequence, Tuple
+import functools
+from typing import Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -71,12 +72,13 @@ def _select_each(requests: Sequence[Request], spec: PruningSpec, dtype: DType) -
   selected: Dict[int, Selection] = {}
   for kind, indices in batches.items():
     if kind[0] == 'gpu':  # type: ignore[index]
-      selected.update(zip(indices, _select_on_gpu(
-          [requests[index] for index in indices], spec, dtype)))
+      selected.update(zip(indices, _in_turns(
+          [requests[index] for index in indices],
+          functools.partial(_select_on_gpu, spec, dtype))))
       continue
     if kind[0] == 'runs':  # type: ignore[index]
-      selected.update(zip(indices, _select_runs_on_gpu(
-          [requests[index] for index in indices], dtype)))
+      selected.update(zip(indices, _in_turns(
+          [requests[index] for index in indices], functools.partial(_select_runs_on_gpu, dtype))))
       continue
     if kind[0] == 'alone':  # type: ignore[index]
       request, = (requests[index] for index in indices)
@@ -135,38 +137,42 @@ def _select_rows(requests: Sequence[Request], spec: PruningSpec, dtype: DType
       _rows(tf.cast(mask, dtype), [score.shape.as_list() for score in scores]))]
 
 
-def _select_on_gpu(requests: Sequence[Request], spec: PruningSpec, dtype: DType
-                   ) -> List[Selection]:
-  """Returns the selections of weights that have one shard each, all on one GPU."""
+def _in_turns(requests: Sequence[Request],
+              select: Callable[[Sequence[Request]], Iterable[Tuple[Tensor, Tensor]]]
+              ) -> List[Selection]:
+  """Returns the selections of weights that have one shard each, all on one GPU, some at a time.
+
+  Args:
+    requests: what to choose.
+    select: returns the threshold and the mask for each of some requests.
+  """
   selected: List[Selection] = []
   for turn in gpu_batches.in_turns([_units(request) for request in requests]):
     some = [requests[index] for index in turn]
-    scores = [request.pooled[0][0] for request in some]
     # The turns would take memory at the same time.
     after = [mask for chosen in selected[-1:] for mask in chosen.masks[0]]
-    with on_device_of(scores[0]), tf.control_dependencies(after):
-      keep = selection.rounded(np.array(list(map(size_of, scores)))[:, None], _column(
-          [request.sparsity for request in some]))
-      smoothing = gpu_batches.Smoothing(tf.stack(
-          [request.previous_threshold for request in some]), spec.threshold_decay
-                                       ) if spec.threshold_decay else None
-      selected.extend(Selection(threshold, [[mask]]) for threshold, mask in gpu_batches.select(
-          scores, keep, dtype, smoothing))
+    with on_device_of(some[0].pooled[0][0]), tf.control_dependencies(after):
+      selected.extend(Selection(threshold, [[mask]]) for threshold, mask in select(some))
   return selected
 
 
-def _select_runs_on_gpu(requests: Sequence[Request], dtype: DType) -> List[Selection]:
-  """Returns the selections of weights that are pruned N of M to one sparsity, all on one GPU."""
-  selected: List[Selection] = []
+def _select_on_gpu(spec: PruningSpec, dtype: DType, requests: Sequence[Request]
+                   ) -> List[Tuple[Tensor, Tensor]]:
+  """Returns thresholds and masks, each weight by its own threshold."""
+  keep = selection.rounded(np.array(list(map(_units, requests)))[:, None], _column(
+      [request.sparsity for request in requests]))
+  smoothing = gpu_batches.Smoothing(
+      tf.stack([request.previous_threshold for request in requests]),
+      spec.threshold_decay) if spec.threshold_decay else None
+  return gpu_batches.select([request.pooled[0][0] for request in requests], keep, dtype, smoothing)
+
+
+def _select_runs_on_gpu(dtype: DType, requests: Sequence[Request]) -> List[Tuple[Tensor, Tensor]]:
+  """Returns thresholds of 0 and the masks of weights that are pruned N of M to one sparsity."""
   pattern = requests[0].pattern
   assert isinstance(pattern, NofM)
-  for turn in gpu_batches.in_turns([_units(request) for request in requests]):
-    scores = [requests[index].pooled[0][0] for index in turn]
-    after = [mask for chosen in selected[-1:] for mask in chosen.masks[0]]
-    with on_device_of(scores[0]), tf.control_dependencies(after):
-      selected.extend(Selection(tf.constant(0.0), [[mask]]) for mask in runs.select_together(
-          scores, pattern.m, requests[0].sparsity, dtype))
-  return selected
+  return [(tf.constant(0.0), mask) for mask in runs.select_together(
+      [request.pooled[0][0] for request in requests], pattern.m, requests[0].sparsity, dtype)]
 
 
 def _column(scalars: Sequence[Tensor]) -> Tensor:

@@ -168,7 +168,7 @@ class _Form:
     return elements >= last
 
   def apart(self, lines: Tensor, shapes: Sequence[Sequence[int]]) -> List[Tensor]:
-    """Returns, in these shapes, the elements of each weight from lines like those of `joined`."""
+    """Takes lines apart, inverting `joined`: returns the elements of each weight in its shape."""
     if len(shapes) == 1 and self.width == self._sizes[0]:
       return [tf.reshape(lines, shapes[0])]
     pieces = [piece for size in self._sizes for piece in (size, -size % _LINE)]

@@ -163,7 +163,7 @@ GROUPS = [[(7,), (3, 5), (64,)], [(33, 31), (1,)], [(90, 91), (64, 64)], [(1 << 
 
 @functools.lru_cache(maxsize=None)
 def selecting_groups(decay):
-  """Returns a function of the weights of GROUPS: results of batches beside those of selection."""
+  """Returns a function from weights for GROUPS to the results of batches and of selection."""
   spec = PruningSpec.create('threshold_decay=%g' % decay)
   with tf.Graph().as_default() as graph:
     fed = [[tf.placeholder(tf.float32, shape) for shape in shapes] for shapes in GROUPS]

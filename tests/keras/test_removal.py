@@ -359,7 +359,7 @@ def test_tables_of_saved_models_are_filled_for_examples(tmp_path):
 
 
 def _served(folder, values):
-  """Returns what the default signature of a SavedModel computes."""
+  """Returns the output of the default signature of a SavedModel."""
   read = tensorflow.saved_model.load(str(folder))
   function = read.signatures['serving_default']
   (name, _), = function.structured_input_signature[1].items()
