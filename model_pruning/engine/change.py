@@ -19,6 +19,7 @@ import numpy as np
 from model_pruning.compat import tf
 from model_pruning.engine import in_chunks
 from model_pruning.engine.placement import in_place
+from model_pruning.engine.placement import on_gpu
 from model_pruning.engine.reads import Reads
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import GRADIENT
@@ -38,7 +39,11 @@ def gradient_magnitude(weight: Tensor, gradient: Tensor) -> Tensor:
     gradient: the running average from average_change; non-negative float32 of the same shape.
   """
   # The product can take the memory of the gradient. abs also clears the sign of NaN.
-  return tf.abs(tf.cast(weight, tf.float32) * gradient)
+  score = tf.abs(tf.cast(weight, tf.float32) * gradient)
+  if not on_gpu(weight):
+    return score
+  # Arithmetic makes another NaN on a GPU than on a CPU, and thresholds and ranks show its bits.
+  return tf.where_v2(tf.math.is_nan(score), np.float32(np.nan), score)
 
 
 def first_order_change(weight: Tensor, old_weight: Tensor) -> Tensor:

@@ -65,6 +65,19 @@ def check_eager(subject: str) -> None:
       'model_pruning.PruningHook' % subject)
 
 
+def compiles_with_xla() -> bool:
+  """Whether the graph that is being built is for XLA, as in tf.function(jit_compile=True)."""
+  graph = tensorflow.compat.v1.get_default_graph()
+  while graph is not None:
+    context = getattr(graph, '_get_control_flow_context', lambda: None)()
+    while context is not None:
+      if context.IsXLAContext():
+        return True
+      context = context.outer_context
+    graph = getattr(graph, 'outer_graph', None)
+  return False
+
+
 def is_layer(value: Any) -> bool:
   """Whether a value is a layer of the Keras in use; models are layers."""
   return isinstance(value, keras.layers.Layer)

@@ -60,6 +60,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
       errors.WriteError: no file can be written to that path.
     """
     super().__init__()
+    self._supports_tf_logs = True  # Keras 2 need not wait for a batch's logs: none are read here.
     if isinstance(report, numbers.Number):
       raise errors.PathError(
           'UpdatePruningStep(%r): expected the path of a report to write; how often masks are '

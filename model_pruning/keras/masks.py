@@ -165,7 +165,7 @@ class Pruning:
         self.step = self._add('pruning_step', (), 'int64', 'zeros')
         self.last_update_step = self._add(
             'last_mask_update_step', (), 'int64', keras.initializers.Constant(NEVER))
-      with tf.init_scope():
+      with tf.init_scope(), variables.on_host():
         self.attended_variable = tf.Variable(self._attended, trainable=False, use_resource=True)
     for pruned in self.weights:
       if id(pruned.weight) not in self.constraints:
@@ -245,8 +245,11 @@ class Pruning:
   def assert_attended(self) -> None:
     """Adds the same check to the graph that is being built.
 
-    A train function is built once, and may run again without the callback.
+    A train function is built once, and may run again without the callback. XLA leaves assertions
+    out, and would need the flag on its device, where other functions would wait for it.
     """
+    if backend.compiles_with_xla():
+      return
     tf.debugging.Assert(tf.identity(self.attended_variable), [_FORGOTTEN % self.layer.name])
 
 

@@ -241,6 +241,11 @@ def strategy_of(variable: Variable) -> Strategy:
           tensorflow.distribute.get_strategy())
 
 
+def is_distributed(variable: Variable) -> bool:
+  """Whether a variable was made under a distribution strategy."""
+  return getattr(tf_variable(variable), 'distribute_strategy', None) is not None
+
+
 def handles_of(variable: Variable) -> List[Any]:
   """Returns the resource handle of a variable; of one on several replicas, the handle on each.
 

@@ -46,3 +46,24 @@ def test_another_backend_is_refused_at_import(name):
 def test_the_legacy_keras_is_meant_where_tensorflow_says_so():
   assert importing() == (0, 'True')
   assert importing(TF_USE_LEGACY_KERAS='1') == (0, 'False')
+
+
+@pytest.mark.skipif(IS_TF1, reason='needs Keras')
+@pytest.mark.parametrize('compiles', [False, True])
+def test_functions_for_xla_are_known_while_they_are_built(compiles):
+  from model_pruning.keras import backend
+  found = []
+
+  def look(x):
+    found.append(backend.compiles_with_xla())
+    return x + 1
+
+  @tensorflow.function(jit_compile=compiles)
+  def outer(x):
+    inner = tensorflow.function(look)(x)
+    return tensorflow.cond(x > 0, lambda: look(inner), lambda: look(x))
+
+  outer.get_concrete_function(tensorflow.TensorSpec([], tensorflow.float32))
+  outer(tensorflow.constant(1.0))
+  assert found and set(found) == {compiles}
+  assert not backend.compiles_with_xla()

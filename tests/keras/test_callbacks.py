@@ -150,6 +150,29 @@ def test_weights_loaded_between_batches_bring_their_step(train, when, tmp_path):
   assert training.shares(model) == [0.75, 0.75]
 
 
+@pytest.mark.parametrize('number', [2, 9])
+def test_few_and_many_layers_bring_their_step(number, tmp_path):
+  path = str(tmp_path / 'saved.weights.h5')
+  model = sparsity.prune_low_magnitude(keras.Sequential(
+      [keras.Input((8,))] + [layers.Dense(8) for _ in range(number)]), SCHEDULE)
+  model.compile('sgd', 'mse')
+  x = np.ones((1, 8), np.float32)
+  callback = sparsity.UpdatePruningStep()
+  callback.set_model(model)
+  callback.on_train_begin()
+  for batch in range(5):
+    callback.on_train_batch_begin(batch=-1)
+    model.train_on_batch(x, x)
+    callback.on_train_batch_end(batch=-1)
+    if batch == 0:
+      model.save_weights(path)
+    if batch == 3:
+      model.load_weights(path)
+  assert [int(layer.pruning.step.numpy()) for layer in pruned_layers(model)] == number * [2]
+  assert [int(layer.pruning.last_update_step.numpy()) for layer in pruned_layers(model)] == (
+      number * [2])
+
+
 @WAYS
 def test_models_that_share_layers_count_the_batches_of_both(train):
   shared = sparsity.prune_low_magnitude(layers.Dense(6), SCHEDULE)
@@ -179,6 +202,22 @@ def test_a_step_that_is_saved_after_a_batch_counts_it(train):
   train(training.pruned(schedule=SCHEDULE),
         lambda model, batch: found.setdefault(batch, training.step_of(model)))
   assert found == {batch: {batch} for batch in found}
+
+
+@training.needs_keras_2
+def test_keras_2_does_not_wait_for_the_logs_of_batches():
+  kinds = []
+
+  class Looks(sparsity.UpdatePruningStep):
+
+    def on_train_batch_end(self, batch, logs=None):
+      super().on_train_batch_end(batch, logs)
+      kinds.append(tensorflow.is_tensor(logs['loss']))  # Numbers were waited for.
+
+  model = training.pruned(schedule=SCHEDULE)
+  fit([Looks()], model)
+  assert kinds == 2 * EPOCHS * [True]
+  assert training.step_of(model) == {2 * EPOCHS}
 
 
 def test_two_callbacks_in_one_loop_count_batches_once():
