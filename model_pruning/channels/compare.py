@@ -66,7 +66,7 @@ def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
 
   Args:
     first, second: GraphDefs with the same inputs and outputs.
-    outputs: names of the output tensors.
+    outputs: names of the output tensors, or of operations, whose first output is meant.
     examples: arrays by the names of the placeholders; random values are used for others.
     setup: names of operations to run first if the outputs need tables to be filled.
 
@@ -86,7 +86,7 @@ def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
 
   Args:
     graph_def: a GraphDef.
-    outputs: names of tensors.
+    outputs: see difference.
     given: values by the names of placeholders.
     setup: see difference.
   """
@@ -99,6 +99,8 @@ def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
 
 def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
             setup: Sequence[str]) -> List[Any]:
+  # The name of an operation alone would stand for running it, without a value.
+  outputs = [name if ':' in name else name + ':0' for name in outputs]
   try:
     return list(session.run(list(outputs), dict(fed)))
   except tf.errors.FailedPreconditionError:

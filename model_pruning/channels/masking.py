@@ -3,7 +3,7 @@
 """Which channels masks can hide, so that the masked model computes the same without them."""
 
 import dataclasses
-from typing import Collection, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Hideable:
 
 
 def hideable(channels: Channels, masked: Collection[str],
-             groups: Sequence[Group]) -> Hideable:
+             groups: Sequence[Group], whole: Optional[Mapping[str, str]] = None) -> Hideable:
   """Returns the groups whose channels contribute nothing to the outputs once masks hide them.
 
   A hidden channel still has the value of its bias, which has no mask. So each weight that reads it
@@ -107,8 +107,9 @@ def hideable(channels: Channels, masked: Collection[str],
     channels: the channels of a graph, frozen or with variables.
     masked: names of the weights that have masks.
     groups: the groups to choose from.
+    whole: why others stay whole, by their names.
   """
-  reasons: Dict[str, str] = {}
+  reasons: Dict[str, str] = dict(whole or {})
   able = [group for group in groups if group.channels > 1]
   while True:
     # One channel of each group stays, so that those who read only hidden ones count as readers.

@@ -123,7 +123,7 @@ def check_keys(hparam: str, entries: Entries[object], names: Sequence[str], kind
   """Raises errors.MapError if a key matches none of `names`."""
   for key, _ in entries:
     if not any(expression(hparam, key).search(name) for name in names):
-      noun, space, rest = kind.partition(' ')  # For example group of channels.
+      noun, of, rest = kind.partition(' of ')  # For example group of channels.
       raise errors.MapError('%s key %r matches no %s%s; the %s are: %s' % (
-          hparam, key, kind, errors.nearest(key, names), noun + 's' + space + rest,
+          hparam, key, kind, errors.nearest(key, names), noun + 's' + of + rest,
           ', '.join(names) or '(none)'))

@@ -105,7 +105,7 @@ def _find(model: Model, subject: Subject, settings: Settings, layers: Sequence[L
              if record.trainable}
   by_name = {name: records[id(variable)] for name, variable in subject.frozen.variables.items()
              if id(variable) in records}
-  found = masking.hideable(subject.channels, list(by_name), subject.groups)
+  found = masking.hideable(subject.channels, list(by_name), subject.groups, subject.whole)
   # Keras 2 omits the layer's name if it builds the layer from a config. See PrunedWeight.
   better = {name: record.name for name, record in by_name.items()}
   if len(set(better.values())) == len(better):

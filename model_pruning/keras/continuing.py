@@ -89,20 +89,39 @@ class _Pairs:
 def _compile_like(model: Model, other: Model) -> None:
   """Compiles another model with copies of the optimizer and the metrics."""
   if not backend.is_compiled(model):  # The program trains in its own loop.
-    other.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    other.optimizer = _new_optimizer(model.optimizer)
     return
   stored = getattr(getattr(model, '_compile_config', None), 'config', None)
   if not isinstance(stored, Mapping):
-    with keras.utils.custom_object_scope(backend.functions_of(model)):
+    with keras.utils.custom_object_scope({
+        **backend.functions_of(model), **_classes_of(model.optimizer)}):
       other.compile_from_config(model.get_compile_config())
     return
   arguments: Dict[str, Any] = dict(stored)
   for name in ('metrics', 'weighted_metrics'):
     if arguments.get(name) is not None:
       arguments[name] = tensorflow.nest.map_structure(_new_metric, arguments[name])
-  optimizer = model.optimizer
-  arguments['optimizer'] = type(optimizer).from_config(optimizer.get_config())
+  arguments['optimizer'] = _new_optimizer(model.optimizer)
   other.compile(**arguments)
+
+
+def _new_optimizer(optimizer: Optimizer) -> Optimizer:
+  """Returns an optimizer with the same settings."""
+  with keras.utils.custom_object_scope(_classes_of(optimizer)):
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _classes_of(optimizer: Optimizer) -> Dict[str, Any]:
+  """Returns the classes of an optimizer and of its schedules, by name.
+
+  Keras finds classes of users only by these names, unless they are registered.
+  """
+  found = {}
+  for each in _unwrapped(optimizer):
+    for value in (each, *vars(each).values(), *(getattr(each, '_hyper', None) or {}).values()):
+      if hasattr(value, 'get_config'):
+        found[type(value).__name__] = type(value)
+  return found
 
 
 def _new_metric(metric: Any) -> Any:

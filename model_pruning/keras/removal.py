@@ -2,12 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes whole channels from Keras models."""
 
-import contextlib
 import dataclasses
-import functools
 import re
-from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
-                    Set, Tuple)
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -20,9 +17,6 @@ from model_pruning.channels.analysis import Group
 from model_pruning.channels.choice import check_budget
 from model_pruning.channels.choice import check_joint_steps
 from model_pruning.channels.choice import Target
-from model_pruning.channels.units import size_after
-from model_pruning.compat import tensorflow
-from model_pruning.compat import tf
 from model_pruning.export import channels as graph_channels
 from model_pruning.export.smaller import Smaller
 from model_pruning.export.smaller import Width
@@ -31,6 +25,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import copying
 from model_pruning.keras import exporting
 from model_pruning.keras.backend import keras
+from model_pruning.keras.marks import Marks
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import Layer
@@ -118,6 +113,10 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   return removed(model, target, remove, examples, labels, classes, joint_steps=joint_steps).model
 
 
+# Other channels of each group are left out each time, and another number of them.
+_TRIALS = 2
+
+
 class Removed(NamedTuple):
   """A smaller model.
 
@@ -168,7 +167,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
       **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
   copy = copying.Copy(model, changes=_Narrower(
-      widths, refitted, subject.inputs(smaller.removed))).layer
+      widths, refitted, *subject.changes(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs)
@@ -203,11 +202,12 @@ class Subject:
     frozen: the model as a graph of constants.
     channels: the channels of the graph; its inputs stay as they are, as its outputs do.
     groups: the groups whose layers can get other widths.
+    whole: why the other groups stay whole, by their names.
   """
 
   def __init__(self, model: Model) -> None:
-    self._nested = _nested_models(model) if isinstance(model, keras.Model) else []
-    with _inputs_marked(self._nested):
+    self._marks = Marks(model)
+    with self._marks.made():
       self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or not self.frozen.variables:
       reason = ('has lookup tables, or no weights' if backend.is_functional(model) else 'is '
@@ -217,9 +217,19 @@ class Subject:
           'model_pruning.export.remove_channels' % (model.name, type(model).__name__, reason))
     self.channels: Channels = analyse(
         self.frozen.graph_def, [*self.frozen.outputs, *self.frozen.inputs])
-    free = _weights_of_free_layers(model)
-    self.groups = [group for group in self.channels.groups if all(
-        id(self.frozen.variables.get(member.weight)) in free for member in group.members)]
+    self._marks.find(self.channels.trace.axes)
+    free, known = _weights_of_free_layers(model), self.frozen.variables
+    # What is no variable is made by layers, for example the scale of a BatchNormalization without.
+    fixed = {group.name: member.weight for group in self.channels.groups
+             for member in group.members
+             if member.weight in known and id(known[member.weight]) not in free}
+    self.groups = self._without_fixed([
+        group for group in self.channels.groups if group.name not in fixed])
+    able = {group.name for group in self.groups}
+    self.whole = {
+        group.name: '%s has a width that is no argument' % fixed[group.name]
+        if group.name in fixed else 'their number is an argument of an operation between layers'
+        for group in self.channels.groups if group.name not in able}
 
   def keeping(self, keep: Optional[str]) -> Optional[str]:
     """Returns an expression for groups to keep: by `keep`, and those that cannot be smaller."""
@@ -230,18 +240,24 @@ class Subject:
                 if group.name not in free]
     return '|'.join(['(?:%s)' % keep] * bool(keep) + patterns) or None
 
-  def inputs(self, remove: Mapping[str, Sequence[int]]) -> Dict[int, List[List[Optional[int]]]]:
-    """Returns the shapes of the inputs of nested models without some channels, by their ids."""
+  def changes(self, remove: Mapping[str, Sequence[int]]
+              ) -> Tuple[Dict[int, List[List[Optional[int]]]], Dict[int, Tuple[int, ...]]]:
+    """Returns what sizes become without channels: see Marks.inputs and Marks.targets."""
     units = self.channels.removed(remove)
-    found = {id(model): [list(tensor.shape) for tensor in model.inputs] for model in self._nested}
-    for name, axes in self.channels.trace.axes.items():
-      mark = _MARK.search(name)
-      if mark:
-        model, place = self._nested[int(mark.group(1))], int(mark.group(2))
-        found[id(model)][place] = [
-            size if axis is None or size is None else size_after(axis, size, units)
-            for size, axis in zip(model.inputs[place].shape, axes)]
-    return found
+    return self._marks.inputs(units), self._marks.targets(units)
+
+  def _without_fixed(self, groups: List[Group]) -> List[Group]:
+    """Returns the groups of which no layer has a size as an argument that cannot change."""
+    rng, fixed = np.random.RandomState(0), []
+    for _ in range(_TRIALS):
+      fixed += self._marks.fixed(self.channels.removed({
+          group.name: rng.permutation(group.channels)[:rng.randint(1, group.channels)].tolist()
+          for group in groups if group.channels > 1}))
+    if not fixed:
+      return groups
+    units = np.concatenate(fixed)
+    return [group for group in groups
+            if not self.channels.removed({group.name: range(group.channels)})[units].any()]
 
   def check(self, remove: Mapping[str, Sequence[int]]) -> None:
     """Raises errors.ChannelError if a group does not exist or has a layer of a fixed width."""
@@ -252,40 +268,6 @@ class Subject:
         raise errors.ChannelError(
             'Channels of group %s belong to layers whose widths are no arguments; groups that can '
             'be made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))
-
-
-# The names of tensors that are the inputs of nested models: the numbers of the model and the input.
-_MARK = re.compile(r'model_pruning_input_(\d+)_(\d+)(?:_\d+)?:0$')
-
-
-def _nested_models(model: Model) -> List[Model]:
-  """Returns the functional and Sequential models in a model, at any depth."""
-  found = []
-  for layer in model.layers:
-    if backend.is_layer(layer) and backend.is_functional(layer):
-      found += [layer, *_nested_models(layer)]
-  return found
-
-
-@contextlib.contextmanager
-def _inputs_marked(models: Sequence[Model]) -> Iterator[None]:
-  """Gives the inputs of models, which are called within, names in the graph."""
-  def marking(number: int, call: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(call)
-    def marked(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-      named = [tf.identity(tensor, 'model_pruning_input_%d_%d' % (number, place))
-               for place, tensor in enumerate(tensorflow.nest.flatten(inputs))]
-      return call(tensorflow.nest.pack_sequence_as(inputs, named), *args, **kwargs)
-
-    return marked
-
-  try:
-    for number, model in enumerate(models):
-      object.__setattr__(model, 'call', marking(number, model.call))
-    yield
-  finally:
-    for model in models:
-      vars(model).pop('call', None)
 
 
 def _weights_of_free_layers(model: Model) -> Set[int]:
@@ -309,17 +291,20 @@ class _Narrower(copying.Changes):
   """Gives the copy of a model the widths and weights without the removed channels."""
 
   def __init__(self, widths: Mapping[int, Width], refitted: Mapping[int, Any],
-               inputs: Mapping[int, List[List[Optional[int]]]]) -> None:
+               inputs: Mapping[int, List[List[Optional[int]]]],
+               targets: Mapping[int, Tuple[int, ...]]) -> None:
     """Creates the changes.
 
     Args:
       widths: the weights that get smaller, by their ids.
       refitted: new values of weights, of their shapes before the removal, by their ids.
       inputs: the shapes of the inputs of nested models, by their ids.
+      targets: the target shapes of layers that reshape, by their ids.
     """
     self._widths = widths
     self._refitted = refitted
     self._inputs = inputs
+    self._targets = targets
 
   def inputs(self, model: Model) -> Any:
     shapes = self._inputs.get(id(model))
@@ -328,8 +313,8 @@ class _Narrower(copying.Changes):
     return backend.inputs_of_shapes(model, shapes)
 
   def arguments(self, layer: Layer) -> Dict[str, Any]:
-    if type(layer).__name__ == 'Reshape' and -1 not in layer.target_shape and self._widths:
-      return {'target_shape': (*layer.target_shape[:-1], -1)}
+    if id(layer) in self._targets:
+      return {'target_shape': self._targets[id(layer)]}
     width = _WIDTHS.get(type(layer).__name__)
     if width is None or not backend.is_keras_own(type(layer)):
       return {}

@@ -52,3 +52,11 @@ def test_a_difference_of_large_numbers_that_cancel_is_no_rounding_if_it_is_large
   other = cancelling(range(7))
   apart = compare.difference(one, other, ['y:0'], EXAMPLES)
   assert apart > compare.allowed(apart, one, ['y:0'], EXAMPLES)
+
+
+def test_outputs_may_be_named_by_their_operations():
+  one, other = graph_of(lambda x: x), graph_of(lambda x: 2 * x)
+  for output in 'y', 'y:0':
+    assert compare.difference(one, one, [output]) == 0
+    assert compare.difference(one, other, [output]) == 1
+    assert compare.run(other, [output], {'x': np.ones((1, 8), np.float32)})[0].sum() == 16

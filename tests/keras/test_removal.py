@@ -88,7 +88,7 @@ def _transposed():
 MODELS = [_plain, _residual, _nested, _blocks, _sequences, _shared, _transposed]
 
 
-def _random(model, seed=0):
+def randomized(model, seed=0):
   random = np.random.RandomState(seed)
   for weight in model.weights:
     low = 0.5 if 'variance' in getattr(weight, 'path', weight.name) else -1.0
@@ -96,14 +96,14 @@ def _random(model, seed=0):
   return model
 
 
-def _examples(model):
+def examples_of(model):
   random = np.random.RandomState(9)
   found = [random.normal(size=(3, *tensor.shape[1:])).astype(np.float32)
            for tensor in model.inputs]
   return found if len(found) > 1 else found[0]
 
 
-def _half(groups):
+def half_of(groups):
   return {group.name: list(range(0, group.channels, 2)) for group in groups if group.channels > 1}
 
 
@@ -113,7 +113,7 @@ def _variables(model):
   return exporting.freeze(model).variables
 
 
-def _without(model, remove):
+def hide(model, remove):
   """Sets all slices of channels of a model to zero."""
   groups = {group.name: group for group in sparsity.channel_groups(model)}
   found = _variables(model)
@@ -127,17 +127,17 @@ def _without(model, remove):
 
 @pytest.mark.parametrize('make', MODELS)
 def test_the_smaller_model_computes_what_the_masked_one_does(make):
-  model = _random(make())
+  model = randomized(make())
   groups = sparsity.channel_groups(model)
-  remove = _half(groups)
+  remove = half_of(groups)
   assert remove
   before = [np.array(weight) for weight in model.weights]
   smaller = sparsity.remove_channels(model, remove=remove)
   for weight, value in zip(model.weights, before):
     np.testing.assert_array_equal(weight, value)
   assert [layer.name for layer in smaller.layers] == [layer.name for layer in model.layers]
-  examples = _examples(model)
-  _without(model, remove)
+  examples = examples_of(model)
+  hide(model, remove)
   expected = model.predict(examples, verbose=0)
   np.testing.assert_allclose(smaller.predict(examples, verbose=0), expected, rtol=1e-4, atol=1e-5)
   assert expected.any()
@@ -146,18 +146,18 @@ def test_the_smaller_model_computes_what_the_masked_one_does(make):
 
 @pytest.mark.parametrize('make', MODELS)
 def test_channels_that_are_zero_are_removed_and_the_smaller_model_trains_on(make):
-  model = _random(make())
-  remove = _half(sparsity.channel_groups(model))
-  _without(model, remove)
+  model = randomized(make())
+  remove = half_of(sparsity.channel_groups(model))
+  hide(model, remove)
   smaller = sparsity.remove_channels(model)
-  examples = _examples(model)
+  examples = examples_of(model)
   outputs = model.predict(examples, verbose=0)
   np.testing.assert_allclose(smaller.predict(examples, verbose=0), outputs, rtol=1e-4, atol=1e-5)
   assert smaller.count_params() < model.count_params()
   smaller.compile('sgd', 'mse')
   smaller.fit(examples, np.zeros_like(outputs), verbose=0)
   # There is nothing left to remove.
-  again = sparsity.remove_channels(_random(smaller))
+  again = sparsity.remove_channels(randomized(smaller))
   assert again.count_params() == smaller.count_params()
 
 
@@ -167,11 +167,11 @@ def test_of_grouped_convolutions_whole_groups_are_removed(first, others):
   inputs = x = keras.Input((8, 8, 4))
   for filters, groups in (first, *others, (8, 1)):
     x = layers.Conv2D(filters, 3, padding='same', groups=groups, activation='relu')(x)
-  model = _random(keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))))
-  remove = _half(sparsity.channel_groups(model))
+  model = randomized(keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))))
+  remove = half_of(sparsity.channel_groups(model))
   smaller = sparsity.remove_channels(model, remove=remove)
-  examples = _examples(model)
-  _without(model, remove)
+  examples = examples_of(model)
+  hide(model, remove)
   np.testing.assert_allclose(smaller.predict(examples, verbose=0),
                              model.predict(examples, verbose=0), rtol=1e-4, atol=1e-5)
   grouped = [(layer, before) for layer, before in zip(smaller.layers[1:-2], model.layers[1:-2])
@@ -185,7 +185,7 @@ def test_of_grouped_convolutions_whole_groups_are_removed(first, others):
 
 def _constants(padding):
   """A model with constant channels: in each of three layers, two have kernels of zeros."""
-  model = _random(keras.Sequential([
+  model = randomized(keras.Sequential([
       keras.Input((8, 8, 3)), layers.Conv2D(6, 3, activation='sigmoid', name='first'),
       layers.Conv2D(8, 3, padding=padding, use_bias=False, name='second'),
       layers.BatchNormalization(), layers.Activation('softplus'), layers.Flatten(),
@@ -201,7 +201,7 @@ def _constants(padding):
 @pytest.mark.parametrize('padding, filters', [('valid', 4), ('same', 6)])
 def test_constant_channels_go_into_biases_and_moving_means(padding, filters):
   model = _constants(padding)
-  x = _examples(model)
+  x = examples_of(model)
   expected = model.predict(x, verbose=0)
   for options in ({}, {'remove': {group.name: [1, 2] for group in sparsity.channel_groups(model)
                                   if padding == 'valid' or 'first' not in group.name}}):
@@ -214,7 +214,7 @@ def test_constant_channels_go_into_biases_and_moving_means(padding, filters):
 
 
 def test_the_channels_of_smallest_norm_are_removed():
-  model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'),
+  model = randomized(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'),
                                     layers.Dense(3, name='b')]))
   kernel, bias, reader = (np.array(weight) for weight in model.weights[:3])
   norms = np.sqrt((kernel**2).sum(axis=0) + bias**2 + (reader**2).sum(axis=1))
@@ -244,8 +244,8 @@ class _Own(layers.Layer):
 
 
 def test_layers_of_users_stay_as_they_are():
-  model = _random(keras.Sequential([keras.Input((5,)), layers.Dense(8, name='a'), _Own(name='own'),
-                                    layers.Dense(3, name='b')]))
+  model = randomized(keras.Sequential([
+      keras.Input((5,)), layers.Dense(8, name='a'), _Own(name='own'), layers.Dense(3, name='b')]))
   groups = sparsity.channel_groups(model)
   assert not any('own' in member.weight for group in groups for member in group.members)
   smaller = sparsity.remove_channels(model, fraction=0.5)
@@ -259,7 +259,7 @@ def test_half_precision_rounds_more(policy):
       keras.mixed_precision.set_global_policy)
   set_policy(policy)
   try:
-    model = _random(keras.Sequential([
+    model = randomized(keras.Sequential([
         keras.Input((8,)), layers.Dense(16, activation='relu'), layers.Dense(2, dtype='float32')]))
   finally:
     set_policy('float32')
@@ -281,7 +281,7 @@ class Subclassed(keras.Model):
 
 
 def test_what_cannot_be_removed_is_refused_with_advice():
-  model = _random(_plain())
+  model = randomized(_plain())
   with pytest.raises(errors.ChannelError, match='no group of channels .conv.'):
     sparsity.remove_channels(model, remove={'conv': [0]})
   with pytest.raises(errors.ChannelError, match='fraction=1.5'):
