@@ -107,9 +107,10 @@ class Marks:
     """
     found = {id(model): [list(tensor.shape) for tensor in model.inputs] for model in self._nested}
     for (number, direction, place), axes in self._axes.items():
-      shapes = found.get(id(self._calls[number].of))
+      model = self._calls[number].of
+      shapes = found.get(id(model))
       if shapes is not None and direction == 'in' and place < len(shapes):
-        shapes[place] = _after(shapes[place], axes, removed)
+        shapes[place] = _after(list(model.inputs[place].shape), axes, removed)
     return found
 
   def targets(self, removed: Array) -> Dict[int, Tuple[int, ...]]:
