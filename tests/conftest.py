@@ -177,7 +177,7 @@ def _files(names):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_pycollect_makeitem():
-  """Divides the cases of a test among legs: here there are all of them, whichever were asked for."""
+  """Divides the cases of a test among legs, here, where there are all of them."""
   items = (yield).get_result()
   if isinstance(items, list) and items and isinstance(items[0], pytest.Function):
     legs.share_out(items, _HERE)

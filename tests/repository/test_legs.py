@@ -227,7 +227,8 @@ class _Case(_Item):
 
 
 @pytest.mark.parametrize('path, own', [
-    ('keras/test_loops.py', {'default', 'newest'}), ('keras/test_prune.py', {'default', 'tf_keras'}),
+    ('keras/test_loops.py', {'default', 'newest'}),
+    ('keras/test_prune.py', {'default', 'tf_keras'}),
     ('graph/test_products.py', {'default', 'oldest'})])
 def test_cases_of_files_that_share_run_on_some_of_these_legs_and_on_all_others(path, own):
   items = [_Case(path, case=case) for case in range(6)]
