@@ -131,7 +131,9 @@ FILES = {
 }
 
 # Files of which each parametrized test has its cases divided among these legs. Other legs that the
-# file has run all cases. Each line says why a share is enough.
+# file has run all cases. Each line says why a share is enough. A test whose cases differ between
+# legs, or are skipped on some, needs a mark of its own: with @pytest.mark.legs('default', 'newest')
+# all of them run on both.
 SHARED = dict(
     # Models, optimizers and settings of Keras, which meet the same code of this library with both
     # Kerases: half of them with Keras 2, the others with Keras 3.
@@ -182,8 +184,6 @@ SHARED = dict(
         'cli/test_missing_folders.py', 'cli/test_shrink.py', 'graph/test_empty_weights.py',
         'reporting/test_page.py'], ('default', 'newest')),
 )
-# Fewer cases are ways of one behavior: eagerly or in graphs, in place or copied. All legs run them.
-_FEWEST_SHARED = 3
 
 
 def of_file(path, root):
@@ -217,10 +217,10 @@ def share_out(items, root):
   path = _key(str(items[0].fspath), root)
   sharing = SHARED.get(path, ())
   marked = [item.get_closest_marker('legs') for item in items]
-  # `make test` leaves out slow ones, so there is no leg to share them with.
-  free = [index for index, item in enumerate(items)
-          if marked[index] is None and not item.get_closest_marker('slow')]
-  if len(items) < _FEWEST_SHARED or not sharing or not free:
+  # `make test` leaves out slow ones, and some legs skip others: there is no leg to share them with.
+  free = [index for index, item in enumerate(items) if marked[index] is None and not any(
+      item.get_closest_marker(name) for name in ('slow', 'skip', 'skipif'))]
+  if len(items) < 2 or not sharing or not free:
     return
   # By names, as the order of arguments depends on that of the decorators.
   cases = [tuple(value for _, value in sorted(item.callspec.params.items())) for item in items]
@@ -230,6 +230,8 @@ def share_out(items, root):
   # Tests that share a fixture have it on one leg.
   own = _arguments(items[0])
   fixtures = sorted(name for name in items[0].callspec.params if name not in own)
+  if fixtures and len(items) < 3:
+    return  # One leg would have one half of the file, and nothing of the other half.
   key = path + ','.join(fixtures) if fixtures else items[0].nodeid.partition('[')[0]
   first = zlib.crc32(key.encode()) % len(sharing)
   found = {index: set(NAMES) - set(sharing) for index in free}

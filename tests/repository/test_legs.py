@@ -217,7 +217,8 @@ class _Case(_Item):
     self.names = [pytest.mark.parametrize(','.join(params), []).mark]
 
   def iter_markers(self, name):
-    return super().iter_markers(name) if name == 'legs' else self.names
+    return [mark.mark for mark in self._marks if mark.name == name] or (
+        self.names if name == 'parametrize' else [])
 
   def get_closest_marker(self, name):
     return next((mark.mark for mark in self._marks if mark.name == name), None)
@@ -239,13 +240,17 @@ def test_cases_of_files_that_share_run_on_some_of_these_legs_and_on_all_others(p
   assert {leg: sum(leg in each for each in found) for leg in own} == dict.fromkeys(own, 3)
 
 
-def test_slow_cases_and_cases_with_legs_of_their_own_are_not_shared():
+def test_cases_that_are_slow_or_skipped_or_have_legs_of_their_own_are_not_shared():
   path = 'keras/test_loops.py'
   slow = [_Case(path, pytest.mark.slow, case=case) for case in range(6)]
+  skipped = [_Case(path, pytest.mark.skipif(True, reason=''), case=case) for case in range(6)]
   on_one = [_Case(path, pytest.mark.legs('newest'), case=case) for case in range(6)]
-  two_ways = [_Case(path, case=case) for case in (False, True)]
+  of_fixture = [_Case(path, case=case) for case in (False, True)]
+  for item in of_fixture:
+    item.names = []
+  alone = [_Case(path, case=1)]
   elsewhere = [_Case('keras/test_saving.py', case=case) for case in range(6)]
-  for items in (slow, on_one, two_ways, elsewhere):
+  for items in (slow, skipped, on_one, of_fixture, alone, elsewhere):
     before = [legs.of_item(item, HERE) for item in items]
     legs.share_out(items, HERE)
     assert [legs.of_item(item, HERE) for item in items] == before
