@@ -198,10 +198,14 @@ def _key(path, root):
 def of_item(item, root):
   """Returns the names of the legs that run a test of pytest's."""
   found = of_file(str(item.fspath), root)
-  for mark in item.iter_markers('legs'):
+  marks = list(item.iter_markers('legs'))
+  for mark in marks:
     unknown = set(mark.args) - set(NAMES)
     assert not unknown, '%s: no such legs: %s' % (item.nodeid, sorted(unknown))
     found &= set(mark.args)
+  # A test of `make test-all` only has a mark without legs.
+  assert found or not all(mark.args for mark in marks), (
+      '%s: its marks and FILES leave it no leg' % item.nodeid)
   return found
 
 

@@ -56,6 +56,14 @@ def test_a_test_runs_where_its_file_and_all_of_its_marks_say():
   assert legs.of_item(_Item('test_spec.py', mark()), HERE) == set()
 
 
+def test_marks_that_leave_no_leg_are_refused():
+  item = _Item('hparams/test_flags.py', pytest.mark.legs('newest'))
+  with pytest.raises(AssertionError, match='test_flags.py: its marks and FILES leave it no leg'):
+    legs.of_item(item, HERE)
+  item = _Item('hparams/test_flags.py', pytest.mark.legs('newest'), pytest.mark.legs())
+  assert legs.of_item(item, HERE) == set()
+
+
 def test_a_leg_that_there_is_not_is_refused():
   with pytest.raises(AssertionError, match='test_spec.py: no such legs.*tf2.15'):
     legs.of_item(_Item('test_spec.py', pytest.mark.legs('tf2.15', 'newest')), HERE)
