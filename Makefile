@@ -12,8 +12,11 @@ BENCH_FLAGS =
 # needs that one.
 BENCH = mask_update small_weights small_layers by_number groups patterns build_time idle startup inference \
   keras_update channels traffic scaling
-PYTEST_FLAGS = -n 2 --dist loadgroup
-# A whole suite runs in so many processes, one after the other, to bound the memory of each.
+# Processes that share the tests of a shard; 0 is none beside pytest's own.
+WORKERS = 2
+PYTEST_FLAGS = -n $(WORKERS) --dist loadgroup
+# A whole suite runs in so many processes, one after the other, to bound the memory of each. With
+# SHARD=2, only the second of them.
 SHARDS = 3
 # Of mutants; --help says more.
 MUTANTS_FLAGS =
@@ -21,7 +24,7 @@ MUTANTS_FLAGS =
 SOAK = 20
 
 .PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
-  test-legacy-keras test-nightly \
+  test-keras-3 test-legacy-keras test-nightly \
   test-tpu gpu-kernels programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
   clean distclean
 
@@ -82,11 +85,14 @@ test-all: test-tf1.15 test-tf2.15 test-tf2.21
 
 # Those that take minutes, and do not depend on the version, run once: in test-long. Others run
 # on the legs that tests/legs.py says.
-test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21: PYTEST_FLAGS += -m "not long"
+test-tf1.15 test-tf2.13 test-tf2.15 test-keras-3: PYTEST_FLAGS += -m "not long"
 
 test-tf1.15: SHARDS = 2
 test-tf1.15 test-tf2.13 test-tf2.15:
 	@SHARDS=$(SHARDS) tools/test.sh $(@:test-%=%) $(PYTEST_FLAGS)
+
+test-keras-3:
+	@SHARDS=$(SHARDS) tools/test.sh tf2.21 $(PYTEST_FLAGS)
 
 # The fast tests on the nightly builds of TensorFlow and Keras. Not in CI.
 test-nightly: PYTEST_FLAGS += -m "not slow"
@@ -94,13 +100,13 @@ test-nightly:
 	@tools/test.sh nightly $(PYTEST_FLAGS)
 
 # Twice: with Keras 3, and those that bear the marker with the legacy Keras, which are few.
-test-tf2.21:
-	@SHARDS=$(SHARDS) tools/test.sh tf2.21 $(PYTEST_FLAGS)
-	@$(MAKE) --no-print-directory test-legacy-keras
+test-tf2.21: test-keras-3
+	@$(MAKE) --no-print-directory test-legacy-keras SHARDS=1
 
+test-legacy-keras: SHARDS = 1
 test-legacy-keras:
 	@if grep -rqs --include='*.py' 'mark[.]legacy_keras' tests; then \
-	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras \
+	  TF_USE_LEGACY_KERAS=1 NAME=tf2.21-legacy-keras SHARDS=$(SHARDS) \
 	    tools/test.sh tf2.21 $(PYTEST_FLAGS) -m legacy_keras; \
 	else \
 	  echo "no test bears the marker legacy_keras"; \

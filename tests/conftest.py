@@ -175,6 +175,14 @@ def _files(names):
   return sorted(path for path in found if here & legs.of_file(path, _HERE))
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pycollect_makeitem():
+  """Divides the cases of a test among legs, here, where there are all of them."""
+  items = (yield).get_result()
+  if isinstance(items, list) and items and isinstance(items[0], pytest.Function):
+    legs.share_out(items, _HERE)
+
+
 def pytest_collection_modifyitems(config, items):
   """Leaves out the tests of other legs, and puts the long groups of processes first."""
   # Files that the command line names are imported by all shards.

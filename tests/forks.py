@@ -11,10 +11,12 @@ begin with the same imports find them done, with
 
     forks.run(path, ['word'], cwd='.', environment={}, imports=['model_pruning.keras'])
 
+forks.Process is one that runs beside the test, for what subprocess.Popen does.
+
     python -m tests.forks [MODULE ...]
 
 is the server, which imports the modules. It reads a line of JSON for each program from stdin, and
-answers with its exit status in a line of its own.
+answers with its exit status in a line of its own, or with its process id if it is not to wait.
 """
 
 import atexit
@@ -27,6 +29,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import types
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -57,18 +60,73 @@ def run(path, words, cwd, environment, timeout=600, imports=()):
   server = _server(os.environ.get('TF_USE_LEGACY_KERAS'), *imports)
   with tempfile.TemporaryDirectory() as folder:
     out, err = os.path.join(folder, 'out'), os.path.join(folder, 'err')
-    server.stdin.write(json.dumps({
+    status = _ask(server, {
         'path': os.path.abspath(path), 'words': list(words), 'cwd': cwd, 'out': out, 'err': err,
-        'environment': dict(os.environ, **environment), 'timeout': timeout}) + '\n')
-    server.stdin.flush()
-    answer = server.stdout.readline()
-    assert answer, 'the server of programs ended with %s' % server.wait()
-    status = json.loads(answer)
+        'environment': dict(os.environ, **environment), 'timeout': timeout})
     with open(out) as stdout, open(err) as stderr:
       texts = stdout.read(), stderr.read()
   if status is None:
     raise subprocess.TimeoutExpired([path, *words], timeout, *texts)
   return subprocess.CompletedProcess([path, *words], status, *texts)
+
+
+class Process:
+  """A program that runs beside the test, as a subprocess.Popen whose stdin is a pipe.
+
+  It leads a session of its own. Its stdin ends when this process does.
+
+  Attributes:
+    pid: the id of its process.
+    stdin: a file to write bytes to.
+  """
+
+  def __init__(self, path, words, cwd, environment, log, imports=()):
+    """Starts it.
+
+    Args:
+      path, words, cwd, imports: those of run().
+      environment: all of its variables.
+      log: the path of a file that stdout and stderr are appended to.
+    """
+    self._server = _server(os.environ.get('TF_USE_LEGACY_KERAS'), *imports)
+    self._status = None
+    with tempfile.TemporaryDirectory() as folder:
+      pipe = os.path.join(folder, 'stdin')
+      os.mkfifo(pipe)
+      self.pid = _ask(self._server, {
+          'path': os.path.abspath(path), 'words': list(words), 'cwd': cwd, 'out': log, 'err': log,
+          'environment': environment, 'stdin': pipe})
+      self.stdin = open(pipe, 'wb', buffering=0)  # Once the program has opened its end.
+
+  def poll(self):
+    """Returns the exit status, negative if by a signal; None while the program runs."""
+    if self._status is None:
+      self._status = _ask(self._server, {'poll': self.pid})
+    return self._status
+
+  def wait(self):
+    """Waits for the end of the program; returns the exit status."""
+    while self.poll() is None:
+      time.sleep(0.005)
+    return self._status
+
+  def send_signal(self, signum):
+    """Sends a signal to the program, unless it has ended."""
+    if self.poll() is None:
+      os.kill(self.pid, signum)
+
+  def kill(self):
+    """Ends the program as kill -9 does."""
+    self.send_signal(signal.SIGKILL)
+
+
+def _ask(server, request):
+  """Returns the answer of a server."""
+  server.stdin.write(json.dumps(request) + '\n')
+  server.stdin.flush()
+  answer = server.stdout.readline()
+  assert answer, 'the server of programs ended with %s' % server.wait()
+  return json.loads(answer)
 
 
 @functools.lru_cache(maxsize=None)
@@ -100,13 +158,18 @@ def _serve():
     if not line:
       return
     request = json.loads(line)
-    pid = os.fork()
-    if not pid:
-      requests.close()
-      answers.close()
-      _become(request)
-      return
-    answers.write(json.dumps(_wait(pid, request['timeout'])) + '\n')
+    if 'poll' in request:
+      answer = _status(*os.waitpid(request['poll'], os.WNOHANG))
+    else:
+      answer = os.fork()
+      if not answer:
+        requests.close()
+        answers.close()
+        _become(request)
+        return
+      if 'timeout' in request:
+        answer = _wait(answer, request['timeout'])
+    answers.write(json.dumps(answer) + '\n')
     answers.flush()
 
 
@@ -122,7 +185,12 @@ def _wait(pid, timeout):
   signal.alarm(int(timeout))
   _, status = os.waitpid(pid, 0)
   signal.alarm(0)
-  if late:
+  return None if late else _status(pid, status)
+
+
+def _status(pid, status):
+  """Returns the exit status of what os.waitpid() returned: None for a process that runs."""
+  if not pid:
     return None
   return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
@@ -130,8 +198,14 @@ def _wait(pid, timeout):
 def _become(request):
   """Makes this process the one of a program, and runs it."""
   signal.signal(signal.SIGALRM, signal.SIG_DFL)
+  if 'stdin' in request:
+    os.setsid()
+    os.dup2(os.open(request['stdin'], os.O_RDONLY), 0)  # Waits for the other end.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+  else:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
   for number, path in ((1, request['out']), (2, request['err'])):
-    made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    made = os.open(path, flags, 0o666)
     os.dup2(made, number)
     os.close(made)
   os.chdir(request['cwd'])

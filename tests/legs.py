@@ -10,12 +10,16 @@ directly. The other targets leave out the tests that FILES and the mark `legs` g
     @pytest.mark.legs('oldest', 'newest')   # On these two.
     @pytest.mark.legs()                     # Only in `make test-all` and `make soak`.
 
+SHARED divides the cases of parametrized tests among legs: none of these runs all of them, but
+together they do, and each runs every value of every argument.
+
 tools/test.sh passes the names of the leg in MODEL_PRUNING_LEGS.
 """
 
 import collections
 import itertools
 import os
+import zlib
 
 import pytest
 
@@ -107,6 +111,7 @@ FILES = {
     'keras/test_exactness.py': ('default', 'newest'),
     'keras/test_in_place_or_copied.py': ('default', 'newest'),
     'keras/test_loops.py': ('default', 'newest'),
+    'keras/test_marks.py': ('default', 'newest'),
     'keras/test_policies.py': ('default', 'newest'),
     'keras/test_pruned.py': ('default', 'newest'),
     'keras/test_settings.py': ('default', 'newest'),
@@ -126,20 +131,164 @@ FILES = {
     'examples/test_notebooks.py': ('newest',),
 }
 
+# Files of which each parametrized test has its cases divided among these legs. Other legs that the
+# file has run all cases. Each line says why a share is enough. A test whose cases differ between
+# legs, or are skipped on some, needs a mark of its own: with @pytest.mark.legs('default', 'newest')
+# all of them run on both.
+SHARED = dict(
+    # Models, optimizers and settings of Keras, which meet the same code of this library with both
+    # Kerases: half of them with Keras 2, the others with Keras 3.
+    dict.fromkeys([
+        'keras/test_built_late.py', 'keras/test_callbacks.py', 'keras/test_channel_masks.py',
+        'keras/test_channels.py', 'keras/test_conformance.py', 'keras/test_continuing.py',
+        'keras/test_empty_weights.py', 'keras/test_exactness.py',
+        'keras/test_in_place_or_copied.py', 'keras/test_loops.py', 'keras/test_maps.py',
+        'keras/test_marks.py',
+        'keras/test_policies.py', 'keras/test_pruned.py', 'keras/test_removal.py',
+        'keras/test_settings.py', 'keras/test_trained.py', 'keras/test_training.py',
+        'keras/test_updates.py', 'keras/test_vocabularies.py'], ('default', 'newest')),
+    # All of them with Keras 3. Keras 2 is one program in TensorFlow 2.15 and tf_keras.
+    **dict.fromkeys([
+        'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_prune.py',
+        'keras/test_reporting.py', 'keras/test_run_report.py', 'keras/test_summaries.py'],
+                    ('default', 'tf_keras')),
+    # Masks as NumPy has them, from the same operations on every TensorFlow, and answers that Python
+    # alone gives: half of the cases on the oldest, the others on the default one.
+    **dict.fromkeys([
+        'calibration/test_planning.py', 'calibration/test_reconstruct.py',
+        'calibration/test_shrinking.py', 'cli/test_cli.py', 'cli/test_prune.py',
+        'engine/test_batches.py', 'engine/test_contracts.py', 'engine/test_distributions.py',
+        'engine/test_in_chunks.py', 'engine/test_n_of_m.py', 'graph/test_updates.py',
+        'reading/test_goals.py', 'reading/test_ownership.py', 'reading/test_updated.py',
+        'reading/test_validation.py', 'reporting/test_history.py', 'reporting/test_report.py',
+        'schedules/test_objects.py', 'test_one_shot_examples.py', 'test_package.py',
+        'tpu/test_blocks.py'], ('default', 'oldest')),
+    # Sessions and hooks, which are the same code on every TensorFlow.
+    **dict.fromkeys([
+        'graph/training/test_coordination.py', 'graph/training/test_hooks.py',
+        'graph/training/test_restored_steps.py', 'graph/training/test_resume.py'],
+                    ('default', 'oldest')),
+    # All of them on the newest. What is built for graphs is built by the same functions on every
+    # TensorFlow; differential/ compares all of it with contrib on the oldest.
+    **dict.fromkeys([
+        'channels/test_nets.py', 'channels/test_operations.py', 'engine/test_block_batches.py',
+        'engine/test_channel_groups.py', 'engine/test_conformance.py', 'engine/test_selection.py',
+        'export/folding/test_fold.py', 'export/test_checkpoint.py', 'export/test_strip.py',
+        'export/tflite/test_convert.py', 'graph/test_distributions.py', 'graph/test_freed.py',
+        'graph/test_graph_modes.py', 'graph/test_penalties.py', 'graph/test_products.py',
+        'graph/test_pruning.py', 'graph/test_records.py', 'graph/test_references.py',
+        'graph/test_warm_start.py', 'schedules/test_gradual.py', 'test_one_shot.py'],
+                    ('default', 'oldest')),
+    # As a GPU of today computes masks; no GPU of today runs the oldest.
+    **dict.fromkeys(['engine/test_gpu_batches.py', 'engine/test_on_gpu.py'], ('default', 'newest')),
+    # Weights without elements, arguments of commands, and pages: Python's work.
+    **dict.fromkeys([
+        'cli/test_missing_folders.py', 'cli/test_shrink.py', 'graph/test_empty_weights.py',
+        'reporting/test_page.py'], ('default', 'newest')),
+)
+
 
 def of_file(path, root):
   """Returns the names of the legs that run tests of a file, by its path below `root`."""
-  return set(FILES.get(os.path.relpath(path, root).replace(os.sep, '/'), NAMES))
+  return set(FILES.get(_key(path, root), NAMES))
+
+
+def _key(path, root):
+  return os.path.relpath(path, root).replace(os.sep, '/')
 
 
 def of_item(item, root):
   """Returns the names of the legs that run a test of pytest's."""
   found = of_file(str(item.fspath), root)
-  for mark in item.iter_markers('legs'):
+  marks = list(item.iter_markers('legs'))
+  for mark in marks:
     unknown = set(mark.args) - set(NAMES)
     assert not unknown, '%s: no such legs: %s' % (item.nodeid, sorted(unknown))
     found &= set(mark.args)
+  # A test of `make test-all` only has a mark without legs.
+  assert found or not all(mark.args for mark in marks), (
+      '%s: its marks and FILES leave it no leg' % item.nodeid)
   return found
+
+
+def share_out(items, root):
+  """Marks the cases of a parametrized test with the legs that run them, as SHARED says.
+
+  Cases that have a mark `legs` keep it, and count as cases of those legs.
+
+  Args:
+    items: the items of pytest's of one function.
+    root: the folder of tests.
+  """
+  path = _key(str(items[0].fspath), root)
+  sharing = SHARED.get(path, ())
+  marked = [item.get_closest_marker('legs') for item in items]
+  # `make test` leaves out slow ones, and some legs skip others: there is no leg to share them with.
+  free = [index for index, item in enumerate(items) if marked[index] is None and not any(
+      item.get_closest_marker(name) for name in ('slow', 'skip', 'skipif'))]
+  if len(items) < 2 or not sharing or not free:
+    return
+  # By names, as the order of arguments depends on that of the decorators.
+  cases = [tuple(value for _, value in sorted(item.callspec.params.items())) for item in items]
+  fixed = {leg: [index for index, mark in enumerate(marked) if mark and leg in mark.args]
+           for leg in sharing}
+  # Which leg has the first case depends on the test, so that each leg has each case in some test.
+  # Tests that share a fixture have it on one leg.
+  own = _arguments(items[0])
+  fixtures = sorted(name for name in items[0].callspec.params if name not in own)
+  if fixtures and len(items) < 3:
+    return  # One leg would have one half of the file, and nothing of the other half.
+  key = path + ','.join(fixtures) if fixtures else items[0].nodeid.partition('[')[0]
+  first = zlib.crc32(key.encode()) % len(sharing)
+  found = {index: set(NAMES) - set(sharing) for index in free}
+  for leg, indices in shared(cases, free, fixed, sharing[first:] + sharing[:first]).items():
+    for index in indices:
+      found[index].add(leg)
+  for index in free:
+    items[index].add_marker(pytest.mark.legs(*sorted(found[index])))
+
+
+def _arguments(item):
+  """Returns the names of the arguments that decorators give to a test, and no fixture."""
+  found = set()
+  for mark in item.iter_markers('parametrize'):
+    names = mark.args[0]
+    found.update(each.strip() for each in (names.split(',') if isinstance(names, str) else names))
+  return found
+
+
+def shared(cases, free, fixed, legs):
+  """Returns which of the cases each leg has, as {leg: indices}.
+
+  Each has about as many as the others. A value that several cases have is in cases of each leg.
+
+  Args:
+    cases: a list of tuples of values.
+    free: the indices of the cases to divide; each is for one leg, or more for the sake of values.
+    fixed: {leg: indices} of cases that are divided already.
+    legs: the names of the legs.
+  """
+  single = [[(place, repr(value)) for place, value in enumerate(case)] for case in cases]
+  counts = collections.Counter(value for index in free for value in single[index])
+  common = {value for value, count in counts.items() if count > 1}
+  # Without the values of one case only, there may be nothing to choose by.
+  values = {index: [value for value in single[index] if value in common] for index in free}
+  shares, left = {}, list(free)
+  for position, leg in enumerate(legs):
+    # The legs that follow have some already, too.
+    others = sum(len(fixed[other]) for other in legs[position:])
+    number = round((len(left) + others) / (len(legs) - position)) - len(fixed[leg])
+    number = min(max(number, 0), len(left)) if position < len(legs) - 1 else len(left)
+    chosen = [left[index] for index in _chosen([values[each] for each in left], number)]
+    left = [each for each in left if each not in chosen]
+    shares[leg] = chosen
+  for leg in legs:
+    has = {value for index in shares[leg] + fixed[leg] for value in single[index]}
+    while common - has:
+      shares[leg].append(max((index for index in free if index not in shares[leg]),
+                             key=lambda index: (len(set(values[index]) - has), -index)))
+      has.update(single[shares[leg][-1]])
+  return {leg: sorted(indices) for leg, indices in shares.items()}
 
 
 def few(cases, number, *others):
@@ -166,8 +315,25 @@ def _covering(cases, number):
   """Returns the indices of the cases to keep: the same ones whoever asks."""
   values = [_values(case) for case in cases]
   if len(values[0]) == 1:
-    return {round(index * (len(cases) - 1) / max(number - 1, 1)) for index in range(number)}
-  singles = [[(place, repr(value)) for place, value in enumerate(case)] for case in values]
+    return _spread(len(cases), number)
+  return _chosen([[(place, repr(value)) for place, value in enumerate(case)] for case in values],
+                 number)
+
+
+def _spread(length, number):
+  """Returns so many of the indices of a list, as far from each other as they can."""
+  return {round(index * (length - 1) / max(number - 1, 1)) for index in range(number)}
+
+
+def _chosen(singles, number):
+  """Returns the indices of so many cases that have all values and many pairs of them.
+
+  Args:
+    singles: the values of each case.
+    number: how many.
+  """
+  if not any(singles):
+    return _spread(len(singles), number)
   pairs = [list(itertools.combinations(single, 2)) for single in singles]
   kept, uses = [], collections.Counter()
 
@@ -177,7 +343,7 @@ def _covering(cases, number):
             -sum(uses[each] for each in singles[index]), -index)
 
   for _ in range(number):
-    kept.append(max((index for index in range(len(cases)) if index not in kept), key=gain))
+    kept.append(max((index for index in range(len(singles)) if index not in kept), key=gain))
     uses.update(singles[kept[-1]] + pairs[kept[-1]])
   return set(kept)
 

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from tests import legs
+
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.skipif(
     not os.path.exists('/proc/self/status'), reason='needs /proc of Linux')]
 
@@ -20,8 +22,8 @@ CASES = {'one': (0.2, 20 * 10**6), 'group': (0.2, 80 * 10**6), 'blocks': (0.2, 2
          'second_order': (0.5, 15 * 10**6)}
 
 
-@pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
-@pytest.mark.parametrize('case', sorted(CASES))
+@pytest.mark.parametrize('case, use_resource', legs.few(
+    legs.product(sorted(CASES), [False, True]), len(CASES)))  # `make soak` has all.
 def test_an_update_takes_three_times_the_weights_at_most(case, use_resource):
   scale, weights = CASES[case]
   # Smaller than in docs/scaling.md. All that is freed goes back to the system at once:

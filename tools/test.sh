@@ -6,7 +6,8 @@
 #
 #   tools/test.sh LEG [pytest arguments]
 #
-# and fails when none ran, be it that none was found or that all were skipped.
+# and fails when none ran, be it that none was found or that all were skipped. With SHARDS=3 the
+# files of tests are divided among three processes, one after the other; SHARD=2 runs one of them.
 # Writes out/test-$NAME.xml (NAME is the leg unless given), and reports the number of
 # tests it found there.
 
@@ -31,7 +32,8 @@ if [ -z "${MODEL_PRUNING_LEGS+set}" ] && [ "${MODEL_PRUNING_SOAK:-1}" = 1 ]; the
 fi
 name=out/test-${NAME:-$leg}
 mkdir -p out
-rm -f "$name.xml" "$name"-shard*.xml
+# shellcheck disable=SC2086
+rm -f "$name.xml" "$name"-shard${SHARD:-*}.xml
 echo "testing on $leg"
 status=0
 if [ "${SHARDS:-1}" = 1 ]; then
@@ -40,7 +42,7 @@ if [ "${SHARDS:-1}" = 1 ]; then
 else
   # One process after the other: TensorFlow keeps memory of every function that a process has run.
   reports=
-  for shard in $(seq "$SHARDS"); do
+  for shard in ${SHARD:-$(seq "$SHARDS")}; do
     code=0
     MODEL_PRUNING_SHARD=$shard/$SHARDS \
       tools/with_env.sh "$leg" -m pytest --junitxml="$name-shard$shard.xml" "$@" || code=$?

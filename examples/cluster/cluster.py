@@ -100,9 +100,14 @@ class Cluster:
                            [_ROOT] + os.environ.get('PYTHONPATH', '').split(os.pathsep)))
     for name in ('http_proxy', 'https_proxy', 'grpc_proxy'):  # gRPC would ask it for localhost.
       environment.pop(name, None)
-    with open(self.log(task), 'ab') as log:
-      self._processes[task] = subprocess.Popen(
-          self._command, env=environment, stdin=subprocess.PIPE, stdout=log,
+    self._processes[task] = self.process(self._command, environment, self.log(task))
+
+  def process(self, command: Sequence[str], environment: Dict[str, str],
+              log: str) -> 'subprocess.Popen[bytes]':
+    """Starts a process that appends what it says to the file `log`."""
+    with open(log, 'ab') as file:
+      return subprocess.Popen(
+          command, env=environment, stdin=subprocess.PIPE, stdout=file,
           stderr=subprocess.STDOUT, start_new_session=True)  # Ctrl-C is for who started them.
 
   def pid(self, task: str) -> int:

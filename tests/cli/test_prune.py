@@ -56,6 +56,8 @@ def _scores(kind, path, images):
     return hidden @ read('fc2/kernel') + read('fc2/bias')
 
 
+# Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.legs('default', 'oldest')
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_every_kind_of_model(folder, tmp_path, capsys, kind):
   model, *options = trained.MODELS[kind]
@@ -153,6 +155,8 @@ def test_a_mistake_with_a_keras_model(folder, tmp_path, capsys, words, message):
       'prune', 'FOLDER/model.keras', 'target_sparsity=0.5', words, '--output=' + output], message)
 
 
+# Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.legs('default', 'oldest')
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_ctrl_c_leaves_nothing(folder, tmp_path, capsys, monkeypatch, kind):
   def interrupted(*unused, **unused_too):

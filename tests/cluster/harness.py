@@ -13,11 +13,23 @@ import numpy as np
 from examples.cluster.cluster import CHIEF
 from examples.cluster.cluster import Cluster
 from model_pruning.compat import tf
+from tests import forks
+from tests.paths import ROOT
 
 SIZES = {'hidden1': 64 * 256, 'hidden2': 256 * 256, 'logits': 256 * 10}
 # Steps that training goes on for after the last step of Run.spec, so that it ends at the target:
 # the step may jump by some between two updates of the chief.
 REST = 60
+
+
+class _Forked(Cluster):
+  """A cluster of processes that have TensorFlow imported already; they die as all processes do."""
+
+  def process(self, command, environment, log):
+    _, option, module, *words = command
+    assert option == '-m'
+    return forks.Process(os.path.join(ROOT, *module.split('.')) + '.py', words, os.getcwd(),
+                         environment, log, imports=('examples.cluster.task',))
 
 
 class Run:
@@ -38,7 +50,7 @@ class Run:
     self.spec = ('target_sparsity=%g,sparsity_function_exponent=1,pruning_frequency=%d,'
                  'sparsity_function_end_step=%d' % (
                      self.target, clusters.pop('frequency', 1), self.until_step))
-    self.cluster = Cluster(
+    self.cluster = (_Forked if hasattr(os, 'fork') else Cluster)(
         clusters.pop('module', 'tests.cluster.probe'),
         ['--end_with_stdin', '--output_dir=' + self.folder, '--watch_dir=' + self.folder,
          '--pruning_hparams=' + self.spec, '--steps=%d' % steps] + list(flags),

@@ -94,6 +94,8 @@ CASES = {
 }
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('case, m_by_n', legs.few(legs.product(
     sorted(CASES), [(2, 4), (1, 2), (5, 8)]), len(CASES)))
 def test_masks_are_those_of_the_oracle_along_the_input_channels(case, m_by_n, said):
@@ -133,6 +135,8 @@ def test_grouped_query_attention(said):
   assert [float(np.mean(mask)) for mask in found] == [0.5] * 4 and not said
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('name', legs.few([
     'Conv1D', 'Conv3D', 'Conv1DTranspose', 'EinsumDense', 'MultiHeadAttention', 'ConvLSTM1D'],
                                           2, 'newest'))

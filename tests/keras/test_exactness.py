@@ -461,6 +461,8 @@ def test_a_cell_that_is_not_registered():
   assert len(strip(pruned).weights) == len(model.weights)
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('name', [each for each in ('MultiHeadAttention', 'GroupQueryAttention')
                                   if hasattr(layers, each)])
 def test_attention_pruned_singly_before_it_is_built(name):

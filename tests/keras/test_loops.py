@@ -178,6 +178,8 @@ def interrupt(model, how, ours_first=True):
     fit(model, *(callbacks if ours_first else callbacks[::-1]))
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('how, kind, ours_first', legs.few([
     (how, kind, kind != 'eager') for how in HOOKS + ['data'] for kind in sorted(MODELS)] + [
         (how, 'plain', False) for how in HOOKS], 11))
@@ -314,6 +316,8 @@ def test_one_callback_serves_fits_of_many_models():
     assert shares(model) == [0.5, 0.5]
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('executions, sized', legs.few(
     legs.product([1, 3], [True, False]), 2, 'newest'))
 def test_a_callback_that_is_in_no_list_counts_every_batch_once(executions, sized):

@@ -137,6 +137,8 @@ def assert_half(model, number):
     assert np.sum(weight == 0) == weight.size - selection.rounded_keep_count(weight.size, 0.5)
 
 
+# Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make, built', legs.few(legs.product(
     sorted(TUTORIALS, key=str), [False, True]), 6, 'newest'))
 def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
@@ -161,6 +163,8 @@ def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
   stripped.fit(x, random(4, 3), verbose=0)  # Plain training, which asks for no callback.
 
 
+# Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make', legs.few(sorted(TUTORIALS, key=str), 2, 'newest'),
                          ids=lambda each: each.__name__)
 def test_tutorials_need_no_arguments(make):

@@ -267,6 +267,8 @@ def dataset(kind, batches):
           tensorflow.TensorSpec((None, 8)), tensorflow.TensorSpec((None,), tensorflow.int64)))
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('per_execution, batches, epochs, kind', legs.few([
     case + (kind,) for case, kind in legs.product(
         [(1, 4, 2), (3, 8, 1), (3, 8, 2)], ['known', 'unknown'])], 3, 'newest'))
@@ -358,6 +360,8 @@ def train_as_tfmot_says(model, optimizer, train_step, **arguments):
     callback.on_epoch_end(batch=-1)
 
 
+# The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('in_function', [False, True])
 def test_the_loop_of_the_guide_of_tfmot(in_function):
   fitted = pruned(optimizer=keras.optimizers.SGD(0.05, momentum=0.9))

@@ -293,7 +293,7 @@ BOMBS = {function.__name__: function for function in (
 
 
 @pytest.mark.slow
-@pytest.mark.legs('newest')
+@pytest.mark.legs('oldest')
 @pytest.mark.parametrize('bomb', sorted(BOMBS))
 def test_bombs_take_no_memory(bomb, tmp_path):
   graph_def = tf.GraphDef()

@@ -4,11 +4,15 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 
 import pytest
 
 from tests import forks
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 
@@ -84,3 +88,72 @@ def test_imports_are_done_before_it_begins(tmp_path, imports):
   path.write_text('import sys\nprint("wave" in sys.modules)')
   done = forks.run(str(path), [], str(tmp_path), {}, 60, imports)
   assert done.stdout == '%s\n' % bool(imports)
+
+
+# ---- Programs that run beside a test. ----
+
+
+def _begin(folder, text, *words, **environment):
+  path = folder / 'program.py'
+  path.write_text(text)
+  return forks.Process(str(path), words, str(folder), dict(os.environ, **environment),
+                       str(folder / 'log'))
+
+
+def _read(folder, text):
+  """Returns the log, once it has that text."""
+  until = time.time() + 30
+  while text not in (folder / 'log').read_text():
+    assert time.time() < until
+    time.sleep(0.01)
+  return (folder / 'log').read_text()
+
+
+def test_two_run_at_once_and_are_told_apart(tmp_path):
+  text = 'import os, sys\nprint(os.getpid(), os.environ["MINE"], sys.argv[1], flush=True)\n' \
+      'sys.exit(len(sys.stdin.read()))'
+  folders = [tmp_path / name for name in ('one', 'two')]
+  for folder in folders:
+    folder.mkdir()
+  processes = [_begin(folder, text, 'word', MINE=folder.name) for folder in folders]
+  for folder, process in zip(folders, processes):
+    assert _read(folder, 'word') == '%d %s word\n' % (process.pid, folder.name)
+    assert process.poll() is None
+    assert os.getsid(process.pid) == process.pid
+  processes[0].stdin.write(b'abc')
+  for process, status in zip(processes, (3, 0)):
+    process.stdin.close()
+    assert process.wait() == process.poll() == status
+
+
+def test_signals_end_it_and_logs_are_appended_to(tmp_path):
+  (tmp_path / 'log').write_text('before\n')
+  process = _begin(tmp_path, 'import sys, time\nprint("begun", flush=True)\ntime.sleep(60)')
+  assert _read(tmp_path, 'begun') == 'before\nbegun\n'
+  process.kill()
+  assert process.wait() == -9
+  process.kill()  # Changes nothing more.
+  process.stdin.close()
+  process = _begin(tmp_path, 'import time\nprint("again", flush=True)\ntime.sleep(60)')
+  _read(tmp_path, 'again')
+  process.send_signal(signal.SIGINT)
+  assert process.wait() == -2 and 'KeyboardInterrupt' in (tmp_path / 'log').read_text()
+  process.stdin.close()
+
+
+def test_its_stdin_ends_with_the_process_that_started_it(tmp_path):
+  program = tmp_path / 'program.py'
+  program.write_text('import os, sys\nprint(os.getpid(), flush=True)\nsys.stdin.read()\n'
+                     'print("end", flush=True)')
+  starter = ('import os, time; from tests import forks; '
+             'forks.Process(%r, [], %r, dict(os.environ), %r); time.sleep(60)' % (
+                 str(program), str(tmp_path), str(tmp_path / 'log')))
+  process = subprocess.Popen([sys.executable, '-c', starter], cwd=ROOT)
+  until = time.time() + 60
+  while not (tmp_path / 'log').exists():
+    assert time.time() < until
+    time.sleep(0.05)
+  _read(tmp_path, '\n')
+  process.kill()
+  process.wait()
+  _read(tmp_path, 'end')

@@ -56,6 +56,14 @@ def test_a_test_runs_where_its_file_and_all_of_its_marks_say():
   assert legs.of_item(_Item('test_spec.py', mark()), HERE) == set()
 
 
+def test_marks_that_leave_no_leg_are_refused():
+  item = _Item('hparams/test_flags.py', pytest.mark.legs('newest'))
+  with pytest.raises(AssertionError, match='test_flags.py: its marks and FILES leave it no leg'):
+    legs.of_item(item, HERE)
+  item = _Item('hparams/test_flags.py', pytest.mark.legs('newest'), pytest.mark.legs())
+  assert legs.of_item(item, HERE) == set()
+
+
 def test_a_leg_that_there_is_not_is_refused():
   with pytest.raises(AssertionError, match='test_spec.py: no such legs.*tf2.15'):
     legs.of_item(_Item('test_spec.py', pytest.mark.legs('tf2.15', 'newest')), HERE)
@@ -171,3 +179,111 @@ def test_the_shards_of_a_run_are_counted_together(tmp_path, counts, status):
     with open(paths[-1], 'w') as file:
       file.write('<testsuites><testsuite tests="%s" skipped="0"/></testsuites>' % count)
   assert count_tests.main(paths) == status
+
+
+# ---- Cases that are divided among legs. ----
+
+
+def _divided(cases, number=2, fixed=()):
+  names = list(legs.NAMES[:number])
+  fixed = {name: list(fixed) if name == names[-1] else [] for name in names}
+  free = [index for index in range(len(cases)) if index not in fixed[names[-1]]]
+  return list(legs.shared(cases, free, fixed, names).values())
+
+
+@pytest.mark.parametrize('number', [2, 3])
+@pytest.mark.parametrize('cases', [
+    [(value,) for value in 'abcdefg'], PAIRS, legs.product('ab', 'cd', 'ef'),
+    [('a', 1), ('b', 2), ('c', 3)]], ids=len)
+def test_each_case_is_on_a_leg_and_each_value_on_all(cases, number):
+  found = _divided(cases, number)
+  assert set().union(*found) == set(range(len(cases)))
+  assert max(map(len, found)) <= len(cases) / number + (1 if cases != PAIRS else 2)
+  for place in range(len(cases[0])):
+    values = [case[place] for case in cases]
+    for value in set(values):
+      if values.count(value) > 1:
+        assert all(any(cases[index][place] == value for index in share) for share in found)
+
+
+def test_cases_of_one_value_each_are_divided_evenly():
+  first, second = _divided([(value,) for value in 'abcde'])
+  assert (first, second) == ([0, 4], [1, 2, 3])
+
+
+def test_a_leg_that_has_cases_already_gets_fewer():
+  assert _divided([(value,) for value in 'abcdef'], fixed=[2, 3, 4, 5]) == [[0, 1], []]
+
+
+class _Case(_Item):
+  """A case of a parametrized test."""
+
+  def __init__(self, path, *marks, **params):
+    super().__init__(path, *marks)
+    self.nodeid = path + '::test_it[%s]' % '-'.join(map(str, params.values()))
+    self.callspec = types.SimpleNamespace(params=params)
+    self.names = [pytest.mark.parametrize(','.join(params), []).mark]
+
+  def iter_markers(self, name):
+    return [mark.mark for mark in self._marks if mark.name == name] or (
+        self.names if name == 'parametrize' else [])
+
+  def get_closest_marker(self, name):
+    return next((mark.mark for mark in self._marks if mark.name == name), None)
+
+  def add_marker(self, mark):
+    self._marks += (mark,)
+
+
+@pytest.mark.parametrize('path, own', [
+    ('keras/test_loops.py', {'default', 'newest'}),
+    ('keras/test_prune.py', {'default', 'tf_keras'}),
+    ('graph/test_products.py', {'default', 'oldest'})])
+def test_cases_of_files_that_share_run_on_some_of_these_legs_and_on_all_others(path, own):
+  items = [_Case(path, case=case) for case in range(6)]
+  before = legs.of_item(items[0], HERE)
+  legs.share_out(items, HERE)
+  found = [legs.of_item(item, HERE) for item in items]
+  assert all(before - own < each < before for each in found)
+  assert {leg: sum(leg in each for each in found) for leg in own} == dict.fromkeys(own, 3)
+
+
+def test_cases_that_are_slow_or_skipped_or_have_legs_of_their_own_are_not_shared():
+  path = 'keras/test_loops.py'
+  slow = [_Case(path, pytest.mark.slow, case=case) for case in range(6)]
+  skipped = [_Case(path, pytest.mark.skipif(True, reason=''), case=case) for case in range(6)]
+  on_one = [_Case(path, pytest.mark.legs('newest'), case=case) for case in range(6)]
+  of_fixture = [_Case(path, case=case) for case in (False, True)]
+  for item in of_fixture:
+    item.names = []
+  alone = [_Case(path, case=1)]
+  elsewhere = [_Case('keras/test_saving.py', case=case) for case in range(6)]
+  for items in (slow, skipped, on_one, of_fixture, alone, elsewhere):
+    before = [legs.of_item(item, HERE) for item in items]
+    legs.share_out(items, HERE)
+    assert [legs.of_item(item, HERE) for item in items] == before
+
+
+@pytest.mark.parametrize('path', sorted(legs.SHARED))
+def test_files_that_share_run_on_these_legs(path):
+  assert os.path.isfile(os.path.join(HERE, path))
+  assert len(legs.SHARED[path]) > 1
+  assert set(legs.SHARED[path]) <= legs.of_file(os.path.join(HERE, path), HERE)
+  if 'tf_keras' in legs.SHARED[path]:  # Which runs only tests with that mark.
+    with open(os.path.join(HERE, path), encoding='utf-8') as file:
+      assert re.search(r'^pytestmark = .*legacy_keras', file.read(), re.MULTILINE)
+
+
+def test_a_part_of_a_test_has_the_legs_that_all_of_it_has():
+  words = ['-q', '--collect-only', '-p', 'no:cacheprovider']
+  name = '%s::test_few_tuples_have_every_value_as_often_as_they_can' % __file__
+  program = ('import sys, pytest; from tests import legs; '
+             'legs.SHARED = {"repository/test_legs.py": ("default", "newest")}; '
+             'legs.FILES = {}; sys.exit(pytest.main(sys.argv[1:]))')
+  outputs = [subprocess.run(
+      [sys.executable, '-c', program, *words, name + case], cwd=ROOT, stdout=subprocess.PIPE,
+      universal_newlines=True, env=dict(os.environ, MODEL_PRUNING_LEGS='newest')).stdout
+             for case in ('', '[5]', '[6]', '[9]', '[14]')]
+  assert sorted(re.findall(r'can\[\d+\]', outputs[0])) == sorted(
+      each for output in outputs[1:] for each in re.findall(r'can\[\d+\]', output))
+  assert len(re.findall(r'can\[\d+\]', outputs[0])) == 2

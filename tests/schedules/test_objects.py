@@ -133,6 +133,8 @@ def test_tensors_in_a_graph_agree_with_numbers(made, updates, dtype):
     np.testing.assert_allclose(wide, made(step)[1], atol=1e-15)
 
 
+# TensorFlow 1 has no eager functions, so all cases run on the other one.
+@pytest.mark.legs('default', 'oldest')
 @every
 @pytest.mark.parametrize('variable', [False, True])
 def test_in_functions_and_eagerly_it_agrees_with_numbers(made, updates, variable):
