@@ -13,6 +13,7 @@ from model_pruning.compat import tensorflow
 from model_pruning.export.smaller import Width
 from model_pruning.keras import backend
 from model_pruning.keras import removal
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import plain_weights
 from model_pruning.keras.prune import strip_pruning
@@ -52,17 +53,28 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
     raise errors.LayerError(
         'remove_channels_in_training() continues the training of a compiled model, and %s is not '
         'compiled; use remove_channels()' % getattr(model, 'name', model))
-  plain = strip_pruning(model, in_place=False) if pruned_layers(model) else model
-  removed = removal.removed(plain, Target(fraction, keep=keep, multiple_of=multiple_of), remove,
-                            absorb=False)  # Constants may still change.
-  _compile_like(model, removed.model)
-  pairs = _Pairs([_Pair(old, new, removed.widths.get(id(same))) for old, same, new in zip(
-      plain_weights(model), plain.weights, removed.model.weights)])
-  optimizer = removed.model.optimizer
-  _build(optimizer, removed.model.trainable_variables)
-  for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
-    _copy_state(old, new, pairs, model.trainable_variables)
-  return removed.model
+  with variables.scope_of(model):  # The smaller model trains on the same devices.
+    plain = _stripped(model) if pruned_layers(model) else model
+    removed = removal.removed(plain, Target(fraction, keep=keep, multiple_of=multiple_of), remove,
+                              absorb=False)  # Constants may still change.
+    _compile_like(model, removed.model)
+    pairs = _Pairs([_Pair(old, new, removed.widths.get(id(same))) for old, same, new in zip(
+        plain_weights(model), plain.weights, removed.model.weights)])
+    optimizer = removed.model.optimizer
+    _build(optimizer, removed.model.trainable_variables)
+    for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
+      _copy_state(old, new, pairs, model.trainable_variables)
+    return removed.model
+
+
+def _stripped(model: Model) -> Model:
+  try:
+    return strip_pruning(model, in_place=False)
+  except errors.CloneError as error:
+    raise errors.CloneError(
+        '%s. Without its optimizer the model can be made smaller: '
+        'remove_channels(strip_pruning(model, in_place=True))' % str(error).partition(
+            '; use in_place=True')[0]) from error
 
 
 class _Pair(NamedTuple):
@@ -100,7 +112,8 @@ def _compile_like(model: Model, other: Model) -> None:
   arguments: Dict[str, Any] = dict(stored)
   for name in ('metrics', 'weighted_metrics'):
     if arguments.get(name) is not None:
-      arguments[name] = tensorflow.nest.map_structure(_new_metric, arguments[name])
+      arguments[name] = tensorflow.nest.map_structure(
+          lambda metric: _new_metric(metric, model), arguments[name])
   arguments['optimizer'] = _new_optimizer(model.optimizer)
   other.compile(**arguments)
 
@@ -124,11 +137,17 @@ def _classes_of(optimizer: Optimizer) -> Dict[str, Any]:
   return found
 
 
-def _new_metric(metric: Any) -> Any:
+def _new_metric(metric: Any, model: Model) -> Any:
   """Returns a metric without the counts of another one; functions and names have none."""
-  if isinstance(metric, keras.metrics.Metric):
-    return type(metric).from_config(metric.get_config())
-  return metric
+  if not isinstance(metric, keras.metrics.Metric):
+    return metric
+  config = metric.get_config()
+  if not backend.IS_KERAS_3 and len(model.output_names) > 1 and getattr(
+      getattr(model, 'compiled_metrics', None), 'built', False):
+    # Keras 2 has put the name of the output in front, and will do so again.
+    config['name'] = next((config['name'][len(output) + 1:] for output in model.output_names
+                           if config['name'].startswith(output + '_')), config['name'])
+  return type(metric).from_config(config)
 
 
 def _build(optimizer: Optimizer, weights: Sequence[Variable]) -> None:
@@ -152,7 +171,8 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
   slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
   ours, theirs = _own_variables(old), _own_variables(new)
   if len(ours) != len(theirs):
-    if ours and np.any(np.asarray(getattr(old, 'iterations', 1))):  # It was trained already.
+    # If it was trained already.
+    if ours and np.any(variables.to_array(getattr(old, 'iterations', 1))):
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
                       'model has %d', type(old).__name__, len(ours), len(theirs))
     return
@@ -164,7 +184,7 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
       copy.assign(value)
   anew = []
   for variable, copy in zip(ours, theirs):
-    value, pair = np.asarray(variable), slots.get(id(variable))
+    value, pair = variables.to_array(variable), slots.get(id(variable))
     if pair is not None and value.shape == tuple(pair.old.shape):
       value = pair.cut(value)
     if value.shape == tuple(copy.shape):

@@ -44,8 +44,8 @@ class Copy:
   """A copy of a layer or model, with the same layers pruned; the original does not change.
 
   Functional and Sequential models, nested ones included, are copied layer by layer. Any
-  other layer or model is recreated from its config. Preprocessing layers are shared with
-  the original, as they have nothing to train.
+  other layer or model is recreated from its config. Preprocessing layers and functions (Lambda) are
+  shared with the original, as they have nothing to train.
 
   Attributes:
     layer: the copy.
@@ -104,6 +104,8 @@ class Copy:
   def _copy_layer(self, layer: Layer) -> Any:
     if hasattr(layer, 'adapt'):
       return layer  # Its config does not contain all of its state.
+    if isinstance(layer, keras.layers.Lambda) and not layer.weights:
+      return layer  # It has no state, and a copy of its function would lack the names it uses.
     if not layer.built and any(map(variables.own_trainable_variables, backend.layers_in(layer))):
       raise errors.CloneError('Layer %s (%s) is not built, but layers in it are: a copy would '
                               'start with other weights' % (layer.name, type(layer).__name__))
@@ -115,8 +117,6 @@ class Copy:
         copy = plain_class.from_config(_with_arguments(
             config, {**self._arguments, **self._changes.arguments(layer)}))
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
-      if isinstance(layer, keras.layers.Lambda) and not layer.weights:
-        return layer  # It has no state, and functions without a name cannot be copied.
       raise errors.CloneError('Layer %s (%s) cannot be recreated from its config (%s)' % (
           layer.name, plain_class.__name__, backend.reason(error))) from error
     own = set(map(id, backend.layers_in(layer)))

@@ -82,7 +82,7 @@ def _attributes(copy: Copy) -> Optional[str]:
 
 
 def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
-  state = [(weight, np.asarray(weight)) for each in (layer, copy)
+  state = [(weight, variables.to_array(weight)) for each in (layer, copy)
            for weight in variables.state_of(each) if weight.dtype != 'string']
   problem = 'its inputs are not known'
   try:

@@ -154,7 +154,7 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
   captured = list(function.captured_inputs)
   if any(each.dtype == tf.resource and id(each) not in known for each in captured):
     return _freeze_exported(model)  # Lookup tables.
-  values = [np.asarray(known.get(id(each), each)) for each in captured]
+  values = [variables.to_array(known.get(id(each), each)) for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session() as session:
     bound, loads, found = {}, [], {}  # type: ignore[var-annotated]

@@ -289,8 +289,8 @@ def stripped(model: Model) -> Iterator[Layer]:
     for layer in pruned_layers(model):
       pruning = layer.pruning
       for pruned in pruning.weights:
-        if np.any(np.asarray(pruned.weight)[np.asarray(pruned.mask) == 0]):
-          hidden.append((pruned.weight, np.asarray(pruned.weight)))
+        if np.any(variables.to_array(pruned.weight)[variables.to_array(pruned.mask) == 0]):
+          hidden.append((pruned.weight, variables.to_array(pruned.weight)))
       strip_here(layer)
       taken.append((layer, pruning))
     yield model

@@ -24,6 +24,7 @@ from model_pruning.hparams import maps
 from model_pruning.keras import backend
 from model_pruning.keras import copying
 from model_pruning.keras import exporting
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.marks import Marks
 from model_pruning.keras.pruned import pruned_layers
@@ -330,6 +331,6 @@ class _Narrower(copying.Changes):
   def value(self, weight: Variable) -> Any:
     if id(weight) not in self._widths and id(weight) not in self._refitted:
       return super().value(weight)
-    value = np.asarray(self._refitted.get(id(weight), weight))
+    value = variables.to_array(self._refitted.get(id(weight), weight))
     changed = self._widths.get(id(weight))
     return value if changed is None else changed.cut(value)

@@ -4,8 +4,6 @@
 
 from typing import Dict, Iterator, List, Optional, Tuple, Union
 
-import numpy as np
-
 from model_pruning import errors
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import BlockDims
@@ -97,9 +95,9 @@ def stored_weights(model: Model) -> Iterator[StoredWeight]:
   pruned = {id(record.weight): record
             for layer in pruned_layers(model) for record in layer.pruning.weights}
   for weight in plain_weights(model):
-    record, values = pruned.get(id(weight)), np.asarray(weight)
+    record, values = pruned.get(id(weight)), variables.to_array(weight)
     if record is not None:
-      yield StoredWeight(record.name, values, np.asarray(record.mask).astype(bool),
-                         float(np.asarray(record.threshold)))
+      yield StoredWeight(record.name, values, variables.to_array(record.mask).astype(bool),
+                         float(variables.to_array(record.threshold)))
     elif values.ndim >= 2 and values.dtype.kind in 'fV':
       yield StoredWeight(variables.variable_name(weight), values)

@@ -23,6 +23,7 @@ from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
+from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.plans import plans_of
@@ -121,7 +122,7 @@ def _mask(model: Model, spec: PruningSpec) -> None:
 @contextlib.contextmanager
 def _undone_on_error(model: Model, pruned: Model) -> Iterator[None]:
   """Makes a model that is pruned in place what it was, if an error ends the work on it."""
-  before = [np.asarray(variable) for variable in pruned.variables]
+  before = [variables.to_array(variable) for variable in pruned.variables]
   try:
     yield
   except BaseException:
@@ -159,14 +160,15 @@ def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,
            x: Any) -> Dict[str, Fit]:
   """Gives a model with masks the values that fit the examples; returns the fits by weight."""
   subject, records = _subject(model, frozen)
-  masks = {constant: np.asarray(record.mask, np.float32) for constant, record in records.items()}
+  masks = {constant: variables.to_array(record.mask).astype(np.float32)
+           for constant, record in records.items()}
   with subject.networks() as networks, subject.selector(spec) as selector:
     found = reconstruct(networks, masks, Examples(x, networks.inputs), selector)
   for constant, value in found.values.items():
     frozen.variables[constant].assign(value)
   for constant, mask in found.masks.items():
     variable = records[constant].mask
-    variable.assign(np.asarray(mask, np.asarray(variable).dtype))
+    variable.assign(np.asarray(mask, variables.to_array(variable).dtype))
   fits = {records[fit.weight].name: fit for fit in found.fits}
   used = {id(variable) for variable in frozen.variables.values()}
   fits.update({record.name: Fit(record.name, reason='the model does not use it to predict')
@@ -219,7 +221,7 @@ def _rows(model: Model) -> List[WeightSparsity]:
   rows = []
   for layer in pruned_layers(model):
     for record in layer.pruning.weights:
-      mask = np.asarray(record.mask, np.float32)
+      mask = variables.to_array(record.mask).astype(np.float32)
       target = layer.pruning.settings.spec.target_for(record.name)
       rows.append(WeightSparsity(record.name, mask.shape, target, int(np.sum(mask == 0)), False))
   return rows

@@ -8,9 +8,12 @@ import inspect
 import re
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
+import numpy as np
+
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
+from model_pruning.util.types import Array
 from model_pruning.util.types import DType
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Optimizer
@@ -239,6 +242,14 @@ def strategy_of(variable: Variable) -> Strategy:
   """Returns the distribution strategy under which a variable was made."""
   return (getattr(tf_variable(variable), 'distribute_strategy', None) or
           tensorflow.distribute.get_strategy())
+
+
+def to_array(value: Any) -> Array:
+  """Returns the value of a variable or a tensor. An array stays as it is.
+
+  In the scope of a distribution strategy, NumPy cannot read a variable of Keras 2 by itself.
+  """
+  return np.asarray(value.numpy() if hasattr(value, 'numpy') else value)
 
 
 def is_distributed(variable: Variable) -> bool:

@@ -183,6 +183,7 @@ def test_a_key_that_matches_nothing_lists_the_weights_and_the_nearest():
   message = str(caught.value)
   assert "weight_sparsity_map key 'cnov1/kernel' matches no masked weight" in message
   assert 'did you mean conv1/kernel?' in message
+  assert '; the masked weights are: ' in message
   assert all(name in message for name in WEIGHTS)
 
 

@@ -145,3 +145,59 @@ def test_losses_of_users_and_models_that_were_not_trained_yet_are_compiled_too()
   model.compile('adam', loss, metrics=[loss])
   smaller = sparsity.remove_channels_in_training(model, fraction=0.25)
   assert set(_fit(smaller, 1)) == {'loss'} | set(_fit(model, 1))
+
+
+class OwnSGD(keras.optimizers.SGD):
+  """An optimizer of a user, which is not registered."""
+
+
+class Warm(keras.optimizers.schedules.LearningRateSchedule):
+  """A schedule of a user, which is not registered."""
+
+  def __init__(self, rate=0.01):
+    self.rate = rate
+
+  def __call__(self, step):
+    return self.rate * tensorflow.minimum(1.0, tensorflow.cast(step + 1, tensorflow.float32) / 5)
+
+  def get_config(self):
+    return {'rate': self.rate}
+
+
+@pytest.mark.parametrize('make', [OwnSGD, lambda: keras.optimizers.Adam(Warm())],
+                         ids=['optimizer', 'schedule'])
+def test_optimizers_and_schedules_of_users_need_not_be_registered(make):
+  pruned = sparsity.prune_low_magnitude(_model(), HALF)
+  pruned.compile(make(), 'mse')
+  _fit(pruned, 1, [sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels_in_training(pruned)
+  assert type(smaller.optimizer) is type(pruned.optimizer)
+  np.testing.assert_allclose(_fit(smaller, 1)['loss'], _fit(
+      pruned, 1, [sparsity.UpdatePruningStep()])['loss'], rtol=1e-4)
+
+
+def test_metrics_of_several_outputs_keep_their_names():
+  inputs = keras.Input((4,))
+  x = layers.Dense(8, activation='relu')(inputs)
+  model = keras.Model(inputs, {name: layers.Dense(1, name=name)(x) for name in 'ab'})
+  model.compile('sgd', 'mse', metrics={
+      'a': [keras.metrics.MeanAbsoluteError(name='off'), 'mse'],
+      'b': [keras.metrics.MeanAbsoluteError(name='b_off')]})
+  x = np.ones((8, 4), np.float32)
+  y = {'a': x[:, :1], 'b': x[:, :1]}
+  before = model.fit(x, y, verbose=0).history
+  smaller = sparsity.remove_channels_in_training(model, fraction=0.5)
+  assert set(smaller.fit(x, y, verbose=0).history) == set(before)
+
+
+def test_functions_between_layers_are_kept():
+  inputs = keras.Input((4,))
+  x = layers.Lambda(lambda x: np.float32(2) * x)(layers.Dense(8, activation='relu')(inputs))
+  pruned = sparsity.prune_low_magnitude(keras.Model(inputs, layers.Dense(5)(x)), HALF)
+  pruned.compile('adam', 'mse')
+  x, y = np.ones((12, 4), np.float32), np.zeros((12, 5), np.float32)
+  pruned.fit(x, y, batch_size=4, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels_in_training(pruned)
+  assert smaller.count_params() == 4 * 4 + 4 + 4 * 5 + 5
+  np.testing.assert_allclose(smaller.predict(x, verbose=0), pruned.predict(x, verbose=0),
+                             rtol=1e-5)

@@ -43,6 +43,14 @@ def _residual():
   return keras.Model(inputs, layers.Dense(4)(layers.GlobalMaxPooling2D()(x)))
 
 
+def _scaleless():
+  """Layers with constants in place of weights, of which Keras 2 has ones and zeros."""
+  return keras.Sequential([
+      keras.Input((8, 8, 3)), layers.Conv2D(8, 3, use_bias=False),
+      layers.BatchNormalization(scale=False), layers.ReLU(), layers.Conv2D(6, 3, use_bias=False),
+      layers.BatchNormalization(center=False), layers.GlobalAveragePooling2D(), layers.Dense(3)])
+
+
 def _nested():
   inner_inputs = keras.Input((10,))
   inner = keras.Model(inner_inputs, layers.Dense(12, activation='tanh', name='deep')(
@@ -85,7 +93,7 @@ def _transposed():
   return keras.Model(inputs, layers.Conv2D(2, 3)(layers.UpSampling2D()(x)))
 
 
-MODELS = [_plain, _residual, _nested, _blocks, _sequences, _shared, _transposed]
+MODELS = [_plain, _residual, _scaleless, _nested, _blocks, _sequences, _shared, _transposed]
 
 
 def randomized(model, seed=0):
@@ -119,6 +127,8 @@ def hide(model, remove):
   found = _variables(model)
   for name, numbers in remove.items():
     for member in groups[name].members:
+      if member.weight not in found:
+        continue  # A constant.
       variable = found[member.weight]
       value = np.moveaxis(np.array(variable), member.axis, 0)
       value[member.indices[numbers].reshape(-1)] = 0

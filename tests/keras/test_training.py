@@ -441,6 +441,7 @@ def test_xla():
 
 
 _MIRRORED = '''
+import contextlib
 import os
 import tempfile
 import numpy as np
@@ -484,6 +485,15 @@ with strategy.scope():
   read = keras.models.load_model(path)
 t.assert_equal([np.asarray(weight.numpy()) for weight in model.weights],
                [np.asarray(weight.numpy()) for weight in read.weights])
+for scope in strategy.scope, contextlib.nullcontext:
+  with scope():
+    smaller = sparsity.remove_channels_in_training(model, fraction=0.5)
+  assert smaller.count_params() < plain.count_params()
+  assert [len(replicas(weight)) for weight in smaller.trainable_weights] == 4 * [2]
+  t.fit(smaller, [])
+with strategy.scope():
+  trained = sparsity.prune_trained(plain, 'target_sparsity=0.9', x)
+assert len(replicas(trained.trainable_weights[0])) == 2
 print('done')
 '''
 
