@@ -154,7 +154,8 @@ def kind_with_masks(path: str) -> str:
         path)
   if kind == kinds.TFLITE:
     raise errors.ModelFileError(
-        '%s is a TFLite model, which has no masks; give the model it was made from' % path)
+        '%s is a TFLite model, which cannot be changed any more; give the model it was made from' %
+        path)
   places.kind_at(path)
   if kind == kinds.KERAS:
     with stage('reading'):

@@ -23,16 +23,21 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
     schedule: the schedule object that replaces the spec's schedule; None if there is none.
   """
   short = sorted((row for row in rows if row.short), key=lambda row: row.achieved - row.target)
+  ended = ('after a last mask update at step %d' % last_update if last_update else
+           'without a mask update after step 0')
   if not short:
-    return None
+    # Weights whose channels share a sparsity have no targets of their own.
+    if not (spec.channel_pruning and spec.shares_target) or _requested_target(
+        last_update, spec, schedule):
+      return None
+    return '%s: training ended %s, short of the target sparsity of all channels: %s' % (
+        spec.name, ended, _advice(last_update, spec, schedule))
   named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
       row.name, row.achieved, row.target) for row in short[:_NAMED])
   if len(short) > _NAMED:
     named += ' and %d others, all less far off' % (len(short) - _NAMED)
   return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
-      spec.name, len(short), len(rows),
-      'after a last mask update at step %d' % last_update if last_update else
-      'without a mask update after step 0', named, _advice(last_update, spec, schedule))
+      spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule))
 
 
 def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule]) -> str:

@@ -24,6 +24,15 @@ def test_no_weight_is_short():
   assert shortfall.warning(_rows(80, 90), 40, _spec('')) is None
 
 
+@pytest.mark.parametrize('last, warns', [(0, True), (30, True), (40, False)])
+def test_channels_that_share_a_sparsity_have_the_targets_of_the_schedule_alone(last, warns):
+  spec = _spec('channel_pruning=true,sparsity_distribution=global')
+  text = shortfall.warning(_rows(90, 90), last, spec)
+  assert bool(text) == warns
+  if warns:
+    assert 'short of the target sparsity of all channels: train on to a mask update' in text
+
+
 def test_one_line_has_the_number_and_the_worst_weights():
   text = shortfall.warning(_rows(79, 80, 60, 78, 77, 76, 75), 30, _spec('name=mine'))
   assert '\n' not in text and text.startswith('mine: 6 of 7 weights ended short of their target')
