@@ -198,6 +198,7 @@ def _status(pid, status):
 def _become(request):
   """Makes this process the one of a program, and runs it."""
   signal.signal(signal.SIGALRM, signal.SIG_DFL)
+  signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells start jobs without it.
   if 'stdin' in request:
     os.setsid()
     os.dup2(os.open(request['stdin'], os.O_RDONLY), 0)  # Waits for the other end.

@@ -137,7 +137,8 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
     except tf.errors.FailedPreconditionError as error:
       raise errors.ModelFileError(
           'The SavedModel in %s has a variable without a value as it is read to be served (%s); '
-          'write a Keras 3 model by model.export()' % (
+          'write a Keras 3 model by model.export(), or with more signatures by '
+          'keras.export.ExportArchive' % (
               saved_model_dir, errors.first_line(error))) from error
   stripped, folded = strip.strip(frozen, needed)
   assets += _paths_in_constants(stripped, saved_model_dir, assets)
