@@ -52,6 +52,9 @@ _WIDTHS: Dict[str, Optional[Tuple[str, str, int]]] = {
     'PReLU': None,
 }
 
+# How often functions between layers are tried without some channels, each time without others.
+_TRIALS = 2
+
 
 def channel_groups(model: Model) -> List[Group]:
   """Returns the groups of channels of a model that remove_channels can make smaller.
@@ -112,10 +115,6 @@ def remove_channels(model: Model, fraction: float = 0.0, keep: Optional[str] = N
   check_budget('remove_channels', budget)
   target = Target(fraction, keep=keep, multiple_of=multiple_of, **budget)
   return removed(model, target, remove, examples, labels, classes, joint_steps=joint_steps).model
-
-
-# Other channels of each group are left out each time, and another number of them.
-_TRIALS = 2
 
 
 class Removed(NamedTuple):
