@@ -167,12 +167,17 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
             if has_variables else None)
 
   def read() -> Iterator[StoredWeight]:
-    if stored is not None:
-      for weight in stored.read():
-        # Keras 3 also saves copies of weights that no node reads.
-        if not weight.nodes or any(name in needed for name in weight.nodes):
-          yield weight
-    yield from constant_weights.weights_among(needed)
+    found = False
+    for weight in stored.read() if stored is not None else ():
+      # Keras 3 also saves copies of weights that no node reads.
+      if not weight.nodes or any(name in needed for name in weight.nodes):
+        found = True
+        yield weight
+    for weight in constant_weights.weights_among(needed):
+      found = True
+      yield weight
+    if not found and stored is not None:
+      yield from stored.read()  # A tf.Module may hold a Keras 3 model, whose nodes have other names.
 
   return StoredModel(folder, SAVED_MODEL, needed, stored.notes if stored else (), read,
                      stored.last_update if stored else None,

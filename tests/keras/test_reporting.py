@@ -15,6 +15,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 import model_pruning.keras as sparsity
 from model_pruning import errors
 from model_pruning.keras.backend import keras
+from model_pruning.reporting import report as reports
 from tests.keras import zoo
 
 pytestmark = pytest.mark.legacy_keras
@@ -86,3 +87,23 @@ def test_findings_advise_what_prune_low_magnitude_takes(kwargs):
       if 'global_pruning' in kwargs.get('hparams', '') and 'global' not in advised:
         more['hparams'] += ',' + kwargs['hparams']
       assert sparsity.report(made(**more)).weights
+
+
+class Served(tensorflow.Module):
+  """A model as a part of something else that is saved."""
+
+  def __init__(self, net):
+    super().__init__()
+    self.net = net
+
+  @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 6, 6, 2])])
+  def serve(self, x):
+    return {'scores': self.net(x, training=False)}
+
+
+def test_weights_of_a_model_within_a_module_are_found(tmp_path):
+  module = Served(trained())
+  path = str(tmp_path / 'saved')
+  tensorflow.saved_model.save(module, path, signatures={'serving_default': module.serve})
+  sparse = [weight for weight in reports.of(path).weights if weight.sparsity > 0.7]
+  assert sorted(weight.shape for weight in sparse) == [(3, 3, 2, 6), (24, 4)]
