@@ -34,7 +34,7 @@ class Course:
 
   Attributes:
     name: the key of a map, with the map's name in front unless it is weight_sparsity_map; or
-      '(all others)', or '(all weights)' if there is no map.
+      '(all others)', or '(all weights)' or '(all channels)' if there is no map.
     target: the target sparsity.
     sparsity: float64 array, the sparsity that the schedule requests at each update.
   """
@@ -122,6 +122,9 @@ class Timeline:
 
   def distribution(self) -> str:
     """Returns a sentence about how the zeros are shared out among the weights."""
+    if self.spec.channel_pruning:  # Which channels a model has is not read from its files.
+      return 'Sparsity is of the channels of each group%s; weights between two groups get more.' % (
+          ', with one threshold over all' if self.spec.shares_target else '')
     return 'Distribution: %s, %s%s.' % (
         self.spec.distribution, _MEANINGS[self.spec.distribution],
         '' if self.allotment is not None else '; --model=MODEL shows each weight of a model')
@@ -209,7 +212,8 @@ def of(spec: Union[PruningSpec, HParams, str, None] = None,
 
 def _targets(spec: PruningSpec) -> Iterator[Tuple[str, float]]:
   mapped = spec.weight_sparsity_map or spec.group_sparsity_map
-  yield OTHER if mapped else '(all weights)', spec.target_sparsity
+  everything = '(all channels)' if spec.channel_pruning else '(all weights)'
+  yield OTHER if mapped else everything, spec.target_sparsity
   yield from spec.weight_sparsity_map
   for key, target in spec.group_sparsity_map:
     yield 'group ' + key, target

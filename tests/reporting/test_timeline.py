@@ -88,6 +88,14 @@ def test_table_json_and_csv_say_the_same():
   assert content['hparams']['target_sparsity'] == 0.9
 
 
+@pytest.mark.parametrize('distribution', ['uniform', 'global'])
+def test_sparsities_of_channels_are_named_so(distribution):
+  text = timeline.of('channel_pruning=true,target_sparsity=0.5,pruning_frequency=10,'
+                     'sparsity_distribution=' + distribution, 200).table()
+  assert '(all channels)' in text and '--model' not in text
+  assert ('one threshold' in text) == (distribution == 'global')
+
+
 def test_long_runs_are_shown_in_part():
   lines = timeline.of('pruning_frequency=1', 5000).table(rows=5).splitlines()
   assert [line.split()[1] for line in lines[2:7]] == ['1', '1251', '2501', '3750', '5000']
