@@ -177,7 +177,7 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
       found = True
       yield weight
     if not found and stored is not None:
-      yield from stored.read()  # A tf.Module may hold a Keras 3 model, whose nodes have other names.
+      yield from stored.read()  # The nodes of a Keras 3 model in a tf.Module have other names.
 
   return StoredModel(folder, SAVED_MODEL, needed, stored.notes if stored else (), read,
                      stored.last_update if stored else None,
