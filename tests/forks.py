@@ -84,7 +84,7 @@ class Process:
     """Starts it.
 
     Args:
-      path, words, cwd, imports: those of run().
+      path, words, cwd, imports: see run().
       environment: all of its variables.
       log: the path of a file that stdout and stderr are appended to.
     """

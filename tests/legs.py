@@ -228,7 +228,7 @@ def share_out(items, root):
       item.get_closest_marker(name) for name in ('slow', 'skip', 'skipif'))]
   if len(items) < 2 or not sharing or not free:
     return
-  # By names, as the order of arguments depends on that of the decorators.
+  # Sorted by name: the order of the decorators decides the order of the arguments.
   cases = [tuple(value for _, value in sorted(item.callspec.params.items())) for item in items]
   fixed = {leg: [index for index, mark in enumerate(marked) if mark and leg in mark.args]
            for leg in sharing}

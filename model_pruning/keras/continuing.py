@@ -68,6 +68,7 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
 
 
 def _stripped(model: Model) -> Model:
+  """Returns a copy without masks. Its error has advice that fits a model that trains on."""
   try:
     return strip_pruning(model, in_place=False)
   except errors.CloneError as error:
@@ -171,8 +172,8 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
   slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
   ours, theirs = _own_variables(old), _own_variables(new)
   if len(ours) != len(theirs):
-    # If it was trained already.
-    if ours and np.any(variables.to_array(getattr(old, 'iterations', 1))):
+    was_trained = np.any(variables.to_array(getattr(old, 'iterations', 1)))
+    if ours and was_trained:
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
                       'model has %d', type(old).__name__, len(ours), len(theirs))
     return

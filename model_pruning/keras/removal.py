@@ -242,7 +242,7 @@ class Subject:
 
   def changes(self, remove: Mapping[str, Sequence[int]]
               ) -> Tuple[Dict[int, List[List[Optional[int]]]], Dict[int, Tuple[int, ...]]]:
-    """Returns what sizes become without channels: see Marks.inputs and Marks.targets."""
+    """Returns the results of Marks.inputs and Marks.targets without some channels."""
     units = self.channels.removed(remove)
     return self._marks.inputs(units), self._marks.targets(units)
 
