@@ -31,6 +31,8 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list('names', [], 'Architectures; all by default.')
 flags.DEFINE_list('skip', [], 'Architectures to leave out.')
 flags.DEFINE_string('only', None, 'Used by the benchmark itself: measures one, prints JSON.')
+flags.DEFINE_enum('floatx', 'float32', ['float32', 'float64'], 'The type of the weights: deep '
+                  'architectures with random weights magnify the rounding of float32.')
 flags.DEFINE_integer('timeout', 1800, 'Seconds for one architecture.', lower_bound=1)
 flags.DEFINE_string('output', 'out/benchmarks/architectures.json', 'Where to write the numbers.')
 
@@ -65,7 +67,7 @@ def randomize(model):
     path, shape = getattr(weight, 'path', weight.name), tuple(weight.shape)
     if len(shape) == 1:
       near = 1 if 'gamma' in path or 'variance' in path else 0
-      weight.assign(near + 0.1 * np.clip(random.randn(*shape), -3, 3).astype(np.float32))
+      weight.assign(near + 0.1 * np.clip(random.randn(*shape), -3, 3).astype(FLAGS.floatx))
     elif not normalizes:  # Half of the channels would give half of the activations.
       weight.assign(2 * np.asarray(weight))
 
@@ -103,6 +105,8 @@ def measured(name):
   from model_pruning.channels.choice import Target
   from model_pruning.keras import exporting
   from model_pruning.keras import removal
+  from model_pruning.keras.backend import keras
+  keras.backend.set_floatx(FLAGS.floatx)
   model, size = build(name)
   row = {'name': name, 'size': size, 'parameters': model.count_params()}
   randomize(model)
@@ -112,9 +116,9 @@ def measured(name):
   row['analysis_s'] = time.perf_counter() - start
   variables = exporting.freeze(model).variables
   mask(variables, groups)
-  set_statistics(model, random.randn(16, size, size, 3).astype(np.float32))
+  set_statistics(model, random.randn(16, size, size, 3).astype(FLAGS.floatx))
   row['masked'] = mask(variables, groups)  # The means, too.
-  images = random.randn(4, size, size, 3).astype(np.float32)
+  images = random.randn(4, size, size, 3).astype(FLAGS.floatx)
   expected = model.predict(images, verbose=0)
   start = time.perf_counter()
   result = removal.removed(model, Target())
@@ -132,7 +136,8 @@ def in_process(name):
   """Returns the row of an architecture that a new process measures."""
   try:
     result = subprocess.run(
-        [sys.executable, '-m', 'benchmarks.architectures', '--only=' + name],
+        [sys.executable, '-m', 'benchmarks.architectures', '--only=' + name,
+         '--floatx=' + FLAGS.floatx],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
         timeout=FLAGS.timeout)
   except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.channels.step import dims_of
 from model_pruning.compat import tf
+from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
@@ -90,11 +91,11 @@ def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
     given: values by the names of placeholders.
     setup: see difference.
   """
-  with tf.Graph().as_default() as graph, tf.Session() as session:
-    tf.import_graph_def(graph_def, name='')
+  with tf.Graph().as_default() as graph, tf.Session(config=running.once()) as session:
+    constants = running.import_light(graph_def)
     names = {op.name for op in graph.get_operations()}
     fed = {name + ':0': value for name, value in given.items() if name in names}
-    return list(_values(session, outputs, fed, setup))
+    return list(_values(session, outputs, {**constants, **fed}, setup))
 
 
 def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
@@ -132,9 +133,10 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
             examples: Mapping[str, Any], setup: Sequence[str]
             ) -> Tuple[Dict[str, Any], List[Any]]:
   """Returns values for all placeholders with which the graph runs, and its outputs for them."""
-  with tf.Graph().as_default() as graph, tf.Session() as session:
-    tf.import_graph_def(graph_def, name='')
-    placeholders = [op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS]
+  with tf.Graph().as_default() as graph, tf.Session(config=running.once()) as session:
+    constants = running.import_light(graph_def)
+    placeholders = [op.outputs[0] for op in graph.get_operations()
+                    if op.type in _PLACEHOLDERS and op.outputs[0].name not in constants]
     unknown = any(None in (dims_of(each) or (None,))[1:] for each in placeholders)
     batch = next((len(value) for value in examples.values() if np.ndim(value)), _BATCH)
     failure: Optional[Exception] = None
@@ -143,8 +145,8 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
       given = {each.op.name: examples[each.op.name] if each.op.name in examples
                else _random(each, batch, size, rng) for each in placeholders}
       try:
-        return given, _values(
-            session, outputs, {name + ':0': value for name, value in given.items()}, setup)
+        fed = {name + ':0': value for name, value in given.items()}
+        return given, _values(session, outputs, {**constants, **fed}, setup)
       except (tf.errors.OpError, ValueError) as error:
         failure = failure or error
     if not placeholders and any('Iterator' in op.type for op in graph.get_operations()):

@@ -18,6 +18,7 @@ from model_pruning.channels.trace import Trace
 from model_pruning.channels.units import STAYS
 from model_pruning.compat import is_stateful
 from model_pruning.compat import tf
+from model_pruning.reading import running
 from model_pruning.reading import tensors
 from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
@@ -303,7 +304,7 @@ def _evaluated(found: Trace, wanted: Sequence[Any]) -> List[Any]:
       values[tensor.name] = tensors.to_array(stored[op.name].attr['value'].tensor, op.name)
   others = [tensor.name for tensor in wanted if tensor.name not in values]
   if others:
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
       tf.import_graph_def(needed_for(found.graph_def, others), name='')
       values.update(zip(others, session.run(others)))
   return [values[tensor.name] for tensor in wanted]

@@ -13,6 +13,7 @@ from model_pruning.export.folding import fold
 from model_pruning.reading import bundle
 from model_pruning.reading import inputs
 from model_pruning.reading import places
+from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.util.files import AnyPath
 from model_pruning.util.types import GraphDef
@@ -34,7 +35,7 @@ def graph_def_from_checkpoint(checkpoint_dir: AnyPath, output_node_names: Sequen
     errors.OutputNodeError: an output is not in the graph.
   """
   path = places.checkpoint_path(checkpoint_dir)
-  with tf.Graph().as_default(), tf.Session(config=on_any_machine()) as session:
+  with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
     restore(session, path, meta_graph)
     return graph_def_from_session(session, output_node_names)
 
@@ -117,8 +118,3 @@ def restore(session: Session, path: str, meta_graph: Optional[MetaGraphDef] = No
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error
-
-
-def on_any_machine() -> Any:
-  """Returns a session config that also runs operations placed on devices that do not exist here."""
-  return tf.ConfigProto(allow_soft_placement=True)

@@ -12,6 +12,7 @@ from model_pruning.export import strip
 from model_pruning.export import writing
 from model_pruning.reading import bundle
 from model_pruning.reading import inputs as inputs_lib
+from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.reading import validation
 from model_pruning.util import files
@@ -110,7 +111,7 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
   """
   saved_model_dir = files.as_path(saved_model_dir)
   wanted = _tags(saved_model_dir, tags)
-  with tf.Graph().as_default(), tf.Session(config=freeze.on_any_machine()) as session:
+  with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
     variables = os.path.join(saved_model_dir, 'variables', 'variables')
     if tf.gfile.Exists(variables + '.index'):
       bundle.check(variables)

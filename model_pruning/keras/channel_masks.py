@@ -90,12 +90,12 @@ def check_model(model: Any) -> None:
   if not isinstance(model, backend.keras.Model):
     raise errors.LayerError('%s, and %s is a layer; pass the whole model, or prune it without '
                             'channel_pruning' % (needs, kind))
-  if model.built and not backend.is_functional(model):
+  if not backend.is_functional(model):
     raise errors.LayerError(
         '%s. Model %s is neither functional nor Sequential, so only its code knows them; build it '
         'of layers with keras.Model(inputs, outputs), or prune it without channel_pruning' % (
             needs, kind))
-  if not model.built or not backend.is_functional(model):
+  if not model.built:
     raise errors.LayerError('%s, and model %s is not built; give it a keras.Input, or call it on '
                             'data, first; or prune it without channel_pruning' % (needs, kind))
 

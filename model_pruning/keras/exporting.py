@@ -19,6 +19,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
+from model_pruning.reading import running
 from model_pruning.util import files
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
@@ -156,17 +157,18 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     return _freeze_exported(model)  # Lookup tables.
   values = [variables.to_array(known.get(id(each), each)) for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
-  with tf.Graph().as_default(), tf.Session() as session:
-    bound, loads, found = {}, [], {}  # type: ignore[var-annotated]
+  with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
+    bound, loads, found = {}, {}, {}  # type: ignore[var-annotated]
     inner = function.inputs[len(function.inputs) - len(captured):]
     for placeholder, each, value in zip(inner, captured, values):
       if id(each) in known:
         # In Keras 2 the weights of two layers with cells may have the same name.
         name = _free(_op_name(variables.variable_name(known[id(each)])), found)
         found[name] = known[id(each)]
-        made = tf.get_variable(name, value.shape, tf.as_dtype(value.dtype), use_resource=True)
+        given = tf.placeholder(tf.as_dtype(value.dtype), value.shape)
+        made = tf.get_variable(name, initializer=given, use_resource=True)
         bound[placeholder.name] = made.handle
-        loads.append((made, value))
+        loads[made.initializer] = (given, value)
       else:
         bound[placeholder.name] = tf.constant(value)
     traced = function.graph.as_graph_def()
@@ -177,8 +179,7 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     for name, tensor in zip(outputs, returned):
       tf.identity(tensor, name)
     # In one run: the first run of each operation takes a tenth of a second in a large graph.
-    session.run([made.initializer for made, _ in loads],
-                {made.initializer.inputs[1]: value for made, value in loads})
+    session.run(list(loads), dict(loads.values()))
     graph_def = freeze_lib.graph_def_from_session(session, outputs)
   placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
   inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]

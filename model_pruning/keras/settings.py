@@ -49,13 +49,14 @@ class Settings:
       errors.SpecError, errors.BlockError: they are invalid, or contradict one another.
     """
     if isinstance(schedule, (str, HParams, PruningSpec)):
-      for name, given in (('block_size', _pair('block_size', block_size) != (1, 1)),
-                          ('block_pooling_type', block_pooling_type != 'AVG'),
-                          ('sparsity_m_by_n', bool(sparsity_m_by_n)), ('hparams', bool(hparams))):
+      for name, given, instead in (
+          ('block_size', _pair('block_size', block_size) != (1, 1), 'use its block_height, block_width'),
+          ('block_pooling_type', block_pooling_type != 'AVG', 'use its block_pooling_function'),
+          ('sparsity_m_by_n', bool(sparsity_m_by_n), 'use its intra_block_sparsity'),
+          ('hparams', bool(hparams), 'add the values to it')):
         if given:
           raise errors.SpecError('%s is given, but an HParams in place of the schedule sets it '
-                                 'itself: use its block_height, block_width, '
-                                 'block_pooling_function, intra_block_sparsity' % name)
+                                 'itself: %s' % (name, instead))
       spec = PruningSpec.create(schedule)
       _check_supported(spec)
       return cls(spec)

@@ -141,7 +141,7 @@ def check_outputs(known: Sequence[str], output_node_names: Sequence[str]) -> Non
 def _near(name: str, known: Sequence[str]) -> str:
   """Returns '; ...' with similar names, or with the last ones if none is similar."""
   leaf = name.split(':')[0].split('/')[-1].lower()
-  near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+  near = difflib.get_close_matches(name, known, n=5, cutoff=0.6)
   near += [other for other in known if leaf and leaf in other.split('/')[-1].lower()]
   if near:
     return '; there are: ' + ', '.join(list(dict.fromkeys(near))[:5])

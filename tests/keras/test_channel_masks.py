@@ -272,10 +272,13 @@ def test_what_has_no_channels_to_hide_is_refused_and_left_as_it_was():
   assert type(model.get_layer('a')) is layers.Conv2D
   with pytest.raises(errors.LayerError, match='needs the layers that read each channel'):
     sparsity.prune_low_magnitude(model.get_layer('a'), CLOCK)
-  own = Subclassed()
+  own, unbuilt = Subclassed(), Subclassed()
   own(np.zeros((1, 4), np.float32))
-  with pytest.raises(errors.LayerError, match='Subclassed.* neither functional nor Sequential'):
-    sparsity.prune_low_magnitude(own, CLOCK)
+  for each in (own, unbuilt):
+    with pytest.raises(errors.LayerError, match='Subclassed.* neither functional nor Sequential'):
+      sparsity.prune_low_magnitude(each, CLOCK)
+  with pytest.raises(errors.LayerError, match='is not built; give it a keras.Input'):
+    sparsity.prune_low_magnitude(keras.Sequential([layers.Dense(3)]), CLOCK)
   single = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
   with pytest.raises(errors.ChannelError, match='masks can hide no channels'):
     sparsity.prune_low_magnitude(single, CLOCK)

@@ -37,3 +37,14 @@ def test_a_damaged_value_is_refused(name, value):
   config['pruning_hparams'][name] = value
   with pytest.raises(errors.SpecError, match='stored with %s=.*save the model again' % name):
     Settings.from_config(config)
+
+
+@pytest.mark.parametrize('given,advice', [
+    (dict(block_size=(4, 1)), 'use its block_height, block_width'),
+    (dict(block_pooling_type='MAX'), 'use its block_pooling_function'),
+    (dict(sparsity_m_by_n=(2, 4)), 'use its intra_block_sparsity'),
+    (dict(hparams='nbins=8'), 'add the values to it')])
+def test_an_argument_that_hparams_replace_is_refused(given, advice):
+  arguments = dict(block_size=(1, 1), block_pooling_type='AVG', sparsity_m_by_n=None, hparams=None)
+  with pytest.raises(errors.SpecError, match='%s is given.* %s' % (list(given)[0], advice)):
+    Settings.create('target_sparsity=0.5', **dict(arguments, **given))

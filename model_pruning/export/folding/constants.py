@@ -12,6 +12,7 @@ from model_pruning.compat import tf
 from model_pruning.export.folding.bodies import Body
 from model_pruning.export.folding.bodies import data_inputs
 from model_pruning.export.folding.bodies import producer
+from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
 from model_pruning.reading.constant_values import Allowance
@@ -143,9 +144,8 @@ class Constants:
       tf.import_graph_def(graph_def, name='')
       _check_sizes(graph, names, graph_def.ByteSize())
       # Compute as the model would: on a CPU, and without rewriting.
-      config = tf.ConfigProto(device_count={'GPU': 0})
-      config.graph_options.rewrite_options.disable_meta_optimizer = True
-      config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+      config = running.once()
+      config.device_count['GPU'] = 0
       with tf.Session(graph=graph, config=config) as session:
         return list(session.run([name if ':' in name else name + ':0' for name in names]))
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The warning about weights that end short of their target sparsity."""
 
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules.base import PruningSchedule
@@ -32,12 +32,32 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
       return None
     return '%s: training ended %s, short of the target sparsity of all channels: %s' % (
         spec.name, ended, _advice(last_update, spec, schedule))
+  named = (_together if spec.shares_target or spec.group_pruning else _one_by_one)(short)
+  return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
+      spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule))
+
+
+def _one_by_one(short: Sequence[WeightSparsity]) -> str:
   named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
       row.name, row.achieved, row.target) for row in short[:_NAMED])
   if len(short) > _NAMED:
     named += ' and %d others, all less far off' % (len(short) - _NAMED)
-  return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
-      spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule))
+  return named
+
+
+def _together(short: Sequence[WeightSparsity]) -> str:
+  """Returns the sparsity of weights with one target for all: each alone may be above it."""
+  by_target: Dict[float, List[WeightSparsity]] = {}
+  for row in short:
+    by_target.setdefault(row.target, []).append(row)
+  named = []
+  for target, rows in by_target.items():
+    size, others = sum(row.size for row in rows), len(rows) - 1
+    named.append('%s%s sparsity %.4f and a target of %.4f' % (
+        rows[0].name, ' and %s together have' % (
+            rows[1].name if others == 1 else '%d others' % others) if others else ' has',
+        sum(row.zeros for row in rows) / max(size, 1), target))
+  return ', '.join(named)
 
 
 def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule]) -> str:

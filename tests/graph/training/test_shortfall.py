@@ -46,6 +46,18 @@ def test_few_weights_are_all_named():
   assert '1 of 2 weights' in text and 'others' not in text
 
 
+@pytest.mark.parametrize('options, zeros, named', [
+    ('sparsity_distribution=lamp', (90, 60), 'l1/weights and l0/weights together have sparsity 0.75'),
+    ('global_pruning=true', (90, 60, 60),
+     'l1/weights and 2 others together have sparsity 0.7000 and a target of 0.8000'),
+    ('global_pruning=true', (79,), 'l0/weights has sparsity 0.7900 and a target of 0.8000'),
+])
+def test_weights_with_one_target_have_it_together(options, zeros, named):
+  rows = [WeightSparsity(row.name, row.shape, row.target, row.zeros, short=True)
+          for row in _rows(*zeros)]
+  assert named in shortfall.warning(rows, 30, _spec(options))
+
+
 @pytest.mark.parametrize('last', [0, 30, 39])
 def test_before_the_target_more_steps_help_with_and_without_decay(last):
   for decay in ('', 'threshold_decay=0.5'):
