@@ -50,7 +50,8 @@ class Settings:
     """
     if isinstance(schedule, (str, HParams, PruningSpec)):
       for name, given, instead in (
-          ('block_size', _pair('block_size', block_size) != (1, 1), 'use its block_height, block_width'),
+          ('block_size', _pair('block_size', block_size) != (1, 1),
+           'use its block_height, block_width'),
           ('block_pooling_type', block_pooling_type != 'AVG', 'use its block_pooling_function'),
           ('sparsity_m_by_n', bool(sparsity_m_by_n), 'use its intra_block_sparsity'),
           ('hparams', bool(hparams), 'add the values to it')):

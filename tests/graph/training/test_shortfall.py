@@ -47,7 +47,8 @@ def test_few_weights_are_all_named():
 
 
 @pytest.mark.parametrize('options, zeros, named', [
-    ('sparsity_distribution=lamp', (90, 60), 'l1/weights and l0/weights together have sparsity 0.75'),
+    ('sparsity_distribution=lamp', (90, 60),
+     'l1/weights and l0/weights together have sparsity 0.7500 and a target of 0.8000'),
     ('global_pruning=true', (90, 60, 60),
      'l1/weights and 2 others together have sparsity 0.7000 and a target of 0.8000'),
     ('global_pruning=true', (79,), 'l0/weights has sparsity 0.7900 and a target of 0.8000'),
