@@ -59,6 +59,25 @@ def unread(channels: Channels, wanted: Array, absorbers: Optional[Absorbers] = N
     removed &= ~np.isin(channels.channel_of, labels) if len(channels.channel_of) else True
 
 
+def unneeded(channels: Channels) -> Dict[str, List[int]]:
+  """Returns the channels of a frozen graph that can go without changing its outputs, by group."""
+  wanted = channels.removed({group.name: range(group.channels) for group in channels.groups})
+  return by_group(channels, unread(channels, wanted, Absorbers(channels))[0])
+
+
+def by_group(channels: Channels, removed: Array) -> Dict[str, List[int]]:
+  """Returns the numbers of removed channels by the names of their groups.
+
+  Args:
+    channels: the channels of a graph.
+    removed: whether each unit is removed, bool.
+  """
+  found = {group.name: [number for number in range(group.channels)
+                        if removed[channels.label(group.name, number)]]
+           for group in channels.groups}
+  return {name: numbers for name, numbers in found.items() if numbers}
+
+
 def _read(channels: Channels, values: ConstantChannels, record: Contraction,
           removed: Array) -> Array:
   """Returns whether each position of a sum contributes to a kept output."""

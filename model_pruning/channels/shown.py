@@ -3,7 +3,7 @@
 """Shows the channels of a graph: as tables for a terminal, and as JSON."""
 
 import json
-from typing import Any, List
+from typing import Any, List, Mapping, Sequence
 
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
@@ -12,14 +12,22 @@ from model_pruning.util import tables
 _WHOLE = 'These weights stay whole along an axis:'
 
 
-def table(channels: Channels, width: int = tables.WIDTH) -> str:
-  """Returns the groups and their worth, their slices, and what stays whole and why."""
-  rows = [[group.name, str(group.channels), tables.scaled(group.bytes, 'B'),
-           tables.scaled(group.flops)] for group in channels.groups]
+def table(channels: Channels, unneeded: Mapping[str, Sequence[int]],
+          width: int = tables.WIDTH) -> str:
+  """Returns the groups and their worth, their slices, and what stays whole and why.
+
+  Args:
+    channels: the channels of a graph.
+    unneeded: the channels that can go without changing the outputs, by group.
+    width: the width of the terminal, in characters.
+  """
+  rows = [[group.name, str(group.channels), str(len(unneeded.get(group.name, ()))),
+           tables.scaled(group.bytes, 'B'), tables.scaled(group.flops)]
+          for group in channels.groups]
   parts: List[str] = []
   if rows:
     parts.append(tables.fitted(
-        ['group', 'channels', 'bytes/channel', 'FLOPs/channel'], rows, width))
+        ['group', 'channels', 'unneeded', 'bytes/channel', 'FLOPs/channel'], rows, width))
     lines = []
     for group in channels.groups:
       lines += tables.wrapped('%s: %s' % (group.name, ', '.join(_slices(group))), width)
@@ -41,11 +49,12 @@ def _slices(group: Group) -> List[str]:
                             ' (%d each)' % member.indices.shape[1]) for member in group.members]
 
 
-def to_json(channels: Channels) -> str:
-  """Returns the groups and what stays whole as JSON."""
+def to_json(channels: Channels, unneeded: Mapping[str, Sequence[int]]) -> str:
+  """Returns the groups and what stays whole as JSON; see table."""
   content: Any = {
       'groups': [{
-          'name': group.name, 'channels': group.channels, 'bytes': group.bytes,
+          'name': group.name, 'channels': group.channels,
+          'unneeded': list(unneeded.get(group.name, ())), 'bytes': group.bytes,
           'flops': group.flops, 'members': [
               {'weight': member.weight, 'axis': member.axis, 'indices': member.indices.tolist()}
               for member in group.members]} for group in channels.groups],

@@ -72,6 +72,9 @@ def run(args: argparse.Namespace) -> None:
     graph_def, ends, signatures, _ = read(args, kind)
   with shared.stage('finding channels'):
     from model_pruning.channels import analysis
+    from model_pruning.channels import exact
     from model_pruning.channels import shown
     found = analysis.analyse(graph_def, ends, counted(signatures))
-  print(shown.to_json(found) if args.json else shown.table(found, shared.width()))
+    unneeded = exact.unneeded(found)
+  print(shown.to_json(found, unneeded) if args.json else
+        shown.table(found, unneeded, shared.width()))

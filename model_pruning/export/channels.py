@@ -19,6 +19,7 @@ from model_pruning.channels.choice import by_norm
 from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.channels.choice import uniform
+from model_pruning.channels.exact import by_group
 from model_pruning.channels.exact import unread
 from model_pruning.export.smaller import Smaller
 from model_pruning.export.smaller import Width
@@ -76,7 +77,7 @@ def without(channels: Channels, remove: Optional[Mapping[str, Sequence[int]]] = 
   check_names(channels, remove)
   absorbed = absorbers.absorbed(channels.removed(remove))
   channels, removed, readers = _masked(channels, remove, absorbed)
-  _check_all(channels, remove, _by_group(channels, removed), readers)
+  _check_all(channels, remove, by_group(channels, removed), readers)
   return compared(channels, removed, examples, absorbed)
 
 
@@ -149,7 +150,7 @@ def able(channels: Channels, orders: Orders, target: Target,
         steps is not None) else chosen(channels, orders, target, even)
     masked, removed, _ = _masked(channels, remove, absorbers.absorbed(
         channels.removed(remove)) if absorbers else {})
-    found = _by_group(masked, removed)
+    found = by_group(masked, removed)
     unable = [name for name, numbers in remove.items()
               if not set(numbers) <= set(found.get(name, ()))]
     if not unable:
@@ -179,7 +180,7 @@ def _without_unread(channels: Channels, examples: Optional[Mapping[str, Any]],
   if target.multiple_of > 1:
     sizes = {group.name: group.channels for group in channels.groups}
     found = {name: numbers[:sizes[name] - target.stay(sizes[name], sizes[name] - len(numbers))]
-             for name, numbers in _by_group(channels, removed).items()}
+             for name, numbers in by_group(channels, removed).items()}
     removed, _ = unread(channels, channels.removed(found), absorbers)
   absorbed = absorbers.absorbed(removed) if absorbers else {}
   try:
@@ -223,7 +224,7 @@ def compared(channels: Channels, removed: Array,
     errors.ChannelError: the outputs differ.
   """
   absorbed = dict(absorbed or {})
-  found = _by_group(channels, removed)
+  found = by_group(channels, removed)
   graph = rewrite.without(_with_constants(channels, absorbed), removed)
   setup = [name for name in channels.trace.ends if ':' not in name]
   masked, outputs = channels.trace.graph_def, channels.trace.outputs
@@ -276,13 +277,6 @@ def _check_all(channels: Channels, wanted: Mapping[str, Sequence[int]],
           'Channel %d of group %s cannot be removed: %s' % (
               stays[0], name, '%s reads it, and its value is not zero there' % readers[label]
               if label in readers else 'it would be the last one of a tensor'))
-
-
-def _by_group(channels: Channels, removed: Array) -> Dict[str, List[int]]:
-  found = {group.name: [number for number in range(group.channels)
-                        if removed[channels.label(group.name, number)]]
-           for group in channels.groups}
-  return {name: numbers for name, numbers in found.items() if numbers}
 
 
 def _result(channels: Channels, removed: Array, found: Dict[str, List[int]], graph: GraphDef,

@@ -8,6 +8,8 @@ import pytest
 from model_pruning import errors
 from model_pruning import export
 from model_pruning.channels import analysis
+from model_pruning.channels import exact
+from model_pruning.channels import shown
 from model_pruning.compat import tf
 from tests.calibration import models
 from tests.channels import checking
@@ -35,6 +37,7 @@ def changed(graph_def, **slices):
 def removed(graph_def, outputs=('outputs',)):
   """Removes what can be, and compares the outputs; returns the channels by group."""
   smaller = export.remove_channels(graph_def, outputs)
+  assert smaller.removed == exact.unneeded(analysis.analyse(graph_def, outputs))
   images = models.inputs((16,) + IMAGES[1:])
   for output in outputs:
     np.testing.assert_allclose(models.run(smaller.graph_def, images, output),
@@ -48,6 +51,11 @@ def test_nothing_is_removed_from_a_dense_model():
 
 def test_channels_that_nothing_reads_are_removed():
   assert removed(changed(models.graph_of(chain, IMAGES), b=(0, [1, 4]))) == {'a': [1, 4]}
+
+
+def test_the_table_says_how_many_nothing_needs():
+  found = analysis.analyse(changed(models.graph_of(chain, IMAGES), b=(0, [1, 4])), ['outputs'])
+  assert shown.table(found, exact.unneeded(found)).splitlines()[2].split()[:3] == ['a', '6', '2']
 
 
 def test_channels_of_zeros_are_removed():

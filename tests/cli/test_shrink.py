@@ -66,7 +66,7 @@ def test_channels_are_listed(folder, capsys, kind):
   found = json.loads(capsys.readouterr().out)
   group, = found['groups']
   assert group['name'].replace('sequential/', '').startswith('fc1/kernel')
-  assert group['channels'] == 16
+  assert group['channels'] == 16 and group['unneeded'] == []
   assert group['bytes'] == 4 * (16 + 1 + 4) and group['flops'] == 2 * (16 + 4)
   assert [whole['reason'] for whole in found['whole']] == [
       'it is an input of the model', 'it is an output of the model']
