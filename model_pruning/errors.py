@@ -7,6 +7,7 @@ working. Every message gives the value received, the rule it breaks and the
 way to fix it.
 """
 
+import re
 from typing import Iterable
 
 
@@ -134,7 +135,10 @@ class PolicyError(PruningError):
 
 def first_line(error: BaseException) -> str:
   """Returns the line of an error's message that states the problem; TensorFlow adds tracebacks."""
-  lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+  text = re.sub('\x1b\\[[0-9;]*m', '', str(error))  # Keras 3 prints the problem in bold.
+  lines = [line.strip() for line in text.splitlines() if line.strip()]
+  if len(lines) > 1 and lines[0].startswith('Exception encountered when calling'):
+    lines = lines[1:]
   if lines and lines[0] == 'Graph execution error:':
     nodes = [i for i, line in enumerate(lines) if line.startswith('Node:')]
     lines = lines[nodes[-1] + 1 if nodes else 1:]

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """prune_graph: prunes a graph of constants at once, and refits it to examples."""
 
-import dataclasses
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import at_once as at_once_lib
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.reconstruct import Reconstruction
@@ -20,7 +20,6 @@ from model_pruning.calibration.subject import Subject
 from model_pruning.calibration.wiring import Wiring
 from model_pruning.compat import tf
 from model_pruning.engine.layout import Layout
-from model_pruning.engine.saliency import keeps_history
 from model_pruning.export import unmasked
 from model_pruning.graph import registry
 from model_pruning.graph.pruning import Pruning
@@ -139,21 +138,9 @@ def at_once(spec: PruningSpec) -> PruningSpec:
   Raises:
     errors.SpecError: the spec needs many updates, or the history of weights; or it prunes channels.
   """
-  if spec.channel_pruning:
-    raise errors.SpecError(
-        'channel_pruning=true hides channels while a model is trained; from a trained model, '
-        'remove them: model-pruning shrink, or model_pruning.export.shrink(..., fraction=%g)' %
-        spec.target_sparsity)
-  if spec.threshold_decay:
-    raise errors.SpecError(
-        'threshold_decay=%s smooths the threshold over many mask updates, but this makes only one: '
-        'leave it out' % spec.threshold_decay)
-  if keeps_history(spec.prune_option):
-    raise errors.SpecError(
-        'prune_option=%s needs the history of weights during training, which a checkpoint does '
-        'not contain; use prune_option=weight' % spec.prune_option)
-  return dataclasses.replace(spec, begin_pruning_step=0, end_pruning_step=-1,
-                             sparsity_function_begin_step=0, sparsity_function_end_step=1)
+  return at_once_lib.at_once(
+      spec, 1, 'model-pruning shrink, or model_pruning.export.shrink(..., fraction=%g)' %
+      spec.target_sparsity)
 
 
 def chosen(weights: List[str], include: str, exclude: Optional[str], place: str,

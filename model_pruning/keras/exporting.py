@@ -5,7 +5,7 @@
 import os
 import re
 import tempfile
-from typing import Any, Container, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Container, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from model_pruning.keras import variables
 from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
 from model_pruning.reading import running
+from model_pruning.reading import tensors
 from model_pruning.util import files
+from model_pruning.util.types import GraphDef
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
 
@@ -35,13 +37,14 @@ class FrozenModel(NamedTuple):
   Attributes:
     graph_def: the GraphDef; its placeholders have the names of the model's inputs.
     inputs, outputs: names of the input and output tensors.
-    variables: the model's variables by the names of their constants; empty if Keras's own export
-      was needed, which loses track of them.
+    variables: the model's variables by the names of their constants.
+    exported: whether Keras's own export was needed, as for lookup tables.
   """
   graph_def: Any
   inputs: List[str]
   outputs: List[str]
   variables: Mapping[str, Variable] = {}
+  exported: bool = False
 
 
 def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
@@ -150,7 +153,8 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
-  known = {id(handle): variable for variable in model.variables
+  known = {id(handle): variable
+           for variable in [*model.variables, *variables.recurrent_states(model)]
            for handle in variables.handles_of(variable)}
   captured = list(function.captured_inputs)
   if any(each.dtype == tf.resource and id(each) not in known for each in captured):
@@ -172,8 +176,13 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
       else:
         bound[placeholder.name] = tf.constant(value)
     traced = function.graph.as_graph_def()
+    assignments = {'^' + node.name for node in traced.node if node.op.startswith('Assign')}
     for node in traced.node:
       node.attr.pop('_class', None)  # It may name placeholders that the import replaces.
+      # The outputs wait for counters and states to change, which are constants now.
+      inputs = [each for each in node.input if each not in assignments]
+      if len(inputs) < len(node.input):
+        node.input[:] = inputs
     returned = tf.import_graph_def(
         traced, bound, [tensor.name for tensor in function.outputs], name='')
     for name, tensor in zip(outputs, returned):
@@ -227,7 +236,29 @@ def _freeze_exported(model: Model) -> FrozenModel:
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
   signature = saved_model.default_signature(signatures)
   return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
-                     [info.name for _, info in sorted(signature.outputs.items())])
+                     [info.name for _, info in sorted(signature.outputs.items())],
+                     _variables_in(graph_def, model), exported=True)
+
+
+def _variables_in(graph_def: GraphDef, model: Model) -> Dict[str, Variable]:
+  """Returns the variables of a model by the names of their constants in an exported graph.
+
+  Keras may add a number to a name; so the values decide.
+  """
+  constants: Dict[str, List[Any]] = {}
+  for node in graph_def.node:
+    if node.op == 'Const':
+      constants.setdefault(re.sub(r'_\d+$', '', node.name), []).append(node)
+      constants.setdefault(node.name, []).append(node)
+  found = {}
+  for variable in filter(variables.is_variable, model.variables):
+    value = variables.to_array(variable)
+    equal = {node.name for node in constants.get(
+        _op_name(variables.variable_name(variable)), ()) if np.array_equal(
+            tensors.to_array(node.attr['value'].tensor, node.name), value)}
+    if len(equal) == 1:
+      found[equal.pop()] = variable
+  return found
 
 
 def _check_built(model: Model) -> None:

@@ -209,7 +209,7 @@ class Subject:
     self._marks = Marks(model)
     with self._marks.made():
       self.frozen = exporting.freeze(model)
-    if not backend.is_functional(model) or not self.frozen.variables:
+    if not backend.is_functional(model) or self.frozen.exported or not self.frozen.variables:
       reason = ('has lookup tables, or no weights' if backend.is_functional(model) else 'is '
                 'neither functional nor Sequential, so its own code sets the widths of its layers')
       raise errors.LayerError(

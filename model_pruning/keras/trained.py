@@ -3,13 +3,13 @@
 """prune_trained: prunes a trained model at once, and refits it to examples."""
 
 import contextlib
-import dataclasses
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from absl import logging
 import numpy as np
 
 from model_pruning import errors
+from model_pruning.calibration import at_once as at_once_lib
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.examples import first_batch
 from model_pruning.calibration.examples import repeatable
@@ -144,16 +144,11 @@ def at_once(spec: PruningSpec) -> PruningSpec:
   """Returns the spec changed so that weights have their targets from the first update on.
 
   Raises:
-    errors.SpecError: the spec prunes channels.
+    errors.SpecError: the spec needs many updates, or the history of weights; or it prunes channels.
   """
-  if spec.channel_pruning:
-    raise errors.SpecError(
-        'channel_pruning=true hides channels while a model is trained; from a trained model, '
-        'remove them: model_pruning.keras.remove_channels(model, fraction=%g)' %
-        spec.target_sparsity)
-  return dataclasses.replace(
-      spec, begin_pruning_step=0, end_pruning_step=-1, initial_sparsity=0.0,
-      sparsity_function_begin_step=0, sparsity_function_end_step=spec.pruning_frequency)
+  return at_once_lib.at_once(
+      spec, spec.pruning_frequency, 'model_pruning.keras.remove_channels(model, fraction=%g)' %
+      spec.target_sparsity)
 
 
 def _refit(model: Model, frozen: exporting.FrozenModel, spec: PruningSpec,

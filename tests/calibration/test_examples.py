@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples in every form that users have them, and examples that do not fit."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from model_pruning import errors
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.examples import first_batch
 from model_pruning.calibration.examples import Input
+from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 
 IMAGES = np.arange(40 * 6, dtype=np.float32).reshape(40, 2, 3)
@@ -173,3 +176,35 @@ def test_one_input_may_be_the_same_for_all_examples(caplog):
   assert not caplog.records
   Examples({'images': np.zeros_like(IMAGES), 'ids': np.zeros_like(IDS)}, inputs_of(ids=True))
   assert 'All 40 examples are the same' in caplog.text
+
+
+class Endless:
+  """Batches without an end, that can be read again."""
+
+  def __init__(self, batch):
+    self.batch = batch
+
+  def __iter__(self):
+    return itertools.repeat(self.batch)
+
+
+MANY = np.zeros((200000, 2, 3), np.float32)
+WIDE = np.broadcast_to(np.float32(1), (1000, 2, 50000))
+
+
+@pytest.mark.parametrize('examples, message', [
+    (lambda: Endless(MANY), 'more than 1,000,000'),
+    (lambda: Endless(MANY).__iter__, 'more than 1,000,000'),
+    (lambda: iter(Endless((WIDE, np.zeros(1000)))), 'more than 9 batches, with 4,000 MB'),
+    (lambda: iter(Endless({'images': np.zeros((1, 2, 0), np.float32)})), 'more than 1,000,000 b')])
+def test_examples_without_an_end_are_an_error(examples, message):
+  with pytest.raises(errors.ExamplesError, match=message + '.*islice.*256 examples are'):
+    Examples(examples(), inputs_of())
+
+
+@pytest.mark.skipif(tf.__version__ < '2', reason='A graph cannot iterate over a tf.data.Dataset')
+def test_a_dataset_that_repeats_is_an_error_at_once():
+  batches = tensorflow.data.Dataset.from_tensor_slices(IMAGES).batch(10)
+  with pytest.raises(errors.ExamplesError, match=r'repeated without end.*dataset.take\(16\)'):
+    Examples(batches.repeat(), inputs_of())
+  assert Examples(batches.repeat().take(3), inputs_of()).count == 30

@@ -12,6 +12,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 from model_pruning import errors
 import model_pruning.keras as sparsity
+from model_pruning.keras import backend
 from model_pruning.keras import trained
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
@@ -341,9 +342,50 @@ def test_an_interruption_in_place_leaves_the_model_as_it_was(dense, monkeypatch,
     np.testing.assert_array_equal(value, same)
 
 
+def test_a_layer_after_one_with_a_state_is_refitted():
+  keras.utils.set_random_seed(1)
+  inputs = keras.Input((4, 6), batch_size=8)
+  hidden = layers.GRU(16, stateful=True, name='memory')(inputs)
+  model = keras.Model(inputs, layers.Dense(6, name='out')(hidden))
+  x = np.random.RandomState(0).randn(64, 4, 6).astype(np.float32)
+
+  def outputs(model):
+    memory = model.get_layer('memory')
+    (memory.reset_state if backend.IS_KERAS_3 else memory.reset_states)()
+    return np.asarray(model(x[:8]))
+
+  dense = outputs(model)
+  masked, refitted = [np.abs(outputs(sparsity.prune_trained(
+      model, HALF + ',weight_sparsity_map=[.*gru_cell.*:0.0]', given)) - dense).mean()
+                      for given in (None, x)]
+  assert refitted < 0.9 * masked
+
+
+def test_a_model_with_a_vocabulary_is_refitted():
+  keras.utils.set_random_seed(1)
+  rng = np.random.RandomState(0)
+  texts = tensorflow.constant([' '.join(rng.choice(list('abcdefghij'), 5)) for _ in range(200)])
+  words = layers.TextVectorization(output_sequence_length=5)
+  words.adapt(texts)
+  inputs = keras.Input((), dtype='string')
+  hidden = layers.Embedding(20, 8, name='table')(words(inputs))
+  hidden = layers.GlobalMaxPooling1D()(layers.Conv1D(16, 2, activation='relu', name='c')(hidden))
+  model = keras.Model(inputs, layers.Dense(3, name='out')(hidden))
+  dense = np.asarray(model(texts))
+  masked = sparsity.prune_trained(model, HALF)
+  found = prune_trained_with_rows(model, HALF, texts)
+  assert np.std(np.asarray(found.model(texts)) - dense) < (
+      0.6 * np.std(np.asarray(masked(texts)) - dense))
+  assert [row.reason for row in found.rows if row.reason] == [
+      'it is no kernel of a product (%s)' % (
+          'GatherV2' if backend.IS_KERAS_3 else 'Gather')]
+
+
 @pytest.mark.parametrize('hparams, error', [
     ('target_sparsity=2', errors.SpecError), ('target_sparsty=0.5', errors.UnknownHParamError),
-    ('weight_sparsity_map=[nothing:0.5]', errors.MapError)])
+    ('weight_sparsity_map=[nothing:0.5]', errors.MapError),
+    ('threshold_decay=0.5', errors.SpecError),
+    ('prune_option=first_order_gradient', errors.SpecError)])
 def test_bad_hyperparameters(dense, hparams, error):
   with pytest.raises(error):
     sparsity.prune_trained(dense[0], hparams, dense[1])
