@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
+from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import backend
 from model_pruning.keras import prunable
@@ -184,7 +185,14 @@ def pruned_class(plain_class: type) -> type:
     def get_config(self: Any) -> Dict[str, Any]:
       return PruneLowMagnitude.get_config(self)
 
+    def enable_lora(self: Any, *args: Any, **kwargs: Any) -> None:
+      raise errors.LayerError(
+          'enable_lora() would add a product to the kernel of layer %s, and so fill the zeros of '
+          'its mask; train it with LoRA before pruning, or after strip_pruning' % self.name)
+
     def fill(namespace: Dict[str, Any]) -> None:
+      if hasattr(plain_class, 'enable_lora'):
+        namespace['enable_lora'] = enable_lora
       namespace.update(build=build, get_config=get_config, plain_class=plain_class,
                        __module__=__name__, __doc__=plain_class.__doc__)
 
@@ -204,6 +212,11 @@ def prune_here(layer: Layer, settings: Settings) -> Layer:
   Raises:
     errors.LayerError, errors.WeightError: see Pruning.make; the layer is restored.
   """
+  if getattr(layer, 'lora_enabled', False):
+    raise errors.LayerError(
+        'Layer %s has LoRA: its kernel is a weight plus a product of two others, which would fill '
+        'the zeros of a mask. save_weights() merges them: load the file into the same model '
+        'without LoRA; or leave the layer out with a pruning_policy' % layer.name)
   pruning = Pruning(layer, settings)
   _put_on(layer, pruning)
   try:

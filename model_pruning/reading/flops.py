@@ -75,9 +75,11 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
           if made_of:
             found.append((node, operand, made_of))
             break
-  needed = graphs.needed_for(nodes, [node.name for node, _, _ in found])
+  joined = _joined(nodes)
+  needed = graphs.needed_for(nodes, [joined.get(node.name, node.name) for node, _, _ in found])
   shapes = Shapes(needed, _check(nodes, input_shapes), trusted)
-  layers = [Layer(node.name, node.op, made_of, _flops(node, operand, shapes), node.in_loop,
+  layers = [Layer(node.name, node.op, made_of,
+                  _flops(node, operand, joined.get(node.name), shapes), node.in_loop,
                   _is_transposed(node, operand))
             for node, operand, made_of in found]
   return Layers(tuple(layers), tuple(_notes(layers, shapes)))
@@ -119,7 +121,23 @@ def _notes(layers: Sequence[Layer], shapes: Shapes) -> List[str]:
   return notes
 
 
-def _flops(node: graphs.Node, operand: int, shapes: Shapes) -> Optional[int]:
+def _joined(nodes: graphs.Nodes) -> Dict[str, str]:
+  """Returns, for each dilated convolution, the node that joins its outputs.
+
+  TensorFlow cuts the inputs into a larger batch for it, and pads them to whole pieces.
+  """
+  found = {}
+  for node in nodes.values():
+    if node.op == 'BatchToSpaceND':
+      source = nodes[node.inputs[0].node]
+      if source.op == 'Squeeze':  # A convolution in one dimension is one in two.
+        source = nodes[source.inputs[0].node]
+      found[source.name] = node.name
+  return found
+
+
+def _flops(node: graphs.Node, operand: int, joined: Optional[str], shapes: Shapes
+           ) -> Optional[int]:
   """Returns the FLOPs of a layer per example; None if a shape is unknown."""
   kernel = shapes.of(node.inputs[operand])
   if node.op == 'Einsum':
@@ -127,9 +145,11 @@ def _flops(node: graphs.Node, operand: int, shapes: Shapes) -> Optional[int]:
   if node.op.startswith(('Conv', 'Depthwise')):
     transposed = 'Backprop' in node.op
     # The whole kernel is applied at each position of the outputs; if transposed, of the inputs.
-    positions = shapes.of(node.inputs[2] if transposed else graphs.Ref(node.name))
+    positions = shapes.of(node.inputs[2] if transposed else graphs.Ref(joined or node.name))
     if positions is None or kernel is None:
       return None
+    if joined:
+      return shapes.per_example(2, list(kernel) + list(positions[:-1]))
     order = node.definition.attr['data_format'].s or (
         b'NHWC' if len(positions) == 4 else b'NDHWC')
     rest = [dim for index, dim in enumerate(positions) if order[index:index + 1] != b'C']

@@ -547,3 +547,19 @@ def test_a_model_made_under_a_strategy_is_pruned_outside_of_it():
   prune(model, HALF, in_place=True)
   fit(model)
   assert training.shares(model) == [0.5, 0.5]
+
+
+@pytest.mark.skipif(not backend.IS_KERAS_3, reason='LoRA came with Keras 3')
+@pytest.mark.parametrize('make, shape', [
+    (lambda: layers.Dense(6), (4,)), (lambda: layers.Embedding(9, 6), (4,)),
+    (lambda: layers.EinsumDense('ab,bc->ac', 6), (4,)), (lambda: layers.Conv1D(6, 2), (5, 4))])
+def test_lora_would_fill_the_zeros_of_a_mask(make, shape):
+  model = keras.Sequential([keras.Input(shape), make()])
+  pruned = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
+  with pytest.raises(errors.LayerError, match='after strip_pruning'):
+    pruned.layers[-1].enable_lora(2)
+  model.layers[-1].enable_lora(2)
+  with pytest.raises(errors.LayerError, match=r'%s has LoRA.*save_weights\(\) merges' %
+                     model.layers[-1].name):
+    sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
+  sparsity.strip_pruning(pruned).layers[-1].enable_lora(2)

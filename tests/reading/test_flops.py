@@ -40,6 +40,11 @@ def _flops(build, shape, input_shapes=None):
     # Dilated: TensorFlow moves positions to the batch, and back.
     (lambda x: tf.nn.convolution(x, _kernel(3, 3, 2, 4), 'SAME', dilation_rate=[2, 2]), [8, 6, 2],
      2 * 3 * 3 * 2 * 4 * 48),
+    # 7 x 7 positions, which are padded to 9 x 9 before they are moved.
+    (lambda x: tf.nn.convolution(x, _kernel(3, 3, 2, 4), 'SAME', dilation_rate=[3, 3]), [7, 7, 2],
+     2 * 3 * 3 * 2 * 4 * 49),
+    (lambda x: tf.nn.convolution(x, _kernel(3, 2, 4), 'VALID', dilation_rate=[4]), [15, 2],
+     2 * 3 * 2 * 4 * 7),
     (lambda x: tf.nn.depthwise_conv2d(x, _kernel(3, 3, 2, 3), [1, 1, 1, 1], 'SAME'), [8, 6, 2],
      2 * 3 * 3 * 2 * 3 * 48),
     (lambda x: tf.nn.conv1d(x, _kernel(5, 2, 4), 1, 'SAME'), [10, 2], 2 * 5 * 2 * 4 * 10),
