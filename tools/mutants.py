@@ -60,6 +60,9 @@ _FURTHER = {
     'grammar': ['test_spec', 'test_hparam'],
     'maps': ['test_spec', 'test_pruning'],
     'spec': ['test_pruning'],
+    # Calibration.
+    'at_once': ['test_trained', 'test_one_shot'],
+    'endless': ['test_examples'],
     # Schedules.
     'arguments': ['test_objects', 'test_contracts'],
     'base': ['test_weight_sparsity', 'test_objects', 'test_contracts'],

@@ -9,18 +9,14 @@ from absl import logging
 import numpy as np
 
 from model_pruning import errors
-from model_pruning.compat import tensorflow
+from model_pruning.calibration import endless
 from model_pruning.reading import examples as files_of_examples
 from model_pruning.util.types import Array
 from model_pruning.util.types import DType
 from model_pruning.util.types import Shape
 
 FEWEST = 8
-ENOUGH = 256
 _SHUFFLED = 1024  # Examples of a stream that are in memory to be shuffled.
-# More examples, or bytes of an iterator in memory, than these have no end.
-_MOST, _MOST_BYTES = 10**6, 4 * 10**9
-_INFINITE, _UNKNOWN = -1, -2  # Cardinalities of a tf.data.Dataset.
 
 Batch = Dict[str, Array]
 
@@ -72,10 +68,10 @@ class Examples:
     self.count = 0
     first: Batch = {}
     same = True
-    most = None if _ends(examples) else _MOST
+    most = endless.most(examples)
     for batch in self._source():
       if most and self.count > most:
-        raise _endless('more than {:,}'.format(most))
+        raise endless.error('more than {:,}'.format(most))
       if not batch:
         raise errors.ExamplesError('There is only a number for each input of the model, but no '
                                    'examples with a row each')
@@ -178,13 +174,11 @@ class Examples:
     if self._is_batch(examples):
       batch = self._batch(examples)
       return lambda: iter([batch])
-    if _cardinality(examples) == _INFINITE:
-      raise _endless('repeated without end')
     if callable(examples) and not hasattr(examples, '__iter__'):
       return lambda: map(self._batch, map(_inputs_of, examples()))
     if not hasattr(examples, '__iter__'):
       raise _no_examples(examples, [each.name for each in self._inputs])
-    examples = repeatable(examples)
+    examples = endless.repeatable(examples)
     return lambda: map(self._batch, map(_inputs_of, examples))
 
   def _is_batch(self, examples: Any) -> bool:
@@ -263,52 +257,6 @@ def first_batch(examples: Any) -> Any:
   return _inputs_of(batch)
 
 
-def repeatable(examples: Any) -> Any:
-  """Returns examples that can be read again: an iterator as a list, anything else as it is.
-
-  Raises:
-    errors.ExamplesError: the iterator has too many for the memory, as one without an end has.
-  """
-  if not hasattr(examples, '__next__'):
-    return examples
-  found: List[Any] = []
-  size = 0
-  for batch in examples:
-    found.append(batch)
-    size += sum(map(_bytes_of, tensorflow.nest.flatten(batch)))
-    if size > _MOST_BYTES or len(found) > _MOST:
-      raise _endless('more than {:,} batches, with {:,} MB'.format(len(found) - 1, size // 10**6))
-  return found
-
-
-def _bytes_of(array: Any) -> int:
-  if isinstance(array, tensorflow.Tensor):
-    return int(array.dtype.size * (array.shape.num_elements() or 0))
-  return getattr(array, 'nbytes', 0)
-
-
-def _ends(examples: Any) -> bool:
-  """Whether it is known that examples come to an end."""
-  return (hasattr(examples, '__len__') and not isinstance(examples, tensorflow.data.Dataset) or
-          isinstance(examples, os.PathLike) or _cardinality(examples) >= 0)
-
-
-def _cardinality(examples: Any) -> int:
-  """Returns the number of batches of a tf.data.Dataset, or _INFINITE or _UNKNOWN."""
-  if not isinstance(examples, tensorflow.data.Dataset):
-    return _UNKNOWN
-  try:
-    return int(tensorflow.data.experimental.cardinality(examples))
-  except TypeError:  # In a graph.
-    return _UNKNOWN
-
-
-def _endless(count: str) -> errors.ExamplesError:
-  return errors.ExamplesError(
-      'The examples are %s; give a part of them: dataset.take(16), or '
-      'itertools.islice(batches, 16); %d examples are usually enough' % (count, ENOUGH))
-
-
 def _inputs_of(batch: Any) -> Any:
   """Returns the inputs of a batch: Keras trains on (inputs, labels) and (inputs, labels, weights).
   """
@@ -318,7 +266,7 @@ def _inputs_of(batch: Any) -> Any:
 def _too_few(count: int) -> errors.ExamplesError:
   return errors.ExamplesError(
       'There are %d examples, too few to refit layers to; give at least %d, better %d, which look '
-      'like the inputs that the model will see' % (count, FEWEST, ENOUGH))
+      'like the inputs that the model will see' % (count, FEWEST, endless.ENOUGH))
 
 
 def _no_examples(examples: Any, inputs: Sequence[str] = ()) -> errors.ExamplesError:

@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence, Union
 
 from model_pruning.calibration import planning
 from model_pruning.calibration import sensitivity as sensitivity_lib
-from model_pruning.calibration.examples import repeatable
+from model_pruning.calibration.endless import repeatable
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras.policies import PruningPolicy

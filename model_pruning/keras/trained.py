@@ -10,9 +10,9 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration import at_once as at_once_lib
+from model_pruning.calibration.endless import repeatable
 from model_pruning.calibration.examples import Examples
 from model_pruning.calibration.examples import first_batch
-from model_pruning.calibration.examples import repeatable
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.reconstruct import reconstruct
 from model_pruning.calibration.result import fitted_rows

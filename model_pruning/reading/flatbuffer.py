@@ -24,6 +24,7 @@ _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOO
         9: 'FULLY_CONNECTED', 16: 'LSTM', 24: 'RNN', 36: 'GATHER',
         44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 124: 'DENSIFY',
         126: 'BATCH_MATMUL', 141: 'CONV_3D'}
+_SMALLEST = 64  # Elements of a constant that is no kernel, for example of a table of embeddings.
 # Operations that return a stored constant in another form.
 _FORMS = ('DEQUANTIZE', 'DENSIFY')
 _MOST_FORMS = 16  # The most such operations in a row.
@@ -101,6 +102,11 @@ class Constant:
     return int(np.prod(self.shape, dtype=np.int64))
 
   @property
+  def smallest(self) -> int:
+    """The least number of elements with which such a constant is a weight."""
+    return 1 if any(op not in _FORMS + ('GATHER',) for op, _, _ in self.uses) else _SMALLEST
+
+  @property
   def sparsity(self) -> float:
     with np.errstate(invalid='ignore'):  # A diverged model may have NaN, which is not zero.
       return float(1 - np.count_nonzero(self.values != self.zero) / self.size)
@@ -129,13 +135,13 @@ def kernel_shape(op: str, shape: Tuple[int, ...]) -> Tuple[int, ...]:
   return shape
 
 
-def weights_of(model: Union[str, bytes], min_size: int = 64) -> List[StoredWeight]:
+def weights_of(model: Union[str, bytes], min_size: Optional[int] = None) -> List[StoredWeight]:
   """Returns how the weights of a TFLite model are stored.
 
   Args:
     model: the path of a .tflite file, or its content.
     min_size: the least number of elements with which a constant of rank 2 or more counts as
-      a weight.
+      a weight; None for all kernels of products, and 64 for others.
 
   Raises:
     errors.ModelFileError: there is no such file, or it is not a TFLite model.
@@ -143,7 +149,7 @@ def weights_of(model: Union[str, bytes], min_size: int = 64) -> List[StoredWeigh
   return [constant.stored() for constant in constants_of(model, min_size)]
 
 
-def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]:
+def constants_of(model: Union[str, bytes], min_size: Optional[int] = None) -> List[Constant]:
   """Returns the constants that weights_of describes, with their values."""
   if isinstance(model, (bytes, bytearray)):
     content, source = bytes(model), 'The given bytes'
@@ -161,7 +167,8 @@ def constants_of(model: Union[str, bytes], min_size: int = 64) -> List[Constant]
         'to_tflite or tf.lite.TFLiteConverter' % (source, _IDENTIFIER, content[4:8]))
   try:
     return [constant for constant in _constants(content)
-            if len(constant.shape) >= 2 and constant.size >= min_size]
+            if len(constant.shape) >= 2 and constant.size >= (
+                constant.smallest if min_size is None else min_size)]
   except (struct.error, IndexError, KeyError, ValueError, OverflowError, TypeError) as error:
     raise errors.ModelFileError('%s: the TFLite model is damaged or truncated (%s); write it '
                                 'again' % (source, error)) from error

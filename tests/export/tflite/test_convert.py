@@ -660,6 +660,20 @@ def test_tensorflow_1_says_what_it_lacks(tmp_path):
 # ---- Reading files ----
 
 
+def test_small_kernels_are_weights_and_small_tables_are_not(tmp_path):
+  rng = np.random.RandomState(0)
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [1, 2, 2, 3], 'x')
+    kernel = tf.constant(rng.randn(1, 1, 3, 2), tf.float32, name='c')
+    x = tf.pad(tf.nn.conv2d(x, kernel, [1, 1, 1, 1], 'VALID'), [[0, 0], [0, 0], [0, 0], [1, 1]])
+    row = tf.gather(tf.constant(rng.randn(4, 5), tf.float32), tf.placeholder(tf.int32, [1], 'ids'))
+    fc = tf.constant(rng.randn(16, 3), tf.float32, name='fc')
+    tf.identity(tf.matmul(tf.reshape(x, [1, 16]), fc) + row[:, :3], 'y')
+  path = str(tmp_path / 'small.tflite')
+  tflite.to_tflite(graph.as_graph_def(), path, ['x', 'ids'], ['y'])
+  assert sorted(one.shape for one in tflite.weights_of(path)) == [(1, 1, 3, 2), (16, 3)]
+
+
 @sparse_only
 def test_weights_of_a_file(verdicts):
   stored = tflite.weights_of(verdicts.path)
