@@ -16,13 +16,15 @@ from model_pruning.keras import removal
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import plain_weights
-from model_pruning.keras.prune import strip_pruning
+from model_pruning.keras.prune import strip
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.util.types import Array
 from model_pruning.util.types import Model
 from model_pruning.util.types import Optimizer
 from model_pruning.util.types import Variable
 
+_ADVICE = ('without its optimizer the model can be made smaller: '
+           'remove_channels(strip_pruning(model, in_place=True))')
 # Lists of an optimizer that are not slots.
 _NO_SLOTS = ('_variables', '_trainable_variables', '_tracked_variables', '_optimizers')
 
@@ -54,7 +56,7 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
         'remove_channels_in_training() continues the training of a compiled model, and %s is not '
         'compiled; use remove_channels()' % getattr(model, 'name', model))
   with variables.scope_of(model):  # The smaller model trains on the same devices.
-    plain = _stripped(model) if pruned_layers(model) else model
+    plain = strip(model, in_place=False, advice=_ADVICE) if pruned_layers(model) else model
     removed = removal.removed(plain, Target(fraction, keep=keep, multiple_of=multiple_of), remove,
                               absorb=False)  # Constants may still change.
     _compile_like(model, removed.model)
@@ -65,17 +67,6 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
     for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
       _copy_state(old, new, pairs, model.trainable_variables)
     return removed.model
-
-
-def _stripped(model: Model) -> Model:
-  """Returns a copy without masks. Its error has advice that fits a model that trains on."""
-  try:
-    return strip_pruning(model, in_place=False)
-  except errors.CloneError as error:
-    raise errors.CloneError(
-        '%s. Without its optimizer the model can be made smaller: '
-        'remove_channels(strip_pruning(model, in_place=True))' % str(error).partition(
-            '; use in_place=True')[0]) from error
 
 
 class _Pair(NamedTuple):

@@ -35,6 +35,7 @@ from model_pruning.schedules import PruningSchedule
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 
+_IN_PLACE = 'use in_place=True to work on it directly'
 _HALF = ConstantSparsity(0.5, begin_step=0)  # tfmot's default.
 
 # Arguments that Keras 2 and tfmot's wrapper accept for the first layer of a Sequential model.
@@ -163,10 +164,15 @@ def strip_pruning(model: Model, in_place: Optional[bool] = None) -> Layer:
     errors.LayerError: it is not a layer or model.
     errors.CloneError: in_place=False, and a copy made from the config would be another model.
   """
+  return strip(model, in_place)
+
+
+def strip(model: Any, in_place: Optional[bool] = None, advice: str = _IN_PLACE) -> Any:
+  """Does the same as strip_pruning; `advice` ends the error about a model that cannot be copied."""
   _check_type(model)
   _check_in_place(in_place)
   _warn_of_shortfalls(model)
-  stripped = _copy_or_same(model, 'stripped', in_place)
+  stripped = _copy_or_same(model, 'stripped', in_place, advice=advice)
   for layer in pruned_layers(stripped):
     strip_here(layer)
   backend.forget_functions(stripped)
@@ -209,7 +215,7 @@ def _shown(value: Any) -> str:
 
 
 def _copy_or_same(layer: Layer, done: str, in_place: Optional[bool],
-                  arguments: Optional[Dict[str, Any]] = None) -> Any:
+                  arguments: Optional[Dict[str, Any]] = None, advice: str = _IN_PLACE) -> Any:
   """Returns an exact copy of a layer or model, or the original if there is none.
 
   Args:
@@ -217,6 +223,7 @@ def _copy_or_same(layer: Layer, done: str, in_place: Optional[bool],
     done: a participle that says what will be done to it: 'pruned' or 'stripped'.
     in_place: see prune_low_magnitude.
     arguments: see Copy.
+    advice: the end of the error, for a user who cannot have a copy.
   """
   if in_place:
     return layer
@@ -240,9 +247,8 @@ def _copy_or_same(layer: Layer, done: str, in_place: Optional[bool],
       raise
     reason = 'a copy of it cannot be made (%s)' % backend.reason(error)
   if in_place is False:
-    raise errors.CloneError(
-        '%s (%s) cannot be copied: %s; use in_place=True to work on it directly' % (
-            layer.name, backend.plain_class(layer).__name__, reason))
+    raise errors.CloneError('%s (%s) cannot be copied: %s; %s' % (
+        layer.name, backend.plain_class(layer).__name__, reason, advice))
   logging.warning('%s is %s in place, not copied: %s', layer.name, done, reason)
   return layer
 
