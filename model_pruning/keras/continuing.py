@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes channels in the middle of training: the optimizer keeps its state for those that stay."""
 
+import dataclasses
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from absl import logging
@@ -27,6 +28,8 @@ _ADVICE = ('without its optimizer the model can be made smaller: '
            'remove_channels(strip_pruning(model, in_place=True))')
 # Lists of an optimizer that are not slots.
 _NO_SLOTS = ('_variables', '_trainable_variables', '_tracked_variables', '_optimizers')
+# Adafactor's slots, and the axes of the weights over which they are means.
+_FACTORED = {'_r': -1, '_c': -2}
 
 
 def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optional[str] = None,
@@ -75,9 +78,20 @@ class _Pair(NamedTuple):
   new: Variable
   width: Optional[Width]
 
-  def cut(self, value: Array) -> Array:
-    """Returns the part of an array of the shape of the weight that the copy has."""
-    return value if self.width is None else self.width.cut(value)
+  def cut(self, value: Array, axis: Optional[int] = None) -> Array:
+    """Returns the part of a slot that the copy has, or the slot if it has another shape.
+
+    Args:
+      value: an array of the shape of the weight.
+      axis: the axis that the array lacks; None if it lacks none.
+    """
+    shape, indices = list(self.old.shape), list(self.width.indices if self.width else ())
+    if axis is not None and len(shape) > 1:
+      del shape[axis]
+      del indices[axis:axis + 1 or None]
+    if self.width is None or list(value.shape) != shape:
+      return value
+    return dataclasses.replace(self.width, indices=tuple(indices)).cut(value)
 
 
 class _Pairs:
@@ -160,7 +174,7 @@ def _unwrapped(optimizer: Optimizer) -> Iterator[Optimizer]:
 def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
                 weights: Sequence[Variable]) -> None:
   """Copies counts and slots; slots of another shape than a weight's start anew, with a line."""
-  slots = {id(slot): pair for slot, pair in _slots(old, pairs, weights)}
+  slots = {id(slot): (pair, axis) for slot, pair, axis in _slots(old, pairs, weights)}
   ours, theirs = _own_variables(old), _own_variables(new)
   if len(ours) != len(theirs):
     was_trained = np.any(variables.to_array(getattr(old, 'iterations', 1)))
@@ -176,9 +190,9 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
       copy.assign(value)
   anew = []
   for variable, copy in zip(ours, theirs):
-    value, pair = variables.to_array(variable), slots.get(id(variable))
-    if pair is not None and value.shape == tuple(pair.old.shape):
-      value = pair.cut(value)
+    value, (pair, axis) = variables.to_array(variable), slots.get(id(variable), (None, None))
+    if pair is not None:
+      value = pair.cut(value, axis)
     if value.shape == tuple(copy.shape):
       copy.assign(value)
     else:
@@ -203,12 +217,12 @@ def _variables(optimizer: Optimizer) -> List[Variable]:
 
 
 def _slots(optimizer: Optimizer, pairs: _Pairs, weights: Sequence[Variable]
-           ) -> Iterator[Tuple[Variable, Optional[_Pair]]]:
-  """Yields the slots of an optimizer, with the pairs of their weights."""
+           ) -> Iterator[Tuple[Variable, Optional[_Pair], Optional[int]]]:
+  """Yields the slots of an optimizer, the pairs of their weights, and the axes that they lack."""
   if hasattr(optimizer, 'get_slot_names'):  # Of keras.optimizers.legacy.
     for name in optimizer.get_slot_names():
       for weight in weights:
-        yield optimizer.get_slot(weight, name), pairs.of(weight)
+        yield optimizer.get_slot(weight, name), pairs.of(weight), None
     return
   # Optimizers keep their slots in lists, in the order of the weights. There is no public API.
   ordered = list(getattr(optimizer, '_trainable_variables', None) or weights)
@@ -216,4 +230,4 @@ def _slots(optimizer: Optimizer, pairs: _Pairs, weights: Sequence[Variable]
     if name not in _NO_SLOTS and isinstance(value, list) and len(value) == len(ordered):
       for slot, weight in zip(value, ordered):
         if hasattr(slot, 'assign'):
-          yield slot, pairs.of(weight)
+          yield slot, pairs.of(weight), _FACTORED.get(name)

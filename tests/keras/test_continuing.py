@@ -105,6 +105,33 @@ def test_a_model_without_masks_loses_its_smallest_channels_and_trains_on():
   _fit(smaller, 1)
 
 
+def test_means_over_rows_and_columns_lose_the_same_channels(caplog):
+  keras.utils.set_random_seed(1)
+  model = keras.Sequential([
+      keras.Input((7,)), layers.Dense(9, activation='relu', name='a'),
+      layers.Dense(9, activation='relu', name='b'), layers.Dense(5, name='c')])
+  model.compile(keras.optimizers.Adafactor(0.01), 'mse')
+  x = np.random.RandomState(0).randn(16, 7).astype(np.float32)
+  model.fit(x, x[:, :5], verbose=0)
+  kept_a, kept_b = [1, 3, 4], [0, 2, 5, 6, 8]
+  groups = {group.name.split('/kernel')[0][-1]: group.name
+            for group in sparsity.channel_groups(model)}
+  smaller = sparsity.remove_channels_in_training(model, remove={
+      groups['a']: sorted(set(range(9)) - set(kept_a)),
+      groups['b']: sorted(set(range(9)) - set(kept_b))})
+  assert 'anew' not in caplog.text
+  (row_a, row_b, row_c), (column_a, column_b, column_c) = [
+      [np.asarray(slot) for slot in slots[::2]]  # Those between belong to biases.
+      for slots in (model.optimizer._r, model.optimizer._c)]
+  rows, columns = smaller.optimizer._r, smaller.optimizer._c
+  for found, expected in [
+      (rows[0], row_a), (rows[2], row_b[kept_a]), (rows[4], row_c[kept_b]),
+      (columns[0], column_a[kept_a]), (columns[2], column_b[kept_b]), (columns[4], column_c)]:
+    np.testing.assert_array_equal(found, expected)
+  assert row_b.any() and column_b.any()
+  smaller.fit(x, x[:, :5], verbose=0)
+
+
 def _slots(model):
   return [np.asarray(variable) for variable in model.optimizer.variables]
 
