@@ -57,7 +57,7 @@ def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name
 @pytest.mark.parametrize('name', [
     *legs.few(list(_FAST), 1, 'newest'),
     *legs.few([pytest.param(name, marks=[pytest.mark.slow, pytest.mark.legs('newest')])
-               for name in _SLOW], 3)])
+               for name in _SLOW], 2)])
 def test_a_family_is_pruned_trained_and_stripped(name):
   size, arguments = {**_FAST, **_SLOW}[name]
   keras.utils.set_random_seed(8)
