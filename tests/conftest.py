@@ -92,7 +92,7 @@ def pytest_collection_finish():
 
 # ---- Peak memory of a process of tests. ----
 
-# In MiB. The aim is 2048, which the suite of TensorFlow 2.21 misses: its first third took 2609.
+# In MiB. The aim is 2048.
 _LIMIT = 4096
 
 
