@@ -18,10 +18,13 @@
 set -eu
 
 # The environments are closed worlds: nothing of the caller's may shine through.
-unset PYTHONPATH PYTHONHOME
+unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 PYTHONNOUSERSITE=1
 PIP_DISABLE_PIP_VERSION_CHECK=1
 export PYTHONNOUSERSITE PIP_DISABLE_PIP_VERSION_CHECK
+
+# The installer; pip serves where it does not.
+UV=0.13.9
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 envs=${MODEL_PRUNING_ENVS:-$root/.envs}
@@ -98,6 +101,30 @@ if [ -z "$python" ]; then
   [ -n "$python" ] || python=$("$root/tools/find_python.sh" $versions) || exit 3
 fi
 
+# Makes the environment with uv, which takes a quarter of the time, or fails: uv may not run here, or
+# have no access to packages that pip's own settings lead to. Wheels that several environments need
+# are on the disk once: as hard links.
+with_uv() (
+  UV_CACHE_DIR=$envs/uv-cache
+  UV_PYTHON_DOWNLOADS=never
+  export UV_CACHE_DIR UV_PYTHON_DOWNLOADS
+  uv=$envs/uv-$UV/bin/uv
+  if [ ! -x "$uv" ]; then
+    # Moved into place, so that several makers at once do not meet half of it.
+    part=$envs/uv-$UV.$$
+    trap 'rm -rf "$part"' EXIT
+    # It makes environments of Python 3.7, but does not install there.
+    newer=$("$root/tools/find_python.sh" 3.11 3.12 3.13 3.10 3.9 3.8 2>/dev/null) || exit 1
+    PIP_ROOT_USER_ACTION=ignore "$newer" -m pip install --quiet --no-compile --no-deps \
+      --only-binary :all: --target "$part" "uv==$UV" >&2 || exit 1
+    mv "$part" "$envs/uv-$UV" 2>/dev/null || [ -x "$uv" ] || exit 1
+  fi
+  rm -rf "$env"
+  "$uv" venv --quiet --no-config --seed --python "$python" "$env" >&2 || exit 1
+  # shellcheck disable=SC2086
+  "$uv" pip install --quiet --no-config --python "$env/bin/python" $deps -r "$requirements" >&2
+)
+
 requirements=$root/requirements/$leg.txt
 hash=$("$python" - "$requirements" <<'EOF'
 import hashlib, platform, sys
@@ -140,12 +167,15 @@ if [ ! -f "$stamp" ]; then
       "Fedora: dnf install python3-pip) and run this again." >&2
     exit 1
   fi
-  "$python" -m venv --clear "$env" >&2
   # The files are complete, and tf-keras must not pull a second TensorFlow.
   deps=--no-deps
   [ "$leg" != nightly ] || deps=
-  # shellcheck disable=SC2086
-  "$env/bin/python" -m pip install --quiet $deps -r "$requirements" >&2 || {
+  # Nothing is compiled here: most modules are never imported, and Python compiles the others.
+  with_uv || {
+    "$python" -m venv --clear "$env" >&2
+    # shellcheck disable=SC2086
+    "$env/bin/python" -m pip install --quiet --no-compile $deps -r "$requirements" >&2
+  } || {
     echo "could not install $requirements into $env" >&2
     exit 1
   }

@@ -24,7 +24,8 @@ if [ "$status" -eq 3 ]; then
 fi
 [ "$status" -eq 0 ] || exit "$status"
 
-unset PYTHONPATH PYTHONHOME
+# Modules are compiled when they are first imported, and only then: TensorFlow's in seconds.
+unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 # TensorFlow's greeting about CPU instructions hides what matters.
 PYTHONNOUSERSITE=1
 TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
