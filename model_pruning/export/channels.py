@@ -155,13 +155,23 @@ def able(channels: Channels, orders: Orders, target: Target,
               if not set(numbers) <= set(found.get(name, ()))]
     if not unable:
       if target.fraction and not removed.any():
-        logging.warning('fraction=%g removes no channel: %s; `model-pruning channels` lists the '
-                        'groups and the reasons', target.fraction,
-                        'all groups have to stay whole' if channels.groups else 'there are none '
-                        'that can be removed')
+        logging.warning(
+            'fraction=%g removes no channel: %s; `model-pruning channels` lists the groups, and '
+            'what stays whole and why', target.fraction, _why_none(channels, orders, target))
       return masked, removed
     for name in unable:
       del orders[name]
+
+
+def _why_none(channels: Channels, orders: Orders, target: Target) -> str:
+  """Returns why a fraction removes no channel of the groups that `orders` has."""
+  if not channels.groups:
+    return 'there are none that can be removed'
+  if all(map(target.kept_whole, orders)):
+    return 'all groups have to stay whole'
+  if target.multiple_of > 1:
+    return 'multiple_of=%d rounds the channels that stay up to all of them' % target.multiple_of
+  return 'it is less than one channel of any group'
 
 
 def chosen(channels: Channels, orders: Orders, target: Target, even: bool = False

@@ -307,3 +307,13 @@ def test_inputs_of_strings_need_no_examples():
     return tf.matmul(x, weight('b', 6, 2)) + tf.cast(tf.strings.length(names), tf.float32)[:, None]
   graph_def = models.graph_of(build, IMAGES)
   assert len(export.shrink(graph_def, ['outputs'], fraction=0.5).removed['a']) == 3
+
+
+@pytest.mark.parametrize('arguments, reason', [
+    ({'fraction': 0.5, 'multiple_of': 64}, 'multiple_of=64 rounds the channels that stay up to all'),
+    ({'fraction': 0.1}, 'it is less than one channel of any group'),
+    ({'fraction': 0.5, 'keep': '[ab]'}, 'all groups have to stay whole')])
+def test_the_log_says_why_a_fraction_removes_nothing(caplog, arguments, reason):
+  with caplog.at_level('WARNING', logger='absl'):
+    smaller = export.shrink(models.graph_of(chain, IMAGES), ['outputs'], **arguments)
+  assert not smaller.removed and reason in caplog.text
