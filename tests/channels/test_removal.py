@@ -310,7 +310,7 @@ def test_inputs_of_strings_need_no_examples():
 
 
 @pytest.mark.parametrize('arguments, reason', [
-    ({'fraction': 0.5, 'multiple_of': 64}, 'multiple_of=64 rounds the channels that stay up to all'),
+    ({'fraction': 0.5, 'multiple_of': 64}, 'multiple_of=64 rounds the channels that stay up'),
     ({'fraction': 0.1}, 'it is less than one channel of any group'),
     ({'fraction': 0.5, 'keep': '[ab]'}, 'all groups have to stay whole')])
 def test_the_log_says_why_a_fraction_removes_nothing(caplog, arguments, reason):
