@@ -49,8 +49,13 @@ def as_path(path: AnyPath) -> str:
   try:
     text.encode('utf-8')
   except UnicodeEncodeError as error:
-    raise errors.PathError('The path %r is not UTF-8, and TensorFlow opens only UTF-8 paths; '
-                           'rename the file or its folder' % text) from error
+    try:
+      os.fsencode(text).decode('utf-8')
+    except UnicodeDecodeError:
+      raise errors.PathError('The path %r is not UTF-8, and TensorFlow opens only UTF-8 paths; '
+                             'rename the file or its folder' % text) from error
+    raise errors.PathError('Python does not read the path %r as UTF-8, because the locale (LANG, '
+                           'LC_ALL) has another encoding; set PYTHONUTF8=1' % text) from error
   if text.lower().startswith('file:///'):
     return text[len('file://'):]
   return text

@@ -5,6 +5,8 @@
 import os
 import pathlib
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -222,3 +224,12 @@ def test_no_paths(path, message):
     files.as_path(path)
   with pytest.raises(ValueError):
     files.check_output(path)
+
+
+def test_a_locale_without_utf_8_is_named():
+  program = 'import sys; from model_pruning.util import files; files.as_path(sys.argv[1])'
+  locale = {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+  done = subprocess.run([sys.executable, '-c', program, 'prun\xe9d.keras'.encode('utf-8')],
+                        env={**os.environ, **locale}, stderr=subprocess.PIPE, check=False)
+  last = done.stderr.decode('ascii', 'replace').splitlines()[-1]
+  assert 'PathError' in last and last.endswith('another encoding; set PYTHONUTF8=1')
