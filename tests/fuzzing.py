@@ -280,6 +280,7 @@ def _child(line, temporary, stdout, stderr):
     from model_pruning import cli
     os.environ.update(TMPDIR=temporary, MODEL_PRUNING_TRACEBACK='1')
     tempfile.tempdir = None
+    sys.dont_write_bytecode = True  # Autograph imports files that it writes there.
     for number, path in ((1, stdout), (2, stderr)):
       os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     limit = _data_size() + MEMORY

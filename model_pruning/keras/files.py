@@ -23,7 +23,6 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.reporting import goals
 from model_pruning.keras.reporting import last_update
-from model_pruning.keras.reporting import NO_FLOPS
 from model_pruning.keras.reporting import stored_weights
 from model_pruning.reading import kinds
 from model_pruning.reading import tensors
@@ -73,7 +72,8 @@ def stored_model(path: str) -> StoredModel:
   """
   model = load(path)
   return StoredModel(
-      path, kinds.KERAS, {}, (NO_FLOPS,), lambda: stored_weights(model), last_update(model),
+      path, kinds.KERAS, {}, ('FLOPs of Keras files are not counted; report on a SavedModel for '
+                              'them.',), lambda: stored_weights(model), last_update(model),
       goals=goals(model))
 
 

@@ -23,8 +23,6 @@ from model_pruning.reporting.report import Report
 from model_pruning.schedules import weight_sparsity
 from model_pruning.util.types import Model
 
-NO_FLOPS = 'FLOPs of Keras models are not counted; report on a SavedModel for them.'
-
 
 def report(model: Model, block: Optional[BlockDims] = None,
            hparams: Union[HParams, str, None] = None, history: Optional[History] = None) -> Report:
@@ -54,7 +52,7 @@ def report(model: Model, block: Optional[BlockDims] = None,
     raise errors.LayerError('report() takes a built Keras model or layer, not %r' %
                             (model,))
   return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model),
-                    (*_frozen(model), NO_FLOPS), goals(model), hparams, history)
+                    _frozen(model), goals(model), hparams, history)
 
 
 def goals(model: Model) -> StoredGoals:

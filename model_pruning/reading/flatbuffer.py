@@ -24,7 +24,10 @@ _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOO
         9: 'FULLY_CONNECTED', 16: 'LSTM', 24: 'RNN', 36: 'GATHER',
         44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 124: 'DENSIFY',
         126: 'BATCH_MATMUL', 141: 'CONV_3D'}
-_SMALLEST = 64  # Elements of a constant that is no kernel, for example of a table of embeddings.
+# Those whose second input is a kernel, and the fewest elements of a weight that is none, for example
+# of a table of embeddings.
+_PRODUCTS = ('CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'TRANSPOSE_CONV', 'CONV_3D')
+_SMALLEST = 64
 # Operations that return a stored constant in another form.
 _FORMS = ('DEQUANTIZE', 'DENSIFY')
 _MOST_FORMS = 16  # The most such operations in a row.
@@ -104,7 +107,7 @@ class Constant:
   @property
   def smallest(self) -> int:
     """The least number of elements with which such a constant is a weight."""
-    return 1 if any(op not in _FORMS + ('GATHER',) for op, _, _ in self.uses) else _SMALLEST
+    return 1 if any(op in _PRODUCTS and index == 1 for op, index, _ in self.uses) else _SMALLEST
 
   @property
   def sparsity(self) -> float:
