@@ -54,7 +54,8 @@ class Shrunk(Smaller):
     values: new values by the names of constants, in the shapes before the removal.
     fits: a Fit for each layer that reads removed channels, or comes after one that does, before all
       are refitted together.
-    before, after: the loss on the examples, before and after the refit.
+    before, after: the loss on the examples, with zeros in place of the channels, and after the
+      refit.
   """
   values: Dict[str, Any]
   fits: Tuple[Fit, ...]
@@ -63,7 +64,7 @@ class Shrunk(Smaller):
 
   def table(self, width: int = tables.WIDTH) -> str:
     """Returns a table of the weights that got smaller, and lines with the totals and losses."""
-    lines = [super().table(width), '%s on the examples: %.4f; without the refit %.4f' % (
+    lines = [super().table(width), '%s on the examples: %.4f; with zeros instead, %.4f' % (
         self.after.name, self.after.loss, self.before.loss)]
     reasons = ['%s (%s)' % (fit.weight, fit.reason) for fit in self.fits if fit.reason]
     if reasons:

@@ -153,8 +153,10 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
       raise errors.ExamplesError(
           'The graph reads its inputs from a data set, so its outputs cannot be compared; give a '
           'graph with placeholders (meta_graph=, --meta_graph), or a SavedModel')
-    raise errors.ExamplesError('The model does not run with random inputs (%s); give examples' % (
-        errors.first_line(failure) if failure else 'unknown'))
+    raise errors.ExamplesError(
+        'The model does not run with random inputs (%s), so its outputs cannot be compared; give '
+        'examples, or take a TensorFlow or a device that runs it' % (
+            errors.first_line(failure) if failure else 'unknown'))
 
 
 def _random(tensor: Tensor, batch: int, size: int, rng: Any) -> Array:

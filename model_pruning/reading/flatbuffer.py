@@ -24,10 +24,9 @@ _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOO
         9: 'FULLY_CONNECTED', 16: 'LSTM', 24: 'RNN', 36: 'GATHER',
         44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 124: 'DENSIFY',
         126: 'BATCH_MATMUL', 141: 'CONV_3D'}
-# Those whose second input is a kernel, and the fewest elements of a weight that is none, for example
-# of a table of embeddings.
+# Those whose second input is a kernel.
 _PRODUCTS = ('CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'TRANSPOSE_CONV', 'CONV_3D')
-_SMALLEST = 64
+_SMALLEST = 64  # Elements of a weight that is no such kernel, for example of a table of embeddings.
 # Operations that return a stored constant in another form.
 _FORMS = ('DEQUANTIZE', 'DENSIFY')
 _MOST_FORMS = 16  # The most such operations in a row.
