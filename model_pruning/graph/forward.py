@@ -222,8 +222,10 @@ class _Writer:
     self._variables = {op.name for op in graph.get_operations() if op.type in _VARIABLES}
     self._weights: Dict[str, Any] = {}  # Records whose products get a stand-in.
     for record in records:
+      # A partitioned variable, also one of a single part, has another name than its parts.
+      parts = list(map(variables.op_name, record.weight_shards))
       if record.masked is not None and (
-          len(record.weight_shards) > 1 or not variables.is_variable(record.weight)):
+          parts != [record.name] or not variables.is_variable(record.weight)):
         self._weights[record.masked.op.name] = record
         self._names[record.mask.name] = record.masked.op.name
       else:

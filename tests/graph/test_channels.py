@@ -228,8 +228,9 @@ def test_maps_match_groups_and_a_sparsity_of_0_keeps_one():
     Run(CLOCK + 'weight_sparsity_map=[block/b:0.5]')
 
 
-def test_a_partitioned_weight_is_pruned_as_one():
-  run = Run(partitions=3)
+@pytest.mark.parametrize('partitions', [1, 3])
+def test_a_partitioned_weight_is_pruned_as_one(partitions):
+  run = Run(partitions=partitions)
   run.advance(9)
   assert {name: len(numbers) for name, numbers in run.hidden().items()} == {
       'stem/weights': 5, 'block/a/weights': 4, 'fc/weights': 7}
