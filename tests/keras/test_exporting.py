@@ -17,6 +17,7 @@ from model_pruning.export.tflite import convert as tflite
 from model_pruning.reporting import report
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
+from model_pruning.keras import exporting
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
 
@@ -226,3 +227,18 @@ def test_advice_names_what_maps_want(exported, tmp_path, capsys):
 def test_names_of_copies(names, wanted):
   from model_pruning import names as names_lib
   assert names_lib.of_keras(names) == wanted
+
+
+class _Picky(layers.Layer):
+  """Takes any number of examples but one."""
+
+  def call(self, x):
+    if x.shape[0] == 1:
+      raise ValueError('one example is not enough')
+    return x
+
+
+def test_the_error_of_a_layer_is_told():
+  model = keras.Sequential([keras.Input((4,)), _Picky()])
+  with pytest.raises(errors.ConversionError, match=r'\(one example is not enough\)$'):
+    exporting.freeze(model, batch_size=1)
