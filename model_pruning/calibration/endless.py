@@ -17,6 +17,8 @@ _INFINITE, _UNKNOWN = -1, -2  # Cardinalities of a tf.data.Dataset.
 def most(examples: Any) -> Optional[int]:
   """Returns the largest number of examples to read; None if it is known that they end.
 
+  Iterators end: `repeatable` has read them.
+
   Raises:
     errors.ExamplesError: it is known that they do not.
   """
@@ -25,7 +27,9 @@ def most(examples: Any) -> Optional[int]:
     raise error('repeated without end')
   if isinstance(examples, tensorflow.data.Dataset):
     return _MOST if number == _UNKNOWN else None
-  return None if hasattr(examples, '__len__') or isinstance(examples, os.PathLike) else _MOST
+  ends = isinstance(examples, os.PathLike) or any(
+      hasattr(examples, name) for name in ('__len__', '__next__'))
+  return None if ends else _MOST
 
 
 def repeatable(examples: Any) -> Any:

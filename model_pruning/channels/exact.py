@@ -61,8 +61,13 @@ def unread(channels: Channels, wanted: Array, absorbers: Optional[Absorbers] = N
 
 def unneeded(channels: Channels) -> Dict[str, List[int]]:
   """Returns the channels of a frozen graph that can go without changing its outputs, by group."""
+  return by_group(channels, free(channels, Absorbers(channels)))
+
+
+def free(channels: Channels, absorbers: Absorbers) -> Array:
+  """Returns the units of all channels that can go without changing the outputs; see unread."""
   wanted = channels.removed({group.name: range(group.channels) for group in channels.groups})
-  return by_group(channels, unread(channels, wanted, Absorbers(channels))[0])
+  return unread(channels, wanted, absorbers)[0]
 
 
 def by_group(channels: Channels, removed: Array) -> Dict[str, List[int]]:

@@ -20,6 +20,7 @@ from model_pruning.channels.choice import Orders
 from model_pruning.channels.choice import Target
 from model_pruning.channels.choice import uniform
 from model_pruning.channels.exact import by_group
+from model_pruning.channels.exact import free
 from model_pruning.channels.exact import unread
 from model_pruning.export.smaller import Smaller
 from model_pruning.export.smaller import Width
@@ -122,10 +123,8 @@ def without_smallest(channels: Channels, target: Target,
   absorbers = Absorbers(channels, variables)
   if target.removes_nothing_needed:
     return _without_unread(channels, examples, target, absorbers)
-  free, _ = unread(channels, channels.removed({
-      group.name: range(group.channels) for group in channels.groups}), absorbers)
-  masked, removed = able(channels, by_norm(channels, free), target, absorbers=absorbers,
-                         even=True)
+  orders = by_norm(channels, free(channels, absorbers))
+  masked, removed = able(channels, orders, target, absorbers=absorbers, even=True)
   return compared(masked, removed, examples, absorbers.absorbed(removed))
 
 

@@ -169,7 +169,8 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         # In Keras 2 the weights of two layers with cells may have the same name.
         name = _free(_op_name(variables.variable_name(known[id(each)])), found)
         found[name] = known[id(each)]
-        given = tf.placeholder(tf.as_dtype(value.dtype), value.shape)
+        # Below the name of the weight: an input of the model may have any other.
+        given = tf.placeholder(tf.as_dtype(value.dtype), value.shape, name + '/initial_value')
         made = tf.get_variable(name, initializer=given, use_resource=True)
         bound[placeholder.name] = made.handle
         loads[made.initializer] = (given, value)

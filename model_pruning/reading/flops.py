@@ -129,8 +129,9 @@ def _joined(nodes: graphs.Nodes) -> Dict[str, str]:
   found = {}
   for node in nodes.values():
     if node.op == 'BatchToSpaceND':
-      source = nodes[node.inputs[0].node]
-      if source.op == 'Squeeze':  # A convolution in one dimension is one in two.
+      source = node
+      # A convolution in one dimension is one in two, whose outputs are squeezed.
+      while source.op in ('BatchToSpaceND', 'Squeeze') and source.inputs:
         source = nodes[source.inputs[0].node]
       found[source.name] = node.name
   return found

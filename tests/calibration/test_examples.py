@@ -208,3 +208,7 @@ def test_a_dataset_that_repeats_is_an_error_at_once():
   with pytest.raises(errors.ExamplesError, match=r'repeated without end.*dataset.take\(16\)'):
     Examples(batches.repeat(), inputs_of())
   assert Examples(batches.repeat().take(3), inputs_of()).count == 30
+
+
+def test_an_iterator_may_have_more_than_a_million():
+  assert Examples(iter([MANY] * 7), inputs_of()).count == 1400000

@@ -242,3 +242,9 @@ def test_the_error_of_a_layer_is_told():
   model = keras.Sequential([keras.Input((4,)), _Picky()])
   with pytest.raises(errors.ConversionError, match=r'\(one example is not enough\)$'):
     exporting.freeze(model, batch_size=1)
+
+
+@pytest.mark.parametrize('name', ['Placeholder', 'initial_value', 'Const'])
+def test_an_input_may_have_any_name(name):
+  model = keras.Sequential([keras.Input((4,), name=name), layers.Dense(3), layers.Dense(2)])
+  assert exporting.freeze(model).inputs == [name]

@@ -85,6 +85,14 @@ def test_products_of_activations_are_no_layers():
   assert _count(lambda x: tf.matmul(x, x, transpose_b=True), [None, 7]).layers == ()
 
 
+def test_a_damaged_dilated_convolution():
+  graph_def = tf.GraphDef()
+  graph_def.node.add(name='a', op='BatchToSpaceND')
+  graph_def.node.add(name='b', op='Squeeze')
+  graph_def.node.add(name='c', op='BatchToSpaceND', input=['b'])
+  assert flops.layers_of(nodes.flatten(graph_def), []).layers == ()
+
+
 def test_a_weight_that_is_used_twice():
   def build(inputs):
     kernel = _kernel(7, 7)
