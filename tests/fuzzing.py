@@ -92,7 +92,7 @@ def make_keras_samples(folder):
   import numpy as np
 
   import model_pruning.keras as sparsity
-  from model_pruning.keras import files
+  from model_pruning.keras import backend
   from model_pruning.keras.backend import keras
   keras.utils.set_random_seed(0)
   x = keras.Input((8,), name='x')
@@ -105,7 +105,7 @@ def make_keras_samples(folder):
   model.fit(np.ones([4, 8]), np.ones([4, 4]), verbose=0, callbacks=[sparsity.UpdatePruningStep()])
   for kind, name in KERAS_FILES.items():
     os.mkdir(os.path.join(folder, kind))
-    with files.quietly():
+    with backend.quietly():
       save = model.save_weights if kind == 'keras_weights' else model.save
       save(os.path.join(folder, kind, name))
 

@@ -149,7 +149,8 @@ SHARED = dict(
         'keras/test_updates.py', 'keras/test_vocabularies.py'], ('default', 'newest')),
     # All of them with Keras 3. Keras 2 is one program in TensorFlow 2.15 and tf_keras.
     **dict.fromkeys([
-        'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_prune.py',
+        'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_graphs.py',
+        'keras/test_prune.py',
         'keras/test_reporting.py', 'keras/test_run_report.py', 'keras/test_summaries.py'],
                     ('default', 'tf_keras')),
     # Masks as NumPy has them, from the same operations on every TensorFlow, and answers that Python

@@ -8,10 +8,15 @@ topology.py (the nodes of models) use private parts of Keras.
 """
 
 import contextlib
+import io
+import logging as standard_logging
 import os
 import sys
 import types
 from typing import Any, Dict, Iterator, List, Optional, Sequence
+import warnings
+
+from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import could_possibly_record
@@ -262,3 +267,19 @@ def reason(error: BaseException) -> str:
   _, inner, text = str(error).rpartition('Exception encountered: ')
   first = text.split('. ')[0] if inner else errors.first_line(error)
   return errors.shortened(' '.join(first.split())) or type(error).__name__
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+  """Drops what Keras prints, logs and warns within, for example about legacy formats."""
+  level, keras_logger = logging.get_verbosity(), standard_logging.getLogger('tensorflow')
+  keras_level = keras_logger.level
+  logging.set_verbosity(logging.ERROR)
+  keras_logger.setLevel(standard_logging.ERROR)
+  try:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+      warnings.simplefilter('ignore')
+      yield
+  finally:
+    logging.set_verbosity(level)
+    keras_logger.setLevel(keras_level)

@@ -16,8 +16,8 @@ from model_pruning.export import freeze as freeze_lib
 from model_pruning.export import saved_model
 from model_pruning.export.tflite import convert as tflite
 from model_pruning.keras import backend
+from model_pruning.keras import graphs
 from model_pruning.keras import variables
-from model_pruning.keras.files import quietly
 from model_pruning.keras.pruned import stripped
 from model_pruning.reading import running
 from model_pruning.reading import tensors
@@ -104,9 +104,9 @@ def freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]] = N
   _check_built(model)
   structure = backend.inputs_of(model)
   if structure is not None:
-    specs = _specs(structure, input_shapes or {}, batch_size)
+    specs = graphs.specs_of(structure, input_shapes or {}, batch_size)
   elif input_shapes:
-    specs = [tensorflow.TensorSpec(shape, tf.float32, _op_name(name))
+    specs = [tensorflow.TensorSpec(shape, tf.float32, graphs.op_name(name))
              for name, shape in input_shapes.items()]
     structure = specs if len(specs) > 1 else specs[0]
   with stripped(model):
@@ -143,19 +143,7 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     structure: its inputs, in the structure in which it takes them.
     specs: a TensorSpec for each input, in the order of the structure.
   """
-  def call(*inputs: Any) -> Any:
-    return model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
-
-  try:
-    with quietly():
-      function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
-  except (ValueError, TypeError, tensorflow.errors.OpError) as error:
-    raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
-        model.name, ', '.join(str(spec.shape) for spec in specs),
-        errors.first_line(error))) from error
-  known = {id(handle): variable
-           for variable in [*model.variables, *variables.recurrent_states(model)]
-           for handle in variables.handles_of(variable)}
+  function, known = graphs.traced(model, structure, specs)
   captured = list(function.captured_inputs)
   if any(each.dtype == tf.resource and id(each) not in known for each in captured):
     return _freeze_exported(model)  # Lookup tables.
@@ -167,7 +155,7 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     for placeholder, each, value in zip(inner, captured, values):
       if id(each) in known:
         # In Keras 2 the weights of two layers with cells may have the same name.
-        name = _free(_op_name(variables.variable_name(known[id(each)])), found)
+        name = _free(graphs.op_name(variables.variable_name(known[id(each)])), found)
         found[name] = known[id(each)]
         # Below the name of the weight: an input of the model may have any other.
         given = tf.placeholder(tf.as_dtype(value.dtype), value.shape, name + '/initial_value')
@@ -196,27 +184,6 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
   return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found)
 
 
-def _specs(structure: Any, input_shapes: Mapping[str, Sequence[int]],
-           batch_size: Optional[int]) -> List[Any]:
-  """Returns the TensorSpecs of a model's inputs, in the order of its structure."""
-  inputs = tensorflow.nest.flatten(structure)
-  names = [_op_name(tensor.name.split(':')[0]) for tensor in inputs]
-  for name in input_shapes:
-    if name not in names:
-      raise errors.ConversionError(
-          'A shape is given (input_shapes=, --input_shape) for %r, which is no input of the model; '
-          'its inputs are: %s' % (name, ', '.join(names)))
-  specs = []
-  for name, tensor in zip(names, inputs):
-    shape = list(tensor.shape)
-    if name in input_shapes:
-      shape = list(input_shapes[name])
-    elif shape and shape[0] is None:
-      shape[0] = batch_size
-    specs.append(tensorflow.TensorSpec(shape, tensor.dtype, name))
-  return specs
-
-
 def _free(name: str, taken: Container[str]) -> str:
   """Returns a name that is not taken, 'a/kernel' or 'a/kernel_1'."""
   free, number = name, 0
@@ -224,10 +191,6 @@ def _free(name: str, taken: Container[str]) -> str:
     number += 1
     free = '%s_%d' % (name, number)
   return free
-
-
-def _op_name(name: str) -> str:
-  return re.sub(r'[^\w./-]', '_', name).lstrip('_/-') or 'unnamed'
 
 
 def _freeze_exported(model: Model) -> FrozenModel:
@@ -255,7 +218,7 @@ def _variables_in(graph_def: GraphDef, model: Model) -> Dict[str, Variable]:
   for variable in filter(variables.is_variable, model.variables):
     value = variables.to_array(variable)
     equal = {node.name for node in constants.get(
-        _op_name(variables.variable_name(variable)), ()) if np.array_equal(
+        graphs.op_name(variables.variable_name(variable)), ()) if np.array_equal(
             tensors.to_array(node.attr['value'].tensor, node.name), value)}
     if len(equal) == 1:
       found[equal.pop()] = variable
@@ -282,7 +245,7 @@ def _check_built(model: Model) -> None:
 
 def _export(model: Model, folder: str) -> None:
   options = {'verbose': False} if backend.IS_KERAS_3 else {}
-  with quietly():
+  with backend.quietly():
     try:
       model.export(folder, **options)
     except (ValueError, TypeError, AttributeError) as error:

@@ -3,21 +3,17 @@
 """Reads and writes files of Keras models, .keras and .h5; a file's content decides its format."""
 
 import contextlib
-import io
-import logging as standard_logging
 import os
 import tempfile
 from typing import Any, Iterator, List, Sequence
-import warnings
 import zipfile
-
-from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import archives
 from model_pruning.keras import backend
 from model_pruning.keras import configs
+from model_pruning.keras import graphs
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
@@ -50,7 +46,7 @@ def load(path: str) -> Any:
   try:
     found = archives.contents(path)
     _check_config(path, found.config)
-    with quietly(), _named(path) as named, _within(path, found.array_bytes):
+    with backend.quietly(), _named(path) as named, _within(path, found.array_bytes):
       return keras.models.load_model(named, compile=False)
   except errors.PruningError:
     raise
@@ -71,10 +67,9 @@ def stored_model(path: str) -> StoredModel:
     errors.ModelFileError: see load.
   """
   model = load(path)
-  return StoredModel(
-      path, kinds.KERAS, {}, ('FLOPs of Keras files are not counted; report on a SavedModel for '
-                              'them.',), lambda: stored_weights(model), last_update(model),
-      goals=goals(model))
+  graph = graphs.graph_of(model)
+  return StoredModel(path, kinds.KERAS, graph.nodes if graph else {}, (),
+                     lambda: stored_weights(model, graph), last_update(model), goals=goals(model))
 
 
 def weight_names(model: Model) -> List[str]:
@@ -91,24 +86,8 @@ def save(model: Model, path: str) -> None:
   path = files.as_path(path)
   if not path.lower().endswith(kinds.KERAS_SUFFIXES) or kinds.is_weights_name(path):
     raise errors.WriteError('%s is no name for a Keras model; end it in .keras or .h5' % path)
-  with files.replacing(path) as temporary, quietly():
+  with files.replacing(path) as temporary, backend.quietly():
     model.save(temporary)
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-  """Drops what Keras prints, logs and warns within, for example about legacy formats."""
-  level, keras_logger = logging.get_verbosity(), standard_logging.getLogger('tensorflow')
-  keras_level = keras_logger.level
-  logging.set_verbosity(logging.ERROR)
-  keras_logger.setLevel(standard_logging.ERROR)
-  try:
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-      warnings.simplefilter('ignore')
-      yield
-  finally:
-    logging.set_verbosity(level)
-    keras_logger.setLevel(keras_level)
 
 
 @contextlib.contextmanager

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports on the pruning of a Keras model in memory."""
 
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from model_pruning import errors
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.maps import BlockDims
 from model_pruning.keras import backend
+from model_pruning.keras import graphs
 from model_pruning.keras import variables
 from model_pruning.keras.copying import plain_weights
 from model_pruning.keras.plans import plans_of
@@ -25,7 +26,8 @@ from model_pruning.util.types import Model
 
 
 def report(model: Model, block: Optional[BlockDims] = None,
-           hparams: Union[HParams, str, None] = None, history: Optional[History] = None) -> Report:
+           hparams: Union[HParams, str, None] = None, history: Optional[History] = None,
+           input_shapes: Optional[Mapping[str, Sequence[int]]] = None) -> Report:
   """Returns a report on the sparsity and sizes of a model's weights, pruned or stripped.
 
       print(report(model).table())
@@ -38,21 +40,26 @@ def report(model: Model, block: Optional[BlockDims] = None,
     hparams: the hyperparameters with which it was pruned, for targets; they replace the
       targets that its layers store.
     history: sparsity and thresholds over the run, for the page.
+    input_shapes: shape of one example, by the name of the input, for inputs whose shapes the model
+      does not fix. They are needed for FLOPs only.
 
   Returns:
     A model_pruning.report.Report, with the weights that have masks and other floats of
-    rank 2 or more; without FLOPs.
+    rank 2 or more. It has the FLOPs of models that declare their inputs, as functional ones do.
 
   Raises:
     errors.LayerError: it is not a layer or model, or not built.
     errors.BlockError: `block` is not a valid block size.
+    errors.ModelFileError: input_shapes has a name that is no input.
     errors.PruningError: hparams are invalid, or do not fit the masked weights.
   """
   if not backend.is_layer(model) or not model.built:
     raise errors.LayerError('report() takes a built Keras model or layer, not %r' %
                             (model,))
-  return of_weights(model.name, 'Keras model', stored_weights(model), block, last_update(model),
-                    _frozen(model), goals(model), hparams, history)
+  graph = graphs.graph_of(model)
+  return of_weights(model.name, 'Keras model', stored_weights(model, graph), block,
+                    last_update(model), _frozen(model), goals(model), hparams, history,
+                    graph.nodes if graph else None, input_shapes)
 
 
 def goals(model: Model) -> StoredGoals:
@@ -89,15 +96,21 @@ def last_update(model: Model) -> Optional[int]:
   return max(steps) if steps else None
 
 
-def stored_weights(model: Model) -> Iterator[StoredWeight]:
+def stored_weights(model: Model, graph: Optional[graphs.Graph] = None) -> Iterator[StoredWeight]:
   """Yields the weights of a model or layer: those with masks, and other floats of rank 2 or more.
+
+  Args:
+    model: the model or layer.
+    graph: its graph, for the nodes of the weights.
   """
+  names = graph.weights if graph else {}
   pruned = {id(record.weight): record
             for layer in pruned_layers(model) for record in layer.pruning.weights}
   for weight in plain_weights(model):
     record, values = pruned.get(id(weight)), variables.to_array(weight)
+    nodes = (names[id(weight)],) if id(weight) in names else ()
     if record is not None:
       yield StoredWeight(record.name, values, variables.to_array(record.mask).astype(bool),
-                         float(variables.to_array(record.threshold)))
+                         float(variables.to_array(record.threshold)), nodes)
     elif values.ndim >= 2 and values.dtype.kind in 'fV':
-      yield StoredWeight(variables.variable_name(weight), values)
+      yield StoredWeight(variables.variable_name(weight), values, nodes=nodes)

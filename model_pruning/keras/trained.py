@@ -24,7 +24,6 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
 from model_pruning.keras import variables
-from model_pruning.keras.files import quietly
 from model_pruning.keras.masks import PrunedWeight
 from model_pruning.keras.plans import plans_of
 from model_pruning.keras.policies import PruningPolicy
@@ -93,7 +92,7 @@ def prune_trained_with_rows(
     return PrunedModel(pruned, [])  # A warning has said so.
   found: Dict[str, Fit] = {}
   with _undone_on_error(model, pruned):
-    with quietly():
+    with backend.quietly():
       frozen = None if x is None else exporting.freeze_like(pruned, first_batch(x))
     _mask(pruned, spec)
     if frozen is not None:
@@ -183,7 +182,7 @@ def subject_of(model: Model, hparams: Union[HParams, PruningSpec, str], x: Any,
   try:
     if not pruned_layers(pruned):
       raise errors.LayerError('Model %s has no weights to prune' % model.name)
-    with quietly():
+    with backend.quietly():
       return _subject(pruned, exporting.freeze_like(pruned, first_batch(x)))[0]
   finally:
     if pruned is model:

@@ -18,10 +18,14 @@ from model_pruning.util.types import NodeDef
 
 @dataclasses.dataclass(frozen=True)
 class Ref:
-  """One output of a node: output `index` of its argument `arg` ('': counted over all outputs)."""
+  """One output of a node: output `index` of its argument `arg` ('': counted over all outputs).
+
+  If the output stands for the result of a loop, whose initial value it is, `loop` names the loop.
+  """
   node: str
   arg: str = ''
   index: int = 0
+  loop: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +120,9 @@ def _add(definitions: Sequence[NodeDef], prefix: str, arguments: Optional[Dict[s
                   [function.ret[arg.name] for arg in function.signature.output_arg])
       # A call depends on the nodes of the function.
       nodes[name] = dataclasses.replace(nodes[name], inputs=nodes[name].inputs + tuple(made))
-      outputs.setdefault(definition.name, list(inputs) if definition.op in LOOPS else made)
+      outputs.setdefault(definition.name, [
+          dataclasses.replace(ref, loop=name) for ref in inputs
+      ] if definition.op in LOOPS else made)
   return [resolve(text) for text in returns]
 
 
@@ -185,7 +191,8 @@ def needed_for(nodes: Nodes, names: Iterable[str]) -> Nodes:
     name = pending.pop()
     if name not in found:
       found.add(name)
-      pending.extend(ref.node for ref in nodes[name].inputs if ref.node in nodes)
+      pending.extend(each for ref in nodes[name].inputs for each in (ref.node, ref.loop)
+                     if each in nodes)
   return {name: node for name, node in nodes.items() if name in found}
 
 

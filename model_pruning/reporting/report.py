@@ -231,7 +231,9 @@ def of(path: AnyPath, block: Optional[BlockDims] = None,
     weights.append(with_operation(_with_flops(row, found), found))
     counted[index] = layers[index].notes
   notes = model.notes + tuple(dict.fromkeys(note for each in counted.values() for note in each))
-  names = [without_part(made_of[0]) if made_of else row.name for row, made_of in rows]
+  # The settings of a Keras model are by the names of its weights, not by nodes of its graph.
+  names = [without_part(made_of[0]) if made_of and model.kind != kinds.KERAS else row.name
+           for row, made_of in rows]
   return _finished(Report(model.path, model.kind, tuple(weights), notes), names, model.goals,
                    hparams, updated.never_updated(masks, model.last_update))
 
@@ -240,7 +242,8 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
                block: Optional[BlockDims] = None, last_update: Optional[int] = None,
                notes: Tuple[str, ...] = (), goals: Optional[goals_lib.StoredGoals] = None,
                hparams: Hparams = None, history: Optional[History] = None,
-               nodes: Optional[Nodes] = None) -> Report:
+               nodes: Optional[Nodes] = None,
+               input_shapes: Optional[Mapping[str, Sequence[int]]] = None) -> Report:
   """Reports on weights in memory.
 
   Args:
@@ -252,16 +255,18 @@ def of_weights(name: str, kind: str, weights: Iterable[StoredWeight],
     goals: the stored settings that give their targets.
     hparams: see `of`.
     nodes: nodes of the weights' graph, for FLOPs; see StoredWeight.nodes.
+    input_shapes: see `of`.
 
   Raises:
-    errors.BlockError, errors.PruningError: see `of`.
+    errors.BlockError, errors.ModelFileError, errors.PruningError: see `of`.
   """
   measure.check_block(block)
   rows, masks = [], []
   for weight in weights:
     rows.append((measured(weight, block), weight.nodes))
     masks.append(updated.state_of(weight))
-  layers = flops.layers_of(nodes or {}, [node for _, made_of in rows for node in made_of])
+  layers = flops.layers_of(nodes or {}, [node for _, made_of in rows for node in made_of],
+                           input_shapes)
   found = [_layers_by(made_of, layers.layers) for _, made_of in rows]
   counted = tuple(with_operation(_with_flops(row, each), each)
                   for (row, _), each in zip(rows, found))

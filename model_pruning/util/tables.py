@@ -4,6 +4,7 @@
 
 import csv
 import io
+import os
 import re
 import textwrap
 from typing import Any, List, Optional, Sequence
@@ -114,13 +115,21 @@ def shape_text(shape: Sequence[int]) -> str:
 def elided(names: Sequence[str], width: int) -> List[str]:
   """Returns names of at most `width` characters; longer ones lose their middle.
 
-  Different names stay different as long as `width` has room for a number. Characters that
-  control terminals are escaped.
+  If it is enough, they lose the scope that all have in common. Different names stay different as
+  long as `width` has room for a number. Characters that control terminals are escaped.
 
   >>> elided(['encoder/layer_1/kernel', 'encoder/layer_2/kernel'], 14)
   ['en..._1/kernel', 'en..._2/kernel']
+  >>> elided(['encoder/layer_1/kernel', 'encoder/layer_2/kernel'], 18)
+  ['.../layer_1/kernel', '.../layer_2/kernel']
   """
   names = [printable(name) for name in names]
+  scoped = {name for name in names if '/' in name}
+  scope = os.path.commonprefix(sorted(scoped)).rpartition('/')[0] if len(scoped) > 1 else ''
+  found = ['...' + name[len(scope):] if scope and '/' in name else name for name in names]
+  if max(map(len, names), default=0) > width >= max(map(len, found), default=0) and len(
+      set(found)) == len(set(names)):
+    return found
   shortened: List[str] = []
   # The end of a name says more than its start, unless all ends are equal.
   for tail in (2 / 3, 1 / 2, 1 / 3, 5 / 6, 1 / 6):

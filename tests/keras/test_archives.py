@@ -15,6 +15,7 @@ h5py = pytest.importorskip('h5py')
 
 from model_pruning import errors
 from model_pruning.keras import archives
+from model_pruning.keras import backend
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
 
@@ -31,7 +32,7 @@ def saved(tmp_path_factory):
       keras.Input((6, 4)), layers.Conv1D(4, 3, padding='same', name='conv'),
       layers.LSTM(4, name='rnn'), layers.Dense(8, name='fc'),
       layers.BatchNormalization(name='norm')])
-  with files.quietly():
+  with backend.quietly():
     for suffix in SUFFIXES:
       model.save(str(folder / ('model' + suffix)))
   return folder

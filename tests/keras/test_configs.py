@@ -13,6 +13,7 @@ h5py = pytest.importorskip('h5py')
 
 from model_pruning import errors
 from model_pruning.keras import configs
+from model_pruning.keras import backend
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
 
@@ -71,15 +72,15 @@ def _model():
 @pytest.mark.parametrize('suffix', ['.keras', '.h5'])
 def test_configs_that_keras_writes_are_fine(suffix, tmp_path):
   path = str(tmp_path / ('x' + suffix))
-  with files.quietly():
+  with backend.quietly():
     _model().save(path)
   assert len(files.load(path).layers) == len(_model().layers)
 
 
-@pytest.mark.skipif(files.backend.IS_KERAS_3, reason='Keras 3 writes, and refuses, them otherwise')
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 writes, and refuses, them otherwise')
 def test_a_circle_does_not_hang(tmp_path):
   path = str(tmp_path / 'x.h5')
-  with files.quietly():
+  with backend.quietly():
     _model().save(path)
   with h5py.File(path, 'r+') as f:
     config = json.loads(f.attrs['model_config'])
@@ -96,7 +97,7 @@ def test_a_circle_does_not_hang(tmp_path):
 def test_modules_are_not_imported_because_a_file_names_them(module, tmp_path, capsys):
   import sys
   path = tmp_path / 'x.h5'
-  with files.quietly():
+  with backend.quietly():
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(str(path))
   with h5py.File(str(path), 'r+') as f:
     config = json.loads(f.attrs['model_config'])

@@ -18,7 +18,6 @@ from model_pruning.reporting import report
 import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
-from model_pruning.keras import files
 from model_pruning.keras.backend import keras
 
 layers = keras.layers
@@ -199,7 +198,7 @@ def test_names_that_keras_3_cannot_trace(tmp_path):
 def exported(tmp_path_factory):
   folder = str(tmp_path_factory.mktemp('exported') / 'model')
   model = sparsity.strip_pruning(_pruned(_dense()))
-  with files.quietly():
+  with backend.quietly():
     model.export(folder)
   return folder
 

@@ -50,7 +50,7 @@ def saved(tmp_path_factory):
   folder = tmp_path_factory.mktemp('saved')
   model = _pruned()
   stripped = sparsity.strip_pruning(model)
-  with files.quietly():
+  with backend.quietly():
     for name in ('model.keras', 'model.h5', 'other_suffix.hdf5'):
       if backend.IS_KERAS_3 and name.endswith('.hdf5'):
         (folder / name).write_bytes((folder / 'model.h5').read_bytes())
@@ -96,7 +96,7 @@ def test_report(saved, name, capsys):
     ('other_suffix.hdf5', 'new/small.keras')])
 def test_strip(saved, name, output, tmp_path, capsys):
   target = _strip(saved, name, output, tmp_path, capsys)
-  with files.quietly():
+  with backend.quietly():
     loaded = keras.models.load_model(str(target), compile=False)
   assert not files.weight_names(loaded)
   for one, other in zip(_weights(loaded), _weights(sparsity.strip_pruning(saved[1]))):
@@ -248,7 +248,7 @@ def test_code_in_a_file_is_not_run(tmp_path, suffix, capsys):
   model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name='fc'),
                             keras.layers.Lambda(eval(source), output_shape=(2,))])
   path = tmp_path / ('model' + suffix)
-  with files.quietly():
+  with backend.quietly():
     model.save(str(path))
   if ran.exists():
     ran.unlink()

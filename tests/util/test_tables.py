@@ -56,6 +56,16 @@ def test_shortened_names_stay_different():
   assert tables.elided(['x' * 30, 'x' * 30], 12) == ['xxx...xxxxxx'] * 2  # One name twice.
 
 
+def test_long_names_lose_the_scope_that_all_have_in_common_if_that_is_enough():
+  names = ['model/stem/kernel', 'model/block/convolution/kernel', 'total']
+  assert tables.elided(names, 30) == names
+  assert tables.elided(names, 28) == ['.../stem/kernel', '.../block/convolution/kernel', 'total']
+  assert tables.elided(names, 26)[0] == 'model/stem/kernel'  # It is not enough.
+  assert tables.elided(['net/block/convolution/kernel'], 27) == ['net/bloc...nvolution/kernel']
+  # Names that would be the same keep their scope.
+  assert len(set(tables.elided(['n/a' * 9 + '/k', '...' + 'n/a' * 9 + '/k'], 26))) == 2
+
+
 def test_fitted_tables():
   headers = ['weight'] + ['column_%d' % index for index in range(8)]
   rows = [['encoder/layer_%d/self_attention/query/kernel' % index] + ['%d' % index] * 8
@@ -65,7 +75,7 @@ def test_fitted_tables():
     assert max(map(len, text.splitlines())) <= width
     assert all(header in text for header in headers)
     assert text.count('\n\n') == {60: 2, 80: 1, 120: 0}[width]
-    first_words = [line.split()[0] for line in text.splitlines() if line.startswith('enc')]
+    first_words = [line.split()[0] for line in text.splitlines() if 'kernel ' in line]
     assert len(set(first_words)) == 3
   halves = tables.fitted(headers, rows, 80, split=3).split('\n\n')
   assert [half.split('\n')[0].split() for half in halves] == [

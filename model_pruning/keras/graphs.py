@@ -1,0 +1,123 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Keras models as graphs of TensorFlow."""
+
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
+from model_pruning.keras import backend
+from model_pruning.keras import variables
+from model_pruning.reading import nodes as nodes_lib
+from model_pruning.util.types import Model
+from model_pruning.util.types import Variable
+
+
+class Traced(NamedTuple):
+  """The forward pass of a model.
+
+  Attributes:
+    function: a ConcreteFunction that takes the inputs one by one.
+    variables: the model's variables by the ids of their handles, which the function may capture.
+  """
+  function: Any
+  variables: Dict[int, Variable]
+
+
+class Graph(NamedTuple):
+  """The nodes of a model's forward pass.
+
+  Attributes:
+    nodes: the nodes, and those of the functions that they call.
+    weights: names of the nodes that hold variables, by the ids of the variables.
+  """
+  nodes: nodes_lib.Nodes
+  weights: Dict[int, str]
+
+
+def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
+  """Returns the forward pass of a model.
+
+  Args:
+    model: a built model.
+    structure: its inputs, in the structure in which it takes them.
+    specs: a TensorSpec for each input, in the order of the structure.
+
+  Raises:
+    errors.ConversionError: the model cannot be traced.
+  """
+  def call(*inputs: Any) -> Any:
+    return model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
+
+  try:
+    with backend.quietly():
+      function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
+  except (ValueError, TypeError, tensorflow.errors.OpError) as error:
+    raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
+        model.name, ', '.join(str(spec.shape) for spec in specs),
+        errors.first_line(error))) from error
+  known = {id(handle): variable
+           for variable in [*model.variables, *variables.recurrent_states(model)]
+           for handle in variables.handles_of(variable)}
+  return Traced(function, known)
+
+
+def graph_of(model: Model) -> Optional[Graph]:
+  """Returns the nodes of a model's forward pass, without the values of its weights.
+
+  Inputs have one example, unless the model fixes another number. Returns None for a model that
+  declares no inputs, or cannot be traced.
+
+  Args:
+    model: a built Keras model or layer, pruned or not. It does not change.
+  """
+  structure = backend.inputs_of(model)
+  if structure is None or not isinstance(model, backend.keras.Model):
+    return None
+  try:
+    function, known = traced(model, structure, specs_of(structure, {}, batch_size=1))
+  except errors.ConversionError:
+    return None
+  graph_def = function.graph.as_graph_def()
+  captured = function.captured_inputs
+  inner = function.inputs[len(function.inputs) - len(captured):]
+  held = {placeholder.op.name: known[id(handle)] for placeholder, handle in zip(inner, captured)
+          if id(handle) in known}
+  for node in graph_def.node:
+    if node.name in held:  # The function gets its variables as inputs.
+      variable = held[node.name]
+      node.op = 'VarHandleOp'
+      node.attr['dtype'].type = tf.as_dtype(variables.tf_variable(variable).dtype).as_datatype_enum
+      node.attr['shape'].shape.CopyFrom(tf.TensorShape(variable.shape).as_proto())
+  # Keras traces a step of a recurrent layer only to learn its shapes.
+  return Graph(nodes_lib.needed_for(nodes_lib.flatten(graph_def),
+                                    [tensor.op.name for tensor in function.outputs]),
+               {id(variable): name for name, variable in held.items()})
+
+
+def specs_of(structure: Any, input_shapes: Mapping[str, Sequence[int]],
+           batch_size: Optional[int]) -> List[Any]:
+  """Returns the TensorSpecs of a model's inputs, in the order of its structure."""
+  inputs = tensorflow.nest.flatten(structure)
+  names = [op_name(tensor.name.split(':')[0]) for tensor in inputs]
+  for name in input_shapes:
+    if name not in names:
+      raise errors.ConversionError(
+          'A shape is given (input_shapes=, --input_shape) for %r, which is no input of the model; '
+          'its inputs are: %s' % (name, ', '.join(names)))
+  specs = []
+  for name, tensor in zip(names, inputs):
+    shape = list(tensor.shape)
+    if name in input_shapes:
+      shape = list(input_shapes[name])
+    elif shape and shape[0] is None:
+      shape[0] = batch_size
+    specs.append(tensorflow.TensorSpec(shape, tensor.dtype, name))
+  return specs
+
+
+def op_name(name: str) -> str:
+  """Returns a name that an operation can have, from any name."""
+  return re.sub(r'[^\w./-]', '_', name).lstrip('_/-') or 'unnamed'
