@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules for operations that move, merge and split axes."""
 
+import collections
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from model_pruning.channels.elementwise import BINARY
 from model_pruning.channels.elementwise import keep
 from model_pruning.channels.elementwise import Rule
+from model_pruning.channels.elementwise import UNARY
 from model_pruning.channels.step import Axes
 from model_pruning.channels.step import Squeezed
 from model_pruning.channels.step import Step
@@ -19,6 +22,15 @@ _MIXES = 'it mixes two axes of channels'
 # Operations between the split of an axis into heads and the product of the heads.
 _ON_THE_WAY = ('Transpose', 'Identity', 'Mul', 'RealDiv', 'Cast', 'Reshape')
 _PRODUCTS = ('BatchMatMul', 'BatchMatMulV2', 'BatchMatMulV3', 'Einsum')
+
+# Operations that tell channels from positions, and those in front of them that keep both in place.
+_OVER_POSITIONS = (
+    'Conv2D', 'Conv3D', 'DepthwiseConv2dNative', 'Conv2DBackpropInput', 'Conv3DBackpropInputV2',
+    'MaxPool', 'AvgPool', 'MaxPool3D', 'AvgPool3D', 'FusedBatchNorm', 'FusedBatchNormV2',
+    'FusedBatchNormV3', 'ResizeBilinear', 'ResizeNearestNeighbor', 'ResizeBicubic', 'ResizeArea',
+    'DepthToSpace', 'SpaceToDepth')
+_SAME_AXES = UNARY + BINARY + (
+    'AddN', 'BiasAdd', 'ConcatV2', 'ExpandDims', 'MirrorPad', 'Pad', 'PadV2', 'SpaceToBatchND')
 
 # Which axes of the input become which axes of the result: (start, stop) of both.
 Lump = Tuple[Tuple[int, int], Tuple[int, int]]
@@ -90,7 +102,8 @@ def _reshape(step: Step) -> List[Axes]:
     place, = owners
     shape = [size if index == place else 1 for index, size in enumerate(sizes)]
     flat = np.broadcast_to(np.asarray(axes[place]).reshape(shape), sizes).ravel()
-    for index, axis in _parted(step, flat, targets):
+    wanted = _axis_of_channels(step.op, len(after))
+    for index, axis in _parted(step, flat, targets, None if wanted is None else wanted - first):
       if step.length(1, first + index, axis):
         result[first + index] = axis
   for index, axis in enumerate(result):
@@ -108,8 +121,16 @@ def _completed(step: Step, after: Sequence[Optional[int]]) -> Sequence[Optional[
           for size, axis, element in zip(after, lengths, elements)]
 
 
-def _parted(step: Step, flat: Any, sizes: List[int]) -> List[Tuple[int, Any]]:
-  """Returns the axis, of those into which one is split, that keeps the units, and its units."""
+def _parted(step: Step, flat: Any, sizes: List[int], wanted: Optional[int]
+            ) -> List[Tuple[int, Any]]:
+  """Returns the axis, of those into which one is split, that keeps the units, and its units.
+
+  Args:
+    step: the reshape.
+    flat: the units of the axis that is split.
+    sizes: those of the axes of the result.
+    wanted: the index of the axis that the layers behind take for channels; None if unknown.
+  """
   wide = [index for index, size in enumerate(sizes) if size > 1]
   if len(wide) < 2:
     return [(index, flat) for index in wide]
@@ -120,11 +141,29 @@ def _parted(step: Step, flat: Any, sizes: List[int]) -> List[Tuple[int, Any]]:
     if (rows == rows[:, :1]).all():
       return [(index, np.moveaxis(units, index, 0).reshape(sizes[index], -1)[:, 0])]
   # Heads of attention are removed as a whole, and so are the same channels of all groups.
-  index = wide[0] if _reaches_product(step.op) else max(wide, key=lambda place: sizes[place])
+  if wanted in wide:
+    index = wanted
+  else:
+    index = wide[0] if _reaches_product(step.op) else max(wide, key=lambda place: sizes[place])
   rows = np.moveaxis(units, index, 0).reshape(sizes[index], -1)
   for column in range(1, rows.shape[1]):
     step.units.join(rows[:, 0], rows[:, column])
   return [(index, rows[:, 0])]
+
+
+def _axis_of_channels(op: Operation, rank: int) -> Optional[int]:
+  """Returns the axis of a result that the layers behind it take for channels; None if unknown."""
+  pending, seen = collections.deque([op]), {op.name}
+  while pending:
+    for output in pending.popleft().outputs:
+      for user in output.consumers():
+        if user.type in _OVER_POSITIONS:
+          order = user.node_def.attr['data_format'].s.decode()
+          return 1 if order.startswith('NC') else rank - 1
+        if user.type in _SAME_AXES and user.name not in seen:
+          seen.add(user.name)
+          pending.append(user)
+  return None
 
 
 def _reaches_product(op: Operation) -> bool:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules for matrix products and convolutions: where channels are produced and read."""
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -55,15 +55,26 @@ def contract(step: Step, terms: List[List[str]], result: List[str]) -> List[Axes
 
 def _mat_mul(step: Step) -> List[Axes]:
   shapes = [step.shape(0), step.shape(1)]
-  if shapes[0] is None or shapes[1] is None:
-    return step.fix_all(_UNKNOWN)
   flags = [step.attr(names[0], step.attr(names[1], False)) for names in (
       ('transpose_a', 'adj_x'), ('transpose_b', 'adj_y'))]
+  if shapes[0] is None or shapes[1] is None:
+    if step.op.type == 'MatMul' and (shapes[0] or shapes[1]):
+      return _one_known(step, int(shapes[0] is None), flags)
+    return step.fix_all(_UNKNOWN)
   batches = [['b%d' % (len(shape) - 2 - place) for place in range(len(shape) - 2)]
              for shape in shapes if shape is not None]
   terms = [batches[0] + (['k', 'm'] if flags[0] else ['m', 'k']),
            batches[1] + (['n', 'k'] if flags[1] else ['k', 'n'])]
   return contract(step, terms, max(batches, key=len) + ['m', 'n'])
+
+
+def _one_known(step: Step, operand: int, flags: Sequence[bool]) -> List[Axes]:
+  """Returns the axes of a product of two matrices, of which the shape of only one is known."""
+  summed = int(bool(flags[operand]) == bool(operand))
+  step.fix(step.axes[operand][summed], _UNKNOWN)
+  kept = step.axes[operand][1 - summed]
+  step.records.products.append(Product(step.op.name, [kept], [kept]))
+  return [[None, kept] if operand else [kept, None]]
 
 
 def _einsum(step: Step) -> List[Axes]:
@@ -92,7 +103,8 @@ def _fix_spatial(step: Step, operand: int, others: Tuple[int, ...]) -> None:
   """Fixes the axes of an operand, except `others`, which a convolution slides over."""
   for place, axis in enumerate(step.axes[operand]):
     if place not in others:
-      step.fix(axis)
+      # Positions of a kernel have never been channels.
+      step.fix(axis, '' if operand == 1 else 'it slides over this axis')
 
 
 def _conv(step: Step) -> List[Axes]:

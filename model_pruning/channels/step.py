@@ -174,7 +174,9 @@ class Step:
     if found is None:
       return None
     for axis in wide:
-      if axis is not found:
+      if axis is None:
+        self.fix(found, 'it combines them with an axis that stays whole')
+      elif axis is not found:
         self.units.join(found, axis)
     return found
 

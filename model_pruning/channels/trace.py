@@ -106,11 +106,13 @@ class _Walk:
   def _results(self, op: Operation) -> List[Axes]:
     if op.type == 'Const' or op.type in _VARIABLES:
       return [self._weight(op.outputs[0])]
-    if op.type in _INPUTS:
-      return [self._fixed(tensor, op, 'it is an input of the model') for tensor in op.outputs]
     inputs = [self.axes.get(tensor.name, [None] * len(dims_of(tensor) or ()))
               for tensor in op.inputs]
     step = Step(op, inputs, self.records)
+    if op.type in _INPUTS:
+      reason = 'it is an input of the model'
+      step.fix_all(reason)  # The default of a placeholder may be computed.
+      return [self._fixed(tensor, op, reason) for tensor in op.outputs]
     if op.type in _SHAPES:
       return self._shape(step)
     self._use_lengths(step)

@@ -182,12 +182,11 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
       logging.warning('Optimizer %s starts anew: it has %d variables, and its copy for the smaller '
                       'model has %d', type(old).__name__, len(ours), len(theirs))
     return
-  # Nadam of Keras 2 has a product of momenta that is none of its variables.
-  for name, value in vars(old).items():
-    copy = vars(new).get(name)
-    if (isinstance(value, tensorflow.Variable) and isinstance(copy, tensorflow.Variable) and
-        value.shape == copy.shape):
-      copy.assign(value)
+  _copy_attributes(old, new)
+  # LossScaleOptimizer of Keras 2 has the scale, if it changes, in an object of its own.
+  scales = [getattr(each, '_loss_scale', None) for each in (old, new)]
+  if all(hasattr(each, '_counter') for each in scales):
+    _copy_attributes(*scales)
   anew = []
   for variable, copy in zip(ours, theirs):
     value, (pair, axis) = variables.to_array(variable), slots.get(id(variable), (None, None))
@@ -202,6 +201,15 @@ def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
                     'shape: %s', type(old).__name__, ', '.join(
                         '%s%s' % (name, '' if anew.count(name) == 1 else ' (%d)' % anew.count(name))
                         for name in sorted(set(anew))))
+
+
+def _copy_attributes(old: Any, new: Any) -> None:
+  """Copies variables that are attributes: Nadam of Keras 2 lists its product of momenta nowhere."""
+  for name, value in vars(old).items():
+    copy = vars(new).get(name)
+    if (isinstance(value, tensorflow.Variable) and isinstance(copy, tensorflow.Variable) and
+        value.shape == copy.shape):
+      copy.assign(value)
 
 
 def _own_variables(optimizer: Optimizer) -> List[Variable]:

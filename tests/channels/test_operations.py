@@ -7,6 +7,7 @@ import pytest
 
 from model_pruning.channels import analysis
 from model_pruning.compat import tf
+from model_pruning.export import channels as removal
 from tests.calibration import models
 from tests.channels import checking
 
@@ -36,6 +37,27 @@ def flat(operation):
     x = operation(tf.matmul(x, weight('a', 256, 6)), weight)
     return tf.matmul(x, weight('b', x.shape.as_list()[-1], 3))
   return build
+
+
+def from_vector(*shape):
+  """A matrix product whose outputs become an image or a sequence, and what reads it."""
+  def build(x, weight):
+    units = int(np.prod(shape))
+    x = tf.matmul(tf.reshape(x, [-1, 256]), weight('a', 256, units))
+    x = tf.reshape(tf.nn.relu(x + weight('bias', units)), [-1, *shape])
+    if len(shape) == 2:
+      return tf.nn.conv1d(x, weight('b', 3, shape[-1], 3), 1, 'SAME')
+    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    return conv(tf.nn.relu(x), weight, 'b', outputs=3)
+  return build
+
+
+def _without_shape(x, weight, transpose=False):
+  """A reader whose input has lost its shape, and the layer behind it."""
+  values = (6, 5) if not transpose else (5, 6)
+  return tf.nn.relu(tf.raw_ops.MatMul(
+      a=tf.placeholder_with_default(x, None), b=weight('inner', *values), transpose_a=False,
+      transpose_b=transpose))
 
 
 def _norm(x, weight):
@@ -180,6 +202,10 @@ CASES = {
     'flatten with a norm': (lambda x, weight: tf.matmul(tf.reshape(
         conv(x, weight), [-1, 384]) * weight('scale', 384), weight('b', 384, 3)), {'a': 6}),
     'dense': (flat(lambda x, weight: tf.nn.relu(x + weight('bias', 6))), {'a': 6}),
+    'vector to image': (from_vector(2, 2, 16), {'a': 16}),
+    'vector to image of as many rows as channels': (from_vector(4, 4, 4), {'a': 4}),
+    'vector to large image of few channels': (from_vector(8, 8, 3), {'a': 3}),
+    'vector to sequence': (from_vector(16, 4), {'a': 4}),
     'transposed kernel': (flat(lambda x, weight: tf.matmul(x, weight('inner', 5, 6),
                                                            transpose_b=True)),
                           {'a': 6, 'inner': 5}),
@@ -204,6 +230,19 @@ def test_channels_of_an_operation_are_removed(name):
   channels, _ = checking.check(graph_of(name), models.inputs((4,) + IMAGES[1:]),
                                unread=UNREAD.get(name, ()))
   assert checking.sizes(channels) == CASES[name][1]
+
+
+@pytest.mark.parametrize('transpose', [False, True])
+def test_a_matrix_that_has_lost_its_shape_stays_whole_and_what_reads_it_may_shrink(transpose):
+  graph_def = models.graph_of(
+      flat(lambda x, weight: _without_shape(x, weight, transpose)), IMAGES, seed=1)
+  channels = analysis.analyse(graph_def, ['outputs'])
+  assert checking.sizes(channels) == {'inner': 5}
+  assert ('the rank of an input is unknown', ('inner', int(transpose))) in [
+      (kept.reason, place) for kept in channels.kept for place in kept.places]
+  smaller = removal.remove_channels(graph_def, ['outputs'], {'inner': [0, 3]})
+  assert {width.name: width.after for width in smaller.widths} == {
+      'inner': (3, 6) if transpose else (6, 3), 'b': (3, 3)}
 
 
 def test_flattened_channels_belong_to_all_their_rows():

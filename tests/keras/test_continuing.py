@@ -191,6 +191,33 @@ class Warm(keras.optimizers.schedules.LearningRateSchedule):
     return {'rate': self.rate}
 
 
+@pytest.mark.parametrize('legacy', [False, True])
+def test_the_scale_of_the_loss_goes_on(legacy):
+  scaled = getattr(keras.optimizers, 'LossScaleOptimizer', None) or (
+      keras.mixed_precision.LossScaleOptimizer)
+  inner = keras.optimizers.Adam
+  if legacy:
+    inner = getattr(getattr(keras.optimizers, 'legacy', None), 'Adam', None)
+    if inner is None or not hasattr(keras, 'mixed_precision'):
+      pytest.skip('This Keras has no legacy optimizers.')
+  try:
+    optimizer = scaled(inner(0.01), initial_scale=2.0**10, dynamic_growth_steps=5)
+  except ImportError as error:  # Keras 3 lists legacy optimizers only to refuse them.
+    pytest.skip(str(error))
+  model = sparsity.prune_low_magnitude(_model(), HALF)
+  model.compile(optimizer, 'mse')
+  _fit(model, 4, [sparsity.UpdatePruningStep()])  # 12 steps.
+
+  def state_of(model):
+    optimizer = model.optimizer
+    return [float(np.asarray(getattr(optimizer, name))) for name in (
+        'dynamic_scale', 'step_counter', 'loss_scale', 'dynamic_counter')
+            if hasattr(optimizer, name)]
+
+  assert state_of(model) == [2.0**12, 2]
+  assert state_of(sparsity.remove_channels_in_training(model)) == [2.0**12, 2]
+
+
 @pytest.mark.parametrize('make', [OwnSGD, lambda: keras.optimizers.Adam(Warm())],
                          ids=['optimizer', 'schedule'])
 def test_optimizers_and_schedules_of_users_need_not_be_registered(make):
