@@ -136,6 +136,50 @@ tf.saved_model.save(model, sys.argv[1], signatures=model.rows)
       _serve(str(tmp_path / 'target'), 'serving_default', 'rows'), weight[[2, 3, 0]])
 
 
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
+@pytest.mark.parametrize('raw', [False, True])
+def test_a_weight_that_functions_share_is_stored_once(tmp_path, raw):
+  """Each signature multiplies for itself. One may also return the weight without its mask."""
+  program = """
+import sys, numpy as np, tensorflow as tf
+class Model(tf.Module):
+  def __init__(self):
+    random = np.random.RandomState(0)
+    self.weight = tf.Variable(random.randn(100, 100).astype(np.float32))
+    self.mask = tf.Variable(np.float32(random.rand(100, 100) > 0.5))
+  @tf.function(input_signature=[tf.TensorSpec([None, 100], name='x')])
+  def first(self, x):
+    return {'y': x @ (self.weight * self.mask)}
+  @tf.function(input_signature=[tf.TensorSpec([None, 100], name='x')])
+  def second(self, x):
+    y = tf.cond(tf.reduce_sum(x) > 0, lambda: -x @ (self.mask * self.weight), lambda: x)
+    return {'y': y, **({'w': tf.identity(self.weight)} if sys.argv[2] == 'True' else {})}
+model = Model()
+tf.saved_model.save(model, sys.argv[1], signatures={
+    'serving_default': model.first, 'second': model.second})
+"""
+  source, target = str(tmp_path / 'source'), str(tmp_path / 'target')
+  subprocess.check_call([sys.executable, '-c', program, source, str(raw)])
+  assert saved_model.strip_saved_model(source, target)
+  size = os.path.getsize(os.path.join(target, 'saved_model.pb'))
+  assert 40000 * (3 if raw else 1) < size < 40000 * (3 if raw else 1) + 10000
+  random = np.random.RandomState(0)
+  weight = random.randn(100, 100).astype(np.float32)
+  masked = weight * (random.rand(100, 100) > 0.5)
+  x = random.rand(2, 100).astype(np.float32)
+  with tf.Graph().as_default(), tf.Session() as session:
+    meta = tf.saved_model.load(session, ['serve'], target)
+
+    def run(key, output):
+      signature = meta.signature_def[key]
+      return session.run(signature.outputs[output].name, {signature.inputs['x'].name: x})
+
+    np.testing.assert_allclose(run('serving_default', 'y'), x @ masked, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(run('second', 'y'), -x @ masked, rtol=1e-3, atol=1e-3)
+    if raw:
+      np.testing.assert_array_equal(run('second', 'w'), weight)
+
+
 def test_the_tags_of_its_graph(tmp_path):
   source = str(tmp_path / 'source')
   _export(source, tags=('serve', 'tpu'))

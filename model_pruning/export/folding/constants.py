@@ -22,9 +22,9 @@ from model_pruning.util.types import NodeDef
 
 # Operations that return a constant unchanged, also into loops and branches. Freezing with
 # TensorFlow 1 leaves reads of constants in functions.
-_PASS = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
+COPIES = ('Identity', 'Enter', 'Switch', 'ReadVariableOp', 'StopGradient', 'Snapshot')
 # Operations between variables and a mask; ConcatV2 joins partitions.
-_PLAIN = _PASS + ('Const', 'ConcatV2', 'Cast', 'Mul')
+_PLAIN = COPIES + ('Const', 'ConcatV2', 'Cast', 'Mul')
 # Operations without side effects that must not be evaluated in advance.
 _NOT_CONSTANT = (
     'Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'Merge', 'Exit', 'NextIteration',
@@ -61,14 +61,14 @@ class Constants:
     for node in _in_order(body):
       sources = [producer(ref) for ref in data_inputs(node)]
       # The second input of a Switch is its predicate, which is rarely constant.
-      needed = sources[:1] if node.op in _PASS else sources
+      needed = sources[:1] if node.op in COPIES else sources
       if any(source not in found for source in needed):
         continue
       if node.op in _PLAIN and all(source in plain for source in needed):
         plain.add(node.name)
       names = [found[source] + port_of(body.nodes.get(source), ref)
                for source, ref in zip(needed, data_inputs(node))]
-      if node.op in _PASS:
+      if node.op in COPIES:
         found[node.name] = names[0]
         continue
       found[node.name] = 'constant_%d' % len(self._nodes)
@@ -198,4 +198,4 @@ def _in_order(body: Body) -> List[NodeDef]:
 
 def may_be_constant(op: str) -> bool:
   """Whether an operation always computes the same from the same inputs, without side effects."""
-  return op in _PASS or op not in _NOT_CONSTANT and not is_stateful(op)
+  return op in COPIES or op not in _NOT_CONSTANT and not is_stateful(op)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replaces masked products and reads of constants with constants, in a graph and its functions."""
 
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+import collections
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from model_pruning.export.folding.bodies import Body
 from model_pruning.export.folding.bodies import data_inputs
 from model_pruning.export.folding.bodies import producer
 from model_pruning.export.folding.constants import Constants
+from model_pruning.export.folding.constants import COPIES
 from model_pruning.export.folding.constants import may_be_constant
 from model_pruning.export.folding.constants import port_of
 from model_pruning.names import WEIGHT_ATTRIBUTE
@@ -42,10 +44,13 @@ def fold_masks(graph_def: GraphDef, output_node_names: Sequence[str]) -> Tuple[A
   known: Dict[int, Dict[str, str]] = {}
   plain: Dict[int, Set[str]] = {}
   products: List[Tuple[Body, Any, List[str]]] = []
+  uses: Dict[str, Set[Tuple[int, str]]] = collections.defaultdict(set)
 
   def visit(body: Body, bound: Dict[str, str], plain_arguments: Set[str]) -> None:
     found, stored = constants.add(body, bound, plain_arguments)
     known[id(body)], plain[id(body)] = found, stored
+    for name, user in _uses(body, found):
+      uses[name].add((id(body), user))
     for node in body.nodes.values():
       if node.op == 'Mul' and node.name in found:
         products.append((body, node, [found[producer(ref)] + port_of(
@@ -65,16 +70,73 @@ def fold_masks(graph_def: GraphDef, output_node_names: Sequence[str]) -> Tuple[A
                               {known[id(owner)][node.name] for owner, node, _ in products})
   folded: Dict[int, Dict[str, np.ndarray]] = {}
   weights: Dict[int, Dict[str, str]] = {}
+  alike: Dict[str, List[Tuple[Body, Any, int]]] = collections.defaultdict(list)
   for (owner, node, factors), known_stored in zip(products, stored):
     mask = _mask_among([values[name] for name in factors], known_stored)
     if mask is not None:
+      alike[factors[1 - mask]].append((owner, node, 1 - mask))
       weights.setdefault(id(owner), {})[node.name] = without_part(
           constants.stored_name(factors[1 - mask]))
       # A hidden negative weight becomes -0.0; make all zeros +0.0, which compresses better.
       folded.setdefault(id(owner), {})[node.name] = zeros_alike(
           values[known[id(owner)][node.name]])
   names = [node.name for owner, node, _ in products if node.name in folded.get(id(owner), {})]
-  return _replace(body, graph_def, folded, output_node_names, weights), names
+  for name in output_node_names:
+    if name in known[id(body)]:
+      uses[known[id(body)][name]].add((id(body), ''))
+  passed = _keep_shared(body, known[id(body)], alike, uses, folded)
+  return _replace(body, graph_def, folded, output_node_names, weights, passed), names
+
+
+def _keep_shared(body: Body, known: Dict[str, str],
+                 alike: Dict[str, List[Tuple[Body, Any, int]]],
+                 uses: Dict[str, Set[Tuple[int, str]]],
+                 folded: Dict[int, Dict[str, np.ndarray]]) -> Dict[int, Dict[str, int]]:
+  """Moves zeros into weights that several functions multiply by the same mask.
+
+  Such a weight stays the single constant that all of them get, if they use it for nothing else.
+  Otherwise each function would get a copy of the masked weight.
+
+  Args:
+    body: the graph.
+    known: the names of its constant expressions by node.
+    alike: the masked products of each weight: their bodies, nodes, and the operand that it is.
+    uses: the bodies and nodes that use each expression.
+    folded: the values of folded nodes, by the id of their body and name; is changed.
+
+  Returns:
+    The products that become copies of an operand, by the id of their body and name.
+  """
+  passed: Dict[int, Dict[str, int]] = {}
+  for name, weight in known.items():
+    same = alike.get(weight, []) if name in body.nodes and body.nodes[name].op == 'Const' else []
+    owners = {id(owner) for owner, _, _ in same}
+    results = [folded[id(owner)][node.name] for owner, node, _ in same]
+    if (len(owners) > 1 and uses[weight] == {(id(owner), node.name) for owner, node, _ in same} and
+        all(np.array_equal(result, results[0]) for result in results[1:])):
+      for owner, node, operand in same:
+        del folded[id(owner)][node.name]
+        passed.setdefault(id(owner), {})[node.name] = operand
+      folded.setdefault(id(body), {})[name] = results[0]
+  return passed
+
+
+def _uses(body: Body, found: Dict[str, str]) -> Iterator[Tuple[str, str]]:
+  """Yields the constant expressions that a body uses, each with the node that uses it.
+
+  Copies use nothing, and calls only the arguments that change in a loop. A result of a function
+  is used by '', as its user may be anywhere.
+  """
+  fixed = {call.node.name: [call.passed()[index] for index in call.constant_arguments()]
+           for call in body.calls}
+  for node in body.nodes.values():
+    if node.name not in found or node.op not in COPIES:
+      for ref in data_inputs(node):
+        if producer(ref) in found and ref not in fixed.get(node.name, ()):
+          yield found[producer(ref)] + port_of(body.nodes.get(producer(ref)), ref), node.name
+  for ref in body.function.ret.values() if body.function else ():
+    if producer(ref) in found:
+      yield found[producer(ref)] + port_of(body.nodes.get(producer(ref)), ref), ''
 
 
 def zeros_alike(values: np.ndarray) -> np.ndarray:
@@ -137,12 +199,14 @@ def _mask_among(factors: List[np.ndarray], stored: List[bool]) -> Optional[int]:
 
 
 def _replace(body: Body, graph_def: GraphDef, folded: Dict[int, Dict[str, np.ndarray]],
-             output_node_names: Sequence[str], weights: Dict[int, Dict[str, str]]) -> Any:
+             output_node_names: Sequence[str], weights: Dict[int, Dict[str, str]],
+             passed: Optional[Dict[int, Dict[str, int]]] = None) -> Any:
   """Returns `graph_def` with constants for the folded nodes, by the id of their body and name.
 
   An attribute of each constant has the name of the weight, if `weights` has it; the node itself
-  has the name of the masked product.
+  has the name of the masked product. The products in `passed` return one of their operands.
   """
+  passed = passed or {}
   changed: Set[int] = set()
 
   def rewrite(body: Body, kept: Sequence[str]) -> bool:
@@ -153,8 +217,10 @@ def _replace(body: Body, graph_def: GraphDef, folded: Dict[int, Dict[str, np.nda
         replacement[0].attr[WEIGHT_ATTRIBUTE].s = weight.encode()
       del body.nodes[name]
       body.nodes.update({node.name: node for node in replacement})
+    for name, operand in passed.get(id(body), {}).items():
+      _pass_on(body.nodes[name], operand)
     if body.function:  # References in functions name the output: mul:z:0.
-      names = folded.get(id(body), {})
+      names = {**folded.get(id(body), {}), **passed.get(id(body), {})}
       body.redirect(lambda ref: producer(ref) + ':output:0' if producer(ref) in names else ref)
     for call in body.calls:
       if any([rewrite(callee, ()) for callee in call.bodies]):  # A list, so that all are rewritten.
@@ -162,13 +228,21 @@ def _replace(body: Body, graph_def: GraphDef, folded: Dict[int, Dict[str, np.nda
         # An argument of a loop or branch is dropped from both of its functions.
         changed.update(id(callee) for callee in call.bodies)
         changed.add(id(body))
-    if id(body) in folded:
+    if id(body) in folded or id(body) in passed:
       changed.add(id(body))
     return id(body) in changed
 
   rewrite(body, output_node_names)
   result = bodies.write(body, graph_def, changed)
   return tf.graph_util.extract_sub_graph(result, list(output_node_names))
+
+
+def _pass_on(node: NodeDef, operand: int) -> None:
+  """Makes a product return one of its operands."""
+  kept = [data_inputs(node)[operand]] + [ref for ref in node.input if ref.startswith('^')]
+  del node.input[:]
+  node.input.extend(kept)
+  node.op = 'Identity'
 
 
 def _constant_in_place_of(node: NodeDef, value: np.ndarray, body: Body) -> List[NodeDef]:
