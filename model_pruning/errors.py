@@ -136,6 +136,8 @@ class PolicyError(PruningError):
 def first_line(error: BaseException) -> str:
   """Returns the line of an error's message that states the problem; TensorFlow adds tracebacks."""
   text = re.sub('\x1b\\[[0-9;]*m', '', str(error))  # Keras 3 prints the problem in bold.
+  # TensorFlow explains at length before it says which variable a checkpoint lacks.
+  text = text.partition('Original error:')[2].strip() or text
   lines = [line.strip() for line in text.splitlines() if line.strip()]
   if len(lines) > 1 and lines[0].startswith('Exception encountered when calling'):
     lines = lines[1:]

@@ -135,6 +135,7 @@ def prune_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept = unmasked.saved_model(saved_model_dir)
   names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
+  saved_model.warn_of_others(graph_def, signatures, 'pruned and refitted')
   pruned = prune_graph(graph_def, hparams, _by_placeholder(examples, names),
                        sorted(names.values()), outputs, include, exclude)
   saved_model.write(export_dir, pruned.graph_def, signatures, kept)
@@ -219,6 +220,8 @@ def shrink_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath, examples: 
   export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept, _ = saved_model.read_stripped(saved_model_dir)
   names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
+  if examples is not None:
+    saved_model.warn_of_others(graph_def, signatures, 'refitted to the examples')
   smaller = shrink_graph(
       graph_def, outputs, _by_placeholder(examples, names), inputs=sorted(names.values()),
       ends=saved_model.ends_to_keep(signatures, kept), **options)

@@ -158,6 +158,9 @@ def _shrunk(args: argparse.Namespace, kind: str, graph_def: Any, ends: Any, sign
     return removal.without_smallest(found, target, examples,
                                     () if kind == kinds.CHECKPOINT else None)
   from model_pruning import one_shot
+  if signatures:
+    from model_pruning.export import saved_model
+    saved_model.warn_of_others(graph_def, signatures, 'refitted to the examples')
   return one_shot.shrink_graph(
       graph_def, channels.counted(signatures) or args.output_node_names, examples, keep=args.keep,
       multiple_of=args.multiple_of, labels=_labels(args), inputs=sorted(examples),

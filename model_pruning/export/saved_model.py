@@ -3,7 +3,10 @@
 """Writes stripped SavedModels: a graph of constants with its signatures, tables and assets."""
 
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import tf
@@ -11,7 +14,9 @@ from model_pruning.export import freeze
 from model_pruning.export import strip
 from model_pruning.export import writing
 from model_pruning.reading import bundle
+from model_pruning.reading import flops
 from model_pruning.reading import inputs as inputs_lib
+from model_pruning.reading import nodes as graphs
 from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.reading import validation
@@ -23,6 +28,9 @@ from model_pruning.util.types import MetaGraphDef
 
 SERVING = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 _INIT = '__saved_model_init_op'  # Signature of the initialization, since TensorFlow 1.14.
+# Operations that change a variable.
+_ASSIGNS = re.compile(
+    r'Assign(Add|Sub)?(VariableOp)?$|ResourceScatter|(Resource)?(Sparse)?Apply[A-Z]')
 _NOT_CALLED = (_INIT, '__saved_model_train_op')
 
 
@@ -141,9 +149,55 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
           'write a Keras 3 model by model.export(), or with more signatures by '
           'keras.export.ExportArchive' % (
               saved_model_dir, errors.first_line(error))) from error
-  stripped, folded = strip.strip(frozen, needed)
+  try:
+    stripped, folded = strip.strip(frozen, needed)
+  except errors.ModelFileError:
+    _check_reads_only(frozen, signatures, saved_model_dir)
+    raise
+  _check_reads_only(stripped, signatures, saved_model_dir)
   assets += _paths_in_constants(stripped, saved_model_dir, assets)
   return stripped, signatures, _Kept(inits, assets, saved_model_dir), folded
+
+
+def _check_reads_only(graph_def: GraphDef, signatures: Mapping[str, Any], folder: str) -> None:
+  """Raises errors.ModelFileError if a signature assigns to variables, which are constants now."""
+  nodes = graphs.flatten(graph_def)
+  for node in nodes.values():
+    if _ASSIGNS.match(node.op):
+      for key, signature in sorted(signatures.items()):
+        # An assignment in a function is computed with it, whether or not a result needs it.
+        if any(node.name == name or node.name.startswith(name + '/')
+               for name in _computed_by(nodes, signature)):
+          raise errors.ModelFileError(
+              'Signature %s of the SavedModel in %s assigns to its variables (%s), and cannot be '
+              'computed with constants; export the model again without this signature' % (
+                  key, folder, node.op))
+
+
+def _computed_by(nodes: graphs.Nodes, signature: Any) -> Set[str]:
+  return set(graphs.needed_for(nodes, [
+      info.name.split(':')[0] for info in signature.outputs.values()]))
+
+
+def warn_of_others(graph_def: GraphDef, signatures: Mapping[str, Any], done: str) -> None:
+  """Warns of signatures with layers that the default one does not compute.
+
+  Args:
+    graph_def: the GraphDef of constants.
+    signatures: its SignatureDefs by their keys.
+    done: what happens only to the layers of the default signature, a participle.
+  """
+  nodes = graphs.flatten(graph_def)
+  default = default_signature(signatures)
+  own = _computed_by(nodes, default)
+  others = [key for key, signature in sorted(signatures.items()) if any(
+      nodes[name].op in flops.LAYERS for name in _computed_by(nodes, signature) - own)]
+  if others:
+    key, = [key for key, signature in signatures.items() if signature is default]
+    logging.warning('Signature%s layers of %s own: only the layers of signature %s are %s',
+                    ' %s has' % others[0] if len(others) == 1 else
+                    's %s have' % ' and '.join(others),
+                    'its' if len(others) == 1 else 'their', key, done)
 
 
 def _inside(filename: str) -> str:

@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from typing import Any, Iterator, List, Sequence
 import zipfile
@@ -120,6 +121,10 @@ def _check_config(path: str, config: Any) -> None:
 
 
 def _unknown(path: str, reason: str) -> errors.ModelFileError:
+  if backend.IS_KERAS_3 and re.search(r"class '(Functional|Sequential|Model)'", reason):
+    return errors.ModelFileError(
+        '%s was written by Keras 2, which is tf_keras now; install tf_keras, and run the command '
+        'again with the environment variable TF_USE_LEGACY_KERAS=1' % path)
   return errors.ModelFileError(
       '%s has layers or functions that Keras does not know (%s); after importing the module that '
       'registers them, %s' % (path, reason, _IN_PYTHON % (path, ', custom_objects={...}')))

@@ -12,7 +12,7 @@ from model_pruning.reading.shapes import INPUTS
 from model_pruning.reading.shapes import Shapes
 
 # The operands of each operation that may be the kernel.
-_LAYERS = {
+LAYERS = {
     'Conv2D': (1,), 'DepthwiseConv2dNative': (1,), 'Conv3D': (1,), 'Conv2DBackpropInput': (1,),
     'Conv3DBackpropInputV2': (1,), 'MatMul': (1, 0), 'BatchMatMul': (1, 0), 'BatchMatMulV2': (1, 0),
     'BatchMatMulV3': (1, 0), 'SparseMatMul': (1, 0), 'Einsum': (1, 0),
@@ -67,8 +67,8 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
   known = set(weights)
   found: List[Tuple[graphs.Node, int, Tuple[str, ...]]] = []
   for node in nodes.values():
-    if node.op in _LAYERS and not _GRADIENTS.search(node.name):
-      for operand in _LAYERS[node.op]:
+    if node.op in LAYERS and not _GRADIENTS.search(node.name):
+      for operand in LAYERS[node.op]:
         if operand < len(node.inputs):
           made_of = tuple(source.name for source in graphs.sources(nodes, node.inputs[operand])
                           if source.name in known)

@@ -13,6 +13,7 @@ import tensorflow
 
 import model_pruning
 from model_pruning import errors
+from model_pruning import one_shot
 from model_pruning.compat import tf
 from model_pruning.export import saved_model
 
@@ -178,6 +179,55 @@ tf.saved_model.save(model, sys.argv[1], signatures={
     np.testing.assert_allclose(run('second', 'y'), -x @ masked, rtol=1e-3, atol=1e-3)
     if raw:
       np.testing.assert_array_equal(run('second', 'w'), weight)
+
+
+SIGNATURES = """
+import sys, numpy as np, tensorflow as tf
+class Model(tf.Module):
+  def __init__(self):
+    self.first, self.second, self.other = [
+        tf.Variable(np.random.RandomState(i).randn(8, 8), dtype=tf.float32, name='w%d' % i)
+        for i in range(3)]
+  @tf.function(input_signature=[tf.TensorSpec([None, 8], name='x')])
+  def serve(self, x):
+    return {'y': tf.nn.relu(x @ self.first) @ self.second}
+  @tf.function(input_signature=[tf.TensorSpec([None, 8], name='x')])
+  def features(self, x):
+    return {'y': x @ self.other @ self.second}
+  @tf.function(input_signature=[tf.TensorSpec([None, 8], name='x')])
+  def train(self, x):
+    self.first.assign_sub(0.1 * tf.matmul(x, x, transpose_a=True))
+    return {'loss': tf.reduce_sum(x @ self.first)}
+model = Model()
+tf.saved_model.save(model, sys.argv[1], signatures={
+    'serving_default': model.serve, sys.argv[2]: getattr(model, sys.argv[2])})
+"""
+
+
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
+def test_a_signature_that_assigns_is_named(tmp_path):
+  source = str(tmp_path / 'source')
+  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'train'])
+  with pytest.raises(errors.ModelFileError, match=(
+      r'Signature train of .* assigns to its variables \(AssignSubVariableOp\)')):
+    saved_model.strip_saved_model(source, str(tmp_path / 'target'))
+  with pytest.raises(errors.ModelFileError, match='Signature train of .* assigns'):
+    one_shot.shrink_saved_model(source, str(tmp_path / 'target'), fraction=0.5)
+
+
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
+def test_layers_of_other_signatures_are_named_in_a_warning(tmp_path, caplog):
+  source = str(tmp_path / 'source')
+  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'features'])
+  x = np.random.RandomState(0).randn(64, 8).astype(np.float32)
+  with caplog.at_level('WARNING'):
+    one_shot.prune_saved_model(source, str(tmp_path / 'pruned'), 'target_sparsity=0.5', {'x': x})
+    one_shot.shrink_saved_model(source, str(tmp_path / 'small'), {'x': x}, fraction=0.5)
+    one_shot.shrink_saved_model(source, str(tmp_path / 'without'), fraction=0.5)  # No refit.
+  messages = [record.getMessage() for record in caplog.records]
+  assert [message for message in messages if 'ignature' in message] == [
+      'Signature features has layers of its own: only the layers of signature serving_default are '
+      + done for done in ('pruned and refitted', 'refitted to the examples')]
 
 
 def test_the_tags_of_its_graph(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip('tensorflow', minversion='2.13')
 
 from model_pruning import cli
+from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.export.tflite import convert as tflite
 from model_pruning.reporting import report
@@ -280,3 +281,19 @@ def test_a_zip_archive_of_something_else(tmp_path, capsys):
   assert _main('report', path) == 1
   line, = capsys.readouterr().err.splitlines()
   assert 'is not a graph, or is damaged' in line
+
+
+@pytest.mark.skipif(not backend.IS_KERAS_3, reason='Keras 2 reads its own files')
+def test_a_file_of_keras_2_says_how_it_is_read(tmp_path):
+  x = keras.Input((3,))
+  path, old = str(tmp_path / 'new.keras'), str(tmp_path / 'old.keras')
+  keras.Model(x, keras.layers.Dense(2)(x)).save(path)
+  with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, 'w') as target:
+    for name in source.namelist():
+      content = source.read(name)
+      if name == 'config.json':
+        assert b'keras.src.models.functional' in content
+        content = content.replace(b'keras.src.models.functional', b'tf_keras.src.engine.functional')
+      target.writestr(name, content)
+  with pytest.raises(errors.ModelFileError, match='written by Keras 2.*TF_USE_LEGACY_KERAS=1'):
+    files.load(old)
