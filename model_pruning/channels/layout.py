@@ -102,8 +102,7 @@ def _reshape(step: Step) -> List[Axes]:
     place, = owners
     shape = [size if index == place else 1 for index, size in enumerate(sizes)]
     flat = np.broadcast_to(np.asarray(axes[place]).reshape(shape), sizes).ravel()
-    wanted = _axis_of_channels(step.op, len(after))
-    for index, axis in _parted(step, flat, targets, None if wanted is None else wanted - first):
+    for index, axis in _parted(step, flat, targets, first, len(after)):
       if step.length(1, first + index, axis):
         result[first + index] = axis
   for index, axis in enumerate(result):
@@ -121,15 +120,16 @@ def _completed(step: Step, after: Sequence[Optional[int]]) -> Sequence[Optional[
           for size, axis, element in zip(after, lengths, elements)]
 
 
-def _parted(step: Step, flat: Any, sizes: List[int], wanted: Optional[int]
+def _parted(step: Step, flat: Any, sizes: List[int], first: int, rank: int
             ) -> List[Tuple[int, Any]]:
   """Returns the axis, of those into which one is split, that keeps the units, and its units.
 
   Args:
     step: the reshape.
     flat: the units of the axis that is split.
-    sizes: those of the axes of the result.
-    wanted: the index of the axis that the layers behind take for channels; None if unknown.
+    sizes: those of the axes into which it is split.
+    first: the number of the first of them in the result.
+    rank: the rank of the result.
   """
   wide = [index for index, size in enumerate(sizes) if size > 1]
   if len(wide) < 2:
@@ -140,10 +140,10 @@ def _parted(step: Step, flat: Any, sizes: List[int], wanted: Optional[int]
     rows = np.moveaxis(known, index, 0).reshape(sizes[index], -1)
     if (rows == rows[:, :1]).all():
       return [(index, np.moveaxis(units, index, 0).reshape(sizes[index], -1)[:, 0])]
-  # Heads of attention are removed as a whole, and so are the same channels of all groups.
-  if wanted in wide:
-    index = wanted
-  else:
+  wanted = _axis_of_channels(step.op, rank)
+  if wanted is not None and wanted - first in wide:
+    index = wanted - first
+  else:  # Heads of attention are removed as a whole, and so are the same channels of all groups.
     index = wide[0] if _reaches_product(step.op) else max(wide, key=lambda place: sizes[place])
   rows = np.moveaxis(units, index, 0).reshape(sizes[index], -1)
   for column in range(1, rows.shape[1]):

@@ -78,7 +78,7 @@ def graph_of(model: Model) -> Optional[Graph]:
     return None
   try:
     function, known = traced(model, structure, specs_of(structure, {}, batch_size=1))
-  except errors.ConversionError:
+  except Exception:  # Layers raise any, and some run only eagerly.
     return None
   graph_def = function.graph.as_graph_def()
   captured = function.captured_inputs
@@ -98,8 +98,17 @@ def graph_of(model: Model) -> Optional[Graph]:
 
 
 def specs_of(structure: Any, input_shapes: Mapping[str, Sequence[int]],
-           batch_size: Optional[int]) -> List[Any]:
-  """Returns the TensorSpecs of a model's inputs, in the order of its structure."""
+             batch_size: Optional[int]) -> List[Any]:
+  """Returns the TensorSpecs of a model's inputs, in the order of its structure.
+
+  Args:
+    structure: the inputs, in the structure in which the model takes them.
+    input_shapes: shapes by the names of inputs.
+    batch_size: the batch size for inputs not in input_shapes; None keeps it variable.
+
+  Raises:
+    errors.ConversionError: input_shapes has a name that is no input.
+  """
   inputs = tensorflow.nest.flatten(structure)
   names = [op_name(tensor.name.split(':')[0]) for tensor in inputs]
   for name in input_shapes:

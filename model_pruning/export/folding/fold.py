@@ -127,12 +127,12 @@ def _uses(body: Body, found: Dict[str, str]) -> Iterator[Tuple[str, str]]:
   Copies use nothing, and calls only the arguments that change in a loop. A result of a function
   is used by '', as its user may be anywhere.
   """
-  fixed = {call.node.name: [call.passed()[index] for index in call.constant_arguments()]
+  fixed = {call.node.name: [call.first + index for index in call.constant_arguments()]
            for call in body.calls}
   for node in body.nodes.values():
     if node.name not in found or node.op not in COPIES:
-      for ref in data_inputs(node):
-        if producer(ref) in found and ref not in fixed.get(node.name, ()):
+      for index, ref in enumerate(data_inputs(node)):
+        if producer(ref) in found and index not in fixed.get(node.name, ()):
           yield found[producer(ref)] + port_of(body.nodes.get(producer(ref)), ref), node.name
   for ref in body.function.ret.values() if body.function else ():
     if producer(ref) in found:
