@@ -10,7 +10,8 @@ remove_channels(model) removes the zeros, and both models predict on other image
 Each architecture has a process of its own, because of the memory. The table has the parameters and
 the FLOPs before and after, the seconds of the removal, the largest difference of the outputs
 relative to the largest value, the same if only the images are rounded (also of a model that is
-refused, as its outputs differ), and how much the outputs depend on the images. Deep architectures with random weights magnify rounding: --floatx=float64.
+refused, as its outputs differ), and how much the outputs depend on the images. Deep architectures
+with random weights magnify rounding: --floatx=float64.
 """
 
 import json
