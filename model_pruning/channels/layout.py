@@ -127,7 +127,7 @@ def _parted(step: Step, flat: Any, sizes: List[int], first: int, rank: int
   Args:
     step: the reshape.
     flat: the units of the axis that is split.
-    sizes: those of the axes into which it is split.
+    sizes: the sizes of the axes into which it is split.
     first: the number of the first of them in the result.
     rank: the rank of the result.
   """

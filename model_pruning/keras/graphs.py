@@ -30,7 +30,7 @@ class Graph(NamedTuple):
   """The nodes of a model's forward pass.
 
   Attributes:
-    nodes: the nodes, and those of the functions that they call.
+    nodes: its operations by name, with the operations of the functions that they call.
     weights: names of the nodes that hold variables, by the ids of the variables.
   """
   nodes: nodes_lib.Nodes
@@ -67,8 +67,8 @@ def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
 def graph_of(model: Model) -> Optional[Graph]:
   """Returns the nodes of a model's forward pass, without the values of its weights.
 
-  Inputs have one example, unless the model fixes another number. Returns None for a model that
-  declares no inputs, or cannot be traced.
+  Inputs have one example, unless the model fixes another number. Returns None for a layer, and for
+  a model that declares no inputs or cannot be traced.
 
   Args:
     model: a built Keras model or layer, pruned or not. It does not change.
