@@ -31,7 +31,7 @@ import tensorflow.compat.v1 as tf
 import tqdm
 
 _FLAGS = flags.FLAGS
-_GRACE = 15  # Seconds for a last step and its checkpoint.
+_GRACE = 30  # Seconds for a last step and its checkpoint.
 
 
 def train(flags_of_tasks: list, log_dir: str) -> None:
