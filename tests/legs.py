@@ -110,6 +110,7 @@ FILES = {
     'keras/test_continuing.py': ('default', 'newest'),
     'keras/test_exactness.py': ('default', 'newest'),
     'keras/test_in_place_or_copied.py': ('default', 'newest'),
+    'keras/test_lookups.py': ('default', 'newest'),
     'keras/test_loops.py': ('default', 'newest'),
     'keras/test_marks.py': ('default', 'newest'),
     'keras/test_policies.py': ('default', 'newest'),
@@ -118,7 +119,6 @@ FILES = {
     'keras/test_trained.py': ('default', 'newest'),
     'keras/test_training.py': ('default', 'newest'),
     'keras/test_updates.py': ('default', 'newest'),
-    'keras/test_vocabularies.py': ('default', 'newest'),
     # Slow: whole programs in processes, where the versions of examples and tools do not matter.
     'examples/test_accuracy.py': ('default',),
     'examples/test_benchmarks.py': ('newest',),
@@ -142,11 +142,10 @@ SHARED = dict(
         'keras/test_built_late.py', 'keras/test_callbacks.py', 'keras/test_channel_masks.py',
         'keras/test_channels.py', 'keras/test_conformance.py', 'keras/test_continuing.py',
         'keras/test_empty_weights.py', 'keras/test_exactness.py',
-        'keras/test_in_place_or_copied.py', 'keras/test_loops.py', 'keras/test_maps.py',
-        'keras/test_marks.py',
-        'keras/test_policies.py', 'keras/test_pruned.py', 'keras/test_removal.py',
+        'keras/test_in_place_or_copied.py', 'keras/test_lookups.py', 'keras/test_loops.py',
+        'keras/test_maps.py', 'keras/test_marks.py', 'keras/test_policies.py', 'keras/test_pruned.py', 'keras/test_removal.py',
         'keras/test_settings.py', 'keras/test_trained.py', 'keras/test_training.py',
-        'keras/test_updates.py', 'keras/test_vocabularies.py'], ('default', 'newest')),
+        'keras/test_updates.py'], ('default', 'newest')),
     # All of them with Keras 3. Keras 2 is one program in TensorFlow 2.15 and tf_keras.
     **dict.fromkeys([
         'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_graphs.py',

@@ -17,6 +17,7 @@ from model_pruning.export import saved_model
 from model_pruning.export.tflite import convert as tflite
 from model_pruning.keras import backend
 from model_pruning.keras import graphs
+from model_pruning.keras import lookups
 from model_pruning.keras import variables
 from model_pruning.keras.pruned import stripped
 from model_pruning.reading import running
@@ -38,12 +39,14 @@ class FrozenModel(NamedTuple):
     graph_def: the GraphDef; its placeholders have the names of the model's inputs.
     inputs, outputs: names of the input and output tensors.
     variables: the model's variables by the names of their constants.
-    exported: whether Keras's own export was needed, as for lookup tables.
+    fills: names of the operations that fill lookup tables, to be run before the outputs.
+    exported: whether Keras's own export was needed, as for resources of other kinds.
   """
   graph_def: Any
   inputs: List[str]
   outputs: List[str]
   variables: Mapping[str, Variable] = {}
+  fills: Sequence[str] = ()
   exported: bool = False
 
 
@@ -145,13 +148,18 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
   """
   function, known = graphs.traced(model, structure, specs)
   captured = list(function.captured_inputs)
-  if any(each.dtype == tf.resource and id(each) not in known for each in captured):
-    return _freeze_exported(model)  # Lookup tables.
-  values = [variables.to_array(known.get(id(each), each)) for each in captured]
+  inner = function.inputs[len(function.inputs) - len(captured):]
+  tables = {id(each): lookups.table_of(each, placeholder)
+            for each, placeholder in zip(captured, inner)
+            if each.dtype == tf.resource and id(each) not in known}
+  if None in tables.values():
+    return _freeze_exported(model)
+  values = [tables.get(id(each)) or variables.to_array(known.get(id(each), each))
+            for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
     bound, loads, found = {}, {}, {}  # type: ignore[var-annotated]
-    inner = function.inputs[len(function.inputs) - len(captured):]
+    fills = []
     for placeholder, each, value in zip(inner, captured, values):
       if id(each) in known:
         # In Keras 2 the weights of two layers with cells may have the same name.
@@ -162,6 +170,9 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         made = tf.get_variable(name, initializer=given, use_resource=True)
         bound[placeholder.name] = made.handle
         loads[made.initializer] = (given, value)
+      elif isinstance(value, lookups.Table):
+        bound[placeholder.name], fill = value.made('table_%d' % len(fills))
+        fills.append(fill)
       else:
         bound[placeholder.name] = tf.constant(value)
     traced = function.graph.as_graph_def()
@@ -178,10 +189,11 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
       tf.identity(tensor, name)
     # In one run: the first run of each operation takes a tenth of a second in a large graph.
     session.run(list(loads), dict(loads.values()))
-    graph_def = freeze_lib.graph_def_from_session(session, outputs)
+    graph_def = freeze_lib.graph_def_from_session(session, outputs + fills)
   placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
   inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]
-  return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found)
+  return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found,
+                     fills)
 
 
 def _free(name: str, taken: Container[str]) -> str:
@@ -194,7 +206,7 @@ def _free(name: str, taken: Container[str]) -> str:
 
 
 def _freeze_exported(model: Model) -> FrozenModel:
-  """Returns the graph that Keras exports; for models with lookup tables or unknown inputs."""
+  """Returns the graph that Keras exports; for models with unknown inputs or unknown resources."""
   with tempfile.TemporaryDirectory() as folder:
     _export(model, os.path.join(folder, 'model'))
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))

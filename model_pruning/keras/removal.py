@@ -170,8 +170,9 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
       widths, refitted, *subject.changes(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
-                             subject.frozen.outputs)
-  allowed = compare.allowed(apart, smaller.graph_def, subject.frozen.outputs)
+                             subject.frozen.outputs, setup=subject.frozen.fills)
+  allowed = compare.allowed(apart, smaller.graph_def, subject.frozen.outputs,
+                            setup=subject.frozen.fills)
   if not apart <= allowed:
     raise errors.ChannelError(
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
@@ -210,13 +211,14 @@ class Subject:
     with self._marks.made():
       self.frozen = exporting.freeze(model)
     if not backend.is_functional(model) or self.frozen.exported or not self.frozen.variables:
-      reason = ('has lookup tables, or no weights' if backend.is_functional(model) else 'is '
+      reason = ('has no weights, or resources of its own' if backend.is_functional(model) else 'is '
                 'neither functional nor Sequential, so its own code sets the widths of its layers')
       raise errors.LayerError(
           'Model %s (%s) %s; export it, and remove channels from the graph: '
           'model_pruning.export.remove_channels' % (model.name, type(model).__name__, reason))
     self.channels: Channels = analyse(
-        self.frozen.graph_def, [*self.frozen.outputs, *self.frozen.inputs])
+        self.frozen.graph_def,
+        [*self.frozen.outputs, *self.frozen.inputs, *self.frozen.fills])
     self._marks.find(self.channels.trace.axes)
     free, known = _weights_of_free_layers(model), self.frozen.variables
     # What is no variable is made by layers, for example the scale of a BatchNormalization without.

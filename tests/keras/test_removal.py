@@ -318,15 +318,6 @@ def test_what_cannot_be_removed_is_refused_with_advice():
   own(np.zeros((1, 4), np.float32))
   with pytest.raises(errors.LayerError, match='is neither functional nor Sequential'):
     sparsity.remove_channels(own)
-  words = keras.Sequential([keras.Input((4,), dtype='string'), layers.StringLookup(
-      vocabulary=['a', 'b']), layers.Embedding(4, 3), layers.Dense(2)])
-  numbers = layers.IntegerLookup()
-  numbers.adapt(np.arange(9)[:, None])
-  numbers = keras.Sequential([keras.Input((4,), dtype='int64'), numbers, layers.Embedding(12, 3),
-                              layers.Dense(2)])
-  for model in words, numbers:
-    with pytest.raises(errors.LayerError, match=r'\(Sequential\) has lookup tables.*export it'):
-      sparsity.remove_channels(model, fraction=0.5)
 
 
 def _inputs(model, seed=0):

@@ -84,7 +84,8 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
   for dtype in dtypes:
     if np.dtype(dtype).kind not in 'fiub':
       raise errors.ConversionError('Inputs of %s cannot be generated; give examples (examples=, '
-                                   '--examples)' % np.dtype(dtype))
+                                   '--examples)' % (
+                                       'strings' if np.dtype(dtype).kind == 'O' else dtype))
   random = np.random.RandomState(seed)
 
   def one() -> List[np.ndarray]:
