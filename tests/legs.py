@@ -143,9 +143,10 @@ SHARED = dict(
         'keras/test_channels.py', 'keras/test_conformance.py', 'keras/test_continuing.py',
         'keras/test_empty_weights.py', 'keras/test_exactness.py',
         'keras/test_in_place_or_copied.py', 'keras/test_lookups.py', 'keras/test_loops.py',
-        'keras/test_maps.py', 'keras/test_marks.py', 'keras/test_policies.py', 'keras/test_pruned.py', 'keras/test_removal.py',
-        'keras/test_settings.py', 'keras/test_trained.py', 'keras/test_training.py',
-        'keras/test_updates.py'], ('default', 'newest')),
+        'keras/test_maps.py', 'keras/test_marks.py', 'keras/test_policies.py',
+        'keras/test_pruned.py', 'keras/test_removal.py', 'keras/test_settings.py',
+        'keras/test_trained.py', 'keras/test_training.py', 'keras/test_updates.py'
+    ], ('default', 'newest')),
     # All of them with Keras 3. Keras 2 is one program in TensorFlow 2.15 and tf_keras.
     **dict.fromkeys([
         'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_graphs.py',

@@ -106,7 +106,8 @@ def _values(session: Session, outputs: Sequence[str], fed: Mapping[str, Any],
     return list(session.run(list(outputs), dict(fed)))
   except tf.errors.FailedPreconditionError:
     waiting = {name.split(':')[0] for name in outputs}
-    operations = [session.graph.get_operation_by_name(name) for name in setup if name not in waiting]
+    operations = map(session.graph.get_operation_by_name, [
+        name for name in setup if name not in waiting])
     session.run([op for op in operations if op.type not in _PLACEHOLDERS], dict(fed))
     return list(session.run(list(outputs), dict(fed)))
 

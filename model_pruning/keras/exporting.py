@@ -154,13 +154,19 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
             if each.dtype == tf.resource and id(each) not in known}
   if None in tables.values():
     return _freeze_exported(model)
-  values = [tables.get(id(each)) or variables.to_array(known.get(id(each), each))
-            for each in captured]
+  values: List[Any] = [
+      None if id(each) in tables else variables.to_array(known.get(id(each), each))
+      for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
   with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
     bound, loads, found = {}, {}, {}  # type: ignore[var-annotated]
-    fills = []
+    fills: List[str] = []
     for placeholder, each, value in zip(inner, captured, values):
+      table = tables.get(id(each))
+      if table is not None:
+        bound[placeholder.name], fill = table.made()
+        fills.append(fill)
+        continue
       if id(each) in known:
         # In Keras 2 the weights of two layers with cells may have the same name.
         name = _free(graphs.op_name(variables.variable_name(known[id(each)])), found)
@@ -170,9 +176,6 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         made = tf.get_variable(name, initializer=given, use_resource=True)
         bound[placeholder.name] = made.handle
         loads[made.initializer] = (given, value)
-      elif isinstance(value, lookups.Table):
-        bound[placeholder.name], fill = value.made('table_%d' % len(fills))
-        fills.append(fill)
       else:
         bound[placeholder.name] = tf.constant(value)
     traced = function.graph.as_graph_def()

@@ -12,17 +12,16 @@ class Table(NamedTuple):
   """The contents of a table.
 
   Attributes:
+    name: a name in a graph.
     keys: a vector without duplicates.
     values: a vector of the same length.
   """
+  name: str
   keys: Any
   values: Any
 
-  def made(self, name: str) -> Tuple[Tensor, str]:
-    """Adds a table to the default graph.
-
-    Args:
-      name: the name of the table in the graph.
+  def made(self) -> Tuple[Tensor, str]:
+    """Adds the table to the default graph.
 
     Returns:
       Its handle, and the name of the operation that fills it.
@@ -30,10 +29,10 @@ class Table(NamedTuple):
     raw = tensorflow.raw_ops
     # Of the kinds of tables, the one for which TensorFlow infers the shapes of what is looked up.
     table = raw.MutableHashTableV2(
-        key_dtype=self.keys.dtype, value_dtype=self.values.dtype, name=name)
+        key_dtype=self.keys.dtype, value_dtype=self.values.dtype, name=self.name)
     fill = raw.LookupTableImportV2(
         table_handle=table, keys=tf.constant(self.keys.numpy()),
-        values=tf.constant(self.values.numpy()), name=name + '/fill')
+        values=tf.constant(self.values.numpy()), name=self.name + '/fill')
     return table, fill.name
 
 
@@ -46,6 +45,6 @@ def table_of(handle: Tensor, placeholder: Tensor) -> Optional[Table]:
   """
   for op in placeholder.consumers():
     if op.type == 'LookupTableFindV2':
-      return Table(*tensorflow.raw_ops.LookupTableExportV2(
+      return Table(op.name + '/table', *tensorflow.raw_ops.LookupTableExportV2(
           table_handle=handle, Tkeys=op.get_attr('Tin'), Tvalues=op.get_attr('Tout')))
   return None

@@ -270,9 +270,9 @@ def _check_nodes(nodes: Dict[str, Any], inputs: Sequence[str]) -> None:
   lookups = [name for name, node in nodes.items() if node.op.startswith('LookupTableFind')]
   if lookups:
     raise errors.ConversionError(
-        'The graph looks up its inputs in tables, which it cannot take into a TFLite file: look them '
-        'up in your program, and convert the model behind that, with their results as inputs '
-        '(inputs=, --inputs): %s' % ', '.join(lookups[:3]))
+        'The graph looks up its inputs in tables, which a TFLite file written here cannot contain: '
+        'look them up in your program, and convert the model behind that, with the results as '
+        'inputs (inputs=, --inputs): %s' % ', '.join(lookups[:3]))
 
 
 @contextlib.contextmanager
