@@ -215,7 +215,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
         shortfalls.append(shortfall_of(pruning.settings, *at))
     # A model that has reached its target may be trained on without a callback.
     self._updater.attend(reached, getattr(self.model, 'optimizer', None))
-    for shortfall in dict.fromkeys(filter(None, shortfalls)):
+    for shortfall in dict.fromkeys(filter(None, shortfalls if not self._follows else ())):
       logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)
     self._updater, self._in_fit, self._ended = None, False, True

@@ -233,6 +233,12 @@ def test_two_callbacks_in_one_loop_count_batches_once():
   assert training.step_of(model) == {8} and training.shares(model) == [0.75, 0.75]
 
 
+def test_two_callbacks_in_one_fit_warn_once_of_a_target_that_is_missed(caplog):
+  model = training.pruned(schedule=sparsity.PolynomialDecay(0.0, 0.75, 0, 1000, frequency=1))
+  fit([training.Update(), training.Update()], model)
+  assert caplog.text.count('not the target of 0.75') == 1
+
+
 def test_a_loop_that_is_interrupted_in_a_batch_is_continued_by_another_callback():
   model = training.pruned(schedule=SCHEDULE)
   callbacks = [training.Update(), training.Update()]
