@@ -44,9 +44,15 @@ _MOST_AT_ONCE = 64
 
 
 class _Rows(NamedTuple):
-  """The inputs and outputs of a layer as tensors: see designs.Design."""
+  """The inputs and outputs of a layer as tensors.
+
+  Attributes:
+    design: its first product.
+    sampled: inputs and outputs of each of its products; see designs.Design.
+    count: the number of their rows together.
+  """
   design: designs.Design
-  sampled: Sequence[Tensor]
+  sampled: Sequence[Sequence[Tensor]]
   count: Tensor
 
 
@@ -86,7 +92,7 @@ class Networks:
     self.layers = [
         layer if layer.shift is None or variables is None or layer.shift.constant in variables
         else dataclasses.replace(layer, shift=None) for layer in self._wiring.layers(weights)]
-    self.layers = [layer if layer.reason or layer.op in computed else dataclasses.replace(
+    self.layers = [layer if layer.reason or computed.issuperset(layer.ops) else dataclasses.replace(
         layer, reason='it comes before the inputs') for layer in self.layers]
     self._graph = tf.Graph()
     with self._graph.as_default(), sources.by_tensorflow('the graph'):
@@ -123,16 +129,16 @@ class Networks:
 
   def shift_of(self, layer: Layer) -> Optional[Shift]:
     """Returns the constant that can absorb a change of the mean of a layer's outputs, if any."""
-    if layer.shift is None or layer.op not in self._rows:
+    if layer.shift is None or layer.weight not in self._rows:
       return None
-    design = self._rows[layer.op].design
+    design = self._rows[layer.weight].design
     size = int(np.prod(self._wiring.shape_of(layer.shift.constant) or (1,), dtype=np.int64))
     fits = size == design.groups * design.outputs.shape.as_list()[2]
     return layer.shift if fits and design.outputs_last else None
 
   def design_of(self, layer: Layer) -> designs.Design:
     """Returns a layer that can be refitted as matrix products."""
-    return self._rows[layer.op].design
+    return self._rows[layer.weight].design
 
   def set(self, values: Mapping[str, Array]) -> None:
     """Changes constants of the pruned model."""
@@ -155,7 +161,7 @@ class Networks:
       rows: the most rows to use; of larger layers, rows spread evenly over all batches.
       kept: the numbers of the inputs and of the outputs to use; None for all.
     """
-    made = self._rows[layer.op]
+    made = self._rows[layer.weight]
     groups, inputs, outputs = _dims(made.design)
     if kept is not None:
       inputs, outputs = map(len, kept)
@@ -164,10 +170,10 @@ class Networks:
     for number, batch in enumerate(examples.batches(size)):
       here = _length(batch)
       feed = self._feed(batch)
-      feed[self._most] = max(1, rows * here // examples.count)
+      feed[self._most] = max(1, rows * here // (examples.count * len(made.sampled)))
       feed[self._offset] = number * 0.7548776662466927 % 1.0
-      x, y = self._run(made.sampled, feed)
-      total.add(*((x, y) if kept is None else (x[:, :, kept[0]], y[:, :, kept[1]])))
+      for x, y in self._run(made.sampled, feed):
+        total.add(*((x, y) if kept is None else (x[:, :, kept[0]], y[:, :, kept[1]])))
     return total
 
   def outputs(self, examples: Examples, pruned: bool = True) -> Iterator[List[Array]]:
@@ -189,8 +195,7 @@ class Networks:
       for layer in self.layers:
         if layer.reason:
           continue
-        pruned, dense = (self._graph.get_operation_by_name('%s/%s' % (prefix, layer.op)).outputs[0]
-                         for prefix in (_PRUNED, _DENSE))
+        pruned, dense = (self._tensor(prefix, layer.ops[0]) for prefix in (_PRUNED, _DENSE))
         value, shift = self._values[layer.weight], self.shift_of(layer)
         layers.append(Tunable(layer.weight, value, (pruned, dense)) if shift is None else Tunable(
             layer.weight, value, (pruned, dense), shift.constant, shift.sign,
@@ -262,18 +267,23 @@ class Networks:
     if layer.reason:
       return layer
     try:
-      pruned, dense = (designs.design_of(self._graph.get_operation_by_name(
-          '%s/%s' % (prefix, layer.op)), layer.operand) for prefix in (_PRUNED, _DENSE))
+      pruned, dense = ([designs.design_of(self._graph.get_operation_by_name(
+          '%s/%s' % (prefix, op)), layer.operand) for op in layer.ops]
+                       for prefix in (_PRUNED, _DENSE))
     except designs.UnsupportedLayerError as error:
       return dataclasses.replace(layer, reason=str(error))
-    groups, inputs, outputs = _dims(pruned)
+    if len({(design.groups, design.order, design.split) for design in pruned}) > 1:
+      return dataclasses.replace(layer, reason='it is used %d times' % len(pruned))
+    groups, inputs, outputs = _dims(pruned[0])
     if Moments.bytes(groups, inputs, outputs) > _MOST_MOMENTS:
       return dataclasses.replace(
           layer, reason='it has %s inputs, whose second moments would take %.1f GB' % (
               '{:,}'.format(inputs), Moments.bytes(groups, inputs, outputs) / 2**30))
-    rows = designs.sampled([pruned.inputs, dense.outputs], self._most, self._offset)
-    self._rows[layer.op] = _Rows(pruned, [tf.cast(each, tf.float32) for each in rows],
-                                 tf.shape(pruned.inputs)[0])
+    self._rows[layer.weight] = _Rows(
+        pruned[0], [[tf.cast(each, tf.float32) for each in designs.sampled(
+            [one.inputs, other.outputs], self._most, self._offset)]
+                    for one, other in zip(pruned, dense)],
+        tf.add_n([tf.shape(design.inputs)[0] for design in pruned]))
     return layer
 
   # ---- Running. ----

@@ -193,7 +193,7 @@ class _Refitter:
     reading = self._reading(removed)
     changed = reading.union(*map(self._wiring.after, reading))
     layers = [layer for layer in self.networks.layers
-              if layer.op in changed and masks[layer.weight].any()]
+              if changed.intersection(layer.ops) and masks[layer.weight].any()]
     with progress.shown(len(layers)) as advance:
       for layer in layers:
         if layer.reason:

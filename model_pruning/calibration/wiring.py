@@ -31,19 +31,19 @@ _BRANCHES = ('Switch', 'RefSwitch')
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-  """A weight and the product that uses it.
+  """A weight and the products that use it.
 
   Attributes:
     weight: name of the constant.
     shape: shape of the constant.
-    op: name of the product; '' if there is none.
-    operand: which input of the product is the kernel.
+    ops: names of the products, none of which is computed from another; () if there are none.
+    operand: which input of the products is the kernel.
     shift: the bias; None if none can absorb a change of the outputs' mean.
     reason: why the weight cannot be refitted; '' if it can.
   """
   weight: str
   shape: Tuple[int, ...]
-  op: str = ''
+  ops: Tuple[str, ...] = ()
   operand: int = 1
   shift: Optional[Shift] = None
   reason: str = ''
@@ -63,8 +63,9 @@ class Wiring(Users):
       weights: names of constants.
     """
     found = [self._layer(name) for name in weights]
-    order = {name: index for index, name in enumerate(self._sorted())}
-    return sorted(found, key=lambda layer: order.get(layer.op or layer.weight, len(order)))
+    order = {name: index for index, name in enumerate(self._sorted(found))}
+    return sorted(found, key=lambda layer: order.get(
+        layer.ops[0] if layer.ops else layer.weight, len(order)))
 
   def after(self, name: str) -> Set[str]:
     """Returns the nodes that are computed from a node."""
@@ -102,14 +103,24 @@ class Wiring(Users):
                    for kind in kinds)
       return Layer(weight, shape, reason='it is used inside of a loop or function' if inside else
                    'it is no kernel of a product (%s)' % ', '.join(kinds or ['unused']))
-    if len(uses) > 1:
-      return Layer(weight, shape, products[0][0], products[0][1],
-                   reason='it is used %d times' % len(uses))
-    (op, operand), = products
-    return Layer(weight, shape, op, operand, self.shift(op))
+    ops, operand = tuple(name for name, _ in products), products[0][1]
+    if products != uses or not self._are_alike(products):
+      return Layer(weight, shape, ops, operand, reason='it is used %d times' % len(uses))
+    shifts = {self.shift(op, len(ops)) for op in ops}
+    return Layer(weight, shape, ops, operand, shifts.pop() if len(shifts) == 1 else None)
 
-  def _sorted(self) -> List[str]:
-    """Returns the names of the nodes so that each comes after its inputs, as far as possible."""
+  def _are_alike(self, products: Sequence[Tuple[str, int]]) -> bool:
+    """Whether all use the same operand as kernel, and none is computed from another."""
+    names = {name for name, _ in products}
+    return len({(self.nodes[name].op, operand) for name, operand in products}) == 1 and (
+        len(names) == 1 or not any(names & self.after(name) for name in names))
+
+  def _sorted(self, layers: Sequence[Layer]) -> List[str]:
+    """Returns the names of the nodes so that each comes after its inputs, as far as possible.
+
+    All products of a layer come after the inputs of each.
+    """
+    together = {op: layer.ops for layer in layers for op in layer.ops if not layer.reason}
     done: Dict[str, bool] = {}
     order: List[str] = []
     for first in self.nodes:
@@ -118,8 +129,9 @@ class Wiring(Users):
         name = stack[-1]
         if name not in done:
           done[name] = False
-          stack.extend(source(text) for text in self.nodes[name].input
-                       if source(text) in self.nodes and source(text) not in done)
+          needed = [source(text) for op in together.get(name, (name,))
+                    for text in self.nodes[op].input]
+          stack.extend(each for each in needed if each in self.nodes and each not in done)
           continue
         stack.pop()
         if not done[name]:

@@ -68,24 +68,29 @@ class Users:
         else:
           yield user, index
 
-  def shift(self, op: str) -> Optional[Shift]:
-    """Returns the constant that is added to the outputs of a product before anything else."""
+  def shift(self, op: str, times: int = 1) -> Optional[Shift]:
+    """Returns the constant that is added to the outputs of a product before anything else.
+
+    Args:
+      op: name of the product.
+      times: how often the constant is used.
+    """
     uses = list(self.uses(op, reshapes=True))
     if len(uses) != 1:
       return None
     (user, index), = uses
     node = self.nodes[user]
     if node.op in _ADDS:
-      constant = self._constant(node.input[1 - index])
+      constant = self._constant(node.input[1 - index], times)
       return Shift(constant, 1) if constant else None
     if node.op in _NORMALIZATIONS and index == 0 and not node.attr['is_training'].b:
-      constant = self._constant(node.input[_MEAN])
+      constant = self._constant(node.input[_MEAN], times)
       return Shift(constant, -1) if constant else None
     if node.op == 'Mul':
-      return self._normalization(user, node.input[1 - index])
+      return self._normalization(user, node.input[1 - index], times)
     return None
 
-  def _normalization(self, product: str, scale: str) -> Optional[Shift]:
+  def _normalization(self, product: str, scale: str, times: int) -> Optional[Shift]:
     """Returns the mean in outputs * scale + (offset - mean * scale), tf.nn.batch_normalization."""
     uses = list(self.uses(product))
     if len(uses) != 1 or self.nodes[uses[0][0]].op not in _ADDS:
@@ -99,7 +104,7 @@ class Users:
       return None
     for operand in (0, 1):
       if self.origin(shift.input[1 - operand]) == self.origin(scale):
-        constant = self._constant(shift.input[operand])
+        constant = self._constant(shift.input[operand], times)
         return Shift(constant, -1) if constant else None
     return None
 
@@ -110,8 +115,8 @@ class Users:
       name = source(self.nodes[name].input[0])
     return name
 
-  def _constant(self, text: str) -> Optional[str]:
-    """Returns the name of a floating constant with a single use; None for anything else."""
+  def _constant(self, text: str, times: int) -> Optional[str]:
+    """Returns the name of a floating constant with so many uses; None for anything else."""
     name = self.origin(text)
-    alone = self.shape_of(name) and len(list(self.uses(name, reshapes=True))) == 1
-    return name if alone else None
+    fits = self.shape_of(name) and len(list(self.uses(name, reshapes=True))) == times
+    return name if fits else None

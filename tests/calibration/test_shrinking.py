@@ -149,15 +149,38 @@ def test_products_of_two_activations():
 
 
 def test_layers_that_cannot_be_refitted_are_named():
-  def shared(images, weight):
+  def repeated(images, weight):
     kernel, reader = weight('a', 12, 8), weight('b', 8, 4)
-    halves = [tf.matmul(tf.nn.relu(tf.matmul(x, kernel)), reader) for x in (images, -images)]
-    return halves[0] + halves[1]
-  graph_def = models.graph_of(shared, (None, 12))
+    x = tf.matmul(tf.nn.relu(tf.matmul(images, kernel)), reader)
+    return tf.matmul(tf.nn.relu(tf.matmul(x, weight('again', 4, 8))), reader)
+  graph_def = models.graph_of(repeated, (None, 12))
   smaller = one_shot.shrink_graph(graph_def, ['outputs'], _dense_inputs(), fraction=0.5)
   assert len(smaller.removed['a']) == 4
   assert [fit.reason for fit in smaller.fits if fit.weight == 'b'] == ['it is used 2 times']
   assert 'Not refitted: ' in smaller.table() and 'b (it is used 2 times)' in smaller.table()
+
+
+def test_a_layer_with_several_inputs_is_refitted_to_all_of_them():
+  def towers(images, weight):
+    kernel, reader, bias = weight('a', 12, 8), weight('b', 8, 6), weight('c', 6)
+    left, right = (tf.nn.bias_add(tf.matmul(tf.nn.relu(tf.matmul(x, kernel)), reader), bias)
+                   for x in (images, 1 - images))
+    return tf.concat([left, right], 1)
+  graph_def = models.graph_of(towers, (None, 12))
+  images = _dense_inputs()
+  smaller = one_shot.shrink_graph(graph_def, ['outputs'], images, fraction=0.5)
+  assert not any(fit.reason for fit in smaller.fits)
+
+  # The least squares of the rows of both towers, by NumPy.
+  kept = np.setdiff1d(np.arange(8), smaller.removed['a'])
+  kernel, reader, bias = (models.value(graph_def, name).astype(np.float64) for name in 'abc')
+  x = np.maximum(np.concatenate([images, 1 - images]) @ kernel, 0)
+  y = x @ reader + bias
+  solved = np.linalg.lstsq(np.hstack([x[:, kept], np.ones([len(x), 1])]), y, rcond=None)[0]
+  least = np.sum((np.hstack([x[:, kept], np.ones([len(x), 1])]) @ solved - y)**2)
+  found, offset = smaller.values['b'][kept], smaller.values['c']
+  assert np.sum((x[:, kept] @ found + offset - y)**2) < 1.05 * least
+  assert error(graph_def, smaller, images) == pytest.approx(smaller.after.error, rel=1e-2)
 
 
 def test_examples_that_do_not_fit_are_refused():

@@ -43,6 +43,26 @@ def test_a_weight_with_several_uses_says_so(name, build):
   assert 'used 2 times' in layer.reason
 
 
+def test_a_weight_with_uses_side_by_side_has_all_of_them_and_their_bias():
+  def build(x, weight):
+    kernel, bias = weight('kernel', 4, 4), weight('bias', 4)
+    left, right = (tf.nn.relu(tf.matmul(each, kernel) + bias) for each in (x, -x))
+    return tf.matmul(left, weight('next', 4, 2)) + tf.matmul(right, weight('other', 4, 2))
+  layers = layers_of(build, (None, 4))
+  assert len(layers['kernel'].ops) == 2 and not layers['kernel'].reason
+  assert layers['kernel'].shift.constant == 'bias'
+  assert list(layers)[0] == 'kernel'
+
+
+def test_a_weight_comes_after_the_inputs_of_all_its_uses():
+  def build(x, weight):
+    kernel = weight('kernel', 4, 4)
+    left = tf.matmul(tf.nn.relu(tf.matmul(x, kernel)), weight('next', 4, 4))
+    right = tf.matmul(tf.nn.relu(tf.matmul(-x, weight('before', 4, 4))), kernel)
+    return left + right
+  assert list(layers_of(build, (None, 4))) == ['before', 'kernel', 'next']
+
+
 def test_a_weight_inside_of_a_loop_says_so():
   def build(x, weight):
     kernel = weight('kernel', 4, 4)
