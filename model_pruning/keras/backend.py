@@ -123,6 +123,18 @@ def layers_in(layer: Layer) -> List[Layer]:
   return list(found.values())
 
 
+def is_distributed_in_time(layer: Any) -> bool:
+  """Whether a layer is Keras's own TimeDistributed."""
+  return type(layer) is keras.layers.TimeDistributed
+
+
+def called(layer: Any) -> Any:
+  """Returns the layer that a TimeDistributed calls at each time step; any other layer itself."""
+  while is_distributed_in_time(layer):
+    layer = layer.layer
+  return layer
+
+
 def rename(layer: Layer, name: str) -> None:
   """Renames a layer; weights it already has keep their names."""
   if IS_KERAS_3:

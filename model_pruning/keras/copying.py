@@ -113,9 +113,13 @@ class Copy:
     plain_class = layer.plain_class if is_pruned else type(layer)
     try:
       with keras.utils.custom_object_scope(backend.functions_of(layer)):
-        config = plain_class.get_config(layer)
-        copy = plain_class.from_config(_with_arguments(
-            config, {**self._arguments, **self._changes.arguments(layer)}))
+        config = _with_arguments(plain_class.get_config(layer),
+                                 {**self._arguments, **self._changes.arguments(layer)})
+        if backend.is_distributed_in_time(layer):
+          config['layer'] = self._copy(layer.layer)
+          copy = plain_class(**config)
+        else:
+          copy = plain_class.from_config(config)
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
       raise errors.CloneError('Layer %s (%s) cannot be recreated from its config (%s)' % (
           layer.name, plain_class.__name__, backend.reason(error))) from error

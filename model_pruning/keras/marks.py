@@ -210,7 +210,7 @@ def _taken(value: Array, stays: Mapping[int, Array]) -> Array:
 def _nested_models(model: Model) -> List[Model]:
   """Returns the functional and Sequential models in a model, at any depth."""
   found = []
-  for layer in getattr(model, 'layers', ()):
+  for layer in map(backend.called, getattr(model, 'layers', ())):
     if backend.is_layer(layer) and backend.is_functional(layer):
       found += [layer, *_nested_models(layer)]
   return found
@@ -219,7 +219,7 @@ def _nested_models(model: Model) -> List[Model]:
 def _operations(model: Model) -> List[Any]:
   """Returns the layers of a model and, of Keras 3, its operations that are no layers."""
   operations: Any = getattr(model, 'operations', None)
-  return list(operations or getattr(model, 'layers', ()))
+  return list(map(backend.called, operations or getattr(model, 'layers', ())))
 
 
 def _reshapes(layer: Any) -> bool:

@@ -275,7 +275,7 @@ class Subject:
 def _weights_of_free_layers(model: Model) -> Set[int]:
   """Returns the ids of the variables of layers whose widths can be set, at any depth."""
   found: Set[int] = set()
-  for layer in model.layers:
+  for layer in map(backend.called, model.layers):
     if backend.is_layer(layer) and backend.is_functional(layer):
       found |= _weights_of_free_layers(layer)
     elif _is_free(layer):

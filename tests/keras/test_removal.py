@@ -93,7 +93,20 @@ def _transposed():
   return keras.Model(inputs, layers.Conv2D(2, 3)(layers.UpSampling2D()(x)))
 
 
-MODELS = [_plain, _residual, _scaleless, _nested, _blocks, _sequences, _shared, _transposed]
+def _videos():
+  """The same layers, and the same model, for every image; a recurrent layer keeps its inputs."""
+  of_images = keras.Sequential([
+      layers.Conv2D(10, 3, activation='relu'), layers.GlobalAveragePooling2D(),
+      layers.Dense(8), layers.Reshape((2, 4)), layers.Dense(5), layers.Flatten()], name='of_images')
+  x = inputs = keras.Input((3, 8, 8, 2))
+  for layer in (layers.Conv2D(12, 3, activation='relu'), layers.BatchNormalization(), of_images,
+                layers.Dense(6, activation='relu')):
+    x = layers.TimeDistributed(layer)(x)
+  return keras.Model(inputs, layers.SimpleRNN(3)(x))
+
+
+MODELS = [_plain, _residual, _scaleless, _nested, _blocks, _sequences, _shared, _transposed,
+          _videos]
 
 
 def randomized(model, seed=0):
