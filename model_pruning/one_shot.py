@@ -13,6 +13,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration import shrinking
+from model_pruning.calibration.named import Named
 from model_pruning.calibration.reconstruct import Fit
 from model_pruning.calibration.result import fitted_rows
 from model_pruning.calibration.result import FittedWeight
@@ -40,7 +41,6 @@ from model_pruning.graph.trained import refit
 from model_pruning.hparams.hparam import HParams
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import KERNELS
-from model_pruning.reading import examples as files_of_examples
 from model_pruning.reading import sources
 from model_pruning.util import files
 from model_pruning.util.files import AnyPath
@@ -136,7 +136,7 @@ def prune_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   graph_def, signatures, kept = unmasked.saved_model(saved_model_dir)
   names, outputs = saved_model.ends_of(saved_model.default_signature(signatures))
   saved_model.warn_of_others(graph_def, signatures, 'pruned and refitted')
-  pruned = prune_graph(graph_def, hparams, _by_placeholder(examples, names),
+  pruned = prune_graph(graph_def, hparams, _named(examples, names),
                        sorted(names.values()), outputs, include, exclude)
   saved_model.write(export_dir, pruned.graph_def, signatures, kept)
   return pruned.rows
@@ -223,19 +223,14 @@ def shrink_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath, examples: 
   if examples is not None:
     saved_model.warn_of_others(graph_def, signatures, 'refitted to the examples')
   smaller = shrink_graph(
-      graph_def, outputs, _by_placeholder(examples, names), inputs=sorted(names.values()),
+      graph_def, outputs, _named(examples, names), inputs=sorted(names.values()),
       ends=saved_model.ends_to_keep(signatures, kept), **options)
   saved_model.write(export_dir, smaller.graph_def, signatures, kept)
   return smaller
 
 
-def _by_placeholder(examples: Any, names: Mapping[str, str]) -> Any:
-  """Returns examples, maybe in a file, by the placeholders of the inputs of a signature."""
-  if isinstance(examples, (str, bytes)) or hasattr(examples, '__fspath__'):
-    examples = files_of_examples.columns(examples)
-  if isinstance(examples, Mapping):
-    return {names.get(key, key): value for key, value in examples.items()}
-  return examples
+def _named(examples: Any, names: Mapping[str, str]) -> Any:
+  return None if examples is None else Named(examples, names)
 
 
 def _is_slot(name: str, source: checkpoint.Checkpoint) -> bool:

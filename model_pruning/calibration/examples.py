@@ -10,6 +10,7 @@ import numpy as np
 
 from model_pruning import errors
 from model_pruning.calibration import endless
+from model_pruning.calibration.named import Named
 from model_pruning.reading import examples as files_of_examples
 from model_pruning.util.types import Array
 from model_pruning.util.types import DType
@@ -50,7 +51,8 @@ class Examples:
         list with the array of each input; the path of a .npy or .npz file; or batches of any of
         these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A pair
         (inputs, labels), as Keras trains on, counts as its inputs. An input that takes one number
-        for all examples, for example keep_prob of a dropout, is given this number by name.
+        for all examples, for example keep_prob of a dropout, is given this number by name. Or a
+        Named of any of these.
       inputs: the inputs of the model.
 
     Raises:
@@ -58,6 +60,10 @@ class Examples:
         are too few.
     """
     self._inputs = inputs
+    named = examples if isinstance(examples, Named) else None
+    if named is not None:
+      examples = named.examples
+    self._placeholders = {} if named is None else dict(named.names)
     if not inputs:
       raise errors.ExamplesError('The model has no inputs for examples; name them (inputs=, '
                                  '--inputs)')
@@ -163,7 +169,7 @@ class Examples:
 
     part = object.__new__(Examples)
     part._inputs, part.fixed, part._source = self._inputs, self.fixed, source
-    part._numbers = self._numbers
+    part._placeholders, part._numbers = self._placeholders, self._numbers
     part.count = last - first
     return part
 
@@ -198,29 +204,42 @@ class Examples:
     """Returns a batch by the names of the inputs, after checking it."""
     names = [each.name for each in self._inputs]
     if isinstance(batch, Mapping):
-      for name in batch:
-        if name.split(':')[0] not in names:
+      given = {self._placeholders.get(name, name).split(':')[0]: value
+               for name, value in batch.items()}
+      for name, placeholder in zip(batch, given):
+        if placeholder not in names:
+          shown = [self._shown(each) for each in names]
           raise errors.ExamplesError('There are examples for %r%s, which is no input of the model; '
                                      'its inputs are: %s' % (
-                                         name, errors.nearest(name, names), ', '.join(names)))
-      given = {name.split(':')[0]: value for name, value in batch.items()}
-      missing = [name for name in names if name not in given]
+                                         name, errors.nearest(name, shown), ', '.join(shown)))
+      missing = [self._shown(name) for name in names if name not in given]
       if missing:
         raise errors.ExamplesError('There are no examples for the input %s; give them by name, in '
                                    'a dict or a .npz file, for: %s' % (
-                                       missing[0], ', '.join(names)))
+                                       missing[0], ', '.join(map(self._shown, names))))
     elif len(names) == 1:
       given = {names[0]: batch}
+    elif isinstance(batch, (list, tuple)) and self._placeholders:
+      raise errors.ExamplesError(
+          'The inputs of a SavedModel have names, but no order; give the examples by name, in a '
+          'dict or a .npz file, for: %s' % ', '.join(map(self._shown, names)))
     elif isinstance(batch, (list, tuple)) and len(batch) == len(names):
       given = dict(zip(names, batch))
     else:
       raise errors.ExamplesError(
           'The model has %d inputs (%s), but there is one array; give the examples by name, in a '
           'dict or a .npz file (one number for an input such as keep_prob), or name '
-          'the inputs that the outputs need (inputs=, --inputs)' % (len(names), ', '.join(names)))
-    fitted = {each.name: _fitted(given[each.name], each) for each in self._inputs}
+          'the inputs that the outputs need (inputs=, --inputs)' % (
+              len(names), ', '.join(map(self._shown, names))))
+    fitted = {each.name: _fitted(given[each.name], each._replace(name=self._shown(each.name)))
+              for each in self._inputs}
     self._numbers.update({name: value for name, value in fitted.items() if not value.ndim})
     return {name: array for name, array in fitted.items() if array.ndim}
+
+  def _shown(self, placeholder: str) -> str:
+    """Returns the name by which users know an input."""
+    return next((name for name, each in self._placeholders.items() if each == placeholder),
+                placeholder)
 
   def _check_finite(self, batch: Batch, before: int) -> None:
     for name, array in batch.items():

@@ -97,10 +97,11 @@ def load(args: argparse.Namespace, kind: str, spec: PruningSpec) -> Tuple[Any, A
     from model_pruning.keras import files as keras_files
     from model_pruning.keras import trained
     return trained.subject_of(keras_files.load(args.model), spec, examples), examples, labels
+  from model_pruning.calibration.named import Named
   from model_pruning.graph import trained as trained_graph
   graph_def, given, outputs = _graph(args, kind)
-  if isinstance(examples, dict):
-    examples = {given.get(name, name): array for name, array in examples.items()}
+  if given:
+    examples = Named(examples, given)
   include = args.include or (KERNELS if kind == kinds.CHECKPOINT else None)
   subject = trained_graph.subject_of(graph_def, args.inputs or sorted(given.values()), outputs,
                                      include, args.exclude)

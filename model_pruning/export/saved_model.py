@@ -190,14 +190,20 @@ def warn_of_others(graph_def: GraphDef, signatures: Mapping[str, Any], done: str
   nodes = graphs.flatten(graph_def)
   default = default_signature(signatures)
   own = _computed_by(nodes, default)
-  others = [key for key, signature in sorted(signatures.items()) if any(
-      nodes[name].op in flops.LAYERS for name in _computed_by(nodes, signature) - own)]
+  others = [key for key, signature in sorted(signatures.items())
+            if _kernels(nodes, _computed_by(nodes, signature)) - own]
   if others:
     key, = [key for key, signature in signatures.items() if signature is default]
     logging.warning('Signature%s layers of %s own: only the layers of signature %s are %s',
                     ' %s has' % others[0] if len(others) == 1 else
                     's %s have' % ' and '.join(others),
                     'its' if len(others) == 1 else 'their', key, done)
+
+
+def _kernels(nodes: graphs.Nodes, computed: Set[str]) -> Set[str]:
+  """Returns the constants that layers read among some nodes."""
+  return {found.name for name in computed if nodes[name].op in flops.LAYERS
+          for ref in nodes[name].inputs for found in graphs.sources(nodes, ref)}
 
 
 def _inside(filename: str) -> str:

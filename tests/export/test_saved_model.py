@@ -195,6 +195,9 @@ class Model(tf.Module):
   def features(self, x):
     return {'y': x @ self.other @ self.second}
   @tf.function(input_signature=[tf.TensorSpec([None, 8], name='x')])
+  def same(self, x):
+    return {name: 2 * y for name, y in self.serve(x).items()}
+  @tf.function(input_signature=[tf.TensorSpec([None, 8], name='x')])
   def train(self, x):
     self.first.assign_sub(0.1 * tf.matmul(x, x, transpose_a=True))
     return {'loss': tf.reduce_sum(x @ self.first)}
@@ -228,6 +231,20 @@ def test_layers_of_other_signatures_are_named_in_a_warning(tmp_path, caplog):
   assert [message for message in messages if 'ignature' in message] == [
       'Signature features has layers of its own: only the layers of signature serving_default are '
       + done for done in ('pruned and refitted', 'refitted to the examples')]
+
+
+@pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
+def test_another_signature_of_the_same_layers_needs_no_warning(tmp_path, caplog):
+  source, target = str(tmp_path / 'source'), str(tmp_path / 'pruned')
+  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'same'])
+  x = np.random.RandomState(0).randn(64, 8).astype(np.float32)
+  with caplog.at_level('WARNING'):
+    one_shot.prune_saved_model(source, target, 'target_sparsity=0.5', {'x': x})
+  assert 'ignature' not in caplog.text
+  signatures = tensorflow.saved_model.load(target).signatures
+  once, twice = (signatures[key](x=tensorflow.constant(x)) for key in ('serving_default', 'same'))
+  for name, value in once.items():
+    np.testing.assert_allclose(twice[name], 2 * value, rtol=1e-6)
 
 
 def test_the_tags_of_its_graph(tmp_path):
