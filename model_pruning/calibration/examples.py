@@ -63,7 +63,7 @@ class Examples:
     named = examples if isinstance(examples, Named) else None
     if named is not None:
       examples = named.examples
-    self._placeholders = {} if named is None else dict(named.names)
+    self._placeholders: Dict[Any, str] = dict(named.names) if named is not None else {}
     if not inputs:
       raise errors.ExamplesError('The model has no inputs for examples; name them (inputs=, '
                                  '--inputs)')

@@ -73,9 +73,10 @@ class Plan:
     text = [tables.fitted(['weight', 'shape', 'sparsity', 'kept', 'bytes', 'FLOP'], rows, width,
                           left=2), '']
     text += tables.wrapped(
-        'Expected after pruning and refitting, on %d examples that were not fitted: %s %.4f, '
-        'relative error of the outputs %.4f.' % (
-            self.judged, self.loss.name, self.loss.loss, self.loss.error), width)
+        'Expected after pruning and refitting, on %d examples that were not fitted: %s.' % (
+            self.judged, ', '.join('%s %.4f' % item for item in {
+                self.loss.name: self.loss.loss,
+                'relative error of the outputs': self.loss.error}.items())), width)
     if self.loss.changed is not None:
       text += tables.wrapped(
           'With 95 %% confidence, at most %.4f of the answers to other inputs of this kind '

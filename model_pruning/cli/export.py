@@ -58,7 +58,10 @@ def run(args: argparse.Namespace) -> None:
     from model_pruning.reading import examples as examples_lib
     examples = None if args.examples is None else examples_lib.read(args.examples)
     warnings = shared.warnings(args.model)
-    graph_def, inputs, outputs, _ = shared.stripped(args, kind)
+    graph_def, inputs, outputs, _, names = shared.stripped(args, kind)
+    if names and examples:
+      examples = [{names.get(name, name): value for name, value in example.items()}
+                  if isinstance(example, dict) else example for example in examples]
   with shared.stage('converting and comparing'), quiet.muted():  # The converter logs a lot.
     result = tflite.to_tflite(
         graph_def, args.output, inputs, outputs, quantization=args.quantization,

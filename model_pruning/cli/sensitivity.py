@@ -28,7 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
   """Prints the sensitivities, and draws them."""
-  kind, spec = subjects.begin(args)
+  kind, spec = subjects.begin(args, writes_model=False)
   from model_pruning.calibration import sensitivity
   from model_pruning.graph import trained
   subject, examples, labels = subjects.load(args, kind, spec)

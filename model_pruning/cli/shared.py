@@ -10,7 +10,7 @@ import shutil
 import sys
 import textwrap
 import threading
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.reading import inputs
@@ -171,8 +171,25 @@ def check_outputs(kind: str, outputs: Sequence[str]) -> None:
         '--output_node_names is missing; name the operations to keep, for example softmax')
 
 
-def stripped(args: argparse.Namespace, kind: str) -> Tuple[Any, List[str], List[str], List[str]]:
-  """Returns a stripped GraphDef, its inputs, its outputs, and the names of the folded weights."""
+class Stripped(NamedTuple):
+  """A model without masks.
+
+  Attributes:
+    graph_def: its GraphDef.
+    inputs, outputs: their names in the graph.
+    folded: the names of the weights whose masks were folded into them.
+    signature: the names of the inputs in the graph, by their names in the signature, if there is
+      one.
+  """
+  graph_def: Any
+  inputs: List[str]
+  outputs: List[str]
+  folded: List[str]
+  signature: Mapping[str, str] = {}
+
+
+def stripped(args: argparse.Namespace, kind: str) -> Stripped:
+  """Returns a model without masks."""
   from model_pruning.export import freeze
   from model_pruning.export import saved_model
   from model_pruning.export import strip
@@ -183,21 +200,21 @@ def stripped(args: argparse.Namespace, kind: str) -> Tuple[Any, List[str], List[
     from model_pruning.keras import files as keras_files
     model = keras_files.load(args.model)
     frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)
-    return (frozen.graph_def, given or frozen.inputs, outputs or frozen.outputs,
-            keras_files.weight_names(model))
+    return Stripped(frozen.graph_def, given or frozen.inputs, outputs or frozen.outputs,
+                    keras_files.weight_names(model))
   if kind == kinds.SAVED_MODEL:
     graph_def, signatures, _, folded = saved_model.read_stripped(
         kinds.saved_model_folder(args.model))
     signature = saved_model.default_signature(signatures)
     given = given or [info.name for _, info in sorted(signature.inputs.items())]
     outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
-    return graph_def, given, outputs, folded
+    return Stripped(graph_def, given, outputs, folded, saved_model.ends_of(signature)[0])
   if kind == kinds.GRAPH:
     masked = sources.graph_def(args.model)
   else:
     masked = freeze.graph_def_from_checkpoint(args.model, outputs, args.meta_graph)
   graph_def, folded = strip.strip(masked, outputs)
-  return graph_def, given or _placeholders(graph_def), outputs, folded
+  return Stripped(graph_def, given or _placeholders(graph_def), outputs, folded)
 
 
 def _placeholders(graph_def: GraphDef) -> List[str]:

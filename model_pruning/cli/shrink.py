@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
                               '--fraction, --max_flops, --max_bytes and --max_loss')
   kind = channels.kind_of(args)
   if kind == kinds.KERAS:
+    kinds.check_keras_output(args.output)
     _show(_shrink_keras(args), args)
     return
   with shared.stage('reading'):

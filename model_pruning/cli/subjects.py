@@ -42,8 +42,12 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
 
 
-def begin(args: argparse.Namespace) -> Tuple[str, PruningSpec]:
+def begin(args: argparse.Namespace, writes_model: bool = True) -> Tuple[str, PruningSpec]:
   """Returns the kind of the model and the hyperparameters; loads TensorFlow once all is checked.
+
+  Args:
+    args: the arguments.
+    writes_model: whether --output is a model.
 
   Raises:
     errors.PruningError: an argument is missing or wrong, or --output would overwrite an input.
@@ -53,6 +57,8 @@ def begin(args: argparse.Namespace) -> Tuple[str, PruningSpec]:
     files.check_output(args.output, [args.model, args.meta_graph, args.examples,
                                      getattr(args, 'labels', None)])
   kind = _kind(args)
+  if kind == kinds.KERAS and args.output and writes_model:
+    kinds.check_keras_output(args.output)
   shared.load_tensorflow()
   return kind, spec
 

@@ -16,6 +16,7 @@ from model_pruning.keras import loops
 from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import Settings
+from model_pruning.keras.shortfalls import decayed
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
 from model_pruning.util.tf_config import TFConfig
@@ -215,7 +216,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
         shortfalls.append(shortfall_of(pruning.settings, *at))
     # A model that has reached its target may be trained on without a callback.
     self._updater.attend(reached, getattr(self.model, 'optimizer', None))
-    for shortfall in dict.fromkeys(filter(None, shortfalls if not self._follows else ())):
+    for shortfall in [] if self._follows else [
+        *dict.fromkeys(filter(None, shortfalls)), *decayed(self.model)]:
       logging.warning('%s: %s', self.model.name, shortfall)
     loops.unwatch(self.model)
     self._updater, self._in_fit, self._ended = None, False, True

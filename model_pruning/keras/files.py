@@ -84,9 +84,7 @@ def save(model: Model, path: str) -> None:
   Raises:
     errors.WriteError: the path ends in neither .keras nor .h5, or nothing can be written there.
   """
-  path = files.as_path(path)
-  if not path.lower().endswith(kinds.KERAS_SUFFIXES) or kinds.is_weights_name(path):
-    raise errors.WriteError('%s is no name for a Keras model; end it in .keras or .h5' % path)
+  path = kinds.check_keras_output(files.as_path(path))
   with files.replacing(path) as temporary, backend.quietly():
     model.save(temporary)
 

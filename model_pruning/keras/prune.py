@@ -30,6 +30,7 @@ from model_pruning.keras.pruned import strip_here
 from model_pruning.keras.pruned import take_off
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
+from model_pruning.keras.shortfalls import decayed
 from model_pruning.schedules import ConstantSparsity
 from model_pruning.schedules import PruningSchedule
 from model_pruning.util.types import Layer
@@ -320,7 +321,7 @@ def _warn_of_frozen(layers: Sequence[Layer]) -> None:
 def _warn_of_shortfalls(model: Model) -> None:
   layers = pruned_layers(model)
   shortfalls = [layer.pruning.shortfall() for layer in layers]
-  for shortfall in sorted({shortfall for shortfall in shortfalls if shortfall}):
+  for shortfall in sorted({each for each in shortfalls if each}) + decayed(model):
     logging.warning('%s: %s', model.name, shortfall)
   frozen = [layer for layer in layers if layer.pruning.weights and
             not layer.pruning.trainable and layer.pruning.last_update == NEVER]

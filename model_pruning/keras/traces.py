@@ -106,13 +106,26 @@ def update_masks(plans: Sequence[Due], sparsities: Sequence[Tensor],
     jobs.setdefault(settings.spec, []).append(
         (planned, weights, Job(cuts_of(together), reads, sparsity, previous)))
   # All masks are chosen before any variable is written.
-  chosen = [each for spec, same in jobs.items()
+  chosen = [(spec, *each) for spec, same in jobs.items()
             for (planned, weights, _), values in zip(
                 same, choose_each(spec, [job for _, _, job in same], _dtype_of(
                     [weight for _, weights, _ in same for weight in weights])))
             for each in zip(planned, weights, values, values[len(planned):])]
-  for record, weight, threshold, mask in chosen:
-    _write(record.pruned, weight, threshold, record.restore(mask), averages)
+  for spec, record, weight, threshold, mask in chosen:
+    mask = record.restore(mask)
+    if spec.threshold_decay:
+      mask = _still_masked(record.pruned, weight, mask)
+    _write(record.pruned, weight, threshold, mask, averages)
+
+
+def _still_masked(pruned: PrunedWeight, weight: Tensor, mask: Tensor) -> Tensor:
+  """Returns a mask without the elements that are masked already.
+
+  Here they are zero. Once there are as many as the target requires, the exact threshold is 0, which
+  the smoothed one comes down to, until zeros would reach it.
+  """
+  hidden = tf.logical_and(tf.equal(tf.convert_to_tensor(pruned.mask), 0), tf.equal(weight, 0))
+  return tf.where(hidden, tf.zeros_like(mask), mask)
 
 
 def _dtype_of(weights: Sequence[Tensor]) -> DType:

@@ -7,6 +7,7 @@ import re
 from typing import Any, Callable, Dict
 import zipfile
 
+from model_pruning import errors
 from model_pruning.reading import inputs
 
 CHECKPOINT = 'checkpoint'
@@ -59,6 +60,17 @@ def kind_of(path: str) -> str:
 def is_weights_name(path: str) -> bool:
   """Whether a file has the name of a file of Keras weights without an architecture."""
   return path.lower().endswith(_WEIGHTS_SUFFIXES)
+
+
+def check_keras_output(path: str) -> str:
+  """Returns a path after checking that a Keras model can be written there by its name.
+
+  Raises:
+    errors.WriteError: it ends in neither .keras nor .h5.
+  """
+  if not path.lower().endswith(KERAS_SUFFIXES) or is_weights_name(path):
+    raise errors.WriteError('%s is no name for a Keras model; end it in .keras or .h5' % path)
+  return path
 
 
 def saved_model_folder(path: str) -> str:

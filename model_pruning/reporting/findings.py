@@ -147,7 +147,7 @@ def _instead_of_global(spec: Optional[PruningSpec]) -> str:
 def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
            advice: Advice) -> Optional[Finding]:
   """Finds weights whose masks hide fewer elements than their targets require."""
-  del weights, advice
+  del weights
   found = [weight for weight in masked if weight.met is False and not weight.is_coarse]
   if not found:
     return None
@@ -157,11 +157,16 @@ def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
                     for weight in found[:finding_lib.NAMED])
   if len(found) > finding_lib.NAMED:
     shown += '; and %d more' % (len(found) - finding_lib.NAMED)
+  decays = {spec.threshold_decay for spec in map(advice.spec_of, found) if spec}
   ends = {weight.details.goal.end_step for weight in found if weight.details.goal}
   end = next(iter(ends)) if len(ends) == 1 else None
   remedy = 'Train on to %s, or let the schedule end earlier.' % (
       'a mask update at or after step %d, where the schedule reaches the target' % end
       if end else 'the last mask update of the schedule')
+  if len(decays) == 1 and any(decays):
+    remedy = ('With threshold_decay=%g each mask update moves the threshold only a part of the '
+              'way: train on, for more updates at the target, or lower threshold_decay.' %
+              decays.pop())
   if len(found) < sum(weight.met is not None for weight in masked):
     remedy = ('Other weights met their targets, so check that these are trained and not frozen. ' +
               remedy)

@@ -73,7 +73,8 @@ def test_examples_without_names_are_refused(folder, tmp_path, function, goal):
     with pytest.raises(errors.ExamplesError,
                        match='names, but no order; .*by name, .* for: height, width$'):
       function(folder, str(tmp_path / 'output'), examples=examples, **goal)
-  with pytest.raises(errors.ExamplesError, match=r"'with' \(did you mean width\?\), which is no input .* are: height, width$"):
+  with pytest.raises(errors.ExamplesError, match=(
+      r"'with' \(did you mean width\?\), which is no input .* are: height, width$")):
     function(folder, str(tmp_path / 'output'), examples={'with': arrays[0]}, **goal)
   with pytest.raises(errors.ExamplesError, match='no examples for the input height; '):
     function(folder, str(tmp_path / 'output'), examples={'width': arrays[0]}, **goal)

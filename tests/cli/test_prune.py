@@ -56,6 +56,21 @@ def _scores(kind, path, images):
     return hidden @ read('fc2/kernel') + read('fc2/bias')
 
 
+@pytest.mark.skipif(not trained.HAS_KERAS, reason='Keras models need TensorFlow 2')
+@pytest.mark.parametrize('words', [
+    'prune FOLDER/model.keras target_sparsity=0.5',
+    'plan FOLDER/model.keras --target_sparsity=0.5 --prune',
+    'shrink FOLDER/model.keras --fraction=0.5'])
+def test_a_name_that_no_keras_model_can_have_is_refused_before_the_work(
+    folder, tmp_path, capsys, monkeypatch, words):
+  from model_pruning.keras import files as keras_files
+  monkeypatch.setattr(keras_files, 'load', None)
+  output = str(tmp_path / 'new' / 'x.kers')
+  trained.check_mistake(folder, output, capsys, [
+      *words.split(), '--examples=FOLDER/images.npy', '--output=' + output],
+                        'x.kers is no name for a Keras model; end it in .keras or .h5')
+
+
 # Its cases differ from leg to leg, so all of them run on each.
 @pytest.mark.legs('default', 'oldest')
 @pytest.mark.parametrize('kind', trained.KINDS)
@@ -98,6 +113,13 @@ def test_without_examples_it_says_what_they_would_give(folder, tmp_path, capsys)
 def test_examples_by_the_names_of_a_signature(folder, tmp_path):
   assert not run(folder, 'prune', 'FOLDER/saved', HPARAMS, '--examples=FOLDER/x.npz',
                  '--output=%s' % (tmp_path / 'new'))
+
+
+def test_export_takes_examples_by_the_names_of_a_signature(folder, tmp_path, capsys):
+  output = str(tmp_path / 'model.tflite')
+  assert not run(folder, 'export', 'FOLDER/saved', '--examples=FOLDER/x.npz', '--output=' + output,
+                 '--json')
+  assert json.loads(capsys.readouterr().out)['examples'] > 8
 
 
 def test_a_checkpoint_has_masks_and_where_it_stood(folder, tmp_path):
