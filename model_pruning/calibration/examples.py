@@ -204,7 +204,7 @@ class Examples:
     """Returns a batch by the names of the inputs, after checking it."""
     names = [each.name for each in self._inputs]
     if isinstance(batch, Mapping):
-      given = {self._placeholders.get(name, name).split(':')[0]: value
+      given = {str(self._placeholders.get(name, name)).split(':')[0]: value
                for name, value in batch.items()}
       for name, placeholder in zip(batch, given):
         if placeholder not in names:

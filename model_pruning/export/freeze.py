@@ -55,9 +55,20 @@ def graph_def_from_session(session: Session, output_node_names: Sequence[str]) -
     frozen = tf.graph_util.convert_variables_to_constants(
         _ArraySession(session), session.graph.as_graph_def(), list(output_node_names))
   references.use_values(frozen)
+  _forget_shapes(frozen)
   _gather_from_values(frozen)
   # TensorFlow 1 leaves reads in functions, although the variables are constants now.
   return fold.fold_reads(frozen, output_node_names)
+
+
+def _forget_shapes(graph_def: GraphDef) -> None:
+  """Removes notes about the shapes of outputs, where a loop or a call may return a variable.
+
+  Its value has another shape than its handle, and TensorFlow 2 compares the notes as it loads.
+  """
+  for nodes in (graph_def.node, *(function.node_def for function in graph_def.library.function)):
+    for node in nodes:
+      node.attr.pop('_output_shapes', None)
 
 
 def _gather_from_values(graph_def: GraphDef) -> None:

@@ -372,6 +372,24 @@ def test_tables_of_saved_models_are_filled_for_examples(tmp_path):
   assert np.sum((found - expected)**2) < np.sum((expected - expected.mean(axis=0))**2)
 
 
+@pytest.mark.parametrize('make', [lambda: layers.LSTM(6), lambda: layers.Bidirectional(
+    layers.GRU(4))], ids=['LSTM', 'Bidirectional'])
+def test_saved_models_with_loops_are_refitted_and_load_again(make, tmp_path):
+  keras.utils.set_random_seed(0)
+  model = keras.Sequential([
+      keras.Input((5,), dtype='int32'), layers.Embedding(9, 6), make(),
+      layers.Dense(16, activation='relu'), layers.Dense(2)])
+  dense, small, pruned = (str(tmp_path / name) for name in ('dense', 'small', 'pruned'))
+  (model.export if backend.IS_KERAS_3 else model.save)(dense)
+  numbers = np.random.RandomState(0).randint(0, 9, (128, 5)).astype(np.int32)
+  one_shot.shrink_saved_model(dense, small, numbers, fraction=0.25)
+  rows = one_shot.prune_saved_model(dense, pruned, 'target_sparsity=0.5', numbers)
+  assert sum(not row.reason for row in rows) == 2  # The dense layers.
+  expected, *found = (_served(name, numbers) for name in (dense, small, pruned))
+  for outputs in found:
+    assert np.sum((outputs - expected)**2) < 0.5 * np.sum((expected - expected.mean(axis=0))**2)
+
+
 def _served(folder, values):
   """Returns the output of the default signature of a SavedModel."""
   read = tensorflow.saved_model.load(str(folder))
