@@ -42,6 +42,9 @@ def run(main: Optional[Callable[[Any], Optional[int]]] = None,
     parse: parses sys.argv into arguments.
     name: prefix of error lines.
   """
+  for closed in ('stdout', 'stderr'):
+    if getattr(sys, closed) is None:  # It was closed by the program that started this one.
+      setattr(sys, closed, open(os.devnull, 'w'))
   for stream in (sys.stdout, sys.stderr):
     if hasattr(stream, 'reconfigure'):  # The terminal's encoding may lack characters of names.
       stream.reconfigure(errors='backslashreplace')

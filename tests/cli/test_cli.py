@@ -364,6 +364,14 @@ def test_it_answers_without_tensorflow(tmp_path, words, code):
   assert done.stdout or done.stderr
 
 
+@pytest.mark.parametrize('stream', [1, 2])
+def test_it_may_be_started_with_a_closed_stream(stream, tmp_path):
+  command = '"%s" -m model_pruning schedule target_sparsity=0.9 %d>&-' % (sys.executable, stream)
+  done = subprocess.run(command, shell=True, env=dict(os.environ, PYTHONPATH=ROOT),
+                        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  assert done.returncode == 0 and not done.stderr
+
+
 @pytest.mark.parametrize('command', COMMANDS)
 def test_help_has_examples_that_parse(command, capsys):
   with pytest.raises(SystemExit) as caught:
