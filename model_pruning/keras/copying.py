@@ -64,7 +64,7 @@ class Copy:
     Raises:
       errors.CloneError: it cannot be recreated from its config.
     """
-    self._arguments = arguments or {}
+    self._root, self._arguments = layer, arguments or {}
     self._changes = changes or Changes()
     self._made: Dict[int, Tuple[Any, Any]] = {}
     self.layer = self._copy(layer)
@@ -113,8 +113,8 @@ class Copy:
     plain_class = layer.plain_class if is_pruned else type(layer)
     try:
       with keras.utils.custom_object_scope(backend.functions_of(layer)):
-        config = _with_arguments(plain_class.get_config(layer),
-                                 {**self._arguments, **self._changes.arguments(layer)})
+        config = _with_arguments(plain_class.get_config(layer), {
+            **(self._arguments if layer is self._root else {}), **self._changes.arguments(layer)})
         if backend.is_distributed_in_time(layer):
           config['layer'] = self._copy(layer.layer)
           copy = plain_class(**config)

@@ -85,7 +85,7 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
     if np.dtype(dtype).kind not in 'fiub':
       raise errors.ConversionError('Inputs of %s cannot be generated; give examples (examples=, '
                                    '--examples)' % (
-                                       'strings' if np.dtype(dtype).kind == 'O' else dtype))
+                                       'strings' if np.dtype(dtype).kind == 'O' else np.dtype(dtype)))
   random = np.random.RandomState(seed)
 
   def one() -> List[np.ndarray]:
