@@ -168,7 +168,9 @@ def check_outputs(kind: str, outputs: Sequence[str]) -> None:
   """Raises errors.OutputNodeError if outputs are required for this kind, and none are given."""
   if kind in (kinds.CHECKPOINT, kinds.GRAPH) and not outputs:
     raise errors.OutputNodeError(
-        '--output_node_names is missing; name the operations to keep, for example softmax')
+        '--output_node_names is missing; %s does not say which operations to keep, so name them, '
+        'for example softmax' % ('a frozen graph, for which the file is taken,' if
+                                 kind == kinds.GRAPH else 'a checkpoint'))
 
 
 class Stripped(NamedTuple):

@@ -3,7 +3,7 @@
 """Parses hyperparameters that map regular expressions to values, and looks up weights in them."""
 
 import functools
-from typing import Callable, Iterable, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
 from model_pruning import errors
 from model_pruning.hparams import grammar
@@ -28,9 +28,10 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
     parse: converts the text of a value; raises ValueError if it is invalid.
 
   Raises:
-    errors.MapError: an entry has another form, an invalid value, or an invalid expression.
+    errors.MapError: an entry has another form, an invalid value, or an invalid expression; or two
+      have the same expression.
   """
-  parsed = []
+  parsed: List[Tuple[str, _Value]] = []
   for entry in entries:
     if not entry:
       continue
@@ -44,6 +45,9 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
     except ValueError as error:
       raise errors.MapError('%s entry %r: %s; expected %s' %
                             (hparam, entry, error, form)) from error
+    if any(pattern == other for other, _ in parsed):
+      raise errors.MapError('%s has two entries for %s; leave one of them out' % (
+          hparam, grammar.shown(pattern, 300)))
     parsed.append((pattern, value))
   return tuple(parsed)
 

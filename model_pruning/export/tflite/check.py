@@ -83,9 +83,9 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
   """Returns examples generated from a seed: many, or few if `run` is slow."""
   for dtype in dtypes:
     if np.dtype(dtype).kind not in 'fiub':
+      kind = 'strings' if np.dtype(dtype).kind == 'O' else np.dtype(dtype)
       raise errors.ConversionError('Inputs of %s cannot be generated; give examples (examples=, '
-                                   '--examples)' % (
-                                       'strings' if np.dtype(dtype).kind == 'O' else np.dtype(dtype)))
+                                   '--examples)' % kind)
   random = np.random.RandomState(seed)
 
   def one() -> List[np.ndarray]:
