@@ -8,6 +8,7 @@ from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.util.types import Tensor
 
+
 class Table(NamedTuple):
   """The contents of a table.
 

@@ -18,6 +18,7 @@ from model_pruning.reporting.advice import Advice
 from model_pruning.reporting.advice import lower_than
 from model_pruning.reporting.finding import Finding
 from model_pruning.reporting.weight import WeightReport
+from model_pruning.schedules import gradual
 from model_pruning.util import tables
 
 MOST = 5
@@ -157,16 +158,17 @@ def _short(masked: Sequence[WeightReport], weights: Sequence[WeightReport],
                     for weight in found[:finding_lib.NAMED])
   if len(found) > finding_lib.NAMED:
     shown += '; and %d more' % (len(found) - finding_lib.NAMED)
-  decays = {spec.threshold_decay for spec in map(advice.spec_of, found) if spec}
+  lags = {gradual.lag(spec) if spec and spec.threshold_decay else ''
+          for spec in map(advice.spec_of, found)}
   ends = {weight.details.goal.end_step for weight in found if weight.details.goal}
   end = next(iter(ends)) if len(ends) == 1 else None
   remedy = 'Train on to %s, or let the schedule end earlier.' % (
       'a mask update at or after step %d, where the schedule reaches the target' % end
       if end else 'the last mask update of the schedule')
-  if len(decays) == 1 and any(decays):
-    remedy = ('With threshold_decay=%g each mask update moves the threshold only a part of the '
-              'way: train on, for more updates at the target, or lower threshold_decay.' %
-              decays.pop())
+  if len(lags) == 1 and any(lags):
+    lag = lags.pop()
+    remedy = (lag[0].upper() + lag[1:] + ': train on, for more updates at the target, or lower '
+              'threshold_decay.')
   if len(found) < sum(weight.met is not None for weight in masked):
     remedy = ('Other weights met their targets, so check that these are trained and not frozen. ' +
               remedy)

@@ -117,8 +117,7 @@ class Timeline:
       lines += tables.wrapped('Falls short: %s.' % shortfall, width)
     if self.spec.threshold_decay:
       lines += tables.wrapped(
-          'The masks lag behind this schedule: with threshold_decay=%g each update moves the '
-          'threshold only a part of the way.' % self.spec.threshold_decay, width)
+          'The masks lag behind this schedule: %s.' % gradual.lag(self.spec), width)
     lines += tables.wrapped(self.distribution(), width)
     if self.allotment is not None:
       lines += ['', self.allotment.table(width)]

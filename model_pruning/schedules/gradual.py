@@ -193,6 +193,12 @@ def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
   return None
 
 
+def lag(spec: PruningSpec) -> str:
+  """Returns a clause that says how threshold_decay keeps masks behind the schedule."""
+  return ('with threshold_decay=%g each mask update moves the threshold only a part of the way' %
+          spec.threshold_decay)
+
+
 def _last_step(spec: PruningSpec, until: Optional[int]) -> Optional[int]:
   """Returns the last step at which there may be an update; None if updates never end."""
   ends = [end for end in (spec.end_pruning_step, until) if end is not None and end >= 0]

@@ -8,6 +8,7 @@ from typing import Iterable, Sequence, Tuple
 from model_pruning.util import tables
 
 _SHORT = 'short of its target'
+_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,20 @@ def sparsity_table(rows: Sequence[WeightSparsity], width: int = tables.WIDTH) ->
   names = tables.elided([line[0] for line in lines], max(room, shortest))
   widths[0] = max(map(len, names))
   return '\n'.join([_align([name] + line[1:], widths) for name, line in zip(names, lines)] + below)
+
+
+def furthest_off(short: Sequence[WeightSparsity]) -> str:
+  """Returns a clause that names the weights furthest from their targets, with both numbers.
+
+  Args:
+    short: weights that are short of their targets, at least one.
+  """
+  short = sorted(short, key=lambda row: row.achieved - row.target)
+  named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
+      row.name, row.achieved, row.target) for row in short[:_NAMED])
+  if len(short) > _NAMED:
+    named += ' and %d others, all less far off' % (len(short) - _NAMED)
+  return named
 
 
 def _align(cells: Iterable[str], widths: Iterable[int]) -> str:

@@ -5,11 +5,11 @@
 from typing import Dict, List, Optional, Sequence
 
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules import gradual
 from model_pruning.schedules.base import PruningSchedule
 from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.util.sparsity_table import furthest_off
 from model_pruning.util.sparsity_table import WeightSparsity
-
-_NAMED = 3
 
 
 def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
@@ -32,17 +32,9 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
       return None
     return '%s: training ended %s, short of the target sparsity of all channels: %s' % (
         spec.name, ended, _advice(last_update, spec, schedule))
-  named = (_together if spec.shares_target or spec.group_pruning else _one_by_one)(short)
+  named = (_together if spec.shares_target or spec.group_pruning else furthest_off)(short)
   return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
       spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule))
-
-
-def _one_by_one(short: Sequence[WeightSparsity]) -> str:
-  named = ', '.join('%s has sparsity %.4f and a target of %.4f' % (
-      row.name, row.achieved, row.target) for row in short[:_NAMED])
-  if len(short) > _NAMED:
-    named += ' and %d others, all less far off' % (len(short) - _NAMED)
-  return named
 
 
 def _together(short: Sequence[WeightSparsity]) -> str:
@@ -70,9 +62,8 @@ def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSched
   if spec.threshold_decay:
     following = SpecSchedule(spec).next_update(last_update) if schedule is None else (
         schedule.next_update(last_update))
-    return ('with threshold_decay=%g each mask update moves the threshold only a part of the way, '
-            'so the masks need more updates at the target; %s, or lower threshold_decay' % (
-                spec.threshold_decay, 'train on' if following is not None else
+    return ('%s, so the masks need more updates at the target; %s, or lower threshold_decay' % (
+                gradual.lag(spec), 'train on' if following is not None else
                 'set a later end_pruning_step' if schedule is None else
                 'let the schedule end later'))
   if spec.threshold_method != 'exact':
