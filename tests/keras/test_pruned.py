@@ -437,6 +437,14 @@ def test_the_weights_of_the_plain_layer_come_first(make, shape, frozen):
   assert len(pruned.trainable_weights) + len(pruned.non_trainable_weights) == len(pruned.weights)
 
 
+def test_arguments_for_a_wrapper_are_not_those_of_the_layer_in_it():
+  pruned = prune(layers.TimeDistributed(layers.Dense(4)), HALF, input_shape=(5, 3))
+  assert keras.Sequential([pruned]).output_shape == (None, 5, 4)
+  inner = pruned.layer
+  assert 'batch_input_shape' not in inner.get_config()  # Of Keras 2.
+  assert getattr(inner, '_input_shape_arg', None) is None  # Of Keras 3.
+
+
 class Normalized(layers.Layer):
   """Has weights of all kinds in it."""
 
