@@ -199,16 +199,15 @@ def _become(request):
   """Makes this process the one of a program, and runs it."""
   signal.signal(signal.SIGALRM, signal.SIG_DFL)
   signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells start jobs without it.
-  if 'stdin' in request:
-    os.setsid()
-    os.dup2(os.open(request['stdin'], os.O_RDONLY), 0)  # Waits for the other end.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-  else:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+  flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if 'stdin' in request else os.O_TRUNC)
   for number, path in ((1, request['out']), (2, request['err'])):
     made = os.open(path, flags, 0o666)
     os.dup2(made, number)
     os.close(made)
+  if 'stdin' in request:
+    os.setsid()
+    # Waits for the other end, and the other end for this one: there is a log when a Process is made.
+    os.dup2(os.open(request['stdin'], os.O_RDONLY), 0)
   os.chdir(request['cwd'])
   os.environ.clear()
   os.environ.update(request['environment'])

@@ -10,8 +10,8 @@ directly. The other targets leave out the tests that FILES and the mark `legs` g
     @pytest.mark.legs('oldest', 'newest')   # On these two.
     @pytest.mark.legs()                     # Only in `make test-all` and `make soak`.
 
-SHARED divides the cases of parametrized tests among legs: none of these runs all of them, but
-together they do, and each runs every value of every argument.
+SHARED divides the tests of files among legs: none of these runs all of them, but together they do.
+Of a parametrized test each runs every value of every argument.
 
 tools/test.sh passes the names of the leg in MODEL_PRUNING_LEGS.
 """
@@ -131,22 +131,26 @@ FILES = {
     'examples/test_notebooks.py': ('newest',),
 }
 
-# Files of which each parametrized test has its cases divided among these legs. Other legs that the
-# file has run all cases. Each line says why a share is enough. A test whose cases differ between
-# legs, or are skipped on some, needs a mark of its own: with @pytest.mark.legs('default', 'newest')
-# all of them run on both.
+# Files whose tests are divided among these legs: a parametrized test by its cases; another runs on
+# one of them. Other legs that the file has run all. Each line says why a share is enough. A test
+# that differs between legs, or whose cases do, needs a mark of its own: with
+# @pytest.mark.legs('default', 'newest') all of it runs on both.
 SHARED = dict(
     # Models, optimizers and settings of Keras, which meet the same code of this library with both
     # Kerases: half of them with Keras 2, the others with Keras 3.
     dict.fromkeys([
-        'keras/test_built_late.py', 'keras/test_callbacks.py', 'keras/test_channel_masks.py',
-        'keras/test_channels.py', 'keras/test_conformance.py', 'keras/test_continuing.py',
-        'keras/test_empty_weights.py', 'keras/test_exactness.py',
+        'export/test_saved_model.py', 'keras/test_archives.py', 'keras/test_built_late.py',
+        'keras/test_callbacks.py', 'keras/test_channel_masks.py', 'keras/test_channels.py',
+        'keras/test_conformance.py', 'keras/test_continuing.py', 'keras/test_empty_weights.py',
+        'keras/test_exactness.py', 'keras/test_exporting.py', 'keras/test_files.py',
         'keras/test_in_place_or_copied.py', 'keras/test_lookups.py', 'keras/test_loops.py',
         'keras/test_maps.py', 'keras/test_marks.py', 'keras/test_policies.py',
         'keras/test_pruned.py', 'keras/test_removal.py', 'keras/test_settings.py',
-        'keras/test_trained.py', 'keras/test_training.py', 'keras/test_updates.py'
+        'keras/test_shortfalls.py', 'keras/test_trained.py', 'keras/test_training.py',
+        'keras/test_updates.py'
     ], ('default', 'newest')),
+    # Slow ones, half with Keras 3 and half with Keras 2.
+    **dict.fromkeys(['keras/test_layers.py', 'keras/test_saving.py'], ('newest', 'tf_keras')),
     # All of them with Keras 3. Keras 2 is one program in TensorFlow 2.15 and tf_keras.
     **dict.fromkeys([
         'keras/test_applications.py', 'keras/test_distributions.py', 'keras/test_graphs.py',
@@ -167,19 +171,27 @@ SHARED = dict(
     # Sessions and hooks, which are the same code on every TensorFlow.
     **dict.fromkeys([
         'graph/training/test_coordination.py', 'graph/training/test_hooks.py',
-        'graph/training/test_restored_steps.py', 'graph/training/test_resume.py'],
+        'graph/training/test_last_checkpoint.py', 'graph/training/test_restored_steps.py',
+        'graph/training/test_resume.py', 'python/test_pruning_hook.py'],
                     ('default', 'oldest')),
     # All of them on the newest. What is built for graphs is built by the same functions on every
     # TensorFlow; differential/ compares all of it with contrib on the oldest.
     **dict.fromkeys([
-        'channels/test_nets.py', 'channels/test_operations.py', 'engine/test_block_batches.py',
-        'engine/test_channel_groups.py', 'engine/test_conformance.py', 'engine/test_selection.py',
+        'calibration/test_joint.py', 'calibration/test_named.py', 'calibration/test_networks.py',
+        'channels/test_nets.py', 'channels/test_operations.py', 'channels/test_removal.py',
+        'engine/test_block_batches.py', 'engine/test_channel_groups.py',
+        'engine/test_conformance.py', 'engine/test_selection.py',
         'export/folding/test_fold.py', 'export/test_checkpoint.py', 'export/test_strip.py',
         'export/tflite/test_convert.py', 'graph/test_distributions.py', 'graph/test_freed.py',
         'graph/test_graph_modes.py', 'graph/test_penalties.py', 'graph/test_products.py',
-        'graph/test_pruning.py', 'graph/test_records.py', 'graph/test_references.py',
-        'graph/test_warm_start.py', 'schedules/test_gradual.py', 'test_one_shot.py'],
+        'graph/test_pruning.py', 'graph/test_records.py', 'graph/test_recurrence.py',
+        'graph/test_references.py', 'graph/test_registry.py', 'graph/test_replicas.py',
+        'graph/test_scope.py', 'graph/test_summaries.py', 'graph/test_warm_start.py',
+        'schedules/test_gradual.py', 'test_one_shot.py'],
                     ('default', 'oldest')),
+    # Graphs of the oldest and of the newest, half of the cases each.
+    **dict.fromkeys(['export/test_round_trips.py', 'graph/test_channels.py', 'tpu/test_rewrite.py'],
+                    ('oldest', 'newest')),
     # As a GPU of today computes masks; no GPU of today runs the oldest.
     **dict.fromkeys(['engine/test_gpu_batches.py', 'engine/test_on_gpu.py'], ('default', 'newest')),
     # Weights without elements, arguments of commands, and pages: Python's work.
@@ -213,7 +225,7 @@ def of_item(item, root):
 
 
 def share_out(items, root):
-  """Marks the cases of a parametrized test with the legs that run them, as SHARED says.
+  """Marks a test, or the cases of a parametrized one, with the legs that run it, as SHARED says.
 
   Cases that have a mark `legs` keep it, and count as cases of those legs.
 
@@ -223,20 +235,25 @@ def share_out(items, root):
   """
   path = _key(str(items[0].fspath), root)
   sharing = SHARED.get(path, ())
+  if all(item.get_closest_marker('slow') for item in items):
+    left_out = ('skip', 'skipif')
+    sharing = tuple(leg for leg in sharing if leg != 'default')  # `make test` has no slow ones.
+  else:
+    left_out = ('slow', 'skip', 'skipif')  # Some legs skip them: there is no leg to share them with.
   marked = [item.get_closest_marker('legs') for item in items]
-  # `make test` leaves out slow ones, and some legs skip others: there is no leg to share them with.
-  free = [index for index, item in enumerate(items) if marked[index] is None and not any(
-      item.get_closest_marker(name) for name in ('slow', 'skip', 'skipif'))]
-  if len(items) < 2 or not sharing or not free:
+  free = [index for index, item in enumerate(items)
+          if marked[index] is None and not any(map(item.get_closest_marker, left_out))]
+  if len(sharing) < 2 or not free:
     return
   # Sorted by name: the order of the decorators decides the order of the arguments.
-  cases = [tuple(value for _, value in sorted(item.callspec.params.items())) for item in items]
+  params = [getattr(item, 'callspec', None) and item.callspec.params or {} for item in items]
+  cases = [tuple(value for _, value in sorted(each.items())) for each in params]
   fixed = {leg: [index for index, mark in enumerate(marked) if mark and leg in mark.args]
            for leg in sharing}
   # Which leg has the first case depends on the test, so that each leg has each case in some test.
   # Tests that share a fixture have it on one leg.
   own = _arguments(items[0])
-  fixtures = sorted(name for name in items[0].callspec.params if name not in own)
+  fixtures = sorted(name for name in params[0] if name not in own)
   if fixtures and len(items) < 3:
     return  # One leg would have one half of the file, and nothing of the other half.
   key = path + ','.join(fixtures) if fixtures else items[0].nodeid.partition('[')[0]

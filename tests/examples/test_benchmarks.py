@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 BENCHMARKS = {
     'accuracy': ['--nets=convnet', '--epochs=1', '--seeds=1', '--sparsities=0.9',
-                 '--methods=dense,global,after-uniform,refit-lamp'],
+                 '--methods=dense,global,refit-lamp'],
     'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
     'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
@@ -51,7 +51,13 @@ BENCHMARKS = {
 }
 
 
-@pytest.mark.parametrize('name', sorted(BENCHMARKS))
+# They take longest: a process for each number.
+_PROCESSES = ('scaling', 'startup')
+
+
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=pytest.mark.legs()) if name in _PROCESSES else name
+    for name in sorted(BENCHMARKS)])
 def test_runs_and_writes_its_table(name, tmp_path):
   of_keras = name in ('accuracy', 'architectures', 'channel_training', 'channels', 'keras_update',
                       'one_shot', 'small_layers')

@@ -49,7 +49,7 @@ def _run(*words):
 def test_mutated_files(samples, kind):
   if not os.path.exists(os.path.join(samples, kind)):
     pytest.skip('Keras models are read on TensorFlow 2')
-  count, more = (500, ['--every_command']) if SOAK else (30, [])
+  count, more = (500, ['--every_command']) if SOAK else (15, [])
   faults, codes = _run(samples, kind, '0', str(count), *more)
   assert not faults, json.dumps(faults[:5], indent=2)
   assert codes.get('0'), 'no file was taken: the harness tests nothing'

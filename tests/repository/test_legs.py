@@ -248,6 +248,24 @@ def test_cases_of_files_that_share_run_on_some_of_these_legs_and_on_all_others(p
   assert {leg: sum(leg in each for each in found) for leg in own} == dict.fromkeys(own, 3)
 
 
+def test_a_test_without_cases_runs_on_one_of_the_legs_and_on_all_others():
+  found = []
+  for name in 'abcdefgh':
+    item = _Case('graph/test_products.py')
+    item.nodeid = 'graph/test_products.py::test_' + name
+    legs.share_out([item], HERE)
+    found.append(legs.of_item(item, HERE))
+  assert {frozenset(each) for each in found} == {
+      frozenset(['default', 'newest', 'tf_keras']), frozenset(['oldest', 'newest', 'tf_keras'])}
+
+
+def test_slow_tests_are_shared_by_legs_that_run_them():
+  items = [_Case('keras/test_saving.py', pytest.mark.slow, case=case) for case in range(6)]
+  legs.share_out(items, HERE)
+  found = [legs.of_item(item, HERE) & {'newest', 'tf_keras'} for item in items]
+  assert sorted(map(sorted, found)) == [['newest']] * 3 + [['tf_keras']] * 3
+
+
 def test_cases_that_are_slow_or_skipped_or_have_legs_of_their_own_are_not_shared():
   path = 'keras/test_loops.py'
   slow = [_Case(path, pytest.mark.slow, case=case) for case in range(6)]
@@ -256,9 +274,8 @@ def test_cases_that_are_slow_or_skipped_or_have_legs_of_their_own_are_not_shared
   of_fixture = [_Case(path, case=case) for case in (False, True)]
   for item in of_fixture:
     item.names = []
-  alone = [_Case(path, case=1)]
-  elsewhere = [_Case('keras/test_saving.py', case=case) for case in range(6)]
-  for items in (slow, skipped, on_one, of_fixture, alone, elsewhere):
+  elsewhere = [_Case('hparams/test_spec.py', case=case) for case in range(6)]
+  for items in (slow, skipped, on_one, of_fixture, elsewhere):
     before = [legs.of_item(item, HERE) for item in items]
     legs.share_out(items, HERE)
     assert [legs.of_item(item, HERE) for item in items] == before
