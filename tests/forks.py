@@ -206,7 +206,7 @@ def _become(request):
     os.close(made)
   if 'stdin' in request:
     os.setsid()
-    # Waits for the other end, and the other end for this one: there is a log when a Process is made.
+    # Each end waits for the other one: when a Process has been made, there is its log.
     os.dup2(os.open(request['stdin'], os.O_RDONLY), 0)
   os.chdir(request['cwd'])
   os.environ.clear()

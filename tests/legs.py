@@ -239,7 +239,7 @@ def share_out(items, root):
     left_out = ('skip', 'skipif')
     sharing = tuple(leg for leg in sharing if leg != 'default')  # `make test` has no slow ones.
   else:
-    left_out = ('slow', 'skip', 'skipif')  # Some legs skip them: there is no leg to share them with.
+    left_out = ('slow', 'skip', 'skipif')  # Which some legs do not run.
   marked = [item.get_closest_marker('legs') for item in items]
   free = [index for index, item in enumerate(items)
           if marked[index] is None and not any(map(item.get_closest_marker, left_out))]
