@@ -49,7 +49,7 @@ class Examples:
     Args:
       examples: an array with an example per row; a dict of arrays by the names of the inputs; a
         list with the array of each input; the path of a .npy or .npz file; or batches of any of
-        these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A pair
+        these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A tuple
         (inputs, labels), as Keras trains on, counts as its inputs. An input that takes one number
         for all examples, for example keep_prob of a dropout, is given this number by name. Or a
         Named of any of these.
@@ -67,7 +67,7 @@ class Examples:
     if not inputs:
       raise errors.ExamplesError('The model has no inputs for examples; name them (inputs=, '
                                  '--inputs)')
-    sizes = {size for size in (_batch_size(each.shape) for each in inputs) if size}
+    sizes = {each.shape.as_list()[0] for each in inputs if each.shape.rank} - {None, 0}
     self.fixed: Optional[int] = min(sizes) if sizes else None
     self._numbers: Batch = {}
     self._source = self._source_of(examples)
@@ -180,6 +180,9 @@ class Examples:
     if self._is_batch(examples):
       batch = self._batch(examples)
       return lambda: iter([batch])
+    if isinstance(examples, tuple) and _inputs_of(examples) is not examples and (
+        isinstance(examples[0], (dict, list)) or _is_array(examples[0])):
+      return self._source_of(examples[0])
     if callable(examples) and not hasattr(examples, '__iter__'):
       return lambda: map(self._batch, map(_inputs_of, examples()))
     if not hasattr(examples, '__iter__'):
@@ -303,10 +306,6 @@ def _is_zero(example: Any) -> bool:
   return np.asarray(example).dtype.kind in 'biufc' and not np.any(example)
 
 
-def _batch_size(shape: Shape) -> Optional[int]:
-  return shape.as_list()[0] if shape.rank else None
-
-
 def _is_array(value: Any) -> bool:
   return hasattr(value, '__array__') and hasattr(value, 'shape')
 
@@ -345,6 +344,7 @@ def _fitted(value: Any, each: Input) -> Array:
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):
     shown = ', '.join('any' if dim is None else str(dim) for dim in [None] + expected[1:])
-    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes [%s]' % (
-        each.name, list(array.shape), shown))
+    raise errors.ExamplesError('The examples of %s have shape %s, but the model takes [%s]%s' % (
+        each.name, list(array.shape), shown, '; put them into batches, or into one array' * (
+            array.ndim == rank - 1)))
   return array

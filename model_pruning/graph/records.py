@@ -124,7 +124,7 @@ def masked_weights() -> List[MaskedWeight]:
 def remember_update(name: str, settings: Any) -> None:
   """Records that a conditional update of all masks of the default graph was built.
 
-  Logs a warning if the graph has another update with different settings: the last to run wins.
+  Logs a warning if the graph has another update with different settings.
   """
   graph = tf.get_default_graph()
   others = [entry for entry in getattr(graph, '_model_pruning_updates', ())
@@ -132,9 +132,11 @@ def remember_update(name: str, settings: Any) -> None:
   if any(other != settings for _, other in others):
     logging.warning(
         'Mask updates with different hyperparameters are built in one graph, %s; each updates all '
-        'masks, and the one that runs last wins. Use one Pruning or one PruningHook, and '
-        'weight_sparsity_map for weights with different sparsities',
-        ' and '.join([other for other, _ in others] + [name]))
+        'masks, and %s. Use one Pruning or one PruningHook, and weight_sparsity_map for weights '
+        'with different sparsities', ' and '.join([other for other, _ in others] + [name]),
+        # They share the step of the last update.
+        'of those with one name only the one that runs first after a step makes an update' if any(
+            other == name for other, _ in others) else 'the one that runs last wins')
   graph._model_pruning_updates = others + [(name, settings)]
 
 

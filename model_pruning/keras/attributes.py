@@ -20,9 +20,10 @@ _PLAIN = (bool, bytes, complex, float, int, str, type(None))
 
 _NOT_COPIED = object()
 
-# Attributes that fit(), loading and pruning set on a model, and that a copy makes itself.
-_OF_TRAINING = frozenset(('_serialized_attributes', 'build', 'history', 'optimizer',
-                          'predict_function', 'pruning', 'test_function', 'train_function'))
+# Attributes that fit(), loading, tracking and pruning set on a model, and that a copy makes itself.
+_OF_TRAINING = frozenset((
+    '_obj_reference_counts_dict', '_serialized_attributes', 'build', 'history', 'optimizer',
+    'predict_function', 'pruning', 'test_function', 'train_function'))
 
 
 def names(layer: Layer, other: Any) -> List[str]:

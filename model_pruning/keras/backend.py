@@ -13,7 +13,7 @@ import logging as standard_logging
 import os
 import sys
 import types
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 import warnings
 
 from absl import logging
@@ -166,9 +166,31 @@ def uncompiled(model: Model) -> Iterator[None]:
       model.compiled = True
 
 
+def build_config(layer: Layer) -> Any:
+  """Returns what a layer was built with, to build a copy of it alike; None if it is unknown."""
+  if hasattr(layer, 'get_build_config'):
+    return layer.get_build_config()
+  shape = layer._build_input_shape  # Before TensorFlow 2.12. Not all layers note it.
+  if shape is None:
+    spec = getattr(layer, '_saved_model_inputs_spec', None)
+    try:
+      shape = spec.shape if hasattr(spec, 'shape') else layer.input_shape
+    except (AttributeError, RuntimeError):  # It was not called with a tensor of Keras's.
+      return None
+  return {'input_shape': shape}
+
+
+def build_from_config(layer: Layer, config: Any) -> None:
+  """Builds a layer with the result of build_config."""
+  if hasattr(layer, 'build_from_config'):
+    layer.build_from_config(config)
+  else:
+    layer.build(config['input_shape'])
+
+
 def note_build_config(layer: Layer, config: Any) -> None:
-  """Makes get_build_config() return the config a layer was built with, which Keras 2 may lose."""
-  if not IS_KERAS_3 and config and layer.get_build_config() is None:
+  """Makes build_config() return the config a layer was built with, which Keras 2 may lose."""
+  if not IS_KERAS_3 and config and build_config(layer) is None:
     layer._build_input_shape = config.get('input_shape')
 
 
@@ -223,6 +245,29 @@ def refuses_constraints(optimizer: Optimizer, layer: Layer) -> bool:
     return False
   legacy = getattr(keras.optimizers, 'legacy', None)
   return legacy is not None and isinstance(optimizer, legacy.Optimizer)
+
+
+def register_as(package: str, name: str) -> Callable[[type], None]:
+  """Returns a function that registers classes under one name; configs with it make the first one.
+
+  Args:
+    package: of the name.
+    name: without the package.
+  """
+  register = keras.utils.register_keras_serializable
+  first: List[type] = []
+
+  def register_class(added: type) -> None:
+    if not first:
+      register(package, name)(added)
+      first.append(added)
+    elif IS_KERAS_3:
+      register(package, name)(added)
+      register(package, name)(first[0])  # Reading a config takes the last one.
+    else:  # Keras 2 before TensorFlow 2.12 raises an error if the name has a class.
+      sys.modules[register.__module__]._GLOBAL_CUSTOM_NAMES[added] = '%s>%s' % (package, name)
+
+  return register_class
 
 
 def forget_functions(layer: Layer) -> None:

@@ -17,6 +17,7 @@ from model_pruning.keras import reporting
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.shortfalls import decayed
+from model_pruning.keras.shortfalls import open_averaged
 from model_pruning.keras.updates import MaskUpdater
 from model_pruning.reporting.run import RunPage
 from model_pruning.util.tf_config import TFConfig
@@ -96,6 +97,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """
     del logs
     backend.check_eager('UpdatePruningStep')
+    open_averaged(loops.model_of(self))
     self._updater = MaskUpdater(loops.model_of(self))
     if self._page is not None:
       self._updater.on_update = self._record
@@ -113,7 +115,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
                   type(optimizer).__name__))
     if any(layer.pruning.stale for layer in self._updater.layers) and optimizer is not None:
       # TensorFlow keeps a partly built function when building fails, and would call it as it is.
-      self.model.make_train_function(force=True)
+      self.model.train_function = None
+      self.model.make_train_function()
     during = loops.fit_of(self.model) if self._in_fit else None
     for layer in self._updater.layers:
       layer.pruning.stale = False

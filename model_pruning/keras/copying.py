@@ -191,10 +191,10 @@ def _own_arguments(model: Model) -> Optional[Dict[str, Any]]:
 
 def _build_like(layer: Layer, copy: Layer) -> None:
   """Builds a copy with the shapes that the layer was built with."""
-  config = layer.get_build_config()
+  config = backend.build_config(layer)
   if config:
     try:
-      copy.build_from_config(config)
+      backend.build_from_config(copy, config)
     except Exception as error:  # Raised by the layer's own code.
       raise errors.CloneError('%s (%s) cannot be built with the shapes of its inputs alone (%s)' % (
           layer.name, type(layer).__name__, backend.reason(error))) from error

@@ -147,7 +147,7 @@ def _inputs(layer: Layer, length: int) -> Any:
       return None
     return tensorflow.nest.map_structure(
         lambda tensor: _random(rng, tensor.shape, tensor.dtype, length), structure)
-  config = layer.get_build_config()
+  config = backend.build_config(layer)
   if not config:
     return None
   shapes = config.get('input_shape', config.get('shapes_dict', config))

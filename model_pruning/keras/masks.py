@@ -214,6 +214,8 @@ class Pruning:
     """Returns how the layer misses its target sparsity; None if it does not, or is frozen."""
     if not self.made or not self.trainable:
       return None
+    if self.last_update == NEVER and not self.step.numpy():
+      return 'it was not trained since it was pruned, so all of its masks are open'
     return self.settings.shortfall(int(self.step.numpy()), self.last_update)
 
   def attend(self, attended: bool, optimizer: Optimizer = None,

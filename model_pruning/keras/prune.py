@@ -31,6 +31,7 @@ from model_pruning.keras.pruned import take_off
 from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.shortfalls import decayed
+from model_pruning.keras.shortfalls import open_averaged
 from model_pruning.schedules import ConstantSparsity
 from model_pruning.schedules import PruningSchedule
 from model_pruning.util.types import Layer
@@ -174,6 +175,7 @@ def strip(model: Any, in_place: Optional[bool] = None, advice: str = _IN_PLACE) 
   _check_in_place(in_place)
   _warn_of_shortfalls(model)
   stripped = _copy_or_same(model, 'stripped', in_place, advice=advice)
+  open_averaged(stripped)
   for layer in pruned_layers(stripped):
     strip_here(layer)
   backend.forget_functions(stripped)

@@ -113,7 +113,10 @@ class PruneLowMagnitude(prunable.Pruned):
       # JSON has lists instead of tuples; Keras 2's recurrent layers take a list for several shapes.
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
     with self.pruning.busy():
-      super().build_from_config(config)  # type: ignore[misc]
+      if hasattr(self.plain_class, 'build_from_config'):
+        super().build_from_config(config)  # type: ignore[misc]
+      else:  # Before TensorFlow 2.12.
+        self.build(config['input_shape'])  # type: ignore[attr-defined]
     # Keras 3 calls a model without build(), which makes its weights, but does not mark it as built.
     if backend.IS_KERAS_3 and self.weights:
       self.built = True
@@ -164,7 +167,7 @@ def _as_plain(layer: Layer) -> Any:
 
 
 # Configs use this name for the class of any pruned layer; Keras finds it wherever it reads one.
-_register = keras.utils.register_keras_serializable('model_pruning', 'PruneLowMagnitude')
+_register = backend.register_as('model_pruning', 'PruneLowMagnitude')
 _register(PruneLowMagnitude)
 
 _classes: Dict[type, type] = {}
@@ -200,7 +203,6 @@ def pruned_class(plain_class: type) -> type:
     made = types.new_class(plain_class.__name__, (PruneLowMagnitude, plain_class), exec_body=fill)
     _classes[plain_class] = made
     _register(made)
-    _register(PruneLowMagnitude)  # Register it last, so that reading a config always uses it.
   return _classes[plain_class]
 
 

@@ -3,7 +3,6 @@
 """How a layer is pruned, as stored in its config, and what that implies for each step."""
 
 import dataclasses
-import functools
 import json
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
@@ -121,10 +120,12 @@ class Settings:
     return cls(PruningSpec(**{name: _as_stored(name, value)
                               for name, value in config['pruning_hparams'].items()}), schedule)
 
-  @functools.cached_property
+  @property
   def _key(self) -> str:
-    # User schedules may not define equality, so compare configs.
-    return json.dumps(self.get_config(), sort_keys=True, default=str)
+    # User schedules may not define equality, so compare configs. Python 3.7 has no cached_property.
+    if 'key' not in vars(self):
+      vars(self)['key'] = json.dumps(self.get_config(), sort_keys=True, default=str)
+    return str(vars(self)['key'])
 
   def __eq__(self, other: Any) -> bool:
     return isinstance(other, Settings) and self._key == other._key

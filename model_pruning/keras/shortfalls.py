@@ -1,9 +1,10 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Masks that threshold_decay keeps from the target that their schedule has reached."""
+"""Masks that are not as their schedule has them: kept back by threshold_decay, or averaged."""
 
 from typing import Dict, List
 
+from absl import logging
 import numpy as np
 
 from model_pruning.hparams.spec import PruningSpec
@@ -38,3 +39,23 @@ def decayed(model: Model) -> List[str]:
   return ['%s, so the masks need more updates at the target: %s; train on, or lower '
           'threshold_decay' % (gradual.lag(spec), furthest_off(rows))
           for spec, rows in short.items()]
+
+
+def open_averaged(model: Model) -> None:
+  """Opens masks where they have other values than 0 and 1, with a warning.
+
+  They do if all weights of several pruned models were averaged, and not only the trainable ones.
+  """
+  found = []
+  for layer in pruned_layers(model):
+    for record in layer.pruning.weights:
+      mask = variables.to_array(record.mask)
+      if not np.all((mask == 0) | (mask == 1)):
+        record.mask.assign((mask != 0).astype(mask.dtype))
+        found.append(record.name)
+  if found:
+    logging.warning(
+        '%s: masks have other values than 0 and 1, as if they had been averaged together with the '
+        'weights (%s%s); their elements above 0 count as not pruned. Average trainable_variables '
+        'alone, after the last mask update', model.name, found[0],
+        ' and %d more' % (len(found) - 1) if len(found) > 1 else '')

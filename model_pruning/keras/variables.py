@@ -112,9 +112,19 @@ def remove_weights(layer: Layer, added: Dict[str, Any]) -> None:
       # Keras's own method runs the garbage collector each time.
       tensorflow.__internal__.tracking.AutoTrackable.__delattr__(layer, '_added_' + name)
     else:
-      layer._delete_tracking(name)
+      _stop_tracking(layer, name)
   if not backend.IS_KERAS_3:
     own[:] = [weight for weight in own if id(weight) not in ids]
+
+
+def _stop_tracking(layer: Layer, name: str) -> None:
+  """Takes a variable of Keras 2 out of checkpoints."""
+  if hasattr(layer, '_delete_tracking'):
+    layer._delete_tracking(name)
+    return
+  layer._self_unconditional_dependency_names.pop(name)  # Before TensorFlow 2.8.
+  references = layer._self_unconditional_checkpoint_dependencies
+  references[:] = [each for each in references if each.name != name]
 
 
 def add_weights(layer: Layer, added: Dict[str, Any]) -> None:

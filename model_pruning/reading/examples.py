@@ -49,6 +49,8 @@ def columns(path: AnyPath) -> Any:
   try:
     _check_size(path)
     arrays = np.load(path, allow_pickle=False)
+    if any(not hasattr(arrays[name], 'ndim') for name in getattr(arrays, 'files', ())):
+      raise ValueError('it is an archive of other files than arrays')
     if not hasattr(arrays, 'files'):
       if not arrays.ndim:
         raise ValueError('it holds a single number')

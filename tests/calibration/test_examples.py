@@ -39,6 +39,10 @@ ONE = {
     'dict by tensor name': {'images:0': IMAGES},
     'list of batches': [IMAGES[:16], IMAGES[16:]],
     'batches with labels': [(IMAGES[:16], np.zeros(16)), (IMAGES[16:], np.zeros(24))],
+    'inputs and labels': (IMAGES, np.zeros(40)),
+    'inputs and targets like them': (IMAGES, np.ones_like(IMAGES)),
+    'inputs by name and labels': ({'images': IMAGES}, np.zeros(40)),
+    'inputs, labels and weights': (IMAGES, np.zeros(40), np.ones(40)),
     'batches of dicts': [{'images': IMAGES[:39]}, {'images': IMAGES[39:]}],
     'generator': (IMAGES[index:index + 10] for index in range(0, 40, 10)),
     'function': Once(),
@@ -63,7 +67,8 @@ def test_every_form_yields_the_same_examples_again_and_again(form, size):
 
 @pytest.mark.parametrize('examples', [
     {'ids': IDS, 'images': IMAGES}, [IMAGES, IDS], [([IMAGES[:9], IDS[:9]], 1), ([IMAGES, IDS], 1)],
-    [{'ids': IDS, 'images': IMAGES}]])
+    [{'ids': IDS, 'images': IMAGES}], (IMAGES, IDS), ([IMAGES, IDS], np.zeros(40)),
+    ({'ids': IDS, 'images': IMAGES}, np.zeros(40))])
 def test_several_inputs(examples):
   made = Examples(examples, inputs_of(ids=True))
   batch = next(made.batches(4))
@@ -101,6 +106,7 @@ ENDLESS = np.where(IMAGES[:8] == 0, np.inf, IMAGES[:8]).astype(np.float32)
 REFUSED = {
     'another shape': (IMAGES[:, :1], r'shape \[40, 1, 3\].*takes \[any, 2, any\]'),
     'another rank': (IMAGES[0], r'shape \[2, 3\]'),
+    'single examples': (iter(IMAGES), r'shape \[2, 3\].*; put them into batches, or into one array'),
     'text': (np.array([['a'] * 3] * 40), 'dtype <U1.*float32'),
     'complex': (IMAGES.astype(np.complex64), 'dtype complex64'),
     'booleans': (IMAGES > 1, 'dtype bool'),

@@ -1,6 +1,6 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What Keras says when threshold_decay keeps masks from the target of their schedule."""
+"""What Keras says of masks that threshold_decay keeps from their target, or that were averaged."""
 
 import numpy as np
 import pytest
@@ -78,3 +78,32 @@ def test_masked_weights_stay_masked_when_the_smoothed_threshold_comes_down_to_ze
     mask = np.asarray(record.mask)
     assert 0.75 <= np.mean(mask == 0) < 0.85
     np.testing.assert_array_equal(np.asarray(layer.kernel) == 0, mask == 0)
+
+
+def _averaged():
+  """Returns a model with the mean of the weights of two, masks included."""
+  model, other = _trained('', 8), _trained('', 2)
+  model.set_weights([(one + two) / 2 for one, two in zip(model.get_weights(), other.get_weights())])
+  return model
+
+
+def test_averaged_masks_change_no_outputs_when_they_are_stripped(caplog):
+  model = _averaged()
+  x = np.random.RandomState(1).normal(size=(5, 8)).astype(np.float32)
+  stripped = sparsity.strip_pruning(model)
+  np.testing.assert_array_equal(stripped.predict(x, verbose=0), model.predict(x, verbose=0))
+  assert 'averaged together with the weights' in caplog.text
+  assert 'first/kernel and 1 more' in caplog.text
+
+
+def test_averaged_masks_are_0_or_1_in_further_training(caplog):
+  model = _averaged()
+  x = np.random.RandomState(1).normal(size=(4, 8)).astype(np.float32)
+  update = sparsity.UpdatePruningStep()
+  update.set_model(model)
+  update.on_train_begin()
+  assert 'averaged together with the weights' in caplog.text
+  model.fit(x, x[:, :4], batch_size=4, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  for layer in model.layers[-2:]:
+    mask = next(each for each in layer.weights if each.name.split('/')[-1].startswith('mask'))
+    assert set(np.unique(mask.numpy())) <= {0, 1}

@@ -197,6 +197,17 @@ def test_ends_that_a_group_spared_are_no_finding(sparsity, found):
     assert 'sparsity_map' not in kinds['ends'].advice and 'exclude' in kinds['ends'].advice
 
 
+@pytest.mark.parametrize('names, key', [
+    (['sequential_12/fc1/kernel', 'sequential_12/fc2/kernel'], 'fc1'),
+    (['functional/fc1/kernel', 'functional/fc10/kernel'], 'fc1/'),
+    (['my_net_3/fc1/kernel', 'my_net_3/a_fc1/kernel'], '/fc1/'),
+    (['net_1/fc1/kernel', 'net_2/fc1/kernel'], 'net_1/fc1'),
+    (['block/fc1/kernel', 'block/fc2/kernel'], 'block/fc1'),
+    (['fc_1/kernel', 'fc_2/kernel'], 'fc_1')])
+def test_keys_leave_out_the_names_that_keras_gives_to_models(names, key):
+  assert tflite_names.map_key(names[0], names) == key
+
+
 @pytest.mark.parametrize('name,key', [
     ('a-b/kernel', 'a-b'), ('mit leer/kernel', 'mit.leer'), ('a,b[1]/kernel', 'a.b.1.'),
     ('a.b/kernel', r'a\.b')])

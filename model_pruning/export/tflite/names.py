@@ -22,6 +22,7 @@ from model_pruning.util.types import NodeDef
 # Names of operations that return a weight unchanged.
 _ENDINGS = re.compile(r'(/masked_weight|/outside|/read|/ReadVariableOp|/Read|/resource)+$')
 _VARIABLE = re.compile(r'/(weights|kernel|w|W)$')
+_NUMBERED = re.compile(r'_\d+$|^(sequential|functional|model)$')
 # Characters with a meaning in lists of hyperparameters.
 _OF_LISTS = ',[]"\'#'
 _ALIKE = 0.95  # Least mean cosine between rows; quantized weights have about 0.999.
@@ -79,12 +80,19 @@ def origins(graph_def: GraphDef,
 def map_key(name: str, others: Sequence[str]) -> str:
   """Returns a key for the hyperparameters' maps: a regular expression that matches one weight.
 
+  The name that Keras gave to a model is left out if it can be: the next model has another number.
+
   Args:
     name: name of the weight.
     others: names of all weights that it must not match.
   """
   scope = _expression(_VARIABLE.sub('', name))
-  for key in (scope, scope + '/', '^' + scope + '/'):
+  keys = [scope, scope + '/', '^' + scope + '/']
+  model, _, inner = _VARIABLE.sub('', name).partition('/')
+  if inner and _NUMBERED.search(model):
+    inner = _expression(inner)
+    keys = [inner, inner + '/', '/' + inner + '/'] + keys
+  for key in keys:
     if not any(re.search(key, other) for other in others if other != name):
       return key
   return '^' + _expression(name) + '$'

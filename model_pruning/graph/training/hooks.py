@@ -337,7 +337,8 @@ class PruningHook(tf.train.SessionRunHook):
     rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
                  sparsity_table(rows))
-    text = shortfall.warning(rows, self._last_update, self._pruning.spec, self._pruning.schedule)
+    text = shortfall.warning(rows, self._last_update, self._pruning.spec, self._pruning.schedule,
+                             int(session.run(self._steps()[0])))
     if text is not None:
       logging.warning('%s', text)
     if self._report is not None:

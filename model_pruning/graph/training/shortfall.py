@@ -13,7 +13,8 @@ from model_pruning.util.sparsity_table import WeightSparsity
 
 
 def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
-            schedule: Optional[PruningSchedule] = None) -> Optional[str]:
+            schedule: Optional[PruningSchedule] = None, step: Optional[int] = None
+            ) -> Optional[str]:
   """Returns one line about the weights that are short of their targets; None if there are none.
 
   Args:
@@ -21,6 +22,7 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
     last_update: the step of the last mask update; 0 also if there was none.
     spec: the hyperparameters.
     schedule: the schedule object that replaces the spec's schedule; None if there is none.
+    step: the global step at the end of training, if it is known.
   """
   short = sorted((row for row in rows if row.short), key=lambda row: row.achieved - row.target)
   ended = ('after a last mask update at step %d' % last_update if last_update else
@@ -31,10 +33,10 @@ def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
         last_update, spec, schedule):
       return None
     return '%s: training ended %s, short of the target sparsity of all channels: %s' % (
-        spec.name, ended, _advice(last_update, spec, schedule))
+        spec.name, ended, _advice(last_update, spec, schedule, step))
   named = (_together if spec.shares_target or spec.group_pruning else furthest_off)(short)
   return '%s: %d of %d weights ended short of their target sparsity, %s: %s; %s' % (
-      spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule))
+      spec.name, len(short), len(rows), ended, named, _advice(last_update, spec, schedule, step))
 
 
 def _together(short: Sequence[WeightSparsity]) -> str:
@@ -52,8 +54,12 @@ def _together(short: Sequence[WeightSparsity]) -> str:
   return ', '.join(named)
 
 
-def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule]) -> str:
+def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSchedule],
+            step: Optional[int]) -> str:
   """Returns advice that helps: more steps alone do not help if the target was already requested."""
+  if step == 0:
+    return ('the global step is still 0, because nothing counts it: minimize(loss, '
+            'global_step=tf.train.get_or_create_global_step()) does')
   if not _requested_target(last_update, spec, schedule):
     return 'train on to %s' % (
         'a mask update at or after sparsity_function_end_step=%d' %

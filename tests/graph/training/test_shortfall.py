@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The warning about weights that end short of their targets."""
 
+import re
+
 import pytest
 
 from model_pruning.graph.training import shortfall
@@ -39,6 +41,13 @@ def test_one_line_has_the_number_and_the_worst_weights():
   assert 'l2/weights has sparsity 0.6000 and a target of 0.8000, l6/weights has ' in text
   assert 'l5/weights' in text and 'l4/weights' not in text
   assert 'and 3 others' in text and 'l0/weights' not in text and 'at step 30' in text
+
+
+@pytest.mark.parametrize('step, advice', [
+    (0, 'the global step is still 0.*global_step=tf.train.get_or_create_global_step'),
+    (3, 'train on to a mask update'), (None, 'train on to a mask update')])
+def test_a_step_that_nothing_counts_is_named(step, advice):
+  assert re.search(advice, shortfall.warning(_rows(0), 0, _spec(''), step=step))
 
 
 def test_few_weights_are_all_named():
