@@ -13,7 +13,7 @@ import logging as standard_logging
 import os
 import sys
 import types
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 import warnings
 
 from absl import logging
@@ -239,12 +239,20 @@ def inputs_of_shapes(model: Model, shapes: Sequence[Sequence[Optional[int]]]) ->
 def refuses_constraints(optimizer: Optimizer, layer: Layer) -> bool:
   """Whether an optimizer cannot apply a constraint to a layer, whose gradients are sparse.
 
-  Keras 2's legacy optimizers cannot, and the gradients of embeddings are sparse.
+  Keras 2's legacy optimizers, which are all before TensorFlow 2.11, cannot, and the gradients of
+  embeddings are sparse.
   """
   if IS_KERAS_3 or not isinstance(layer, keras.layers.Embedding):
     return False
-  legacy = getattr(keras.optimizers, 'legacy', None)
-  return legacy is not None and isinstance(optimizer, legacy.Optimizer)
+  return any(base.__name__ == 'OptimizerV2' for base in type(optimizer).__mro__)
+
+
+def legacy_advice(optimizer: Optimizer) -> Tuple[str, str]:
+  """Returns where an optimizer that refuses constraints is from, and what to do instead."""
+  if '.legacy.' in type(optimizer).__module__:
+    return ', of keras.optimizers.legacy,', 'compile with tf.keras.optimizers.%s' % (
+        type(optimizer).__name__)
+  return ' of this TensorFlow', 'use TensorFlow 2.11 or a newer one'
 
 
 def register_as(package: str, name: str) -> Callable[[type], None]:

@@ -108,11 +108,11 @@ class UpdatePruningStep(keras.callbacks.Callback):
       for inner in backend.layers_in(layer):
         if backend.refuses_constraints(optimizer, inner):
           raise errors.LayerError(
-              'Layer %s (%s) is pruned, but optimizer %s, of keras.optimizers.legacy, cannot train '
-              'embeddings with a constraint, which keeps pruned weights at zero; compile with '
-              'tf.keras.optimizers.%s, or exclude the layer by a pruning_policy' % (
+              'Layer %s (%s) is pruned, but optimizer %s%s cannot train embeddings with a '
+              'constraint, which keeps pruned weights at zero; %s, or exclude the layer by a '
+              'pruning_policy' % (
                   inner.name, type(inner).__name__, type(optimizer).__name__,
-                  type(optimizer).__name__))
+                  *backend.legacy_advice(optimizer)))
     if any(layer.pruning.stale for layer in self._updater.layers) and optimizer is not None:
       # TensorFlow keeps a partly built function when building fails, and would call it as it is.
       self.model.train_function = None

@@ -110,6 +110,8 @@ def _compile_like(model: Model, other: Model) -> None:
     other.optimizer = _new_optimizer(model.optimizer)
     return
   stored = getattr(getattr(model, '_compile_config', None), 'config', None)
+  if not hasattr(other, 'compile_from_config'):  # Before TensorFlow 2.12.
+    stored = model._get_compile_args()
   if not isinstance(stored, Mapping):
     with keras.utils.custom_object_scope({
         **backend.functions_of(model), **_classes_of(model.optimizer)}):

@@ -20,7 +20,7 @@ from model_pruning.util.types import Variable
 
 _KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
 
-# By the names of Keras's classes; which ones exist depends on the version.
+# By the names of Keras's classes; which ones exist, and are exported, depends on the version.
 _KERAS_LAYERS: Dict[str, Tuple[str, ...]] = {
     'Conv1D': _KERNEL, 'Conv2D': _KERNEL, 'Conv3D': _KERNEL, 'Conv1DTranspose': _KERNEL,
     'Conv2DTranspose': _KERNEL, 'Conv3DTranspose': _KERNEL, 'Dense': _KERNEL,
@@ -28,12 +28,9 @@ _KERAS_LAYERS: Dict[str, Tuple[str, ...]] = {
     'Embedding': ('embeddings',), 'GRUCell': _RECURRENT, 'LSTMCell': _RECURRENT,
     'LocallyConnected1D': _KERNEL, 'LocallyConnected2D': _KERNEL,
     'SeparableConv1D': ('pointwise_kernel',), 'SeparableConv2D': ('pointwise_kernel',),
-    'SimpleRNNCell': _RECURRENT}
+    'SimpleRNNCell': _RECURRENT, 'ConvLSTMCell': _RECURRENT, 'ConvLSTM2DCell': _RECURRENT}
 
-_registered: Dict[type, Tuple[str, ...]] = {
-    getattr(keras.layers, name): weights for name, weights in _KERAS_LAYERS.items()
-    if hasattr(keras.layers, name)}
-
+_registered: Dict[type, Tuple[str, ...]] = {}
 
 # Only their build() creates sublayers; before that, nothing shows that there will be any.
 _MAKE_LAYERS_WHEN_BUILT = (keras.Model, *(
@@ -177,9 +174,8 @@ def _names(layer_class: type) -> Optional[Tuple[str, ...]]:
   for base in layer_class.__mro__:
     if base in _registered:
       return _registered[base]
-    # Keras's own layer, but not exported.
-    if base.__name__ == 'ConvLSTMCell' and backend.is_keras_own(base):
-      return _RECURRENT
+    if base.__name__ in _KERAS_LAYERS and backend.is_keras_own(base):
+      return _KERAS_LAYERS[base.__name__]
   return None
 
 

@@ -126,15 +126,21 @@ class Constant:
 
 def kernel_shape(op: str, shape: Tuple[int, ...]) -> Tuple[int, ...]:
   """Returns the shape of the TensorFlow kernel for a constant with this shape in TFLite."""
-  if op == 'FULLY_CONNECTED' and len(shape) == 2:
-    return shape[1], shape[0]
-  if op == 'CONV_2D' and len(shape) == 4:
-    return shape[1:] + shape[:1]
-  if op == 'DEPTHWISE_CONV_2D' and len(shape) == 4:
-    return shape[1:] + (1,)
-  if op == 'TRANSPOSE_CONV' and len(shape) == 4:
-    return shape[1], shape[2], shape[0], shape[3]
-  return shape
+  return tuple(shape[axis] for axis in _kernel_axes(op, len(shape)))
+
+
+def as_kernel(op: str, values: np.ndarray) -> np.ndarray:
+  """Returns the elements of a constant, of its shape in TFLite, as the TensorFlow kernel has them.
+  """
+  return values.transpose(_kernel_axes(op, values.ndim))
+
+
+def _kernel_axes(op: str, rank: int) -> Tuple[int, ...]:
+  """Returns the axes of a constant in TFLite in the order of the TensorFlow kernel."""
+  orders: Dict[Tuple[str, int], Tuple[int, ...]] = {
+      ('FULLY_CONNECTED', 2): (1, 0), ('CONV_2D', 4): (1, 2, 3, 0),
+      ('DEPTHWISE_CONV_2D', 4): (1, 2, 3, 0), ('TRANSPOSE_CONV', 4): (1, 2, 0, 3)}
+  return orders.get((op, rank), tuple(range(rank)))
 
 
 def weights_of(model: Union[str, bytes], min_size: Optional[int] = None) -> List[StoredWeight]:

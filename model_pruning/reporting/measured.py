@@ -113,9 +113,7 @@ def tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightRepo
   for constant in flatbuffer.constants_of(path):
     stored, kept = constant.stored(), constant.values != constant.zero
     if not constant.sparse:
-      kept = kept.reshape(constant.shape)
-      # The file puts outputs first, kernels put them last.
-      kept = np.moveaxis(kept, 0, -1) if stored.shape != constant.shape else kept
+      kept = flatbuffer.as_kernel(constant.op, kept.reshape(constant.shape))
       row = _row(stored.name, kept, constant.values, block)
     else:
       rows, columns = stored.shape[-2:]

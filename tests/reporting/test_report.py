@@ -426,3 +426,17 @@ def test_tflite_models(tmp_path):
   kept = 205
   assert kept * 16 + kept + 65 <= row.bytes_sparse <= kept * 16 + 2 * (kept + 65)
   assert 'TFLite model' in found.table()
+
+
+@pytest.mark.parametrize('inputs, outputs', [(32, 32), (32, 48), (48, 32)])
+def test_blocks_of_dense_tflite_kernels_lie_as_in_the_kernel(inputs, outputs, tmp_path):
+  random = np.random.RandomState(0)
+  kernel = np.repeat(random.rand(inputs // 16, outputs) < 0.3, 16, 0) * (
+      1 + random.rand(inputs, outputs))
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [1, inputs], 'x')
+    tf.matmul(x, tf.constant(kernel, tf.float32), name='y')
+  path = str(tmp_path / 'model.tflite')
+  tflite.to_tflite(graph.as_graph_def(), path, 'x', 'y', sparse=False)
+  row, = report.of(path).weights
+  assert (row.block, row.block_sparsity) == ((16, 1), np.mean(kernel == 0))
