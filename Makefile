@@ -23,7 +23,7 @@ MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.13 test-tf2.15 test-tf2.21 \
+.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.8 test-tf2.13 test-tf2.15 test-tf2.21 \
   test-keras-3 test-legacy-keras test-nightly \
   test-tpu gpu-kernels programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
   clean distclean
@@ -34,6 +34,7 @@ help:
 	@echo "make test       the fast tests, on the TensorFlow that fits your python3"
 	@echo "make test-slow  the others: whole programs, round trips, real architectures"
 	@echo "make test-all   all of them on each of TensorFlow 1.15.5, 2.15.1 and 2.21: for hours"
+	@echo "make test-tf2.8  some of them on an older TensorFlow 2"
 	@echo "make test-nightly  the fast tests on the nightly builds of TensorFlow and Keras"
 	@echo "make test-tpu   compiles mask updates for TPUs, without one"
 	@echo "make gpu-kernels checks, without a GPU, that mask updates stay on one"
@@ -98,6 +99,14 @@ test-keras-3:
 test-nightly: PYTEST_FLAGS += -m "not slow"
 test-nightly:
 	@tools/test.sh nightly $(PYTEST_FLAGS)
+
+# What an older TensorFlow 2 is most likely to have in another way. Other tests use what it lacks.
+test-tf2.8: export MODEL_PRUNING_LEGS =
+test-tf2.8: PYTEST_FLAGS += -m "not slow"
+test-tf2.8:
+	@tools/test.sh tf2.8 $(PYTEST_FLAGS) tests/graph/test_pruning.py tests/keras/test_callbacks.py \
+	  tests/keras/test_conformance.py tests/keras/test_files.py tests/keras/test_updates.py \
+	  tests/keras/test_older.py
 
 # Twice: with Keras 3, and those that bear the marker with the legacy Keras, which are few.
 test-tf2.21: test-keras-3

@@ -5,7 +5,7 @@
 # Makes the virtual environment of a leg, or finds it made, and prints the path of
 # its Python. Everything else goes to stderr.
 #
-#   tools/env.sh tf1.15 | tf2.13 | tf2.15 | tf2.21 | tf2.15-cuda | tf2.21-cuda | tfmot | tpu |
+#   tools/env.sh tf1.15 | tf2.8 | tf2.13 | tf2.15 | tf2.21 | tf2.15-cuda | tf2.21-cuda | tfmot | tpu |
 #                litert | lint | docs | nightly
 #   tools/env.sh auto           the leg that fits the python3 on the PATH
 #   tools/env.sh --leg auto     only prints the name of the leg
@@ -34,7 +34,7 @@ envs=${MODEL_PRUNING_ENVS:-$root/.envs}
 # earlier TensorFlow serves.
 versions_of() {
   case $1 in
-    tf1.15) echo 3.7 ;;
+    tf1.15 | tf2.8) echo 3.7 ;;
     tf2.13) echo 3.8 ;;
     tf2.15 | tf2.15-cuda) echo 3.11 3.10 3.9 ;;
     tf2.21 | tf2.21-cuda | tfmot | nightly) echo 3.12 3.13 3.11 3.10 ;;
@@ -42,7 +42,7 @@ versions_of() {
     litert) echo 3.11 3.12 3.13 ;;
     lint | docs) echo 3.11 3.12 3.13 3.10 ;;
     *)
-      echo "unknown leg: $1 (one of: tf1.15 tf2.13 tf2.15 tf2.21 tf2.15-cuda tf2.21-cuda tfmot tpu litert lint docs nightly auto)" >&2
+      echo "unknown leg: $1 (one of: tf1.15 tf2.8 tf2.13 tf2.15 tf2.21 tf2.15-cuda tf2.21-cuda tfmot tpu litert lint docs nightly auto)" >&2
       return 2 ;;
   esac
 }

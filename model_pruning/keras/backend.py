@@ -26,11 +26,10 @@ from model_pruning.util.types import Model
 from model_pruning.util.types import Optimizer
 from model_pruning.util.types import Tensor
 
-if int(tensorflow.__version__.split('.')[0]) < 2:
+if tuple(map(int, tensorflow.__version__.split('.')[:2])) < (2, 4):
   raise ImportError(
-      'model_pruning.keras needs TensorFlow 2, but this is %s, whose Keras applies no constraints '
-      'in graphs of functions; prune its models in graph mode, with masked_scope() (see the '
-      'guide)' % tensorflow.__version__)
+      'model_pruning.keras needs TensorFlow 2.4 or a newer one, but this is %s; prune its models '
+      'in graph mode, with masked_scope() (see the guide)' % tensorflow.__version__)
 
 _OTHER_BACKEND = (
     'model_pruning.keras prunes Keras models that run on TensorFlow, but Keras is set to run on '

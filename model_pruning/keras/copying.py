@@ -120,7 +120,7 @@ class Copy:
           copy = plain_class(**config)
         else:
           copy = plain_class.from_config(config)
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
       raise errors.CloneError('Layer %s (%s) cannot be recreated from its config (%s)' % (
           layer.name, plain_class.__name__, backend.reason(error))) from error
     own = set(map(id, backend.layers_in(layer)))

@@ -106,7 +106,7 @@ ENDLESS = np.where(IMAGES[:8] == 0, np.inf, IMAGES[:8]).astype(np.float32)
 REFUSED = {
     'another shape': (IMAGES[:, :1], r'shape \[40, 1, 3\].*takes \[any, 2, any\]'),
     'another rank': (IMAGES[0], r'shape \[2, 3\]'),
-    'single examples': (iter(IMAGES), r'shape \[2, 3\].*; put them into batches, or into one array'),
+    'single examples': (iter(IMAGES), r'shape \[2, 3\].*; put them into batches, or'),
     'text': (np.array([['a'] * 3] * 40), 'dtype <U1.*float32'),
     'complex': (IMAGES.astype(np.complex64), 'dtype complex64'),
     'booleans': (IMAGES > 1, 'dtype bool'),
