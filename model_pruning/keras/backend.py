@@ -171,7 +171,7 @@ def build_config(layer: Layer) -> Any:
     return layer.get_build_config()
   shape = layer._build_input_shape  # Before TensorFlow 2.12. Not all layers note it.
   if shape is None:
-    spec = getattr(layer, '_saved_model_inputs_spec', None)
+    spec: Any = getattr(layer, '_saved_model_inputs_spec', None)
     try:
       shape = spec.shape if hasattr(spec, 'shape') else layer.input_shape
     except (AttributeError, RuntimeError):  # It was not called with a tensor of Keras's.
