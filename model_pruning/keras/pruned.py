@@ -183,6 +183,10 @@ def pruned_class(plain_class: type) -> type:
         plain_class.build(self, *args, **kwargs)  # type: ignore[attr-defined]
       self._make_masks()
 
+    if issubclass(plain_class, keras.Model):
+      # With this mark of Keras 2, a SavedModel's loader would not build it before it looks for masks.
+      vars(build).pop('_is_default', None)
+
     # Keras may mark get_config() as not overridden; it then records constructor arguments.
     @functools.wraps(plain_class.get_config)  # type: ignore[attr-defined]
     def get_config(self: Any) -> Dict[str, Any]:

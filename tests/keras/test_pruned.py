@@ -497,6 +497,21 @@ def test_a_subclass_pruned_in_place_is_saved_and_goes_on(tmp_path):
   np.testing.assert_array_equal(stripped(random(4, 8)), read(random(4, 8)))
 
 
+@pytest.mark.legs('default', 'tf_keras')
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 loads no models from SavedModels')
+@pytest.mark.parametrize('in_place', [False, True])
+def test_a_subclass_goes_on_from_a_saved_model(in_place, tmp_path):
+  plain = Registered(5)
+  plain(random(2, 8))
+  model = trained(plain, in_place=in_place)
+  model.save(str(tmp_path / 'model'), save_format='tf')
+  read = keras.models.load_model(str(tmp_path / 'model'))
+  assert sorted(map(np.sum, zoo.values(model))) == sorted(map(np.sum, zoo.values(read)))
+  assert training.step_of(read) == {2}
+  fit(read)
+  np.testing.assert_array_equal(strip(read)(random(4, 8)), read(random(4, 8)))
+
+
 def pickled(model):
   return pickle.loads(pickle.dumps(model))
 

@@ -203,7 +203,7 @@ def test_ends_that_a_group_spared_are_no_finding(sparsity, found):
     (['my_net_3/fc1/kernel', 'my_net_3/a_fc1/kernel'], '/fc1/'),
     (['net_1/fc1/kernel', 'net_2/fc1/kernel'], 'net_1/fc1'),
     (['block/fc1/kernel', 'block/fc2/kernel'], 'block/fc1'),
-    (['fc_1/kernel', 'fc_2/kernel'], 'fc_1')])
+    (['fc_1/kernel', 'fc_2/kernel'], 'fc_1'), (['Variable', 'Variable_1'], '^Variable$')])
 def test_keys_leave_out_the_names_that_keras_gives_to_models(names, key):
   assert tflite_names.map_key(names[0], names) == key
 

@@ -93,7 +93,8 @@ def map_key(name: str, others: Sequence[str]) -> str:
     inner = _expression(inner)
     keys = [inner, inner + '/', '/' + inner + '/'] + keys
   for key in keys:
-    if not any(re.search(key, other) for other in others if other != name):
+    if re.search(key, name) and not any(
+        re.search(key, other) for other in others if other != name):
       return key
   return '^' + _expression(name) + '$'
 

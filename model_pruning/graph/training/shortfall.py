@@ -58,8 +58,8 @@ def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSched
             step: Optional[int]) -> str:
   """Returns advice that helps: more steps alone do not help if the target was already requested."""
   if step == 0:
-    return ('the global step is still 0, because nothing counts it: minimize(loss, '
-            'global_step=tf.train.get_or_create_global_step()) does')
+    return ('the global step is still 0; if the model was trained, nothing counted its steps: pass '
+            'global_step=tf.train.get_or_create_global_step() to minimize()')
   if not _requested_target(last_update, spec, schedule):
     return 'train on to %s' % (
         'a mask update at or after sparsity_function_end_step=%d' %
