@@ -184,7 +184,7 @@ def pruned_class(plain_class: type) -> type:
       self._make_masks()
 
     if issubclass(plain_class, keras.Model):
-      # With this mark of Keras 2, a SavedModel's loader would not build it before it looks for masks.
+      # With this mark of Keras 2, the loader of SavedModels looks for masks before it builds it.
       vars(build).pop('_is_default', None)
 
     # Keras may mark get_config() as not overridden; it then records constructor arguments.
