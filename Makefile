@@ -23,7 +23,8 @@ MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
 SOAK = 20
 
-.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.8 test-tf2.13 test-tf2.15 test-tf2.21 \
+.PHONY: help demo check test test-slow test-long test-all mutants test-tf1.15 test-tf2.8 test-tf2.13 \
+  test-tf2.15 test-tf2.21 \
   test-keras-3 test-legacy-keras test-nightly \
   test-tpu gpu-kernels programs bench soak lint typecheck build-check docs docs-site wheel-test bazel-test \
   clean distclean

@@ -166,7 +166,7 @@ def uncompiled(model: Model) -> Iterator[None]:
 
 
 def build_config(layer: Layer) -> Any:
-  """Returns what a layer was built with, to build a copy of it alike; None if it is unknown."""
+  """Returns the config for build_from_config, the shapes of a layer's inputs; None if unknown."""
   if hasattr(layer, 'get_build_config'):
     return layer.get_build_config()
   shape = layer._build_input_shape  # Before TensorFlow 2.12. Not all layers note it.

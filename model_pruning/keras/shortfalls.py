@@ -7,6 +7,7 @@ from typing import Dict, List
 from absl import logging
 import numpy as np
 
+from model_pruning.compat import tf
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import variables
 from model_pruning.keras.pruned import pruned_layers
@@ -49,9 +50,9 @@ def open_averaged(model: Model) -> None:
   found = []
   for layer in pruned_layers(model):
     for record in layer.pruning.weights:
-      mask = variables.to_array(record.mask)
-      if not np.all((mask == 0) | (mask == 1)):
-        record.mask.assign((mask != 0).astype(mask.dtype))
+      mask = tf.convert_to_tensor(record.mask)  # It is looked at where it is, maybe on a GPU.
+      if not tf.reduce_all(tf.equal(mask * mask, mask)):
+        record.mask.assign(tf.cast(tf.not_equal(mask, 0), mask.dtype))
         found.append(record.name)
   if found:
     logging.warning(

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 BENCHMARKS = {
     'accuracy': ['--nets=convnet', '--epochs=1', '--seeds=1', '--sparsities=0.9',
-                 '--methods=dense,global,refit-lamp'],
+                 '--methods=dense,global,after-uniform,refit-lamp'],
     'by_number': ['--nopeer', '--total=1024', '--weights=1,4', '--repeats=1'],
     'architectures': ['--names=MobileNet'],
     'build_time': ['--weights=3', '--portion=2', '--portions=1', '--group_size=2'],
