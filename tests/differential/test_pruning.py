@@ -27,9 +27,9 @@ import tensorflow.compat.v1 as tf
 
 pytestmark = pytest.mark.differential
 
-GRAPHS = 74
+GRAPHS = 44
 WEIGHTS = 6  # per graph
-RUNS = 5  # of each graph, from the start
+RUNS = 9  # of each graph, from the start
 STEPS = 12  # of each run
 
 # Where sparsity comes close to 1 contrib keeps no unit, and crashes.

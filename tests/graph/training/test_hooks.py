@@ -494,7 +494,7 @@ def _scaffold(parts):
 
 @pytest.mark.parametrize('use_resource,parts', legs.few([(False, ()), (True, SCAFFOLD_PARTS)] + [
     (True, parts) for n in range(4) for parts in itertools.combinations(SCAFFOLD_PARTS, n)
-] + [(False, SCAFFOLD_PARTS)], 6, 'oldest'))
+] + [(False, SCAFFOLD_PARTS)], 10))
 def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, parts, tmp_path):
   recorders = []
   for _ in range(2):
@@ -849,7 +849,7 @@ def never_interrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name,interrupted_at', legs.few(legs.product(
-    sorted(HOOKS), [30, 50, 120, 150]), 4, 'oldest'))
+    sorted(HOOKS), [30, 50, 120, 150]), 8))
 def test_a_run_resumed_with_a_saver_of_the_users_ends_as_if_never_interrupted(
     tmp_path, never_interrupted, name, interrupted_at):
   whole, make_hook = never_interrupted(name), HOOKS[name]
