@@ -320,7 +320,7 @@ class Pruning:
     """Builds the update of all weights, which also stores `step` as the last update step."""
     step = self._step() if step is None else step
     update_all = channels.update_all if self.spec.channel_pruning else updates.update_all
-    written = update_all(self._plan(), self._function.at(step), self.spec, in_branch)
+    written = update_all(self._plan(), self._function.at_update(step), self.spec, in_branch)
     # The step is written last, so that a run that is killed before this updates again.
     with tf.control_dependencies(written):
       with tf.control_dependencies([variables.assign(variable, step)

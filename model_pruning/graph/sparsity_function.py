@@ -4,15 +4,20 @@
 """
 
 import dataclasses
+import functools
 from typing import Any, Callable, List, Optional
 
+from model_pruning.compat import tf
 from model_pruning.graph import variables
 from model_pruning.hparams.spec import PruningSpec
+from model_pruning.schedules import answers
 from model_pruning.schedules import gradual
 from model_pruning.schedules import weight_sparsity
+from model_pruning.schedules.base import ClockedSchedule
 from model_pruning.schedules.base import PruningSchedule
 from model_pruning.schedules.schedule import Schedule
 from model_pruning.schedules.schedule import SpecSchedule
+from model_pruning.util.types import DType
 from model_pruning.util.types import Numeric
 
 
@@ -46,6 +51,30 @@ class SparsityFunction:
     if given is not None and not callable(given):
       given = variables.read(given)
     return weight_sparsity.sparsities_at(step, self.spec, given)
+
+  def at_update(self, step: Numeric) -> Callable[..., Numeric]:
+    """Returns at(step), except that a bad sparsity from the user stops the update with an error.
+
+    This is for sparsities that only the run knows. On a TPU nothing stops the update: XLA leaves
+    out assertions.
+    """
+    sparsity = self.at(step)
+    of_library = isinstance(self.given, ClockedSchedule) and not self.given.has_own_call
+    if self.given is None or of_library or self.spec.use_tpu:
+      return sparsity
+
+    @functools.lru_cache(maxsize=None)  # Weights of one target share one tensor.
+    def checked(own_target: Optional[float] = None, dtype: Optional[DType] = None) -> Numeric:
+      value = sparsity(own_target, dtype)
+      if answers.known(value) is not None:
+        return value
+      # Kernels of GPUs do not look at an assertion.
+      with tf.device('/cpu:0'), tf.control_dependencies([tf.Assert((value >= 0) & (value < 1), [
+          '%s: sparsity= gave' % self.spec.name, value, 'at step', step,
+          'but a sparsity is a fraction of zeros in [0, 1); no mask was changed'])]):
+        return tf.identity(value)
+
+    return checked
 
   @property
   def is_final_known(self) -> bool:

@@ -44,7 +44,8 @@ def carry_over(layer: Layer, other: Any) -> None:
   """Copies to a layer's copy the attributes that the config does not cover.
 
   Numbers, strings, arrays and collections of them are copied. Other objects are shared, if the
-  copy has no attribute of that name, unless they hold layers, variables or similar objects.
+  copy has no attribute of that name, unless they hold layers, variables or similar objects. Methods
+  of the layer become methods of the copy.
   """
   for name in names(layer, other):
     if name not in vars(layer):
@@ -54,7 +55,10 @@ def carry_over(layer: Layer, other: Any) -> None:
       if ours is not theirs and ours.shape == theirs.shape and ours.dtype == theirs.dtype:
         theirs.assign(ours)
     elif not Comparison().same(ours, theirs):
-      value = _copied(ours, share=name not in vars(other))
+      # Saving a SavedModel with Keras 2 leaves each layer its own `call` as an attribute.
+      value = types.MethodType(ours.__func__, other) if (
+          isinstance(ours, types.MethodType) and ours.__self__ is layer) else _copied(
+              ours, share=name not in vars(other))
       if value is not _NOT_COPIED:
         with variables.unlocked(other):
           setattr(other, name, value)

@@ -15,6 +15,7 @@ from model_pruning.keras.copying import Copy
 from model_pruning.keras.copying import plain_weights
 from model_pruning.util.types import DType
 from model_pruning.util.types import Layer
+from model_pruning.util.types import Variable
 
 _LENGTHS = (8, 32, 224)  # Tried for dimensions of inputs that are not fixed.
 
@@ -96,10 +97,15 @@ def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
         problem = 'it cannot be called with random inputs (%s)' % backend.reason(error)
         continue
       try:
-        theirs = _call(copy, inputs)
+        with tensorflow.GradientTape() as tape:
+          theirs = _call(copy, inputs)
       except Exception as error:
         return Difference('a copy made from its config fails where the original works (%s)' %
                           backend.reason(error), shown=True)
+      shared = _shared(layer, copy, tape.watched_variables())
+      if shared:
+        return Difference('a copy made from its config computes with the weight %s of the original'
+                          % shared[0], shown=True)
       if _alike(ours, theirs):
         return None
       _restore(state)
@@ -110,6 +116,19 @@ def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
   finally:
     _restore(state)
   return Difference('a copy cannot be compared with it: %s' % problem, shown=False)
+
+
+def _shared(layer: Layer, copy: Layer, read: Sequence[Variable]) -> List[str]:
+  """Returns the names of weights of a layer, and not of its copy, that a call of the copy read.
+
+  Args:
+    layer, copy: the layers.
+    read: the variables of TensorFlow that the call read.
+  """
+  of_copy, of_layer = ({id(handle): variables.variable_name(weight) for weight in each.weights
+                        for handle in variables.handles_of(weight)} for each in (copy, layer))
+  handles = [id(each.handle) for each in read if hasattr(each, 'handle')]
+  return [of_layer[each] for each in handles if each in of_layer and each not in of_copy]
 
 
 def _restore(state: Sequence[Tuple[Any, np.ndarray]]) -> None:

@@ -41,11 +41,15 @@ def sparsities_at(step: Numeric, spec: PruningSpec, external: External = None
     a tensor, and a float otherwise.
 
   Raises:
-    errors.ScheduleError: a function of the step returns a tuple, the schedule has no target, or
-      the sparsity is not in [0, 1).
+    errors.ScheduleError: a function of the step returns None or a tuple, the schedule has no
+      target, or the sparsity is not in [0, 1).
   """
   if callable(external) and not isinstance(external, PruningSchedule):
     external = external(step)
+    if external is None:
+      raise errors.ScheduleError(
+          'sparsity= is a function that returned None at step %s; expected a fraction of zeros in '
+          '[0, 1). Has it a `return`?' % (step,))
     if isinstance(external, tuple):
       raise errors.ScheduleError(
           'sparsity= is a function that returns %d values, not one sparsity; to also set the steps '

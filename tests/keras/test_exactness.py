@@ -231,6 +231,94 @@ def test_a_copy_shares_no_layer_with_the_model(make):
   np.testing.assert_allclose(outputs, strip(pruned)(random(4, 5, 8)), atol=1e-6)
 
 
+# Copies that would compute with the weights of the original.
+
+
+def _save(model, folder):
+  if hasattr(keras, '__version__') and keras.__version__[0] == '3':
+    model.export(folder)
+  else:
+    model.save(folder, save_format='tf')
+
+
+def _save_in_module(model, folder):
+  module = tensorflow.Module()
+  module.net = model
+  module.serve = tensorflow.function(
+      lambda x: model(x), input_signature=[tensorflow.TensorSpec((None, 8))])
+  tensorflow.saved_model.save(module, folder, signatures=module.serve)
+
+
+def _convert(model, folder):
+  del folder
+  tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
+
+
+@pytest.mark.parametrize('make', [plain_functional, lambda: keras.Sequential([
+    keras.Input((8,)), keras.Sequential([layers.Reshape((4, 2)), layers.LSTM(3, unroll=True)]),
+    layers.Dense(2)])])
+@pytest.mark.parametrize('use', [
+    _save, _save_in_module, lambda model, folder: tensorflow.saved_model.save(model, folder),
+    _convert])
+def test_copies_of_models_that_were_saved_have_weights_of_their_own(make, use, tmp_path):
+  """Keras 2 leaves in each layer a method of that layer."""
+  def outputs(model):
+    return np.asarray(model(random(3, 8)))
+
+  model = make()
+  model.compile('sgd', 'mse')
+  use(model, str(tmp_path / 'model'))
+  pruned, before = prune(model, HALF, in_place=False), outputs(model)
+  pruned.compile('sgd', 'mse')
+  pruned.fit(random(16, 8), random(16, 2), batch_size=8, verbose=0,
+             callbacks=[sparsity.UpdatePruningStep()])
+  np.testing.assert_array_equal(outputs(model), before)
+  assert not np.array_equal(outputs(pruned), before)
+  use(pruned, str(tmp_path / 'pruned'))
+  stripped, before = strip(pruned, in_place=False), outputs(pruned)
+  np.testing.assert_allclose(outputs(stripped), before, atol=1e-6)
+  pruned.set_weights([np.zeros_like(each) for each in pruned.get_weights()])
+  np.testing.assert_allclose(outputs(stripped), before, atol=1e-6)
+
+
+def _call_replaced(model):
+  layer = model.layers[1]
+  call = layer.call
+  layer.call = lambda x, **kwargs: call(x, **kwargs) * 2.0
+  return model
+
+
+def _call_with_default(model):
+  layer = model.layers[1]
+  layer.call = lambda x, call=layer.call, **kwargs: call(x, **kwargs) * 2.0
+  return model
+
+
+def _call_in_partial(model):
+  layer = model.layers[1]
+  layer.call = functools.partial(type(layer).call, layer)
+  return model
+
+
+def _call_in_function(model):
+  layer = model.layers[1]
+  layer.call = tensorflow.function(layer.call)
+  return model
+
+
+@pytest.mark.parametrize('change', [
+    _call_replaced, _call_with_default, _call_in_partial, _call_in_function])
+def test_a_copy_that_would_compute_with_weights_of_the_model_is_refused(change):
+  model = change(plain_functional())
+  before = np.asarray(model(random(3, 8)))
+  with pytest.raises(errors.CloneError, match='in_place=True'):
+    prune(model, HALF, in_place=False)
+  assert not pruned_layers(model)
+  pruned = prune(model, HALF)
+  assert pruned is model
+  np.testing.assert_allclose(np.asarray(pruned(random(3, 8))), before, atol=1e-6)
+
+
 # Models that cannot be built by their shapes.
 
 
