@@ -155,8 +155,9 @@ def shortened(text: str, length: int = 160) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
   """Returns ' (did you mean x?)' for the known name closest to `name`, or ''."""
   import difflib  # Needed only for errors.
-  close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-  return ' (did you mean %s?)' % close[0] if close else ''
+  alike = {each.lower(): each for each in known}
+  close = difflib.get_close_matches(name.lower(), list(alike), n=1, cutoff=0.6)
+  return ' (did you mean %s?)' % alike[close[0]] if close else ''
 
 
 class CloneError(PruningError):

@@ -64,5 +64,10 @@ def _main(args: Any) -> None:
       args.checkpoint_dir, args.output_node_names, args.output_dir, args.filename)))
 
 
-if __name__ == '__main__':
+def main() -> None:
+  """Runs the command, and exits."""
   cli.run(_main, _parse, 'strip_pruning_vars')
+
+
+if __name__ == '__main__':
+  main()

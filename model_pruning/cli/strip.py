@@ -115,6 +115,7 @@ def _by_op(names: Sequence[str]) -> Dict[str, str]:
 
 def _size(path: str) -> int:
   """Returns the size in bytes of a file, a folder, or a checkpoint."""
+  path = os.path.realpath(files.as_path(path))  # As the file was written: 'new/../' may not exist.
   if os.path.isfile(path):
     return os.path.getsize(path)
   if os.path.isdir(path):

@@ -3,7 +3,7 @@
 """Plans which weights are pruned together, and in which pattern each one is."""
 
 import dataclasses
-from typing import Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
 
 from absl import logging
 import numpy as np
@@ -79,6 +79,24 @@ def plan(records: Sequence[Record], spec: PruningSpec,
   return [PrunedTogether(group or members[0].record.name,
                          spec.mapped_sparsity(members[0].record.name, group), tuple(members))
           for (group, _), members in plans.items()]
+
+
+def plan_training(*arguments: Any, **options: Any) -> List[PrunedTogether]:
+  """Does what plan does, and warns, once, of weights whose blocks are so large that all stay."""
+  found, spec = plan(*arguments, **options), arguments[1]
+  for together in found:
+    record, pattern = together.members[0]
+    target = spec.target_sparsity if together.own_target is None else together.own_target
+    unit = pattern.describe(record.layout).name
+    if (unit and target and len(together.members) == 1 and not spec.shares_target and
+        together.units and not together.fewest_zeros(target) and
+        (together.name, unit) not in _warned):
+      _warned.add((together.name, unit))
+      logging.warning(
+          '%s stays dense, and its target is %g: its mask hides whole %s, of which it has %d. Use '
+          'smaller blocks, for example block_dims_map=[%s:4x1]', together.name, target, unit,
+          together.units, together.name)
+  return found
 
 
 _warned: Set[Tuple[str, ...]] = set()  # The names of weights that a warning was about.

@@ -16,6 +16,7 @@ from model_pruning.export import writing
 from model_pruning.reading import bundle
 from model_pruning.reading import flops
 from model_pruning.reading import inputs as inputs_lib
+from model_pruning.reading import models
 from model_pruning.reading import nodes as graphs
 from model_pruning.reading import running
 from model_pruning.reading import sources
@@ -56,6 +57,9 @@ def strip_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   saved_model_dir = files.as_path(saved_model_dir)
   export_dir = files.check_output(export_dir, [saved_model_dir])
   graph_def, signatures, kept, folded = read_stripped(saved_model_dir, tags)
+  if not folded:  # The weights of a pruned Keras model have the zeros; masks are only variables.
+    folded = [weight.name for weight in models.load(saved_model_dir).weights()
+              if weight.kept is not None]
   if not folded:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights; is it stripped already?' % saved_model_dir)

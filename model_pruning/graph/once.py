@@ -10,6 +10,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.engine.placement import once_for_all_replicas
 from model_pruning.engine.placement import switches_and_merges
+from model_pruning.graph import records
 from model_pruning.graph import registry
 from model_pruning.graph.recurrence import check_no_body
 from model_pruning.util.types import Operation
@@ -36,6 +37,7 @@ class Once:
 
     Raises:
       errors.GraphMismatchError: the default graph has changed.
+      errors.FinalizedGraphError: the operation is not there yet, and the graph is finalized.
     """
     check_no_body(self._graph, 'This %s' % key)
     if tf.get_default_graph() is not self._graph:
@@ -51,9 +53,12 @@ class Once:
     context = getattr(self._graph, '_get_control_flow_context', lambda: None)()
     place = (key, None if context is None else context.name)
     if place not in self._made:
+      registry.check_builds_graph('This %s' % key)
       # The slash reenters the scope with this exact name.
       with switches_and_merges(), tf.name_scope(self._name + '/'):
         self._made[place] = once_for_all_replicas(build)
+      if key.endswith('mask_update'):
+        records.note_update(self._name)
     return self._made[place]
 
 

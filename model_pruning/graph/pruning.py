@@ -10,7 +10,7 @@ from absl import logging
 from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.engine import selection
-from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import plan_training
 from model_pruning.engine.saliency import Saliency
 from model_pruning.engine.saliency import saliency_for
 from model_pruning.graph import channels
@@ -96,6 +96,7 @@ class Pruning:
     self._once = Once(self.spec.name)
     self._make_history()  # Before the user creates an initializer.
     stored_spec.remember(self.spec, sparsity)
+    self._function.publish(self._step())
     for warning in warnings:
       logging.warning('%s: %s', self.spec.name, warning)
 
@@ -287,8 +288,6 @@ class Pruning:
     """Logs the spec as JSON."""
     logging.info(self.spec.to_json())
 
-  # ---- The parts of the operations. ----
-
   # Both use the current spec: clients of contrib may replace it (see python/pruning.py).
   @property
   def _function(self) -> SparsityFunction:
@@ -314,7 +313,8 @@ class Pruning:
 
   def _plan(self) -> Any:
     """Returns the weights that are pruned together; with channel_pruning, a channels.Found."""
-    return (channels.find if self.spec.channel_pruning else plan)(self._records(), self.spec)
+    find = channels.find if self.spec.channel_pruning else plan_training
+    return find(self._records(), self.spec)
 
   def _update_masks(self, step: Tensor = None, in_branch: bool = False) -> Operation:
     """Builds the update of all weights, which also stores `step` as the last update step."""

@@ -140,6 +140,12 @@ def remember_update(name: str, settings: Any) -> None:
   graph._model_pruning_updates = others + [(name, settings)]
 
 
+def note_update(name: str) -> None:
+  """Records that an update of all masks of the default graph was built; see collect."""
+  graph = tf.get_default_graph()
+  graph._model_pruning_built = [*getattr(graph, '_model_pruning_built', ()), name]
+
+
 def require_masked_weights(updater: str) -> None:
   """Raises errors.NoMaskedWeightsError if the default graph has no masked weights.
 
@@ -208,11 +214,11 @@ def collect(mask: Variable, threshold: Variable, masked: Tensor, weight: Variabl
     here[mask.name].times += 1
     return False
   here[mask.name] = _Registered((weight, mask, threshold, masked))
-  updated = getattr(tf.get_default_graph(), '_model_pruning_updates', ())
+  updated = getattr(tf.get_default_graph(), '_model_pruning_built', ())
   if updated:
     logging.warning('Weight %s is masked after the mask update of %s was built, which does not '
                     'update it; build the whole model first', variables.op_name(weight),
-                    ', '.join(name for name, _ in updated))
+                    ', '.join(sorted(set(updated))))
   if mask.name in [known.name for known in tf.get_collection(names.MASK_COLLECTION)]:
     return False  # From a meta graph, or added by hand.
   for key, item in zip(_COLLECTIONS, here[mask.name].row):

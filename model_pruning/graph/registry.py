@@ -280,6 +280,9 @@ def check(weight: Variable) -> Layout:
     errors.WeightError, errors.GraphMismatchError: it cannot; the message says why.
   """
   check_builds_graph('A masked weight')
+  if not hasattr(weight, 'dtype') or not hasattr(weight, 'name'):
+    raise errors.WeightError('%r is not a weight: expected a variable or a tensor of this graph' %
+                             (weight,))
   name = variables.op_name(weight)
   if variables.dtype_of(weight) not in _MASKABLE:
     raise errors.WeightError('Weight %s has dtype %s; only %s weights can be masked' % (

@@ -121,8 +121,17 @@ def _warn_of(unmasked: List[str]) -> None:
     logging.warning(
         'masked_scope does not mask %s: it can only replace variables created by get_variable with '
         'a masked product, and Keras layers and tf.Variable do not use get_variable. Prune Keras '
-        'models with model_pruning.keras (TensorFlow 2), use tf.layers instead, or use the product '
-        'apply_mask(weight, scope)', ', '.join(shown))
+        'models with model_pruning.keras (TensorFlow 2), %suse the product '
+        'apply_mask(weight, scope)', ', '.join(shown),
+        'use tf.layers instead, or ' if _has_layers() else 'or ')
+
+
+def _has_layers() -> bool:
+  """Whether this TensorFlow has tf.layers; since 2.16 it needs tf_keras."""
+  try:
+    return hasattr(tf, 'layers') and callable(tf.layers.dense)
+  except Exception:  # Of several kinds, by version.
+    return False
 
 
 def _mask_variable(variable: Variable, name: str, get: Callable[..., Variable],

@@ -76,6 +76,12 @@ class SparsityFunction:
 
     return checked
 
+  def publish(self, step: Numeric) -> None:
+    """Builds <name>/sparsity, the spec's sparsity at `step`, which users fetch by that name."""
+    if self.given is None:
+      with tf.name_scope(self.spec.name + '/'):
+        tf.identity(self.at(step)(), 'sparsity')
+
   @property
   def is_final_known(self) -> bool:
     """Whether the final sparsity is known."""

@@ -72,9 +72,11 @@ def _type_name(type_: type) -> str:
 def unknown(phrase: str, name: str, known: Iterable[str], where: str = '') -> Exception:
   """Returns the error for an unknown name; it suggests the nearest known name."""
   known = list(known)
+  advice = errors.nearest(name, known) if isinstance(name, str) else ''
+  if name == 'do_not_prune':  # Of contrib's first versions.
+    advice = ' (a weight whose target is 0 is not pruned: weight_sparsity_map=[logits:0])'
   return errors.UnknownHParamError('%s%s%s; allowed: %s' % (
-      phrase, where, errors.nearest(name, known) if isinstance(name, str) else '',
-      ', '.join(sorted(known)) or 'none'))
+      phrase, where, advice, ', '.join(sorted(known)) or 'none'))
 
 
 def _malformed(values: str, number: int, start: int, reason: str) -> Exception:
@@ -106,7 +108,8 @@ def _clauses(values: str) -> Iterator[_Clause]:
     pos = _BLANKS.match(values, pos).end()  # type: ignore
     if not values.startswith('=', pos):
       raise _malformed(values, number, start,
-                       "'=' must follow the name (brackets enclose the values of a list)")
+                       "'=' must follow the name, which has letters, digits, '_' and '.' alone "
+                       "(brackets enclose the values of a list)")
     pos = _BLANKS.match(values, pos + 1).end()  # type: ignore
     is_list = values.startswith('[', pos)
     value = (_LIST if is_list else _SCALAR).match(values, pos)

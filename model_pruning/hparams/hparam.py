@@ -196,6 +196,10 @@ class HParams(object):
     types = {name: param_type for name, (param_type, _) in self._hparam_types.items()}
     parsed = grammar.parse_clauses(values, types, skip, self._fitted)
     self._warn_of_ignored(ignored)
+    if values.rstrip().endswith(','):
+      logging.warning('The hyperparameters end with a comma (%s): is the rest missing? In a shell '
+                      'an argument ends at a blank unless it is quoted',
+                      grammar.shown(values[-40:]))
     return self.override_from_dict(parsed)
 
   def override_from_dict(self, values_dict: Mapping[str, Any]) -> 'HParams':

@@ -37,8 +37,10 @@ def parse_map(hparam: str, entries: Iterable[str], form: str,
       continue
     # The regular expression may contain a colon; the value never does.
     pattern, colon, text = entry.rpartition(':')
-    if not colon or not pattern:
-      raise errors.MapError('%s entry %r is not of the form %s' % (hparam, entry, form))
+    if not colon or not pattern or not text:
+      raise errors.MapError(
+          '%s entry %r is not of the form %s; a comma or a blank ends an entry: write fc1:0.8 '
+          'without a blank, and (fc1|fc2):0.8 for alternatives' % (hparam, entry, form))
     expression('%s entry %s' % (hparam, grammar.shown(entry, 300)), pattern)
     try:
       value = parse(text)
@@ -62,6 +64,9 @@ def expression(where: str, pattern: str) -> Expression:
   Raises:
     errors.MapError: it is not a regular expression, or matching it could take forever.
   """
+  if not isinstance(pattern, str):
+    raise errors.MapError('%s: %r is not a regular expression; write several as one text, '
+                          "'fc1/.*|fc2/.*'" % (where, pattern))
   try:
     return _compiled(pattern)
   except ValueError as error:

@@ -259,12 +259,30 @@ def _check_built(model: Model) -> None:
 
 
 def _export(model: Model, folder: str) -> None:
-  options = {'verbose': False} if backend.IS_KERAS_3 else {}
-  with backend.quietly():
-    try:
-      model.export(folder, **options)
-    except (ValueError, TypeError, AttributeError) as error:
-      raise errors.ConversionError(
-          'Keras cannot export model %s (%s); give the shape of its inputs: '
-          "input_shapes={'inputs': [1, 28, 28]}, --input_shape inputs=1x28x28" % (
-              model.name, errors.first_line(error))) from error
+  try:
+    with backend.quietly():
+      if not hasattr(model, 'export'):
+        _save(model, folder)
+      elif backend.IS_KERAS_3:
+        model.export(folder, verbose=False)
+      else:
+        model.export(folder)
+  except (ValueError, TypeError, AttributeError) as error:
+    raise errors.ConversionError('Keras cannot export model %s (%s); %s' % (
+        model.name, errors.first_line(error), 'call the model on data first' if
+        backend.inputs_of(model) is None else 'does it run in a tf.function?')) from error
+
+
+def _save(model: Model, folder: str) -> None:
+  """Does what Model.export does, which came with TensorFlow 2.13."""
+  structure, signatures = backend.inputs_of(model), None
+  if structure is not None:
+    specs = graphs.specs_of(structure, {}, None)
+
+    def serve(*inputs: Any) -> Dict[str, Any]:
+      outputs = model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
+      return {'output_%d' % index: output
+              for index, output in enumerate(tensorflow.nest.flatten(outputs))}
+
+    signatures = tensorflow.function(serve, autograph=False, input_signature=specs)
+  tensorflow.saved_model.save(model, folder, signatures=signatures)

@@ -10,7 +10,7 @@ import weakref
 from absl import logging
 
 from model_pruning.engine.layout import Layout
-from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import plan_training
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.runs import dropped
 from model_pruning.hparams.spec import PruningSpec
@@ -99,7 +99,7 @@ def plans_of(layers: Sequence[Layer]) -> List[Tuple[Settings, PrunedTogether]]:
     _check_keys(settings.spec, same)
     planned, dense = _seen(_weights_of(same), settings.spec)
     found.extend((settings, together)
-                 for together in plan(planned, settings.spec, dense, whole=False))
+                 for together in plan_training(planned, settings.spec, dense, whole=False))
   return found
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`from model_pruning.python import pruning`, for code written for contrib or its branch."""
 
-from typing import Dict, Mapping, Optional, Tuple, Union
+import re
+from typing import Any, Dict, Mapping, Optional, Pattern, Tuple, Union
 
 from model_pruning import apply_mask as apply_mask
 from model_pruning import apply_mask_and_return as apply_mask_and_return
@@ -71,26 +72,26 @@ class Pruning(_Pruning):
   def _sparsity(self, value: Tensor) -> None:
     self._given_sparsity = value
 
-  def _get_weight_sparsity_map(self) -> Dict[str, float]:
-    return dict(self.spec.weight_sparsity_map)
+  def _get_weight_sparsity_map(self) -> Dict[Pattern[str], float]:
+    return {re.compile(key): value for key, value in self.spec.weight_sparsity_map}
 
-  def _get_block_dims_map(self) -> Dict[str, Tuple[int, int]]:
-    return dict(self.spec.block_dims_map)
+  def _get_block_dims_map(self) -> Dict[Pattern[str], Tuple[int, int]]:
+    return {re.compile(key): value for key, value in self.spec.block_dims_map}
 
   @property
-  def _weight_sparsity_map(self) -> Dict[str, float]:
+  def _weight_sparsity_map(self) -> Dict[Pattern[str], float]:
     return self._get_weight_sparsity_map()
 
   @_weight_sparsity_map.setter
-  def _weight_sparsity_map(self, value: Mapping[str, float]) -> None:
+  def _weight_sparsity_map(self, value: Mapping[Any, float]) -> None:
     self._spec.weight_sparsity_map = _entries(value) or ['']
 
   @property
-  def _block_dims_map(self) -> Dict[str, Tuple[int, int]]:
+  def _block_dims_map(self) -> Dict[Pattern[str], Tuple[int, int]]:
     return self._get_block_dims_map()
 
   @_block_dims_map.setter
-  def _block_dims_map(self, value: Mapping[str, Tuple[int, int]]) -> None:
+  def _block_dims_map(self, value: Mapping[Any, Tuple[int, int]]) -> None:
     self._spec.block_dims_map = _entries(value) or ['']
 
 
@@ -103,9 +104,10 @@ def _hparams_of(spec: PruningSpec) -> HParams:
   return hparams
 
 
-def _entries(values: Mapping[str, Union[float, Tuple[int, int]]]) -> list:
-  """Returns the regex:value entries of a map."""
-  return ['%s:%s' % (key, 'x'.join(map(str, value)) if isinstance(value, (tuple, list)) else
+def _entries(values: Mapping[Any, Union[float, Tuple[int, int]]]) -> list:
+  """Returns the regex:value entries of a map, whose keys are texts or compiled."""
+  return ['%s:%s' % (getattr(key, 'pattern', key),
+                     'x'.join(map(str, value)) if isinstance(value, (tuple, list)) else
                      repr(float(value))) for key, value in values.items()]
 
 

@@ -26,10 +26,12 @@ def check(path: AnyPath) -> str:
 
   Raises:
     errors.PathError: see files.as_path.
-    errors.ModelFileError: no file system serves the URL; or the path is a pipe, a device or a
-      socket, none of which can be read more than once.
+    errors.ModelFileError: it is empty; no file system serves the URL; or the path is a pipe, a
+      device or a socket, none of which can be read more than once.
   """
   path = files.as_path(path)
+  if not path:
+    raise errors.ModelFileError('The path to read is empty')
   scheme = files.scheme(path)
   if scheme is not None:
     if not has_file_system(scheme):

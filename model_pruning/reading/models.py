@@ -144,6 +144,11 @@ def _load_keras_weights(path: str) -> StoredModel:
 
 def _load_graph(path: str, output_node_names: Optional[Sequence[str]]) -> StoredModel:
   nodes = _needed(graphs.flatten(sources.graph_def(path)), output_node_names)
+  variable = next((name for name, node in nodes.items() if node.op in graphs.VARIABLE_OPS), None)
+  if variable is not None:
+    raise errors.ModelFileError(
+        '%s is a graph with variables, for example %s, whose values are in checkpoints: give the '
+        'folder of these, or freeze the graph first' % (path, variable))
   return StoredModel(path, FROZEN_GRAPH, nodes, (), lambda: constant_weights.weights_among(nodes))
 
 

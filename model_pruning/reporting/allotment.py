@@ -12,6 +12,7 @@ from model_pruning.compat import tf
 from model_pruning.engine import selection
 from model_pruning.engine.choose import choose_masks
 from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import PrunedTogether
 from model_pruning.engine.saliency import keeps_history
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import PruningSpec
@@ -62,10 +63,12 @@ class Allotment:
     path: the model.
     rows: its weights, in the model's order.
     warnings: sentences about weights that keep next to nothing, and notes.
+    shortfalls: clauses about targets that the patterns of weights cannot reach.
   """
   path: str
   rows: Tuple[Allotted, ...]
   warnings: Tuple[str, ...] = ()
+  shortfalls: Tuple[str, ...] = ()
 
   def table(self, width: int = tables.WIDTH) -> str:
     """Returns the weights and their total for a terminal.
@@ -80,14 +83,14 @@ class Allotment:
     cells.append(['total', '', tables.fraction(1 - kept / max(total, 1)), '{:,}'.format(kept),
                   '{:,}'.format(total)])
     lines = [tables.fitted(['weight', 'shape', 'sparsity', 'kept', 'of'], cells, width, left=2)]
-    for warning in self.warnings:
-      lines += [''] + tables.wrapped(warning, width)
+    for sentence in (*('Falls short: %s.' % each for each in self.shortfalls), *self.warnings):
+      lines += [''] + tables.wrapped(sentence, width)
     return '\n'.join(lines)
 
   def values(self) -> Dict[str, Any]:
     """Returns the weights and warnings for JSON."""
     return {'model': self.path, 'weights': [row.values() for row in self.rows],
-            'warnings': list(self.warnings)}
+            'shortfalls': list(self.shortfalls), 'warnings': list(self.warnings)}
 
   def to_csv(self) -> str:
     """Returns one line per weight."""
@@ -124,19 +127,19 @@ def of(path: AnyPath, spec: PruningSpec) -> Allotment:
   if keeps_history(spec.prune_option):
     notes.append('Chosen by magnitudes: prune_option=%s also needs the history of the run.' %
                  spec.prune_option)
-  kept = _kept(records, weights, spec)
+  kept, shortfalls = _kept(records, weights, spec)
   rows = tuple(Allotted(record.name, record.shape, count) for record, count in zip(records, kept))
   other = distribution_advice.better(spec)
   thin = [index for index in distribution_advice.thin(
       [(row.size, spec.target_for(row.name, spec.group_for(record.group, row.name)))
        for row, record in zip(rows, records)]) if not spec.shares_target]
   if thin and other is not None:
-    with_other = _kept(records, weights, other)
+    with_other, _ = _kept(records, weights, other)
     notes += [distribution_advice.sentence(
         rows[index].name, rows[index].kept, rows[index].size, other.sparsity_distribution,
         with_other[index]) for index in thin]
     notes.append(distribution_advice.MEASURED)
-  return Allotment(model.path, rows, tuple(notes))
+  return Allotment(model.path, rows, tuple(notes), tuple(shortfalls))
 
 
 def _weights(model: models.StoredModel) -> List[StoredWeight]:
@@ -153,13 +156,18 @@ def _weights(model: models.StoredModel) -> List[StoredWeight]:
 
 
 def _kept(records: Sequence[Masked], weights: Sequence[StoredWeight], spec: PruningSpec
-          ) -> List[int]:
-  """Returns how many elements the mask of each weight keeps after one update to the targets."""
+          ) -> Tuple[List[int], List[str]]:
+  """Returns what one update to the targets makes.
+
+  Returns:
+    How many elements the mask of each weight keeps; and clauses about missed targets.
+  """
   spec = dataclasses.replace(spec, prune_option='weight', threshold_decay=0.0, use_tpu=False)
   counts: Dict[int, Any] = {}
   feed = {}
+  plans = plan(records, spec)
   with tf.Graph().as_default(), tf.Session() as session:
-    for together in plan(records, spec):
+    for together in plans:
       members = [record for record, _ in together.members]
       inputs = [tf.placeholder(tf.float32, record.shape) for record in members]
       target = spec.target_sparsity if together.own_target is None else together.own_target
@@ -170,4 +178,30 @@ def _kept(records: Sequence[Masked], weights: Sequence[StoredWeight], spec: Prun
         counts[record.identity] = tf.math.count_nonzero(mask, dtype=tf.int64)
         feed[tensor] = as_float(weights[record.identity].values)
     found = session.run(counts, feed)
-  return [int(found[index]) for index in range(len(records))]
+  kept = [int(found[index]) for index in range(len(records))]
+  return kept, [clause for clause in (_shortfall(each, kept, spec) for each in plans) if clause]
+
+
+# Masks that are closer to their target than this do not count as short: units have sizes.
+_TOLERANCE = 0.005
+
+
+def _shortfall(together: PrunedTogether, kept: Sequence[int], spec: PruningSpec) -> str:
+  """Returns a clause about a target that is missed, or ''.
+
+  Args:
+    together: the weights that share the target.
+    kept: how many elements each record keeps, by its identity.
+    spec: the hyperparameters.
+  """
+  target = spec.target_sparsity if together.own_target is None else together.own_target
+  members = together.members
+  sizes = [int(np.prod(record.shape, dtype=np.int64)) for record, _ in members]
+  sparsity = 1 - sum(kept[record.identity] for record, _ in members) / max(sum(sizes), 1)
+  if target - sparsity <= max(_TOLERANCE, 1 / max(sum(sizes), 1)):
+    return ''
+  unit = members[0].pattern.describe(members[0].record.layout).name
+  return '%s gets a sparsity of %s, and its target is %s%s' % (
+      together.name, tables.fraction(sparsity), tables.fraction(target),
+      ', because its mask hides %s: set a target that these can reach, or other ones' % unit
+      if unit else '')

@@ -73,7 +73,8 @@ class Timeline:
 
   def shortfall(self) -> Optional[str]:
     """Returns a sentence about the targets that are not reached; None if all are."""
-    return gradual.shortfall(self.spec, self.num_steps)
+    return gradual.shortfall(self.spec, self.num_steps) or next(
+        iter(self.allotment.shortfalls if self.allotment is not None else ()), None)
 
   def table(self, rows: int = 12, width: int = tables.WIDTH) -> str:
     """Returns the updates for a terminal: all of them, or `rows` spread over the run.
@@ -112,8 +113,8 @@ class Timeline:
     if len(shown) < number:
       lines.append('%d of %d updates are shown.' % (len(shown), number))
     lines.append('Updates: %s.' % self.when())
-    shortfall = self.shortfall()
-    if shortfall:
+    shortfall = gradual.shortfall(self.spec, self.num_steps)
+    if shortfall:  # The allotment says which weights fall short.
       lines += tables.wrapped('Falls short: %s.' % shortfall, width)
     if self.spec.threshold_decay:
       lines += tables.wrapped(

@@ -12,6 +12,7 @@ from typing import List, Optional
 
 import numpy as np
 
+from model_pruning.hparams.spec import LARGEST_STEP
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import numeric
 from model_pruning.schedules.clock import polynomial
@@ -163,7 +164,9 @@ def reach(spec: PruningSpec, until: Optional[int] = None) -> Reach:
   if end is None:
     remaining = max(spec.sparsity_function_end_step - first, 0)
     step = first + -(-remaining // spec.pruning_frequency) * spec.pruning_frequency
-    return Reach(step, spec.target_sparsity)
+    if step <= LARGEST_STEP:
+      return Reach(step, spec.target_sparsity)
+    end = LARGEST_STEP
   if first > end:
     return Reach(None, 0.0)
   step = end - (end - first) % spec.pruning_frequency
@@ -178,6 +181,7 @@ def shortfall(spec: PruningSpec, until: Optional[int] = None) -> Optional[str]:
     until: the last step of the run; None if the run is as long as necessary.
   """
   last, end = reach(spec, until).step, _last_step(spec, until)
+  end = LARGEST_STEP if end is None else end
   name = 'end_pruning_step' if end == spec.end_pruning_step else 'the end of training'
   if last is None:
     return ('no mask update falls between begin_pruning_step=%d and %s=%s with '

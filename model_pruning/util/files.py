@@ -32,7 +32,8 @@ def as_path(path: AnyPath) -> str:
 
   Args:
     path: a string, bytes as returned by Estimator.export_saved_model, or an object with
-      __fspath__, for example pathlib.Path. A leading 'file://' is dropped.
+      __fspath__, for example pathlib.Path. A leading 'file://' is dropped, and a leading '~' is
+      the home folder, which shells do not put in after '='.
 
   Raises:
     errors.PathError: it is not a path, or has characters that TensorFlow cannot open
@@ -58,6 +59,8 @@ def as_path(path: AnyPath) -> str:
                            'LC_ALL) has another encoding; set PYTHONUTF8=1' % text) from error
   if text.lower().startswith('file:///'):
     return text[len('file://'):]
+  if text.startswith('~') and not os.path.lexists(text):
+    return os.path.expanduser(text)
   return text
 
 

@@ -169,6 +169,16 @@ def test_schedule_of_a_model(run_folder, capsys, model):
   assert [row['size'] for row in rows] == ['128', '64']
 
 
+def test_a_schedule_is_strict_about_weights_too(run_folder, capsys):
+  hparams = ['target_sparsity=0.9,block_dims_map=[fc1:100x100]', '--model=RUN/dense']
+  assert not _run(run_folder, 'schedule', *hparams)
+  assert 'Falls short: fc1/kernel gets' in capsys.readouterr().out
+  assert _run(run_folder, 'schedule', '--strict', *hparams) == 1
+  capsys.readouterr()
+  assert _run(run_folder, 'schedule', '--strict', '--json', *hparams) == 1
+  assert json.loads(capsys.readouterr().out)['shortfall'].startswith('fc1/kernel gets')
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['target_sparsity=0.5,weight_sparsity_map=[fc9:0.3]', '--model=RUN/dense'], 'fc9'),
     (['target_sparsity=0.5', '--model=RUN/nothing'], 'nothing')])
@@ -439,8 +449,9 @@ def test_the_program_says_one_line(run_folder, tmp_path):
   assert len(err.splitlines()) == 1 and 'did you mean scores?' in err
 
 
-def test_contribs_command(run_folder, tmp_path):
-  command = ['model_pruning.strip_pruning_vars', '--output_node_names=scores, inputs',
+@pytest.mark.parametrize('module', ['strip_pruning_vars', 'python.strip_pruning_vars'])
+def test_contribs_command(run_folder, tmp_path, module):
+  command = ['model_pruning.' + module, '--output_node_names=scores, inputs',
              '--output_dir=%s' % tmp_path, '--filename=out.pb']
   process = _process(*command, '--checkpoint_dir=' + os.path.join(run_folder, 'pruned'))
   out, err = process.communicate()

@@ -19,6 +19,7 @@ from model_pruning.engine.layout import Layout
 from model_pruning.engine.pattern import Member
 from model_pruning.engine.patterns import pattern_for
 from model_pruning.engine.plan import plan
+from model_pruning.engine.plan import plan_training
 from model_pruning.engine.plan import PrunedTogether
 from model_pruning.hparams.choices import DISTRIBUTIONS
 from model_pruning.hparams.spec import PruningSpec
@@ -319,6 +320,21 @@ def test_reports_get_the_targets_that_shapes_decide():
   assert [target, other] == [1 - count / size for count, size in zip(counts, (64, 4096))]
   assert first.fewest_zeros(target) == 64 - counts[0] and first.name == 'a'
   assert second.fewest_zeros(other) == 4096 - counts[1]
+
+
+def test_blocks_so_large_that_none_is_hidden_are_warned_of_once(caplog):
+  records = [Record('large/fc', Layout.whole((8, 12))),
+             Record('large/other', Layout.whole((40, 40)))]
+  for _ in range(2):
+    plan_training(records, PruningSpec.create(
+        'target_sparsity=0.9,block_dims_map=[large/fc:100x100]'))
+  warning, = caplog.records
+  assert ('large/fc stays dense, and its target is 0.9: its mask hides whole blocks of 8x12' in
+          warning.getMessage())
+  for fine in ('target_sparsity=0.9', 'target_sparsity=0,block_dims_map=[large/fc:8x12]',
+               'target_sparsity=0.5,block_dims_map=[large/fc:8x6]'):
+    plan_training(records, PruningSpec.create(fine))
+  assert len(caplog.records) == 1
 
 
 def test_units_of_different_sizes_under_one_sparsity_are_warned_of_once(caplog):

@@ -473,9 +473,12 @@ def test_a_finalized_graph_is_an_error_that_says_so():
     tf.train.get_or_create_global_step()
     with model_pruning.masked_scope():
       tf.get_variable('a/kernel', [10, 10])
+    pruning = model_pruning.Pruning()
     graph.finalize()
-    with pytest.raises(errors.FinalizedGraphError, match='before the session'):
-      model_pruning.Pruning()
+    for build in (model_pruning.Pruning, pruning.mask_update_op,
+                  pruning.conditional_mask_update_op):
+      with pytest.raises(errors.FinalizedGraphError, match='before the session'):
+        build()
 
 
 @pytest.mark.parametrize('own_session', [False, True])
@@ -526,11 +529,12 @@ def test_pruning_starts_again_after_the_step_is_set_back():
     assert round(float(session.run(model_pruning.get_weight_sparsity())[0]), 6) == 0.9
 
 
-def test_a_weight_masked_after_the_update_was_built_is_named(caplog):
+@pytest.mark.parametrize('update', ['conditional_mask_update_op', 'mask_update_op'])
+def test_a_weight_masked_after_the_update_was_built_is_named(update, caplog):
   with tf.Graph().as_default():
     tf.train.get_or_create_global_step()
     _model()
-    model_pruning.Pruning().conditional_mask_update_op()
+    getattr(model_pruning.Pruning(), update)()
     assert 'later' not in caplog.text
     _model('later')
   assert 'later/kernel' in caplog.text and 'whole model first' in caplog.text

@@ -72,6 +72,14 @@ ACCEPTED = [
 ]
 
 
+@pytest.mark.parametrize('text, warned', [
+    ('steps=3,', True), ('steps=3, ', True), ('steps=3', False)])
+def test_a_comma_at_the_end_is_warned_of(text, warned, caplog):
+  """It shows that a shell has cut the argument at a blank."""
+  _make().parse(text)
+  assert ('end with a comma' in caplog.text) == warned
+
+
 @pytest.mark.parametrize('text,changes', ACCEPTED)
 def test_parse_sets_exactly_what_the_string_says(text, changes):
   hparams = _make()

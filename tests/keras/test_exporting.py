@@ -13,6 +13,7 @@ pytest.importorskip('tensorflow', minversion='2.13')
 from model_pruning import cli
 from model_pruning import errors
 from model_pruning.compat import tensorflow
+from model_pruning.export import saved_model
 from model_pruning.export.tflite import convert as tflite
 from model_pruning.reporting import report
 import model_pruning.keras as sparsity
@@ -162,6 +163,19 @@ def test_a_saved_model(tmp_path):
   assert [(row.name, row.sparsity) for row in found.weights][0][1] > 0.89
   with pytest.raises(errors.WriteError, match='exists'):
     sparsity.to_saved_model(model, str(tmp_path / 'served'))
+
+
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 does not export masks')
+def test_masks_that_are_only_variables_of_a_saved_model_are_stripped(tmp_path):
+  model, x = _pruned(_dense()), np.random.RandomState(0).rand(3, 64).astype(np.float32)
+  saved, stripped = str(tmp_path / 'saved'), str(tmp_path / 'stripped')
+  tensorflow.saved_model.save(model, saved)
+  assert sorted(saved_model.strip_saved_model(saved, stripped)) == ['fc/kernel', 'logits/kernel']
+  serve = tensorflow.saved_model.load(stripped).signatures['serving_default']
+  outputs, = serve(x=tensorflow.constant(x)).values()
+  np.testing.assert_allclose(outputs.numpy(), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+  with pytest.raises(errors.NoMaskedWeightsError):
+    saved_model.strip_saved_model(stripped, str(tmp_path / 'again'))
 
 
 @pytest.mark.parametrize('value', [None, 'model', layers.Dense(3)])

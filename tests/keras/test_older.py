@@ -62,6 +62,46 @@ def test_models_are_copied_trained_saved_and_stripped(name, tmp_path):
   np.testing.assert_array_equal(stripped.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
+def _subclassed():
+  class Net(keras.Model):
+    """Declares no inputs."""
+
+    def __init__(self):
+      super().__init__()
+      self.inner = _dense()
+
+    def call(self, x):
+      return self.inner(x)
+
+  net = Net()
+  net.compile('sgd', 'mse')
+  net.predict(X, verbose=0)
+  return net
+
+
+@pytest.mark.parametrize('make', [_dense, _functional, _subclassed])
+def test_saved_models_and_tflite_files_compute_what_the_model_does(make, tmp_path):
+  """Models have `export` since TensorFlow 2.13, and TFLite files over 2 GB since 2.12."""
+  model, folder = make(), str(tmp_path / 'saved')
+  expected = model.predict(X, verbose=0)
+  sparsity.to_saved_model(model, folder)
+  loaded = tensorflow.saved_model.load(folder)
+  serve = loaded.signatures['serving_default']
+  name, = serve.structured_input_signature[1]
+  outputs, = serve(**{name: tensorflow.constant(X)}).values()
+  np.testing.assert_allclose(outputs.numpy(), expected, rtol=1e-5, atol=1e-6)
+  if make is not _subclassed:
+    path = str(tmp_path / 'model.tflite')
+    sparsity.to_tflite(model, path)
+    interpreter = tensorflow.lite.Interpreter(path)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]['index'], X[:1])
+    interpreter.invoke()
+    np.testing.assert_allclose(
+        interpreter.get_tensor(interpreter.get_output_details()[0]['index']), expected[:1],
+        rtol=1e-4, atol=1e-5)
+
+
 def test_channels_are_removed_in_the_middle_of_training():
   model = sparsity.prune_low_magnitude(_functional(), sparsity.ConstantSparsity(
       0.5, 0, frequency=1), hparams='channel_pruning=true')

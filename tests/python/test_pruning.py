@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The private names of contrib that public code uses, under model_pruning.python alone."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def test_what_is_set_in_spec_counts_until_the_operations_are_built():
   assert made.spec.target_sparsity == 0.7
   zeros, _ = _run(made)
   np.testing.assert_allclose(zeros, [0.7, 0.7], atol=1e-6)  # At step 0 both are at the initial one.
-  assert made._get_weight_sparsity_map() == {'conv1/weights': 0.1}
+  assert made._get_weight_sparsity_map() == {re.compile('conv1/weights'): 0.1}
 
 
 def test_the_map_can_be_set_as_contrib_kept_it():
@@ -47,10 +49,25 @@ def test_the_map_can_be_set_as_contrib_kept_it():
                          global_step=tf.constant(1))
   made._weight_sparsity_map = {'conv1': 0.2}
   made._block_dims_map = {'conv2': [2, 5]}
-  assert made._weight_sparsity_map == {'conv1': 0.2}
-  assert made._block_dims_map == made._get_block_dims_map() == {'conv2': (2, 5)}
+  assert made._weight_sparsity_map == {re.compile('conv1'): 0.2}
+  assert [key.search('conv1/weights') is not None for key in made._weight_sparsity_map] == [True]
+  made._weight_sparsity_map = made._weight_sparsity_map
+  assert made._block_dims_map == made._get_block_dims_map() == {re.compile('conv2'): (2, 5)}
   zeros, _ = _run(made)
   np.testing.assert_allclose(zeros, [0.2, 0.5], atol=1e-6)
+
+
+def test_the_sparsity_has_contribs_name():
+  with tf.Graph().as_default() as graph:
+    step = tf.train.get_or_create_global_step()
+    model_pruning.Pruning('target_sparsity=0.8,sparsity_function_end_step=4,'
+                          'sparsity_function_exponent=1')
+    model_pruning.Pruning('target_sparsity=0.8,name=other', sparsity=0.5)
+    assert 'other/sparsity' not in {each.name for each in graph.get_operations()}
+    with tf.Session() as session:
+      session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+      session.run(tf.assign(step, 2))
+      assert session.run('model_pruning/sparsity:0') == pytest.approx(0.4)
 
 
 def test_what_is_set_in_spec_is_validated():

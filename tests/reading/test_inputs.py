@@ -65,7 +65,19 @@ def run(tmp_path_factory):
       else:
         session.run(tf.global_variables_initializer())
       tf.train.Saver().save(session, str(folder / name / 'model.ckpt'), 1)
+      tf.train.write_graph(session.graph, str(folder), 'graph.pbtxt')
   return folder
+
+
+def test_an_empty_path_is_an_error_that_says_so():
+  for function in (report.of, models.load):
+    with pytest.raises(errors.ModelFileError, match='path to read is empty'):
+      function('')
+
+
+def test_a_graph_with_variables_is_no_model(run):
+  with pytest.raises(errors.ModelFileError, match='graph with variables, .*folder'):
+    report.of(run / 'graph.pbtxt')
 
 
 @pytest.mark.parametrize('kind', [pathlib.Path, lambda path: str(path).encode()],

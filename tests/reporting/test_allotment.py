@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of model_pruning.reporting.allotment: what each weight of a model gets."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,18 @@ def test_it_warns_of_next_to_nothing_with_the_numbers(trained):
   assert 'keeps 6 of its 288' in found.table()
   for more in ('target_sparsity=0.6', 'target_sparsity=0.98,weight_sparsity_map=[conv1:0.5]'):
     assert not allotment.of(trained, PruningSpec.create(more)).warnings
+
+
+@pytest.mark.parametrize('more, said', [
+    ('block_dims_map=[dense:999x999]', 'dense/kernel gets a sparsity of 0.0000.*blocks of 400x256'),
+    ('intra_block_sparsity=true,block_width=2,block_dims_map=[conv1:1x1]',
+     'gets a sparsity of 0.5000, and its target is 0.9.*runs of 2'),
+    ('block_height=4,block_width=1', None), ('sparsity_distribution=lamp', None), ('', None)])
+def test_targets_that_a_pattern_cannot_reach(trained, more, said):
+  found = allotment.of(trained, PruningSpec.create('target_sparsity=0.9,' + more))
+  assert bool(found.shortfalls) == bool(said)
+  if said:
+    assert re.search(said, found.shortfalls[0]) and 'Falls short: ' in found.table()
 
 
 def test_options_of_a_run_are_set_aside(trained):

@@ -207,6 +207,15 @@ def test_beside_an_input_there_is_room(model, output, given):
 # ---- Paths of all types. ----
 
 
+def test_a_tilde_is_the_home_folder_unless_it_is_the_name_of_a_file(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  monkeypatch.chdir(tmp_path)
+  assert files.as_path('~/model') == str(tmp_path / 'model')
+  (tmp_path / '~').mkdir()
+  (tmp_path / '~' / 'model').write_text('')
+  assert files.as_path('~/model') == '~/model'
+
+
 @pytest.mark.parametrize(
     'kind', [str, os.fsencode, pathlib.Path, lambda path: 'file://' + str(path)])
 def test_paths_of_all_types(tmp_path, kind):

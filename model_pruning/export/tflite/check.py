@@ -43,6 +43,10 @@ def feeds(examples: Sequence[Any], names: Sequence[str], shapes: Sequence[Sequen
   Raises:
     errors.ConversionError: they do not fit the inputs.
   """
+  if isinstance(examples, dict):
+    raise errors.ConversionError(
+        'examples is a dict of arrays; give a list with a dict for each example: '
+        '[dict(zip(examples, each)) for each in zip(*examples.values())]')
   result = []
   for number, example in enumerate(examples):
     if isinstance(example, dict):

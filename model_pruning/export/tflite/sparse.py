@@ -195,7 +195,8 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
   """
   schema = _schema()
   model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
-  if any((buffer.offset or 0) > 1 for buffer in model.buffers):
+  # Before TensorFlow 2.12 there are no files over 2 GB, and no such field.
+  if any((getattr(buffer, 'offset', 0) or 0) > 1 for buffer in model.buffers):
     if not any(choice.block for choice in choices):
       return content
     raise errors.ConversionError('Models over 2 GB cannot be stored sparse; store all weights '
