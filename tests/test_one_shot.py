@@ -147,6 +147,28 @@ def test_a_checkpoint_with_masks_is_refused(dense, tmp_path):
     one_shot.prune_checkpoint(str(tmp_path / 'a' / 'm'), str(tmp_path / 'b' / 'm'), '')
 
 
+@pytest.mark.parametrize('with_examples', [False, True])
+def test_weights_that_are_constants_of_a_function(with_examples):
+  """Freezing with TensorFlow 2.4 leaves them there."""
+  rng = np.random.RandomState(0)
+  weight, examples = rng.normal(size=(8, 4)).astype(np.float32), rng.normal(
+      size=(64, 8)).astype(np.float32)
+  with tf.Graph().as_default() as graph:
+    call = tf.function(lambda x: tf.matmul(x, tf.constant(weight, name='kernel')))
+    tf.identity(call(tf.placeholder(tf.float32, [None, 8], 'x')), 'y')
+  graph_def = graph.as_graph_def()
+  assert len(graph_def.library.function) == 1
+  pruned = one_shot.prune_graph(graph_def, 'target_sparsity=0.5',
+                                examples if with_examples else None, outputs=['y'])
+  with tf.Graph().as_default(), tf.Session() as session:
+    y, = tf.import_graph_def(pruned.graph_def, return_elements=['y:0'])
+    units = session.run(y, {'import/x:0': np.eye(8, dtype=np.float32)})
+  assert np.count_nonzero(units == 0) == 16
+  if not with_examples:
+    np.testing.assert_array_equal(units, weight * (units != 0))
+    assert np.abs(weight[units == 0]).max() < np.abs(weight[units != 0]).min()
+
+
 @pytest.mark.parametrize('argument, names', [('outputs', ('scores', ['x'])),
                                              ('inputs', (['scores'], 'x'))])
 @pytest.mark.parametrize('function, arguments', [

@@ -29,6 +29,7 @@ from model_pruning.hparams.maps import expression
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.names import WEIGHT_ATTRIBUTE
 from model_pruning.reading import sources
+from model_pruning.reading.inlining import inline
 from model_pruning.reading.inlining import needed_for
 from model_pruning.reading import tensors
 from model_pruning.util import tables
@@ -89,11 +90,12 @@ def prune_graph(graph_def: GraphDef, hparams: Union[HParams, PruningSpec, str],
   masked = mask_once(values, spec)
   if examples is None:
     changed = {constants[name]: value * masked.masks[name] for name, value in values.items()}
-    return PrunedGraph(tensors.with_constants(graph_def, changed), fitted_rows(masked.rows, {}))
+    return PrunedGraph(tensors.with_constants(subject.graph_def, changed),
+                       fitted_rows(masked.rows, {}))
   found = refit(subject, {constants[name]: mask for name, mask in masked.masks.items()},
                 spec, examples)
   fits = {subject.weights[fit.weight].name: fit for fit in found.fits}
-  return PrunedGraph(tensors.with_constants(graph_def, found.values),
+  return PrunedGraph(tensors.with_constants(subject.graph_def, found.values),
                      fitted_rows(masked.rows, fits))
 
 
@@ -114,6 +116,8 @@ def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str
   unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
   constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}
+  if not set(constants.values()) <= {node.name for node in graph_def.node}:
+    graph_def = inline(graph_def)  # Functions hold some, for example after freezing with 2.4.
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)
   weights = {constants[name]: Weight(name, Layout.whole(wiring.shape_of(constants[name]) or ()))
              for name in names}
