@@ -8,8 +8,10 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from model_pruning import errors
 from model_pruning.reading import nodes as graphs
+from model_pruning.reading.shapes import declared
 from model_pruning.reading.shapes import INPUTS
 from model_pruning.reading.shapes import Shapes
+from model_pruning.reading.shapes import text_of
 
 # The operands of each operation that may be the kernel.
 LAYERS = {
@@ -17,6 +19,8 @@ LAYERS = {
     'Conv3DBackpropInputV2': (1,), 'MatMul': (1, 0), 'BatchMatMul': (1, 0), 'BatchMatMulV2': (1, 0),
     'BatchMatMulV3': (1, 0), 'SparseMatMul': (1, 0), 'Einsum': (1, 0),
 }
+# Inputs of Savers, and of the initializers of variables.
+_OF_LIBRARIES = re.compile(r'(^|/)save(_\d+)?/(filename|Const)$|/Initializer/')
 _GRADIENTS = re.compile(r'(^|/)gradients(_\d+)?/|_grad/')
 
 
@@ -62,7 +66,7 @@ def layers_of(nodes: graphs.Nodes, weights: Sequence[str],
     trusted: whether TensorFlow has imported the graph before; see Shapes.
 
   Raises:
-    errors.ModelFileError: input_shapes has a name that is no input.
+    errors.ModelFileError: input_shapes has a name that is no input, or a shape that it cannot have.
   """
   known = set(weights)
   found: List[Tuple[graphs.Node, int, Tuple[str, ...]]] = []
@@ -97,12 +101,20 @@ def _is_transposed(node: graphs.Node, operand: int) -> bool:
 def _check(nodes: graphs.Nodes, input_shapes: Optional[Mapping[str, Sequence[int]]]
            ) -> Dict[str, Sequence[int]]:
   given = {name.split(':')[0]: shape for name, shape in (input_shapes or {}).items()}
-  for name in given:
+  for name, shape in given.items():
     if name not in nodes:
-      inputs = [node.name for node in nodes.values() if node.op in INPUTS]
+      inputs = [node.name for node in nodes.values()
+                if node.op in INPUTS and not _OF_LIBRARIES.search(node.name)]
       raise errors.ModelFileError(
           'input_shapes: the graph has no input %r%s; its inputs are: %s' %
           (name, errors.nearest(name, inputs), ', '.join(inputs) or '(none)'))
+    for dims in declared(nodes[name])[:1]:
+      # The first dimension may be of one example where the graph has a batch.
+      if dims and (len(dims) != len(shape) or any(
+          dim is not None and dim != other for dim, other in zip(dims[1:], list(shape)[1:]))):
+        raise errors.ModelFileError(
+            'input_shapes: %s cannot have the shape %s; the graph has %s' % (
+                name, text_of(shape), text_of(dims)))
   return given
 
 

@@ -70,9 +70,9 @@ class Shapes:
   def _find_batch(self) -> int:
     leading: Dict[int, str] = {}
     for node in self._nodes.values():
-      for shape in _declared(node):
+      for shape in declared(node):
         if shape is not None and len(shape) > 1 and shape[0] is not None:
-          leading.setdefault(shape[0], '%s: %s' % (node.name, _text(shape)))
+          leading.setdefault(shape[0], '%s: %s' % (node.name, text_of(shape)))
     if len(leading) > 1:
       self.disagreeing = ', '.join(leading.values())
     return next(iter(leading), 1)
@@ -194,7 +194,7 @@ class Shapes:
     attr = node.definition.attr
     dtypes = attr['output_types'].list.type if 'output_types' in attr else [attr['dtype'].type]
     made = []
-    for dtype, shape in zip(dtypes, _declared(node)):
+    for dtype, shape in zip(dtypes, declared(node)):
       if shape and shape[0] is None:
         shape = (self._batch,) + shape[1:]
       if (shape is None or None in shape) and node.name not in self.vague:
@@ -262,7 +262,7 @@ def _number(arg: Any, op: Operation) -> int:
   return len(op.get_attr(arg.type_list_attr)) if arg.type_list_attr else 1
 
 
-def _declared(node: graphs.Node) -> List[Dims]:
+def declared(node: graphs.Node) -> List[Dims]:
   """Returns the shapes that a graph input declares for its outputs; [] for other nodes."""
   if node.op not in INPUTS:
     return []
@@ -272,5 +272,6 @@ def _declared(node: graphs.Node) -> List[Dims]:
       None if dim.size < 0 else dim.size for dim in shape.dim) for shape in shapes]
 
 
-def _text(shape: Sequence[Optional[int]]) -> str:
+def text_of(shape: Sequence[Optional[int]]) -> str:
+  """Returns a shape as text, 1x28x28; unknown dimensions are '?'."""
   return 'x'.join('?' if dim is None else str(dim) for dim in shape)

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+import model_pruning
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.reading import flops
@@ -110,6 +111,27 @@ def test_shapes_that_are_open():
   assert 'Conv2D' in found.notes[0] and 'give input_shapes of inputs' in found.notes[0]
   given = _count(build, [None, None, None, 2], {'inputs:0': [1, 8, 6, 2]})
   assert given.layers[0].flops == 2 * 3 * 3 * 2 * 4 * 48 and given.notes == ()
+
+
+@pytest.mark.parametrize('given', [[3, 4, 5], [1, 8, 6, 3], [1, 8, 6], []])
+def test_shapes_that_the_input_cannot_have(given):
+  def build(inputs):
+    tf.nn.conv2d(inputs, _kernel(3, 3, 2, 4), [1, 1, 1, 1], 'SAME')
+
+  with pytest.raises(errors.ModelFileError, match=r'inputs cannot have .* has \?x\?x\?x2$'):
+    _count(build, [None, None, None, 2], {'inputs': given})
+  one = _count(build, [8, 5, 5, 2], {'inputs': [1, 5, 5, 2]})  # Of one example.
+  assert one.layers[0].flops == 2 * 3 * 3 * 2 * 4 * 25
+
+
+def test_inputs_of_the_saver_and_of_initializers_are_not_named():
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [None, 4], 'x')
+    with model_pruning.masked_scope():
+      tf.matmul(x, tf.get_variable('fc/kernel', [4, 4]))
+    tf.train.Saver()
+  with pytest.raises(errors.ModelFileError, match='its inputs are: x$'):
+    flops.layers_of(nodes.flatten(graph.as_graph_def()), ['fc/kernel'], {'zz': [1, 4]})
 
 
 def test_inputs_of_several_batch_sizes():
