@@ -15,8 +15,8 @@ class Finding:
   """A problem of a pruned model, and what to do about it.
 
   Attributes:
-    kind: 'never_updated', 'empty', 'short', 'coarse', 'dead_outputs', 'ends', 'small' or
-      'runtime'.
+    kind: 'not_finite', 'never_updated', 'empty', 'short', 'coarse', 'dead_outputs', 'ends', 'small'
+      or 'runtime'.
     text: a sentence that states the problem.
     advice: a sentence that says how to fix it.
     weights: names of the weights it concerns.

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds problems of a pruned model: each finding states a problem and how to fix it.
 
-Only weights with masks are examined. A stripped model, a TFLite file and a model that was never
-pruned have none. tflite.py in this folder knows which zeros kernels skip.
+Except for NaN and infinity, only weights with masks are examined: a stripped model, a TFLite file
+and a model that was never pruned have no other findings. tflite.py in this folder knows which zeros
+kernels skip.
 """
 
 import re
@@ -38,6 +39,11 @@ def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[F
     weights: all weights, in the model's order.
     never_updated: whether the model has masks, none of which was ever updated.
   """
+  broken = _not_finite(weights)
+  return (broken + _of_masks(weights, never_updated))[:MOST]
+
+
+def _of_masks(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[Finding, ...]:
   masked = [weight for weight in weights if weight.masked and weight.size]
   if not masked:
     return ()
@@ -51,7 +57,23 @@ def findings_of(weights: Sequence[WeightReport], never_updated: bool) -> Tuple[F
       _empty, _short, pattern_findings.coarse, pattern_findings.dead_outputs, _ends, _small,
       pattern_findings.runtime)
   found = [rule(masked, weights, advice) for rule in rules]
-  return tuple(finding for finding in found if finding)[:MOST]
+  return tuple(finding for finding in found if finding)
+
+
+def _not_finite(weights: Sequence[WeightReport]) -> Tuple[Finding, ...]:
+  """Finds weights with values that are no numbers; they are among the largest, so masks keep them.
+  """
+  found = [weight for weight in weights if weight.details.not_finite]
+  if not found:
+    return ()
+  worst = max(found, key=lambda weight: weight.details.not_finite)
+  text = '%s has {:,} of {:,} values that are NaN or infinite'.format(
+      worst.details.not_finite, worst.size) % worst.name
+  if len(found) > 1:
+    text += ', and so have %d more' % (len(found) - 1)
+  return (finding_lib.make(
+      'not_finite', found, text + '.', 'Training has diverged: go on from an earlier checkpoint, '
+      'with a lower learning rate.'),)
 
 
 def _by_channel(masked: Sequence[WeightReport]) -> bool:

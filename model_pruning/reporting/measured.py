@@ -47,12 +47,18 @@ def _details(weight: StoredWeight, kept: np.ndarray) -> Details:
   if tensors.is_repeated(kept):
     alive = bool(kept[(0,) * kept.ndim])
     hidden = 0 if weight.kept is None or weight.kept[(0,) * kept.ndim] else kept.size
-    return Details(hidden, outputs, 0 if alive else outputs, sketch_of(weight))
+    return Details(hidden, outputs, 0 if alive else outputs, sketch_of(weight),
+                   not_finite=_not_finite(tensors.distinct(weight.values)) and kept.size)
   hidden = 0 if weight.kept is None else kept.size - int(np.count_nonzero(weight.kept))
   dead = outputs - int(np.count_nonzero(kept.reshape(-1, outputs).any(axis=0)))
   zeros = Zeros.of(np.ascontiguousarray(kept.T)) if kept.ndim == 2 else None
   return Details(hidden, outputs, dead, sketch_of(weight), zeros, _is_smaller_sparse(weight, kept),
-                 whole_channels=bool(hidden) and _hides_channels(weight.kept))
+                 whole_channels=bool(hidden) and _hides_channels(weight.kept),
+                 not_finite=_not_finite(weight.values))
+
+
+def _not_finite(values: np.ndarray) -> int:
+  return values.size - int(np.count_nonzero(np.isfinite(as_float(values))))
 
 
 def _hides_channels(mask: Optional[np.ndarray]) -> bool:

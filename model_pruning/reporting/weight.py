@@ -34,6 +34,7 @@ class Details:
     transposed: whether the operation takes it as [outputs, inputs].
     in_loop: whether the operation is in a loop.
     whole_channels: whether the mask hides whole inputs and outputs, and nothing else.
+    not_finite: number of values that are NaN or infinite, hidden ones included.
   """
   hidden: int = 0
   outputs: int = 1
@@ -46,6 +47,7 @@ class Details:
   transposed: bool = False
   in_loop: bool = False
   whole_channels: bool = False
+  not_finite: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

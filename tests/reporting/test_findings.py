@@ -55,6 +55,20 @@ def test_a_model_that_is_as_it_should_be_is_not_nagged_at(hparams):
 # ---- Never updated. ----
 
 
+@pytest.mark.parametrize('sparsity', [None, 0.5])
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers(value, sparsity):
+  weights = [samples.weight('a/kernel', (20, 30), sparsity), samples.weight('b/kernel', (8, 8)),
+             samples.weight('c/kernel', (30, 20), sparsity)]
+  for weight, number in ((weights[0], 3), (weights[1], 1)):
+    weight.values.reshape(-1)[:number] = value
+  found = samples.report_of(weights).findings
+  assert found[0].kind == 'not_finite' and found[0].weights == ('a/kernel', 'b/kernel')
+  assert found[0].text == (
+      'a/kernel has 3 of 600 values that are NaN or infinite, and so have 1 more.')
+  assert all(each.kind != 'not_finite' for each in found[1:])
+
+
 def test_never_updated_is_all_that_is_said():
   weights = [samples.weight('fc/kernel', (8, 8), 0), samples.weight('out/kernel', (8, 2), 0)]
   report = samples.report_of(weights, HARD, last_update=0)
