@@ -131,4 +131,5 @@ def tflite_weights(path: str, block: Optional[BlockDims]) -> Iterator[WeightRepo
           stored.size - int(np.count_nonzero(kept)), (height, width),
           1 - kept.size / (height * width) / max(blocks, 1), None, stored.dense_bytes,
           stored.stored_bytes, measure.bytes_gzipped(constant.values.tobytes()))
-    yield dataclasses.replace(row, shape=stored.shape)
+    yield dataclasses.replace(row, shape=stored.shape,
+                              details=Details(not_finite=_not_finite(constant.values)))

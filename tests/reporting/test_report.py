@@ -400,6 +400,19 @@ def test_a_model_without_weights(tmp_path):
 # ---- TFLite models. ----
 
 
+@pytest.mark.skipif(tf.__version__.startswith('1.'), reason='its converter is another program')
+def test_values_of_tflite_models_that_are_no_numbers(tmp_path):
+  kernel = np.random.RandomState(0).rand(32, 16).astype(np.float32)
+  kernel[3, 4] = np.nan
+  with tf.Graph().as_default() as graph:
+    x = tf.placeholder(tf.float32, [1, 32], 'x')
+    y = tf.matmul(x, tf.constant(kernel), name='y')
+  converter = tf.lite.TFLiteConverter(graph.as_graph_def(), [x], [y])
+  (tmp_path / 'model.tflite').write_bytes(converter.convert())
+  finding, = report.of(str(tmp_path / 'model.tflite')).findings
+  assert finding.kind == 'not_finite' and '1 of 512 values' in finding.text
+
+
 def test_tflite_models(tmp_path):
   """One matrix that is stored sparse, in blocks, and one that is stored as it is."""
   random = np.random.RandomState(0)
