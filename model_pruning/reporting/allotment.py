@@ -23,6 +23,7 @@ from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 from model_pruning.reporting import distribution_advice
+from model_pruning.reporting.weight import COARSE
 from model_pruning.util import tables
 from model_pruning.util.files import AnyPath
 
@@ -182,10 +183,6 @@ def _kept(records: Sequence[Masked], weights: Sequence[StoredWeight], spec: Prun
   return kept, [clause for clause in (_shortfall(each, kept, spec) for each in plans) if clause]
 
 
-# Masks that are closer to their target than this do not count as short: units have sizes.
-_TOLERANCE = 0.005
-
-
 def _shortfall(together: PrunedTogether, kept: Sequence[int], spec: PruningSpec) -> str:
   """Returns a clause about a target that is missed, or ''.
 
@@ -198,7 +195,7 @@ def _shortfall(together: PrunedTogether, kept: Sequence[int], spec: PruningSpec)
   members = together.members
   sizes = [int(np.prod(record.shape, dtype=np.int64)) for record, _ in members]
   sparsity = 1 - sum(kept[record.identity] for record, _ in members) / max(sum(sizes), 1)
-  if target - sparsity <= max(_TOLERANCE, 1 / max(sum(sizes), 1)):
+  if target - sparsity <= max(COARSE, 1 / max(sum(sizes), 1)):  # As a report of the run will say.
     return ''
   unit = members[0].pattern.describe(members[0].record.layout).name
   return '%s gets a sparsity of %s, and its target is %s%s' % (

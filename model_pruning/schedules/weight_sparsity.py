@@ -49,7 +49,7 @@ def sparsities_at(step: Numeric, spec: PruningSpec, external: External = None
     if external is None:
       raise errors.ScheduleError(
           'sparsity= is a function that returned None at step %s; expected a fraction of zeros in '
-          '[0, 1). Has it a `return`?' % (step,))
+          '[0, 1). Does it lack a `return`?' % (step,))
     if isinstance(external, tuple):
       raise errors.ScheduleError(
           'sparsity= is a function that returns %d values, not one sparsity; to also set the steps '
