@@ -17,7 +17,7 @@ WORKERS = 2
 PYTEST_FLAGS = -n $(WORKERS) --dist loadgroup
 # A whole suite runs in so many processes, one after the other, to bound the memory of each. With
 # SHARD=2, only the second of them.
-SHARDS = 3
+SHARDS = 4
 # Of mutants; --help says more.
 MUTANTS_FLAGS =
 # How many times as many random cases `make soak` runs.
