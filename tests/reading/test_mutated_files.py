@@ -63,7 +63,7 @@ def test_the_harness_sees_faults(samples, tmp_path):
       "open(__import__('tempfile').mkdtemp() + '/x', 'w')": 'it left',
       "print('one'); print('two', file=sys.stderr); print('three', file=sys.stderr); sys.exit(1)":
           'it printed',
-      "x = b'1' * (1900 * 2**20)": 'it took',
+      "x = b'1' * (2000 * 2**20)": 'it took',
   }
   program = tmp_path / 'program.py'
   for statement, message in bad.items():
