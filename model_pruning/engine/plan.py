@@ -3,7 +3,7 @@
 """Plans which weights are pruned together, and in which pattern each one is."""
 
 import dataclasses
-from typing import Any, Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, Hashable, List, Optional, Sequence, Set, Tuple
 
 from absl import logging
 import numpy as np
@@ -81,9 +81,10 @@ def plan(records: Sequence[Record], spec: PruningSpec,
           for (group, _), members in plans.items()]
 
 
-def plan_training(*arguments: Any, **options: Any) -> List[PrunedTogether]:
+def plan_training(records: Sequence[Record], spec: PruningSpec,
+                  excluded: Collection[Hashable] = (), whole: bool = True) -> List[PrunedTogether]:
   """Does what plan does, and warns, once, of weights whose blocks are so large that all stay."""
-  found, spec = plan(*arguments, **options), arguments[1]
+  found = plan(records, spec, excluded, whole)
   for together in found:
     record, pattern = together.members[0]
     target = spec.target_sparsity if together.own_target is None else together.own_target

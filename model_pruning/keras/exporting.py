@@ -277,12 +277,5 @@ def _save(model: Model, folder: str) -> None:
   """Does what Model.export does, which came with TensorFlow 2.13."""
   structure, signatures = backend.inputs_of(model), None
   if structure is not None:
-    specs = graphs.specs_of(structure, {}, None)
-
-    def serve(*inputs: Any) -> Dict[str, Any]:
-      outputs = model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
-      return {'output_%d' % index: output
-              for index, output in enumerate(tensorflow.nest.flatten(outputs))}
-
-    signatures = tensorflow.function(serve, autograph=False, input_signature=specs)
+    signatures = graphs.traced(model, structure, graphs.specs_of(structure, {}, None)).function
   tensorflow.saved_model.save(model, folder, signatures=signatures)

@@ -23,7 +23,7 @@ from model_pruning.reading.stored import as_float
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reading.stored import without_part
 from model_pruning.reporting import distribution_advice
-from model_pruning.reporting.weight import COARSE
+from model_pruning.reporting.weight import is_off
 from model_pruning.util import tables
 from model_pruning.util.files import AnyPath
 
@@ -158,10 +158,9 @@ def _weights(model: models.StoredModel) -> List[StoredWeight]:
 
 def _kept(records: Sequence[Masked], weights: Sequence[StoredWeight], spec: PruningSpec
           ) -> Tuple[List[int], List[str]]:
-  """Returns what one update to the targets makes.
+  """Returns how many elements each weight keeps, and clauses about targets that are missed.
 
-  Returns:
-    How many elements the mask of each weight keeps; and clauses about missed targets.
+  Both are for masks as one update to the targets chooses them.
   """
   spec = dataclasses.replace(spec, prune_option='weight', threshold_decay=0.0, use_tpu=False)
   counts: Dict[int, Any] = {}
@@ -195,7 +194,7 @@ def _shortfall(together: PrunedTogether, kept: Sequence[int], spec: PruningSpec)
   members = together.members
   sizes = [int(np.prod(record.shape, dtype=np.int64)) for record, _ in members]
   sparsity = 1 - sum(kept[record.identity] for record, _ in members) / max(sum(sizes), 1)
-  if target - sparsity <= max(COARSE, 1 / max(sum(sizes), 1)):  # As a report of the run will say.
+  if not is_off(target, sparsity, sum(sizes)):  # As a report of the run will say.
     return ''
   unit = members[0].pattern.describe(members[0].record.layout).name
   return '%s gets a sparsity of %s, and its target is %s%s' % (

@@ -14,7 +14,12 @@ from model_pruning.reporting.sketch import Sketch
 from model_pruning.util import tables
 
 # A pattern is coarse if its closest sparsity is further than this from the target.
-COARSE = 0.02
+_COARSE = 0.02
+
+
+def is_off(target: float, sparsity: float, size: int) -> bool:
+  """Whether a pattern keeps a weight of so many elements off its target."""
+  return target - sparsity > max(_COARSE, 1 / max(size, 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +116,7 @@ class WeightReport:
     goal = self.details.goal
     return (goal is not None and bool(goal.unit) and goal.group is None and
             self.details.hidden >= goal.fewest_zeros and
-            goal.target - self.sparsity > max(COARSE, 1 / max(self.size, 1)))
+            is_off(goal.target, self.sparsity, self.size))
 
   @property
   def target_of(self) -> Optional[str]:
