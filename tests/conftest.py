@@ -193,9 +193,10 @@ def _files(names):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_pycollect_makeitem():
-  """Divides the cases of a test among legs, here, where there are all of them."""
+  """Samples the cases of a test and divides them among legs, here, where there are all of them."""
   items = (yield).get_result()
   if isinstance(items, list) and items and isinstance(items[0], pytest.Function):
+    legs.sample(items)
     legs.share_out(items, _HERE)
 
 

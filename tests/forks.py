@@ -11,6 +11,10 @@ begin with the same imports find them done, with
 
     forks.run(path, ['word'], cwd='.', environment={}, imports=['model_pruning.keras'])
 
+    forks.run_code('import tensorflow ...', ['word'])
+
+is such a program by its text, as `python -c`, in the folder of the checkout.
+
 forks.Process is one that runs beside the test, for what subprocess.Popen does.
 
     python -m tests.forks [MODULE ...]
@@ -68,6 +72,29 @@ def run(path, words, cwd, environment, timeout=600, imports=()):
   if status is None:
     raise subprocess.TimeoutExpired([path, *words], timeout, *texts)
   return subprocess.CompletedProcess([path, *words], status, *texts)
+
+
+def run_code(code, words=(), environment=None, timeout=300, imports=()):
+  """Runs the text of a program to its end.
+
+  Args:
+    code: its text.
+    words, environment, timeout, imports: see run().
+
+  Returns:
+    What it writes to stdout.
+
+  Raises:
+    AssertionError: its exit status is not 0.
+    subprocess.TimeoutExpired: it took longer, and was killed.
+  """
+  with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, 'program.py')
+    with open(path, 'w', encoding='utf-8') as file:
+      file.write(code)
+    done = run(path, words, _ROOT, {'PYTHONPATH': _ROOT, **(environment or {})}, timeout, imports)
+  assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+  return done.stdout
 
 
 class Process:

@@ -13,6 +13,11 @@ directly. The other targets leave out the tests that FILES and the mark `legs` g
 SHARED divides the tests of files among legs: none of these runs all of them, but together they do.
 Of a parametrized test each runs every value of every argument.
 
+A test that takes long may have a few of its cases run in CI, on any leg, and the others only in
+`make test-all` and `make soak`:
+
+    @pytest.mark.sampled(6)   # Six of them, chosen to have all values and many pairs of values.
+
 tools/test.sh passes the names of the leg in MODEL_PRUNING_LEGS.
 """
 
@@ -113,6 +118,7 @@ FILES = {
     'keras/test_lookups.py': ('default', 'newest'),
     'keras/test_loops.py': ('default', 'newest'),
     'keras/test_marks.py': ('default', 'newest'),
+    'keras/test_older.py': ('default',),  # Of what changed before that version.
     'keras/test_policies.py': ('default', 'newest'),
     'keras/test_pruned.py': ('default', 'newest'),
     'keras/test_settings.py': ('default', 'newest'),
@@ -162,7 +168,8 @@ SHARED = dict(
         'calibration/test_planning.py', 'calibration/test_reconstruct.py',
         'calibration/test_shrinking.py', 'cli/test_cli.py', 'cli/test_prune.py',
         'engine/test_batches.py', 'engine/test_contracts.py', 'engine/test_distributions.py',
-        'engine/test_in_chunks.py', 'engine/test_n_of_m.py', 'graph/test_updates.py',
+        'engine/test_in_chunks.py', 'engine/test_n_of_m.py', 'graph/layers/test_rnn_cells.py',
+        'graph/test_updates.py',
         'reading/test_goals.py', 'reading/test_ownership.py', 'reading/test_updated.py',
         'reading/test_validation.py', 'reporting/test_history.py', 'reporting/test_report.py',
         'schedules/test_objects.py', 'test_one_shot_examples.py', 'test_package.py',
@@ -187,7 +194,7 @@ SHARED = dict(
         'graph/test_pruning.py', 'graph/test_records.py', 'graph/test_recurrence.py',
         'graph/test_references.py', 'graph/test_registry.py', 'graph/test_replicas.py',
         'graph/test_scope.py', 'graph/test_summaries.py', 'graph/test_warm_start.py',
-        'schedules/test_gradual.py', 'test_one_shot.py'],
+        'graph/test_sparsity_function.py', 'schedules/test_gradual.py', 'test_one_shot.py'],
                     ('default', 'oldest', 'newest')),
     # Graphs of the oldest and of the newest, half of the cases each.
     **dict.fromkeys(['export/test_round_trips.py', 'graph/test_channels.py', 'tpu/test_rewrite.py'],
@@ -224,6 +231,30 @@ def of_item(item, root):
   return found
 
 
+def sample(items):
+  """Marks the cases that a parametrized test with the mark `sampled` has too many of.
+
+  Only those are counted that CI runs at all.
+
+  Args:
+    items: the items of pytest's of one function.
+
+  Raises:
+    ValueError: there are no more cases than the mark says.
+  """
+  mark = items[0].get_closest_marker('sampled')
+  if mark is None:
+    return
+  number, = mark.args
+  free = [item for item in items if all(mark.args for mark in item.iter_markers('legs'))]
+  if not 1 <= number < len(free):
+    raise ValueError('%s: sampled(%d) of %d cases' % (items[0].nodeid, number, len(free)))
+  kept = _chosen(_singles([_params(item) for item in free]), number)
+  for index, item in enumerate(free):
+    if index not in kept:
+      item.add_marker(pytest.mark.legs(), append=False)  # share_out() looks at the first one.
+
+
 def share_out(items, root):
   """Marks a test, or the cases of a parametrized one, with the legs that run it, as SHARED says.
 
@@ -245,15 +276,13 @@ def share_out(items, root):
           if marked[index] is None and not any(map(item.get_closest_marker, left_out))]
   if len(sharing) < 2 or not free:
     return
-  # Sorted by name: the order of the decorators decides the order of the arguments.
-  params = [getattr(item, 'callspec', None) and item.callspec.params or {} for item in items]
-  cases = [tuple(value for _, value in sorted(each.items())) for each in params]
+  cases = [_params(item) for item in items]
   fixed = {leg: [index for index, mark in enumerate(marked) if mark and leg in mark.args]
            for leg in sharing}
   # Which leg has the first case depends on the test, so that each leg has each case in some test.
   # Tests that share a fixture have it on one leg.
   own = _arguments(items[0])
-  fixtures = sorted(name for name in params[0] if name not in own)
+  fixtures = sorted(name for name in _by_name(items[0]) if name not in own)
   if fixtures and len(items) < 3:
     return  # One leg would have one half of the file, and nothing of the other half.
   key = path + ','.join(fixtures) if fixtures else items[0].nodeid.partition('[')[0]
@@ -264,6 +293,16 @@ def share_out(items, root):
       found[index].add(leg)
   for index in free:
     items[index].add_marker(pytest.mark.legs(*sorted(found[index])))
+
+
+def _by_name(item):
+  """Returns the values of the arguments of a case of pytest's, as {name: value}."""
+  return getattr(item, 'callspec', None) and item.callspec.params or {}
+
+
+def _params(item):
+  """Returns these values, by name: the order of the decorators decides that of the arguments."""
+  return tuple(value for _, value in sorted(_by_name(item).items()))
 
 
 def _arguments(item):
@@ -287,10 +326,8 @@ def shared(cases, free, fixed, legs):
     legs: the names of the legs.
   """
   single = [[(place, repr(value)) for place, value in enumerate(case)] for case in cases]
-  counts = collections.Counter(value for index in free for value in single[index])
-  common = {value for value, count in counts.items() if count > 1}
-  # Without the values of one case only, there may be nothing to choose by.
-  values = {index: [value for value in single[index] if value in common] for index in free}
+  values = dict(zip(free, _singles([cases[index] for index in free])))
+  common = {value for each in values.values() for value in each}
   shares, left = {}, list(free)
   for position, leg in enumerate(legs):
     # The legs that follow have some already, too.
@@ -307,6 +344,16 @@ def shared(cases, free, fixed, legs):
                              key=lambda index: (len(set(values[index]) - has), -index)))
       has.update(single[shares[leg][-1]])
   return {leg: sorted(indices) for leg, indices in shares.items()}
+
+
+def _singles(cases):
+  """Returns the values of each case as (place, value), without those that no other case has.
+
+  Where there are no others, there may be nothing to choose by.
+  """
+  single = [[(place, repr(value)) for place, value in enumerate(case)] for case in cases]
+  counts = collections.Counter(value for each in single for value in each)
+  return [[value for value in each if counts[value] > 1] for each in single]
 
 
 def few(cases, number, *others):

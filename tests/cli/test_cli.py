@@ -151,6 +151,7 @@ def test_schedule(tmp_path, capsys):
                           'shows\neach weight of a model.\n')
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('model', ['dense', 'pruned', 'saved'])
 def test_schedule_of_a_model(run_folder, capsys, model):
   for name in ('uniform', 'erk', 'lamp', 'global'):
@@ -338,6 +339,7 @@ def test_strict_schedules(hparams, code, capsys):
   assert capsys.readouterr().out
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize('words, code', [
     ('', 2), ('--help', 0), ('--version', 0), ('report --help', 0), ('export --help', 0),
     ('reprot x', 2), ('report', 2), ('strip x --output', 2), ('plot pie x --output=y', 2),

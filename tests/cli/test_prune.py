@@ -178,6 +178,7 @@ def test_a_mistake_with_a_keras_model(folder, tmp_path, capsys, words, message):
 
 
 # Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'oldest')
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_ctrl_c_leaves_nothing(folder, tmp_path, capsys, monkeypatch, kind):

@@ -47,6 +47,7 @@ SPECS = ['', 'threshold_decay=0.5', 'threshold_method=histogram', 'use_tpu=true'
          'prune_option=first_order_gradient', 'prune_option=second_order_gradient']
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('spec, axis', legs.few(legs.product(SPECS, [0, 1]), 10))
 def test_an_update_moves_counts_and_no_weights(spec, axis):
   small = _received_by_update(spec, [200, 1000], axis)
@@ -61,6 +62,7 @@ def test_a_group_moves_the_counts_of_a_server_once():
   assert _received_by_update('global_pruning=true', [1000, 1000], 0, layers=3) < 0.5 * MEGABYTE
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', ['erk', 'lamp'])
 def test_a_distribution_moves_counts_and_no_weights(name):
   spec = 'sparsity_distribution=' + name

@@ -290,6 +290,7 @@ def pair(request, tmp_path_factory):
     each.session.close()
 
 
+@pytest.mark.sampled(14)
 def test_outputs_are_the_same_at_every_step(pair):
   theirs, ours = pair
   for step, (mine, wanted) in enumerate(zip(ours.first + ours.second,

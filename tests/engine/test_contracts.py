@@ -174,6 +174,7 @@ def test_a_distribution_is_a_value(name):
   assert one is not other and one == other and hash(one) == hash(other)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', sorted(DISTRIBUTIONS))
 def test_a_distribution_has_the_total_and_the_same_masks_in_shards(name):
   shapes = [(12, 10), (40, 30), (8, 3)]

@@ -87,6 +87,7 @@ def check_same(hparams, weights, **options):
     np.testing.assert_array_equal(one.view(np.int32), other.view(np.int32))
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('name, kind', legs.few(
     [(name, kind) for name in sorted(SPECS) for kind in ('normal', 'tied', 'special', 'denormal')],
     16))
@@ -94,6 +95,7 @@ def test_a_gpu_chooses_the_same_masks(name, kind):
   check_same(SPECS[name], [values(kind, (61, 83), 0), values(kind, (50, 100), 1)])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name, kind', legs.few(
     [(name, kind) for name in ('elementwise', 'mean', '2 of 4', 'decay', 'lamp')
      for kind in ('tied', 'special')], 5))
@@ -101,6 +103,7 @@ def test_a_gpu_chooses_the_same_masks_of_parts(name, kind):
   check_same(SPECS[name], [values(kind, (61, 83), 0), values(kind, (50, 100), 1)], parts=3)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name', ['2 of 4', '8 of 16'])
 @pytest.mark.parametrize('kind', ['normal', 'tied', 'special'])
 def test_a_gpu_takes_whole_runs_of_many_weights_together(name, kind):
@@ -108,6 +111,7 @@ def test_a_gpu_takes_whole_runs_of_many_weights_together(name, kind):
   check_same(SPECS[name], [values(kind, shape, seed) for seed, shape in enumerate(shapes)])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize('name, kind', legs.few(
     [(name, kind) for name in ('elementwise', 'histogram', 'lamp') for kind in ('normal', 'tied')],

@@ -51,12 +51,13 @@ BENCHMARKS = {
 }
 
 
-# They take longest: a process for each number.
-_PROCESSES = ('scaling', 'startup')
+# They take longest: a process for each number, or whole architectures. test_accuracy runs that one.
+_LONG = ('accuracy', 'architectures', 'scaling', 'startup')
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize('name', [
-    pytest.param(name, marks=pytest.mark.legs()) if name in _PROCESSES else name
+    pytest.param(name, marks=pytest.mark.legs()) if name in _LONG else name
     for name in sorted(BENCHMARKS)])
 def test_runs_and_writes_its_table(name, tmp_path):
   of_keras = name in ('accuracy', 'architectures', 'channel_training', 'channels', 'keras_update',

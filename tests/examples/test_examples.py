@@ -102,6 +102,7 @@ def test_a_run_reports_exports_and_goes_on(example, tmp_path):
   assert _metrics(tmp_path)['seeds'] == metrics['seeds']
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.legs('oldest')
 @_both
 def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(example, tmp_path):

@@ -128,6 +128,7 @@ def test_the_report_has_means_spreads_and_differences_by_seed(tmp_path):
   assert (tmp_path / 'x.png').stat().st_size > 10000
 
 
+@pytest.mark.sampled(1)
 @_needs_keras
 @pytest.mark.parametrize('flag, said', [
     ('--sparsity=1.5', 'error: target_sparsity=1.5'),

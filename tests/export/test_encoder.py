@@ -91,6 +91,7 @@ def _difference(one, other):
   return np.max(np.abs(one - other)) / np.max(np.abs(other))
 
 
+@pytest.mark.legs('oldest', 'newest')
 def test_without_fusing_the_stripped_graph_is_the_masked_one(encoder):
   masked, frozen, stripped = encoder
   assert _difference(_run(stripped, _config()), masked) < 1e-6

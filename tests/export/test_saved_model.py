@@ -4,8 +4,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from model_pruning import errors
 from model_pruning import one_shot
 from model_pruning.compat import tf
 from model_pruning.export import saved_model
+from tests import forks
 
 WORDS = ['c', 'unknown', 'a']
 WEIGHT = np.arange(20, dtype=np.float32).reshape(4, 5) - 7.5
@@ -128,7 +127,7 @@ tf.saved_model.save(model, sys.argv[1], signatures=model.rows)
 """
   source, words = str(tmp_path / 'source'), tmp_path / 'words.txt'
   words.write_text('a\nb\nc\n')
-  subprocess.check_call([sys.executable, '-c', program, source, str(words)])
+  forks.run_code(program, [source, str(words)])
   words.unlink()
   assert saved_model.strip_saved_model(source, str(tmp_path / 'target'))
   shutil.rmtree(source)
@@ -160,7 +159,7 @@ tf.saved_model.save(model, sys.argv[1], signatures={
     'serving_default': model.first, 'second': model.second})
 """
   source, target = str(tmp_path / 'source'), str(tmp_path / 'target')
-  subprocess.check_call([sys.executable, '-c', program, source, str(raw)])
+  forks.run_code(program, [source, str(raw)])
   assert saved_model.strip_saved_model(source, target)
   size = os.path.getsize(os.path.join(target, 'saved_model.pb'))
   assert 40000 * (3 if raw else 1) < size < 40000 * (3 if raw else 1) + 10000
@@ -210,7 +209,7 @@ tf.saved_model.save(model, sys.argv[1], signatures={
 @pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
 def test_a_signature_that_assigns_is_named(tmp_path):
   source = str(tmp_path / 'source')
-  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'train'])
+  forks.run_code(SIGNATURES, [source, 'train'])
   with pytest.raises(errors.ModelFileError, match=(
       r'Signature train of .* assigns to its variables \(AssignSubVariableOp\)')):
     saved_model.strip_saved_model(source, str(tmp_path / 'target'))
@@ -221,7 +220,7 @@ def test_a_signature_that_assigns_is_named(tmp_path):
 @pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
 def test_layers_of_other_signatures_are_named_in_a_warning(tmp_path, caplog):
   source = str(tmp_path / 'source')
-  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'features'])
+  forks.run_code(SIGNATURES, [source, 'features'])
   x = np.random.RandomState(0).randn(64, 8).astype(np.float32)
   with caplog.at_level('WARNING'):
     one_shot.prune_saved_model(source, str(tmp_path / 'pruned'), 'target_sparsity=0.5', {'x': x})
@@ -236,7 +235,7 @@ def test_layers_of_other_signatures_are_named_in_a_warning(tmp_path, caplog):
 @pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
 def test_another_signature_of_the_same_layers_needs_no_warning(tmp_path, caplog):
   source, target = str(tmp_path / 'source'), str(tmp_path / 'pruned')
-  subprocess.check_call([sys.executable, '-c', SIGNATURES, source, 'same'])
+  forks.run_code(SIGNATURES, [source, 'same'])
   x = np.random.RandomState(0).randn(64, 8).astype(np.float32)
   with caplog.at_level('WARNING'):
     one_shot.prune_saved_model(source, target, 'target_sparsity=0.5', {'x': x})

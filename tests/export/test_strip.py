@@ -133,6 +133,7 @@ def _stripped(folder):
 # ---- Outputs stay, masks go. ----
 
 
+@pytest.mark.sampled(14)
 @both_kinds
 @pytest.mark.parametrize('model', MODELS)
 def test_outputs_are_the_same_to_the_bit(model, use_resource, control_flow, tmp_path):
@@ -145,6 +146,7 @@ def test_outputs_are_the_same_to_the_bit(model, use_resource, control_flow, tmp_
   assert results[-1].any()
 
 
+@pytest.mark.sampled(7)
 @both_kinds
 @pytest.mark.parametrize('model', MODELS)
 def test_nothing_of_the_pruning_is_left(model, use_resource, tmp_path):

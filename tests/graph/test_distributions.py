@@ -71,6 +71,7 @@ class Run:
       return self.pruning.sparsity_report(self.session)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('own', ['', 'weight_sparsity_map=[w2:0.5],'])
 @pytest.mark.parametrize('name', NAMES)
 def test_the_total_is_exact_at_every_update(name, own):

@@ -31,6 +31,7 @@ def _spec(*clauses):
   return at_once(PruningSpec.create(','.join(filter(None, ('target_sparsity=0.5',) + clauses))))
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize('shape, pattern, shared', legs.few(CASES, 16))
 def test_a_weight_without_elements_changes_nothing(shape, pattern, shared):
   spec = _spec(pattern, shared)

@@ -69,6 +69,7 @@ class Model:
 FINAL = 'initial_sparsity=0.7,target_sparsity=0.7,'
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('use_resource, partitions, use_tpu', legs.few(legs.product(
     [False, True], [None, 1, 3], [False, True]), 6))
 def test_masks_and_thresholds_are_those_of_the_oracle(use_resource, partitions, use_tpu):

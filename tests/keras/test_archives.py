@@ -92,6 +92,7 @@ def _many(config):
   return config
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize('suffix', SUFFIXES)
 @pytest.mark.parametrize('change', [
     _set('fc', 'units', 10**9), _set('fc', 'units', 10**7), _set('rnn', 'units', 10**5),

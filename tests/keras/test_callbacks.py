@@ -128,6 +128,7 @@ WAYS = pytest.mark.parametrize('train', ALL_WAYS, ids=lambda train: train.__name
 
 
 # When weights are saved, and loaded again: before an update, after it and after the last one.
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('train, when', legs.few(legs.product(
     ALL_WAYS, [(2, 4), (4, 6), (4, 14), (10, 18)]), 8, 'newest'), ids=lambda each: getattr(
         each, '__name__', str(each)))

@@ -65,6 +65,7 @@ def _optimizers():
   return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name', [
     # Its state is like Adam's, on Keras 2 as well.
     pytest.param(name, marks=pytest.mark.legs('newest')) if name == 'nadam' else name

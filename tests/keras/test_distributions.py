@@ -61,6 +61,7 @@ def fit(model, batches=8):
   return totals.kept
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('in_place_of_schedule', [False, True])
 @pytest.mark.parametrize('name', NAMES)
 def test_the_total_is_exact_at_every_update(name, in_place_of_schedule):

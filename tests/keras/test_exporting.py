@@ -91,6 +91,7 @@ def _run(path, **inputs):
   return [interpreter.get_tensor(detail['index']) for detail in interpreter.get_output_details()]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('pruned', [True, False])
 @pytest.mark.parametrize('build,name,value', [
     (_dense, 'x', np.linspace(-1, 1, 64, dtype=np.float32)[None]),

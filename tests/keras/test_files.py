@@ -5,8 +5,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -23,6 +21,7 @@ import model_pruning.keras as sparsity
 from model_pruning.keras import backend
 from model_pruning.keras import files
 from model_pruning.keras.backend import keras
+from tests import forks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -121,12 +120,11 @@ def _strip(saved, name, output, tmp_path, capsys):
     pytest.param('other_suffix.hdf5', 'new/small.keras', marks=pytest.mark.slow)])
 def test_stripped_models_load_without_this_library(saved, name, output, tmp_path, capsys):
   target = _strip(saved, name, output, tmp_path, capsys)
-  done = subprocess.run(
-      [sys.executable, '-c', 'import sys, json, tensorflow as tf; '
-       'model = tf.keras.models.load_model(sys.argv[1]); assert "model_pruning" not in sys.modules;'
-       'print(json.dumps([weight.tolist() for weight in model.get_weights()]))', str(target)],
-      stdout=subprocess.PIPE, universal_newlines=True, check=True)
-  for one, other in zip(json.loads(done.stdout.splitlines()[-1]),
+  said = forks.run_code(
+      'import sys, json, tensorflow as tf; '
+      'model = tf.keras.models.load_model(sys.argv[1]); assert "model_pruning" not in sys.modules; '
+      'print(json.dumps([weight.tolist() for weight in model.get_weights()]))', [str(target)])
+  for one, other in zip(json.loads(said.splitlines()[-1]),
                         _weights(sparsity.strip_pruning(saved[1]))):
     np.testing.assert_array_equal(np.array(one, np.float32), other)
 

@@ -70,6 +70,7 @@ def _check_same(one, other, x):
   np.testing.assert_array_equal(*(each.predict(x, verbose=0) for each in stripped))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('name', legs.few([
     'SeparableConv2D', 'Conv2D', 'Embedding', 'LSTM', 'RNN_of_cells', 'MultiHeadAttention',
     'PrunableLayer', 'block_of_layers'], 3, 'newest'))
@@ -88,8 +89,9 @@ def test_they_are_the_same_whatever_is_pruned_of_the_weights(settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('family, arguments', legs.few([
-    ('MobileNet', {'alpha': 0.25, 'dropout': 0.0}), ('ResNet50V2', {})], 1))
+@pytest.mark.legs()
+@pytest.mark.parametrize('family, arguments', [
+    ('MobileNet', {'alpha': 0.25, 'dropout': 0.0}), ('ResNet50V2', {})])
 def test_they_are_the_same_of_real_architectures(family, arguments):
   random = np.random.RandomState(4)
   data = random.uniform(size=(16, 32, 32, 3)).astype(np.float32), random.randint(0, 4, 16)

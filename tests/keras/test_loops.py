@@ -179,6 +179,7 @@ def interrupt(model, how, ours_first=True):
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.sampled(4)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('how, kind, ours_first', legs.few([
     (how, kind, kind != 'eager') for how in HOOKS + ['data'] for kind in sorted(MODELS)] + [
@@ -267,6 +268,7 @@ def test_evaluating_and_predicting_after_an_interrupted_fit_need_no_callback():
   model(X[:2])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('kind', legs.few(sorted(MODELS), 3, 'newest'))
 def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
   model = pruned(**MODELS[kind])

@@ -79,6 +79,7 @@ def scaled():
   return between(layers.Lambda(lambda x: 2 * x))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('make', [
     lambda: shuffled(4), lambda: shuffled(2), reshaped_twice, positions, gated, scaled,
     lambda: attention(4, 4), lambda: attention(2, 6), lambda: attention(6, 2)],

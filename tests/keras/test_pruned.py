@@ -138,6 +138,7 @@ def assert_half(model, number):
 
 
 # Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.sampled(6)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make, built', legs.few(legs.product(
     sorted(TUTORIALS, key=str), [False, True]), 6, 'newest'))
@@ -164,6 +165,7 @@ def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
 
 
 # Its cases differ from leg to leg, so all of them run on each.
+@pytest.mark.sampled(3)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make', legs.few(sorted(TUTORIALS, key=str), 2, 'newest'),
                          ids=lambda each: each.__name__)

@@ -43,6 +43,7 @@ def _rows(report):
   return {row.name.split('/')[-2]: (row.target, row.met) for row in report.weights}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('schedule,options,expected', [
     (sparsity.ConstantSparsity(0.75, 0, frequency=2), {},
      {'conv': (0.75, True), 'hidden': (0.75, True), 'out': (0.75, True)}),

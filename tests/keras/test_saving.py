@@ -135,6 +135,7 @@ def assert_goes_on_alike(model, read, train_first=True):
   training.assert_equal(zoo.values(model), zoo.values(read))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('option', sorted(OPTIONS))
 def test_every_option_survives(option, tmp_path):
   model = train(made(option=option), 1)
@@ -144,6 +145,7 @@ def test_every_option_survives(option, tmp_path):
 FORMATS = ['keras', 'h5'] + ([] if backend.IS_KERAS_3 else ['folder'])
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('kind, scope', [
     ('sequential', no_scope), ('sequential', sparsity.prune_scope), ('nested', no_scope),
     ('subclassed', no_scope)])
@@ -160,6 +162,7 @@ def test_every_kind_of_model_survives_in_every_form(form, kind, scope, tmp_path)
   assert_goes_on_alike(model, read)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 @pytest.mark.parametrize('form', ['model.weights.h5', 'model.h5', 'checkpoint', 'Checkpoint',
                                   'get_weights'])

@@ -102,6 +102,7 @@ def _zeros(model):
   return {record.name: int(np.sum(np.asarray(record.mask) == 0)) for record in _weights(model)}
 
 
+@pytest.mark.sampled(3)
 def test_the_outputs_stay_near_those_of_the_dense_model(case):
   name, model, x, free, refitted, _ = case
   assert _error(model, refitted, x) < (0.8 if name in MASKED else 0.5) * _error(model, free, x)

@@ -3,8 +3,6 @@
 """What holds while a pruned model is trained, whatever trains it."""
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.updates import MaskUpdater
+from tests import forks
 from tests import legs
 from tests.keras import zoo
 
@@ -130,6 +129,7 @@ def loss_scaled(optimizer):
   return module.LossScaleOptimizer(optimizer)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('optimizer', legs.few(sorted(OPTIMIZERS), 4, 'newest'))
 def test_hidden_weights_are_zero_after_every_batch(optimizer):
   model, before, after = pruned(optimizer=OPTIMIZERS[optimizer]()), Looks(), Looks()
@@ -501,11 +501,9 @@ print('done')
 @pytest.mark.parametrize('averages', legs.few(
     [{'use_ema': True, 'ema_momentum': 0.5}, {}], 1, 'newest'), ids=['averages', 'plain'])
 def test_replicas_are_pruned_alike(averages):
-  done = subprocess.run(
-      [sys.executable, '-c', _MIRRORED.replace('AVERAGES', repr(averages))],
-      env={**os.environ, 'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': ''},
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
-  assert done.returncode == 0 and done.stdout.endswith('done\n'), done.stdout[-3000:]
+  said = forks.run_code(_MIRRORED.replace('AVERAGES', repr(averages)),
+                        imports=['model_pruning.keras'], environment={'CUDA_VISIBLE_DEVICES': ''})
+  assert said.endswith('done\n'), said
 
 
 # A second CPU stands for a GPU.
@@ -541,11 +539,9 @@ print('done')
 @pytest.mark.parametrize('xla', [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_steps_are_in_host_memory(xla):
   compiling = {'run_eagerly': False, 'jit_compile': xla}
-  done = subprocess.run(
-      [sys.executable, '-c', _ON_A_DEVICE.replace('COMPILING', repr(compiling))],
-      env={**os.environ, 'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': ''},
-      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
-  assert done.returncode == 0 and done.stdout.endswith('done\n'), done.stdout[-3000:]
+  said = forks.run_code(_ON_A_DEVICE.replace('COMPILING', repr(compiling)),
+                        imports=['model_pruning.keras'], environment={'CUDA_VISIBLE_DEVICES': ''})
+  assert said.endswith('done\n'), said
 
 
 # What goes wrong, and what is said of it.
@@ -686,6 +682,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('other, optimizer', legs.few([
     ('EarlyStopping', 'SGD'), ('LearningRateScheduler', 'SGD'), ('ModelCheckpoint', 'SGD'),
     ('ModelCheckpoint', 'averages'), ('SavesEveryBatch', 'averages')], 4, 'newest'))
@@ -783,6 +780,7 @@ _HPARAMS = 'begin_pruning_step=0,end_pruning_step=6,sparsity_function_end_step=6
            'pruning_frequency=2,target_sparsity=0.75'
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('more, expected', [
     ('', [0.75, 0.75]),
     (',weight_sparsity_map=[logits:0.5]', [0.75, 0.5]),

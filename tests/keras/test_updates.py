@@ -199,6 +199,7 @@ def test_an_update_within_an_execution_is_made_after_it(executions):
 # Many fits in one process.
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', legs.few(['m_of_n', 'fit', 'own_loop', 'unchanged'], 2, 'newest'))
 def test_many_short_runs_give_no_retracing_warnings(kind, caplog):
   update = sparsity.UpdatePruningStep()

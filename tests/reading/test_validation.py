@@ -292,6 +292,7 @@ BOMBS = {function.__name__: function for function in (
     _filled, _tiled)}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.slow
 @pytest.mark.legs('oldest')
 @pytest.mark.parametrize('bomb', sorted(BOMBS))

@@ -34,6 +34,7 @@ def trained(tmp_path_factory):
   return path
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('more', [
     '', ',sparsity_distribution=erk', ',sparsity_distribution=lamp',
     ',sparsity_distribution=global', ',block_height=4,block_width=2,sparsity_distribution=lamp',

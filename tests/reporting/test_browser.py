@@ -122,6 +122,7 @@ def test_it_is_open_within_two_seconds(driver, pages, number):
   _nothing_went_wrong(driver)
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('width', [400, 800, 1600])
 @pytest.mark.parametrize('number', sorted(MODELS) + ['hostile'])
@@ -218,6 +219,7 @@ def _numbers(driver, key):
         (row) => data.weights[row.dataset.i][arguments[0]])''', key)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('key', ['sparsity', 'target', 'threshold', 'block_sparsity', 'bytes_dense',
                                  'bytes_sparse', 'bytes_gzipped'])
 def test_numbers_are_sorted_by_value(driver, pages, key):

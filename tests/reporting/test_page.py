@@ -186,6 +186,7 @@ NAMES = ['</script><script>alert(1)</script>', '<img src=x onerror=alert(1)>/ker
          '\u202etxt/kernel', 'tab\tline\nbell\x07', '$x^2$/kernel', '_hidden/kernel', 'größe/重み']
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('name', NAMES)
 def test_names_are_text_only(name):
   weights = [samples.weight('some/kernel', (64, 64), 0.5),
@@ -241,6 +242,7 @@ def test_names_without_a_difference_that_can_be_shown():
 # ---- Numbers that are none. ----
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize('values', [
     np.full([40, 40], np.nan, np.float32), np.full([40, 40], np.inf, np.float32),
     np.zeros([40, 40], np.float32), np.full([40, 40], 1e-45, np.float32),

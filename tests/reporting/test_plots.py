@@ -266,6 +266,7 @@ NAMES = ['a$x^$y/kernel', '$\\frac{', 'a$b', '$$', '\\$x\\$', 'a_b^c\\d%s', '_hi
          '\x1b[31mred', 'abc\u202ecba', 'a$\\alpha$' * 12, '層/kernel']
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('name', NAMES)
 def test_names_are_drawn_as_they_are(tmp_path, name):
   cbook = pytest.importorskip('matplotlib.cbook')

@@ -231,8 +231,8 @@ class _Case(_Item):
   def get_closest_marker(self, name):
     return next((mark.mark for mark in self._marks if mark.name == name), None)
 
-  def add_marker(self, mark):
-    self._marks += (mark,)
+  def add_marker(self, mark, append=True):
+    self._marks = self._marks + (mark,) if append else (mark,) + self._marks
 
 
 @pytest.mark.parametrize('path, own', [
@@ -281,6 +281,41 @@ def test_cases_that_are_slow_or_skipped_or_have_legs_of_their_own_are_not_shared
     before = [legs.of_item(item, HERE) for item in items]
     legs.share_out(items, HERE)
     assert [legs.of_item(item, HERE) for item in items] == before
+
+
+def _sampled(cases, number, **marks):
+  """Returns which of the cases stay, after those that run in test-all only."""
+  items = [_Case('hparams/test_spec.py', pytest.mark.sampled(number), *marks.get(str(index), ()),
+                 **case) for index, case in enumerate(cases)]
+  legs.sample(items)
+  return [index for index, item in enumerate(items) if legs.of_item(item, HERE)]
+
+
+def test_a_sample_has_each_value_and_many_pairs():
+  cases = [dict(first=one, second=other) for one, other in PAIRS]
+  found = _sampled(cases, 6)
+  assert len(found) == 6
+  assert {cases[index]['first'] for index in found} == set('abc')
+  assert {cases[index]['second'] for index in found} == set('12345')
+
+
+def test_cases_of_which_each_is_the_only_one_are_sampled_from_end_to_end():
+  assert _sampled([{'case': value} for value in 'abcdefg'], 3) == [0, 3, 6]
+
+
+def test_a_sample_leaves_out_what_runs_nowhere_and_keeps_legs():
+  marks = {'0': [pytest.mark.legs()], '2': [pytest.mark.legs('newest')]}
+  assert _sampled([{'case': value} for value in 'abcde'], 2, **marks) == [1, 4]
+  items = [_Case('graph/test_products.py', pytest.mark.sampled(2), case=case) for case in range(6)]
+  legs.sample(items)
+  legs.share_out(items, HERE)  # What is left out is on no leg then, either.
+  assert [index for index, item in enumerate(items) if legs.of_item(item, HERE)] == [0, 5]
+
+
+@pytest.mark.parametrize('number', [0, 3, 4])
+def test_a_sample_of_all_cases_is_an_error(number):
+  with pytest.raises(ValueError, match=r'sampled\(%d\) of 3 cases' % number):
+    _sampled([{'case': value} for value in 'abc'], number)
 
 
 @pytest.mark.parametrize('path', sorted(legs.SHARED))

@@ -53,6 +53,7 @@ def test_all_patterns_compile_together(tmp_path):
     assert [row['pattern'] for row in json.load(f) if 'error' not in row] == ['mixed'] * 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default')  # Python reads the flags.
 @pytest.mark.parametrize('flag, message', [
     ('--targets=v4,v9', "Unknown target 'v9'; there are: v2, v3, v4, v5e, v5p, v6e, tpu7x"),

@@ -445,6 +445,7 @@ def test_only_the_weight_that_is_computed_wrong_is_stored_dense(
   assert relative(run_file(path, values), run_graph(graph_def, values)) < 0.06
 
 
+@pytest.mark.sampled(3)
 @sparse_only
 @pytest.mark.parametrize('quantization, block', [('none', 4), ('dynamic', 16), ('int8', 16)])
 @pytest.mark.parametrize('classes', [False, True])

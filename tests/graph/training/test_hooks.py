@@ -357,6 +357,7 @@ def test_a_graph_without_a_global_step_is_refused():
 # ---- Checkpoints. ----
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('first_run,option,use_resource', legs.few(legs.product(
     [7, 6],  # Between updates, and at one.
     ['weight', 'second_order_gradient'], [False, True]), 4, 'oldest'))
@@ -492,6 +493,7 @@ def _scaffold(parts):
   return tf.train.Scaffold(**{part: makers[part]() for part in parts})
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('use_resource,parts', legs.few([(False, ()), (True, SCAFFOLD_PARTS)] + [
     (True, parts) for n in range(4) for parts in itertools.combinations(SCAFFOLD_PARTS, n)
 ] + [(False, SCAFFOLD_PARTS)], 10))
@@ -511,6 +513,7 @@ def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, 
   assert np.mean(recorders[1]['mask']) == 0.5
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('parts,use_resource,cut', legs.few(legs.product(
     [('init_op',), SCAFFOLD_PARTS], [False, True], [False, True]), 4, 'oldest'), ids=str)
 def test_gradient_saliency_needs_nothing_of_a_scaffold_made_before(use_resource, parts, cut,
@@ -848,6 +851,7 @@ def never_interrupted(tmp_path_factory):
       str(tmp_path_factory.mktemp('whole')), 200, HOOKS[name]))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('name,interrupted_at', legs.few(legs.product(
     sorted(HOOKS), [30, 50, 120, 150]), 8))
 def test_a_run_resumed_with_a_saver_of_the_users_ends_as_if_never_interrupted(
