@@ -14,8 +14,7 @@ from model_pruning.util import quiet
 
 _MINIMUM = (1, 15)
 _ADVICE = ('model_pruning works with TensorFlow 1.15.5 and newer. Install one with '
-           '`pip install tensorflow` (or tensorflow-cpu), or with '
-           '`pip install "model_pruning[tensorflow]"`.')
+           '`pip install tensorflow` (or tensorflow-cpu)')
 
 try:
   with quiet.loading_tensorflow():

@@ -205,6 +205,8 @@ class ConstantChannels:
       for place, units in enumerate(self._trace.axes.get(tensor.name, ())):
         if units is axis:
           zero |= self._sums_nothing(op, operand, place)
+    if len(op.inputs) < 2:  # An einsum of one tensor.
+      return np.where(zero, 0.0, np.nan)
     return np.where(zero, 0.0, self._sums_constants(op, axis))
 
   def _sums_constants(self, op: Operation, axis: Array) -> Any:

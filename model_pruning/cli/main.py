@@ -78,7 +78,7 @@ def guarded(main: Callable[[Any], Optional[int]], args: argparse.Namespace,
     print('%s: interrupted; nothing was written' % name, file=sys.stderr)
     return 130
   except Exception as error:
-    if isinstance(error, OSError) or _is_of_tensorflow(error):
+    if isinstance(error, (OSError, ImportError)) or _is_of_tensorflow(error):
       return _fail(name, errors.first_line(error))
     if os.environ.get(_TRACEBACK, '0') != '0':
       raise

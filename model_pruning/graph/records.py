@@ -155,7 +155,8 @@ def require_masked_weights(updater: str) -> None:
   if not masked_weights():
     raise errors.NoMaskedWeightsError(
         'The graph has no masked weights for %s to update: build the model in a masked_scope(), '
-        'or call apply_mask on its weights' % updater)
+        'or call apply_mask on its weights, in this graph (of an Estimator: in its model_fn)' %
+        updater)
 
 
 def sibling(mask: Variable, leaf: str) -> str:
@@ -194,12 +195,16 @@ def _registered() -> Dict[str, _Registered]:
 
 
 def check_owner(mask_name: str, weight: Variable) -> None:
-  """Raises errors.WeightError if the mask with a given name belongs to another weight."""
+  """Raises errors.WeightError if the mask with a given name belongs to another weight.
+
+  A variable that is not trained may have it, for example the moving average of the weight, which a
+  custom getter puts in its place for evaluation.
+  """
   known = _registered().get(mask_name + ':0') or _registered().get(mask_name)
   if known is None or not variables.is_variable(weight) or not variables.is_variable(known.row[0]):
     return
   owner, name = variables.op_name(known.row[0]), variables.op_name(weight)
-  if owner != name:
+  if owner != name and getattr(variables.shards_of(weight)[0], 'trainable', True):
     raise errors.WeightError(
         'Variable %s already exists, as the mask of weight %s, and weight %s would be pruned by '
         'the magnitudes of %s; give each weight its own variable scope' % (

@@ -68,6 +68,7 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
   registry.check_builds_graph('masked_scope')
   registry.check_group_name(group_name)
   check_prune_option(prune_option)
+  matching: List[str] = []
   included = expression('masked_scope(include=...)', include)
   excluded = expression('masked_scope(exclude=...)', exclude) if exclude else None
   scope = tf.get_variable_scope()
@@ -80,7 +81,10 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
   def masking_getter(getter: Callable[..., Variable], name: str, *args: Any,
                      **kwargs: Any) -> Variable:
     get = functools.partial(outer, getter) if outer else getter
-    if kwargs.get('trainable') is False or not is_ours(name) or name in _claimed.names:
+    if kwargs.get('trainable') is False or not is_ours(name):
+      return get(name, *args, **kwargs)
+    matching.append(name)
+    if name in _claimed.names:
       return get(name, *args, **kwargs)
     penalize_weights_once()
     before = len(tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES))
@@ -110,6 +114,8 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
   try:
     with tf.variable_creator_scope(watching_creator):
       yield
+    if not matching and not unmasked:
+      _warn_of_nothing(include, exclude)
   finally:
     scope.set_custom_getter(outer)
     _warn_of(unmasked)
@@ -124,6 +130,14 @@ def _warn_of(unmasked: List[str]) -> None:
         'models with model_pruning.keras (TensorFlow 2), %suse the product '
         'apply_mask(weight, scope)', ', '.join(shown),
         'use tf.layers instead, or ' if _has_layers() else 'or ')
+
+
+def _warn_of_nothing(include: str, exclude: Optional[str]) -> None:
+  logging.warning(
+      'masked_scope masks nothing: get_variable made no trainable variable in it with a name that '
+      'matches include=%r%s. It applies to the graph in which it is opened; an Estimator builds '
+      'one of its own, so open it in the model_fn', include,
+      ' and not exclude=%r' % exclude if exclude else '')
 
 
 def _has_layers() -> bool:

@@ -30,13 +30,15 @@ def names(layer: Layer, other: Any) -> List[str]:
   """Returns the attributes in which two layers of one class may differ in what they compute.
 
   These are the attributes that Keras's own code does not set and, for Keras's own layers, the
-  functions and parts (for example regularizers) from user code. The config covers the rest.
+  functions and parts (for example regularizers) from user code, unless they were passed to
+  compile(). The config covers the rest.
   """
   found = {name for each in (layer, other) for name in vars(each)
            if name not in _OF_TRAINING and not name.startswith('_added_')}
   of_users = found - _set_by_keras(type(layer))  # type: ignore[arg-type]
   if backend.is_keras_own(backend.plain_class(layer)):
-    of_users.update(name for name in found if _is_users(vars(layer).get(name)))
+    of_users.update(name for name in found - _set_by_compile()
+                    if _is_users(vars(layer).get(name)))
   return sorted(of_users)
 
 
@@ -178,9 +180,19 @@ def _set_by_keras(layer_class: type) -> FrozenSet[str]:
     if backend.is_keras_own(base):
       for value in vars(base).values():
         for function in (value, getattr(value, 'fget', None), getattr(value, 'fset', None)):
-          function = inspect.unwrap(function) if callable(function) else None
-          code = getattr(function, '__code__', None)
-          if code is not None:
-            names.update(str(step.argval) for step in dis.get_instructions(code)
-                         if step.opname == 'STORE_ATTR')
+          names.update(_set_by(function))
   return frozenset(names)
+
+
+@functools.lru_cache(maxsize=None)
+def _set_by_compile() -> FrozenSet[str]:
+  """Returns the attributes that compile() sets on a model, none of which changes its outputs."""
+  return _set_by(keras.Model.compile)
+
+
+def _set_by(function: Any) -> FrozenSet[str]:
+  """Returns the attributes that a function sets; none if it is none."""
+  function = inspect.unwrap(function) if callable(function) else None
+  code = getattr(function, '__code__', None)
+  return frozenset() if code is None else frozenset(
+      str(step.argval) for step in dis.get_instructions(code) if step.opname == 'STORE_ATTR')

@@ -63,10 +63,10 @@ def check_eager(subject: str) -> None:
         '%s was called in a tf.function, where it would run once, while the function is built; '
         'call it outside of the function, between the batches' % subject)
   raise errors.EagerError(
-      '%s works on eager Keras models, but this code builds a graph: eager execution was disabled, '
-      'or a `with tf.Graph().as_default()` block is open. Leave that out, or prune the graph: '
-      'build the model in a model_pruning.masked_scope(), and update the masks by a '
-      'model_pruning.PruningHook' % subject)
+      '%s works on eager Keras models, but this code builds a graph: eager execution is disabled, '
+      'or a `with tf.Graph().as_default()` block is open. Leave that out. Graphs are pruned '
+      'without Keras, by a model_pruning.masked_scope() around layers of tf.layers or variables of '
+      'tf.get_variable, and a model_pruning.PruningHook' % subject)
 
 
 def compiles_with_xla() -> bool:
@@ -123,8 +123,8 @@ def layers_in(layer: Layer) -> List[Layer]:
 
 
 def is_distributed_in_time(layer: Any) -> bool:
-  """Whether a layer is Keras's own TimeDistributed."""
-  return type(layer) is keras.layers.TimeDistributed
+  """Whether a layer, pruned or not, is Keras's own TimeDistributed."""
+  return is_layer(layer) and plain_class(layer) is keras.layers.TimeDistributed
 
 
 def called(layer: Any) -> Any:

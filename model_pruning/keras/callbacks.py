@@ -14,6 +14,7 @@ from model_pruning import errors
 from model_pruning.keras import backend
 from model_pruning.keras import loops
 from model_pruning.keras import reporting
+from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.shortfalls import decayed
@@ -91,7 +92,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
 
     Raises:
       errors.MissingCallbackError: set_model() was not called.
-      errors.LayerError: the model has no pruned layers, or the optimizer cannot train one.
+      errors.LayerError: the model has no pruned layers, or the optimizer or the distribution
+        strategy cannot train one.
       errors.MapError, errors.BlockError: the settings do not fit the weights.
       errors.EagerError: it was called in a tf.function. So does every method.
     """
@@ -105,6 +107,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._watches = self._follows = self._ended = False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
+      for record in layer.pruning.weights:
+        variables.check_strategy(layer.name, record.weight)
       for inner in backend.layers_in(layer):
         if backend.refuses_constraints(optimizer, inner):
           raise errors.LayerError(

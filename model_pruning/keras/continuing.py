@@ -12,6 +12,7 @@ from model_pruning import errors
 from model_pruning.channels.choice import Target
 from model_pruning.compat import tensorflow
 from model_pruning.export.smaller import Width
+from model_pruning.keras import attributes
 from model_pruning.keras import backend
 from model_pruning.keras import removal
 from model_pruning.keras import variables
@@ -66,6 +67,8 @@ def remove_channels_in_training(model: Model, fraction: float = 0.0, keep: Optio
     pairs = _Pairs([_Pair(old, new, removed.widths.get(id(same))) for old, same, new in zip(
         plain_weights(model), plain.weights, removed.model.weights)])
     optimizer = removed.model.optimizer
+    for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
+      _exclude_from_weight_decay(old, new, pairs)
     _build(optimizer, removed.model.trainable_variables)
     for old, new in zip(_unwrapped(model.optimizer), _unwrapped(optimizer)):
       _copy_state(old, new, pairs, model.trainable_variables)
@@ -100,6 +103,9 @@ class _Pairs:
   def __init__(self, pairs: Sequence[_Pair]) -> None:
     self._by_id = {id(pair.old): pair for pair in pairs}
 
+  def __iter__(self) -> Iterator[_Pair]:
+    return iter(self._by_id.values())
+
   def of(self, weight: Variable) -> Optional[_Pair]:
     return self._by_id.get(id(weight))
 
@@ -127,9 +133,50 @@ def _compile_like(model: Model, other: Model) -> None:
 
 
 def _new_optimizer(optimizer: Optimizer) -> Optimizer:
-  """Returns an optimizer with the same settings."""
-  with keras.utils.custom_object_scope(_classes_of(optimizer)):
-    return type(optimizer).from_config(optimizer.get_config())
+  """Returns an optimizer with the same settings, and attributes of the user's.
+
+  Raises:
+    errors.LayerError: its config does not say how to make it.
+  """
+  try:
+    with keras.utils.custom_object_scope(_classes_of(optimizer)):
+      try:
+        new = type(optimizer).from_config(optimizer.get_config())
+      except (NotImplementedError, TypeError, ValueError):
+        new = _with_same_schedule(optimizer)
+        if new is None:
+          raise
+  except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:
+    raise errors.LayerError('Optimizer %s cannot be recreated from its config (%s); correct its '
+                            'get_config, or %s' % (type(optimizer).__name__,
+                                                   backend.reason(error), _ADVICE)) from error
+  for ours, theirs in zip(_unwrapped(optimizer), _unwrapped(new)):
+    attributes.carry_over(ours, theirs)
+  return new
+
+
+def _with_same_schedule(optimizer: Optimizer) -> Optional[Optimizer]:
+  """Returns an optimizer with the same settings and the same schedule; None if it has none.
+
+  Schedules, or functions, of users need not have a config. They have no state.
+  """
+  inner = getattr(optimizer, 'inner_optimizer', None)
+  last = optimizer if inner is None else inner
+  # keras.optimizers.legacy has it among its hyperparameters.
+  holder, key = ((vars(last), '_learning_rate') if '_learning_rate' in vars(last) else
+                 (last._hyper, 'learning_rate'))
+  schedule = holder[key]
+  if not callable(schedule):
+    return None
+  holder[key] = 0.001
+  try:
+    config = optimizer.get_config()
+    if inner is None:
+      return type(optimizer).from_config({**config, 'learning_rate': schedule})
+  finally:
+    holder[key] = schedule
+  del config['inner_optimizer']
+  return type(optimizer)(_with_same_schedule(inner), **config)
 
 
 def _classes_of(optimizer: Optimizer) -> Dict[str, Any]:
@@ -156,6 +203,14 @@ def _new_metric(metric: Any, model: Model) -> Any:
     config['name'] = next((config['name'][len(output) + 1:] for output in model.output_names
                            if config['name'].startswith(output + '_')), config['name'])
   return type(metric).from_config(config)
+
+
+def _exclude_from_weight_decay(old: Optimizer, new: Optimizer, pairs: _Pairs) -> None:
+  """Excludes the same weights from weight decay, before slots are made; no config says which."""
+  if getattr(old, 'weight_decay', None) and hasattr(old, '_use_weight_decay'):
+    excluded = [pair.new for pair in pairs if not old._use_weight_decay(pair.old)]
+    if excluded:
+      new.exclude_from_weight_decay(var_list=excluded)
 
 
 def _build(optimizer: Optimizer, weights: Sequence[Variable]) -> None:

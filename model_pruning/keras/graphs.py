@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keras models as graphs of TensorFlow."""
 
+import contextlib
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from model_pruning import errors
 from model_pruning.compat import tensorflow
@@ -52,7 +53,7 @@ def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
     return model(tensorflow.nest.pack_sequence_as(structure, list(inputs)), training=False)
 
   try:
-    with backend.quietly():
+    with backend.quietly(), _without_metrics(model):
       function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
   except (ValueError, TypeError, tensorflow.errors.OpError) as error:
     raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
@@ -62,6 +63,20 @@ def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
            for variable in [*model.variables, *variables.recurrent_states(model)]
            for handle in variables.handles_of(variable)}
   return Traced(function, known)
+
+
+@contextlib.contextmanager
+def _without_metrics(model: Model) -> Iterator[None]:
+  """Lets the layers of add_metric() pass their inputs on; metrics are no outputs of a model."""
+  layers = [layer for layer in backend.layers_in(model)
+            if type(layer).__name__ == 'AddMetric' and backend.is_keras_own(type(layer))]
+  for layer in layers:
+    vars(layer)['call'] = lambda inputs: inputs
+  try:
+    yield
+  finally:
+    for layer in layers:
+      del vars(layer)['call']
 
 
 def graph_of(model: Model) -> Optional[Graph]:

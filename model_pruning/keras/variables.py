@@ -10,6 +10,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 import numpy as np
 
+from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.keras import backend
 from model_pruning.keras.backend import keras
@@ -246,6 +247,20 @@ def scope_of(layer: Layer) -> Iterator[None]:
     return
   with strategy.scope():
     yield
+
+
+def check_strategy(name: str, variable: Variable) -> None:
+  """Raises errors.LayerError if Keras applies no constraint to a variable of a strategy.
+
+  Args:
+    name: of the pruned layer.
+    variable: a weight of the layer.
+  """
+  if type(strategy_of(variable)).__name__.startswith('CentralStorageStrategy'):
+    raise errors.LayerError(
+        'Layer %s is pruned, and was made under CentralStorageStrategy, under which Keras cannot '
+        'apply the constraint that keeps pruned weights at zero; make the model under '
+        'MirroredStrategy' % name)
 
 
 def strategy_of(variable: Variable) -> Strategy:

@@ -6,6 +6,7 @@
 import importlib
 import json
 import os
+import pkgutil
 import re
 import typing
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -30,7 +31,6 @@ from model_pruning.version import __version__
 if typing.TYPE_CHECKING:
   from model_pruning.reporting.report import Report
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 # Hyperparameters, calls and operations in a sentence, to be shown as code; not parts of names.
 _CODE = re.compile(r"(?<![\w/.])(?:[\w.]+=(?:\[[^\]\s]*\]|[\w']+)"
                    r"(?:,[\w.]+=(?:\[[^\]\s]*\]|[\w']+))*|"
@@ -75,7 +75,7 @@ def render(report: 'Report', history: Optional[events.History]) -> str:
   require()
   import jinja2
   environment = jinja2.Environment(
-      loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True,
+      loader=jinja2.FunctionLoader(_source), autoescape=True, trim_blocks=True,
       lstrip_blocks=True, undefined=jinja2.StrictUndefined)
   tail = rows_lib.tail_of([weight.name for weight in report.weights])
   environment.filters.update(split=lambda name: _split(name, tail), code=_as_code,
@@ -153,10 +153,13 @@ def _as_code(text: str) -> Any:
 
 
 def _raw(name: str) -> Any:
-  with open(os.path.join(_HERE, name), encoding='utf-8') as handle:
-    content = handle.read()
   # Leave out the licence header of the source.
-  return _markup(re.sub(r'\A(/\*.*?\*/\s*|//[^\n]*\n)+', '', content, flags=re.DOTALL))
+  return _markup(re.sub(r'\A(/\*.*?\*/\s*|//[^\n]*\n)+', '', _source(name), flags=re.DOTALL))
+
+
+def _source(name: str) -> str:
+  """Returns the text of a file of this package, which may be in a zip."""
+  return (pkgutil.get_data(__package__, name) or b'').decode('utf-8')
 
 
 def _markup(text: str) -> Any:

@@ -215,6 +215,13 @@ CASES = {
 if ONE_EINSUM:
   CASES['einsum'] = (flat(lambda x, weight: tf.einsum(
       'ab,bcd->acd', x, weight('inner', 6, 2, 4))[:, 0]), {'a': 6, 'inner': 4})
+  # Of one tensor: a transpose, a global pool, a diagonal of positions.
+  CASES['einsum that transposes'] = (lambda x, weight: tf.matmul(tf.reshape(tf.einsum(
+      'bhwc->bchw', tf.nn.relu(conv(x, weight))), [-1, 384]), weight('b', 384, 3)), {'a': 6})
+  CASES['einsum that sums'] = (between(lambda x, _: x * tf.einsum(
+      'bhwc->bc', x)[:, tf.newaxis, tf.newaxis]), {'a': 6})
+  CASES['einsum of a diagonal'] = (between(lambda x, _: tf.einsum(
+      'bhhc->bhc', x)[:, tf.newaxis]), {'a': 6})
 
 
 # Groups that nothing reads.

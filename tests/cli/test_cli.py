@@ -376,6 +376,20 @@ def test_it_answers_without_tensorflow(tmp_path, words, code):
   assert done.stdout or done.stderr
 
 
+@pytest.mark.parametrize('words', ['report x.pb', 'report x.tflite', 'export x.pb --output=y'])
+def test_it_says_that_there_is_no_tensorflow(tmp_path, words):
+  (tmp_path / 'tensorflow.py').write_text('raise ImportError("No module named tensorflow")')
+  for name in ('x.pb', 'x.tflite'):
+    (tmp_path / name).write_bytes(b'not empty')
+  done = subprocess.run([sys.executable, '-m', 'model_pruning'] + words.split() + [
+      '--output_node_names=y'], cwd=str(tmp_path), stderr=subprocess.PIPE, universal_newlines=True,
+                        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), ROOT])))
+  assert done.returncode == 1
+  line, = done.stderr.splitlines()
+  assert 'TensorFlow could not be imported' in line and '`pip install tensorflow`' in line
+  assert 'damaged' not in line and 'Unexpected' not in line
+
+
 @pytest.mark.parametrize('stream', [1, 2])
 def test_it_may_be_started_with_a_closed_stream(stream, tmp_path):
   command = '"%s" -m model_pruning schedule target_sparsity=0.9 %d>&-' % (sys.executable, stream)

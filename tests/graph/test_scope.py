@@ -3,6 +3,8 @@
 # bazel: size = large
 """Tests of masked_scope, on models that know nothing of masks."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -598,6 +600,64 @@ def test_other_variables_are_no_reason_for_a_warning(model, caplog):
   with tf.Graph().as_default(), model_pruning.masked_scope():
     model()
   assert 'does not mask' not in caplog.text
+
+
+def _in_a_graph_of_its_own():
+  with tf.Graph().as_default():
+    tf.get_variable('fc/kernel', [3, 3])
+
+
+@pytest.mark.parametrize('model', [
+    _in_a_graph_of_its_own, lambda: tf.get_variable('fc/bias', [3]), lambda: None])
+def test_a_scope_that_masks_nothing_is_warned_of(model, caplog):
+  with tf.Graph().as_default(), model_pruning.masked_scope():
+    model()
+  assert 'masked_scope masks nothing' in caplog.text and 'model_fn' in caplog.text
+
+
+def test_a_scope_in_one_that_masks_its_weights_is_not_warned_of(caplog):
+  with tf.Graph().as_default(), model_pruning.masked_scope():
+    with model_pruning.masked_scope():
+      tf.get_variable('fc/kernel', [3, 3])
+  assert not caplog.text and not caplog.records
+
+
+@pytest.mark.parametrize('masking', ['apply_mask', 'masked_scope'])
+def test_evaluation_with_moving_averages_has_the_masks_of_the_weights(masking):
+  x = np.random.RandomState(0).normal(size=(4, 6)).astype(np.float32)
+  averages = tf.train.ExponentialMovingAverage(0.5)
+
+  def averaged(getter, name, *args, **kwargs):
+    variable = getter(name, *args, **kwargs)
+    average = averages.average(variable)
+    return variable if average is None else average
+
+  def net():
+    with tf.variable_scope('fc') as scope:
+      weight = tf.get_variable('kernel', [6, 5])
+      return tf.matmul(x, model_pruning.apply_mask(weight, scope) if masking == 'apply_mask' else
+                       weight)
+
+  def masked():
+    return (model_pruning.masked_scope if masking == 'masked_scope' else contextlib.nullcontext)()
+
+  with tf.Graph().as_default(), tf.Session() as session:
+    tf.train.get_or_create_global_step()
+    with tf.variable_scope('net'), masked():
+      net()
+    weight, = tf.trainable_variables()
+    train = averages.apply([weight])
+    with tf.variable_scope('net', reuse=True, custom_getter=averaged), masked():
+      outputs = net()
+    update = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5').mask_update_op()
+    session.run(tf.global_variables_initializer())
+    session.run(weight.assign(np.arange(30.).reshape(6, 5)))
+    session.run(train)
+    session.run(update)
+    mask, average = session.run([model_pruning.get_masks()[0], averages.average(weight)])
+    assert [each.name for each in model_pruning.get_weights()] == ['net/fc/kernel:0']
+    np.testing.assert_array_equal(mask.ravel(), np.arange(30) >= 15)
+    np.testing.assert_allclose(session.run(outputs), x @ (mask * average), rtol=1e-5)
 
 
 def test_parts_of_a_masked_weight_are_not_reported_as_dense(caplog):

@@ -101,7 +101,16 @@ def _train(model, x, epochs=6, callbacks=(), optimizer='sgd'):
       sparsity.UpdatePruningStep(), *callbacks])
 
 
-@pytest.mark.parametrize('make', [_residual, _nested])
+def _distributed():
+  inputs = keras.Input((3, 6, 6, 2))
+  x = layers.TimeDistributed(layers.Conv2D(6, 3, activation='relu', name='a'), name='a')(inputs)
+  x = layers.TimeDistributed(layers.BatchNormalization(), name='norm')(x)
+  x = layers.TimeDistributed(layers.Flatten(), name='flat')(x)
+  x = layers.TimeDistributed(layers.Dense(8, activation='tanh', name='fc'), name='fc')(x)
+  return keras.Model(inputs, layers.Dense(3, name='scores')(layers.GlobalAveragePooling1D()(x)))
+
+
+@pytest.mark.parametrize('make', [_residual, _nested, _distributed])
 def test_each_update_hides_the_channels_that_are_due_and_removing_finds_them(make):
   model = _random(make())
   groups, x = sparsity.channel_groups(model), _inputs(model)

@@ -47,15 +47,18 @@ def _fit(model, epochs, callbacks=()):
                    callbacks=list(callbacks)).history
 
 
+def _scaling():
+  return getattr(keras.optimizers, 'LossScaleOptimizer', None) or (
+      keras.mixed_precision.LossScaleOptimizer)
+
+
 def _optimizers():
   found = {'sgd': lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
            'adam': lambda: keras.optimizers.Adam(
                keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5), amsgrad=True),
            'nadam': lambda: keras.optimizers.Nadam(0.01),
            'adamw': lambda: keras.optimizers.AdamW(0.01, weight_decay=0.01, use_ema=True)}
-  scaled = getattr(keras.optimizers, 'LossScaleOptimizer', None) or (
-      keras.mixed_precision.LossScaleOptimizer)
-  found['scaled'] = lambda: scaled(keras.optimizers.Adam(0.01))
+  found['scaled'] = lambda: _scaling()(keras.optimizers.Adam(0.01))
   if hasattr(keras.optimizers, 'legacy') and hasattr(keras.optimizers.legacy, 'Adam'):
     try:
       keras.optimizers.legacy.Adam()
@@ -89,6 +92,92 @@ def test_training_goes_on_as_with_masks(name):
   x, _ = _data()
   np.testing.assert_allclose(smaller.predict(x, verbose=0), pruned.predict(x, verbose=0),
                              rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('scaled', [False, True])
+@pytest.mark.parametrize('excluded', ['names', 'variables'])
+def test_weights_without_decay_stay_so(excluded, scaled):
+  pruned = sparsity.prune_low_magnitude(_model(), HALF)
+  optimizer = keras.optimizers.AdamW(0.01, weight_decay=20.0)
+  if excluded == 'names':
+    optimizer.exclude_from_weight_decay(var_names=['kernel'])
+  else:
+    optimizer.exclude_from_weight_decay(var_list=[
+        pruned.get_layer('fc').kernel, pruned.get_layer('scores').bias])
+  pruned.compile(_scaling()(optimizer) if scaled else optimizer, 'mse')
+  _fit(pruned, 1, [sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels_in_training(pruned)
+  expected = _fit(pruned, 2, [sparsity.UpdatePruningStep()])
+  np.testing.assert_allclose(_fit(smaller, 2)['loss'], expected['loss'], rtol=1e-5)
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+  """As in TensorFlow's tutorials: without get_config()."""
+
+  def __call__(self, step):
+    return 0.05 / (1.0 + tensorflow.cast(step, tensorflow.float32))
+
+
+class Boosted(keras.optimizers.SGD):
+  """Without get_config()."""
+
+  def __init__(self, learning_rate, boost=1.0, **options):
+    super().__init__(learning_rate, **options)
+    self.boost, self._table = boost, np.arange(3)
+
+  def update_step(self, gradient, *args):
+    return super().update_step(gradient * self.boost, *args)
+
+
+def _difference(y, outputs):
+  return tensorflow.reduce_mean(tensorflow.abs(y - outputs), -1)
+
+
+class Difference(keras.losses.Loss):
+
+  def call(self, y_true, y_pred):
+    return _difference(y_true, y_pred)
+
+
+@pytest.mark.parametrize('optimizer', [
+    lambda: keras.optimizers.SGD(Schedule(), momentum=0.9),
+    lambda: keras.optimizers.SGD(lambda: 0.05),
+    lambda: _scaling()(keras.optimizers.Adam(Schedule())), lambda: Boosted(0.005, boost=8.0)],
+                         ids=['schedule', 'function', 'scaled schedule', 'attributes'])
+def test_settings_that_no_config_has_stay(optimizer):
+  pruned = sparsity.prune_low_magnitude(_model(), HALF)
+  pruned.compile(optimizer(), 'mse')
+  _fit(pruned, 1, [sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels_in_training(pruned)
+  expected = _fit(pruned, 2, [sparsity.UpdatePruningStep()])
+  np.testing.assert_allclose(_fit(smaller, 2)['loss'], expected['loss'], rtol=1e-5)
+
+
+def test_an_optimizer_that_cannot_be_recreated_is_named():
+  class Own(keras.optimizers.SGD):
+
+    def __init__(self, learning_rate, *, factor, **options):
+      super().__init__(learning_rate * factor, **options)
+
+  model = _model()
+  model.compile(Own(0.05, factor=2), 'mse')
+  with pytest.raises(errors.LayerError, match='Optimizer Own cannot be recreated.*factor.*'
+                     'remove_channels'):
+    sparsity.remove_channels_in_training(model, fraction=0.5)
+
+
+@pytest.mark.parametrize('loss', [_difference, lambda y, outputs: _difference(y, outputs),
+                                  Difference()], ids=['function', 'lambda', 'class'])
+def test_losses_of_users(loss):
+  dense = _model()
+  dense.compile('sgd', loss)
+  pruned = sparsity.prune_low_magnitude(dense, HALF)
+  assert pruned is not dense  # It is of layers of Keras alone, so it is copied.
+  pruned.compile('sgd', loss)
+  _fit(pruned, 1, [sparsity.UpdatePruningStep()])
+  smaller = sparsity.remove_channels_in_training(pruned)
+  expected = _fit(pruned, 2, [sparsity.UpdatePruningStep()])
+  np.testing.assert_allclose(_fit(smaller, 2)['loss'], expected['loss'], rtol=1e-5)
 
 
 def test_a_model_without_masks_loses_its_smallest_channels_and_trains_on():

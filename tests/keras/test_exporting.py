@@ -157,6 +157,25 @@ def test_two_layers_whose_weights_have_one_name(tmp_path):
   assert _run(path, x=value)[0].shape == (1, 3)
 
 
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 has no add_metric()')
+def test_metrics_of_a_model_are_no_outputs(tmp_path):
+  inputs = keras.Input((6,))
+  hidden = keras.layers.Dense(8, activation='relu')(inputs)
+  model = keras.Model(inputs, keras.layers.Dense(3)(hidden))
+  model.add_metric(tensorflow.reduce_mean(hidden), name='mean', aggregation='mean')
+  x = np.random.RandomState(0).normal(size=(32, 6)).astype(np.float32)
+  model.compile('sgd', 'mse')
+  assert sparsity.to_tflite(model, str(tmp_path / 'model.tflite')).bytes
+  assert len(sparsity.channel_groups(model)) == 1
+  pruned = sparsity.prune_low_magnitude(model, 'channel_pruning=true,target_sparsity=0.5')
+  trained = sparsity.prune_trained(model, 'target_sparsity=0.5', x)
+  smaller = sparsity.remove_channels_in_training(model, fraction=0.5)
+  for each in (model, pruned, trained, smaller):
+    each.compile('sgd', 'mse')
+    callbacks = [sparsity.UpdatePruningStep()] if each in (pruned, trained) else []
+    assert set(each.fit(x, x[:, :3], verbose=0, callbacks=callbacks).history) == {'loss', 'mean'}
+
+
 def test_a_saved_model(tmp_path):
   model = _pruned(_dense())
   sparsity.to_saved_model(model, tmp_path / 'served')

@@ -506,6 +506,25 @@ def test_replicas_are_pruned_alike(averages):
   assert said.endswith('done\n'), said
 
 
+_CENTRAL = '''
+import pytest
+from model_pruning import errors
+from model_pruning.compat import tensorflow as tf
+cpu = tf.config.list_physical_devices('CPU')[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.keras import test_training as t
+with tf.distribute.experimental.CentralStorageStrategy(['CPU:0', 'CPU:1']).scope():
+  model = t.pruned(compiling={'run_eagerly': False})
+with pytest.raises(errors.LayerError, match='hidden.*CentralStorageStrategy.*MirroredStrategy'):
+  t.fit(model, [t.Update()])
+print('done')
+'''
+
+
+def test_a_strategy_without_constraints_is_named():
+  assert forks.run_code(_CENTRAL, imports=['model_pruning.keras']).endswith('done\n')
+
+
 # A second CPU stands for a GPU.
 _ON_A_DEVICE = '''
 import os

@@ -6,8 +6,9 @@ import dataclasses
 import html.parser
 import json
 import os
-import sys
 import re
+import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ import pytest
 pytest.importorskip('jinja2')
 
 from model_pruning import errors
+from model_pruning.compat import tf
 from model_pruning.reading.stored import StoredWeight
 from model_pruning.reporting import events
 from model_pruning.reporting import page
 from model_pruning.reporting import rows
 from model_pruning.util import tables
+from tests import forks
+from tests.paths import ROOT
 from tests.reporting import samples
 
 HARD = 'target_sparsity=0.9'
@@ -292,6 +296,26 @@ def test_without_a_package_it_says_what_to_install(package, monkeypatch, tmp_pat
   with pytest.raises(errors.MissingPackageError, match='pip install jinja2 matplotlib') as caught:
     report.html(tmp_path / 'report.html')
   assert package in str(caught.value) and not os.listdir(str(tmp_path))
+
+
+def test_the_package_may_be_in_a_zip(tmp_path):
+  archive, model, output = [str(tmp_path / name) for name in ('lib.zip', 'x.pb', 'x.html')]
+  with zipfile.ZipFile(archive, 'w') as written:
+    for folder, _, names in os.walk(os.path.join(ROOT, 'model_pruning')):
+      for name in names:
+        if not name.endswith('.pyc'):
+          path = os.path.join(folder, name)
+          written.write(path, os.path.relpath(path, ROOT))
+  with tf.Graph().as_default() as graph:
+    tf.matmul(tf.placeholder(tf.float32, [None, 4]), tf.ones([4, 3]), name='y')
+  with open(model, 'wb') as file:
+    file.write(graph.as_graph_def().SerializeToString())
+  forks.run_code('import sys; from model_pruning import report; import model_pruning; '
+                 'assert model_pruning.__file__.startswith(sys.argv[1]); '
+                 'report.of(sys.argv[2]).html(sys.argv[3])', [archive, model, output],
+                 environment={'PYTHONPATH': archive})
+  with open(output, encoding='utf-8') as file:
+    assert '</html>' in file.read()
 
 
 def test_a_thousand_weights_make_a_page_of_less_than_4_mb():
