@@ -58,16 +58,19 @@ def run(args: argparse.Namespace) -> None:
     from model_pruning.reading import examples as examples_lib
     examples = None if args.examples is None else examples_lib.read(args.examples)
     warnings = shared.warnings(args.model)
-    graph_def, inputs, outputs, _, names = shared.stripped(args, kind)
-    if names and examples:
-      examples = [{names.get(name, name): value for name, value in example.items()}
+    stripped = shared.stripped(args, kind)
+    if stripped.signature and examples:
+      examples = [{stripped.signature.get(name, name): value for name, value in example.items()}
                   if isinstance(example, dict) else example for example in examples]
   with shared.stage('converting and comparing'), quiet.muted():  # The converter logs a lot.
     result = tflite.to_tflite(
-        graph_def, args.output, inputs, outputs, quantization=args.quantization,
+        stripped.graph_def, args.output, stripped.inputs, stripped.outputs,
+        quantization=args.quantization,
         sparse=_choice(args.sparse), litert=_choice(args.litert), examples=examples,
         input_shapes=dict(args.input_shape), tolerance=args.tolerance,
-        select_tf_ops=args.select_tf_ops)
+        select_tf_ops=args.select_tf_ops, names={
+            end: name for end, name in stripped.names.items()
+            if end in stripped.inputs or end in stripped.outputs})
   result = dataclasses.replace(result, warnings=tuple(warnings) + result.warnings)
   print(result.to_json() if args.json else result.table(shared.width()))
 

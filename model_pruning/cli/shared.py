@@ -182,12 +182,14 @@ class Stripped(NamedTuple):
     folded: the names of the weights whose masks were folded into them.
     signature: the names of the inputs in the graph, by their names in the signature, if there is
       one.
+    names: the names of inputs and outputs for callers, by those in the graph, where they differ.
   """
   graph_def: Any
   inputs: List[str]
   outputs: List[str]
   folded: List[str]
   signature: Mapping[str, str] = {}
+  names: Mapping[str, str] = {}
 
 
 def stripped(args: argparse.Namespace, kind: str) -> Stripped:
@@ -203,14 +205,16 @@ def stripped(args: argparse.Namespace, kind: str) -> Stripped:
     model = keras_files.load(args.model)
     frozen = exporting.freeze(model, dict(args.input_shape), batch_size=1)
     return Stripped(frozen.graph_def, given or frozen.inputs, outputs or frozen.outputs,
-                    keras_files.weight_names(model))
+                    keras_files.weight_names(model), {}, frozen.names)
   if kind == kinds.SAVED_MODEL:
     graph_def, signatures, _, folded = saved_model.read_stripped(
         kinds.saved_model_folder(args.model))
     signature = saved_model.default_signature(signatures)
     given = given or [info.name for _, info in sorted(signature.inputs.items())]
     outputs = outputs or [info.name for _, info in sorted(signature.outputs.items())]
-    return Stripped(graph_def, given, outputs, folded, saved_model.ends_of(signature)[0])
+    return Stripped(graph_def, given, outputs, folded, saved_model.ends_of(signature)[0], {
+        info.name: key for infos in (signature.inputs, signature.outputs)
+        for key, info in infos.items()})
   if kind == kinds.GRAPH:
     masked = sources.graph_def(args.model)
   else:

@@ -70,7 +70,7 @@ def _write(args: argparse.Namespace, kind: str, to: str) -> List[str]:
     return [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
   if to == 'saved_model' and kind == kinds.SAVED_MODEL:
     return saved_model.strip_saved_model(kinds.saved_model_folder(args.model), args.output)
-  graph_def, inputs, outputs, folded, _ = shared.stripped(args, kind)
+  graph_def, inputs, outputs, folded, _, _ = shared.stripped(args, kind)
   if not folded:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights that these outputs need; is it stripped already?' % args.model)

@@ -163,8 +163,8 @@ def _with_same_schedule(optimizer: Optimizer) -> Optional[Optimizer]:
   inner = getattr(optimizer, 'inner_optimizer', None)
   last = optimizer if inner is None else inner
   # keras.optimizers.legacy has it among its hyperparameters.
-  holder, key = ((vars(last), '_learning_rate') if '_learning_rate' in vars(last) else
-                 (last._hyper, 'learning_rate'))
+  holder: Dict[str, Any] = last.__dict__ if '_learning_rate' in vars(last) else last._hyper
+  key = '_learning_rate' if holder is last.__dict__ else 'learning_rate'
   schedule = holder[key]
   if not callable(schedule):
     return None

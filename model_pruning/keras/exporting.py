@@ -41,6 +41,8 @@ class FrozenModel(NamedTuple):
     variables: the model's variables by the names of their constants.
     fills: names of the operations that fill lookup tables, to be run before the outputs.
     exported: whether Keras's own export was needed, as for resources of other kinds.
+    output_names: the names of the outputs for callers: the keys of a dict, or the names of the
+      layers that return them.
   """
   graph_def: Any
   inputs: List[str]
@@ -48,6 +50,12 @@ class FrozenModel(NamedTuple):
   variables: Mapping[str, Variable] = {}
   fills: Sequence[str] = ()
   exported: bool = False
+  output_names: Sequence[str] = ()
+
+  @property
+  def names(self) -> Dict[str, str]:
+    """Returns {output: name for callers}."""
+    return dict(zip(self.outputs, self.output_names))
 
 
 def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
@@ -71,6 +79,7 @@ def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
     errors.PruningError: see model_pruning.export.to_tflite.
   """
   frozen = freeze(model, options.get('input_shapes'), batch_size=1)
+  options['names'] = {**frozen.names, **(options.get('names') or {})}
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
 
 
@@ -196,7 +205,22 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
   placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
   inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]
   return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found,
-                     fills)
+                     fills, output_names=_output_names(model, function.structured_outputs))
+
+
+def _output_names(model: Model, structure: Any) -> List[str]:
+  """Returns a name for each output: its key, the name of its layer, or its number.
+
+  Args:
+    model: the model.
+    structure: what it returns.
+  """
+  number = len(tensorflow.nest.flatten(structure))
+  keys = sorted(structure) if isinstance(structure, Mapping) else list(
+      getattr(model, 'output_names', None) or ())
+  if len(set(keys)) == len(keys) == number:
+    return list(map(str, keys))
+  return ['output_%d' % index for index in range(number)]
 
 
 def _free(name: str, taken: Container[str]) -> str:
@@ -216,7 +240,8 @@ def _freeze_exported(model: Model) -> FrozenModel:
   signature = saved_model.default_signature(signatures)
   return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
                      [info.name for _, info in sorted(signature.outputs.items())],
-                     _variables_in(graph_def, model), exported=True)
+                     _variables_in(graph_def, model), exported=True,
+                     output_names=sorted(signature.outputs))
 
 
 def _variables_in(graph_def: GraphDef, model: Model) -> Dict[str, Variable]:

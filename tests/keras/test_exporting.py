@@ -125,6 +125,38 @@ def test_several_inputs_and_outputs(tmp_path, structure):
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('quantization', ['none', 'dynamic'])
+@pytest.mark.parametrize('structure', [list, dict])
+def test_the_signature_has_the_names_of_inputs_and_outputs(tmp_path, structure, quantization):
+  left, right = keras.Input((8,), name='left'), keras.Input((6,), name='right')
+  x = keras.layers.Concatenate()([right, left])
+  outputs = [keras.layers.Dense(4, name='zoom')(x), keras.layers.Dense(5, name='crop')(x)]
+  model = keras.Model([left, right], outputs if structure is list else {
+      'second': outputs[0], 'first': outputs[1]})
+  path = str(tmp_path / 'model.tflite')
+  sparsity.to_tflite(model, path, quantization=quantization)
+  values = {'left': np.ones((1, 8), np.float32), 'right': np.zeros((1, 6), np.float32)}
+  found = tensorflow.lite.Interpreter(path).get_signature_runner()(**values)
+  wanted = model([values['left'], values['right']])
+  if structure is list:
+    wanted = dict(zip(['zoom', 'crop'], wanted))
+  assert set(found) == set(wanted)
+  for name, value in wanted.items():
+    np.testing.assert_allclose(found[name], value, rtol=0.1, atol=0.1 if quantization != 'none' else
+                               1e-5)
+
+
+def test_the_command_writes_the_signature_of_a_saved_model(tmp_path):
+  folder, path = str(tmp_path / 'saved'), str(tmp_path / 'model.tflite')
+  sparsity.to_saved_model(_dense(), folder)
+  args = cli.parse_arguments(['model-pruning', 'export', folder, '--output=' + path])
+  assert cli.guarded(args.run, args) == 0
+  signature = tensorflow.saved_model.load(folder).signatures['serving_default']
+  found = tensorflow.lite.Interpreter(path).get_signature_list()['serving_default']
+  assert found == {'inputs': list(signature.structured_input_signature[1]),
+                   'outputs': list(signature.structured_outputs)}
+
+
 def test_options_are_passed_on(tmp_path):
   model = _pruned(_dense(), block_size=(16, 1))
   examples = np.random.RandomState(0).randn(20, 64).astype(np.float32)

@@ -36,7 +36,8 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
               input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
               tolerance: Optional[float] = None, runtime: str = 'default',
               select_tf_ops: bool = False, seed: int = 0,
-              litert: Union[str, bool] = 'auto') -> TFLiteExport:
+              litert: Union[str, bool] = 'auto',
+              names: Optional[Mapping[str, str]] = None) -> TFLiteExport:
   """Converts a graph to TFLite, compares the outputs of both, and writes the file.
 
   Nothing is written if the outputs differ by more than the tolerance. The file is also compared
@@ -77,6 +78,9 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
     litert: whether to compare under LiteRT (the package ai-edge-litert) as well: 'auto' if it is
       installed, True to require it, False for files that it need not run. It never runs
       TensorFlow's own kernels, so 'auto' skips it with select_tf_ops.
+    names: {input or output: name}, the names for callers of the signature serving_default
+      (interpreter.get_signature_runner()); by default those in `inputs` and `outputs`.
+      TensorFlow before 2.7 writes no signature.
 
   Returns:
     A TFLiteExport.
@@ -106,6 +110,7 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
   tolerances = {one: TOLERANCES[one] if tolerance is None else tolerance for one in QUANTIZATIONS}
   tflite_check.check_runtime(runtime)
   model = tflite_model.Model(graph_def, inputs, outputs, input_shapes or {}, select_tf_ops)
+  signature = _signature(model, names or {})
   given = examples is not None
   feeds = (tflite_check.feeds(examples, model.input_names, model.shapes, model.dtypes)
            if examples is not None else
@@ -117,7 +122,7 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
   agreements = [tflite_check.agreement(
       dense, model.input_names, feeds, expected, each, tflite_sparse.AGREEMENT[quantization])
                 for each in compared]
-  content, weights = _stored(model, dense, sparse,
+  content, weights = _stored(model, dense, sparse, signature,
                              lambda content: all(agrees(content) for agrees in agreements))
   error, phrase = tflite_check.difference(content, model.input_names, feeds, expected, runtime)
   if not error <= tolerances[quantization]:
@@ -125,7 +130,7 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
         'The converted model (%s) does not compute what the graph does: %s on %d examples, '
         'tolerance %g. Nothing was written. %s' % (
             _setting(quantization, sparse, runtime), phrase, len(feeds), tolerances[quantization],
-            _working_settings(model, feeds, expected, given, tolerances, runtime)))
+            _working_settings(model, signature, feeds, expected, given, tolerances, runtime)))
   if with_litert:
     error = max(error, _check_litert(content, model, feeds, expected, tolerances[quantization]))
   with files.replacing(path) as temporary:
@@ -190,7 +195,30 @@ def _setting(quantization: str, sparse: Union[str, bool], runtime: str,
   return 'quantization %s, %s%s' % (quantization, stored, where)
 
 
+def _signature(model: tflite_model.Model, names: Mapping[str, str]) -> tflite_sparse.Signature:
+  """Returns the names for callers.
+
+  Raises:
+    errors.ConversionError: `names` has one that is no input or output, or two equal ones.
+  """
+  given = {key[:-2] if key.endswith(':0') else key: name for key, name in names.items()}
+  ends = [*model.input_names, *model.output_names]
+  unknown = sorted(set(given) - set(ends))
+  if unknown:
+    raise errors.ConversionError(
+        'A name is given (names=) for %s, which is no input or output; they are: %s' % (
+            ', '.join(unknown), ', '.join(ends)))
+  inputs = {name: given.get(name, name) for name in model.input_names}
+  outputs = [given.get(name, name) for name in model.output_names]
+  for some in (list(inputs.values()), outputs):
+    if len(set(some)) < len(some):
+      raise errors.ConversionError('Two inputs or two outputs have one name (names=): %s' %
+                                   ', '.join(some))
+  return tflite_sparse.Signature(inputs, outputs)
+
+
 def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
+            signature: tflite_sparse.Signature,
             agrees: Callable[[bytes], bool]) -> Tuple[bytes, List[ExportedWeight]]:
   """Returns a dense TFLite model with its weights stored well, and how each is stored.
 
@@ -198,6 +226,7 @@ def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
     model: the graph.
     content: the dense model.
     sparse: see to_tflite.
+    signature: the names for callers.
     agrees: whether a model computes the same as `content`.
   """
   constants = flatbuffer.constants_of(content)
@@ -206,7 +235,8 @@ def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
   found = tflite_names.origins(model.graph_def, constants)
   names = {place: origin.name for place, origin in found.items()}
   if can_write:
-    choices, content = _agreeing(content, choices, names, agrees)
+    choices, content = _agreeing(choices, agrees, lambda chosen: tflite_sparse.rewrite(
+        content, chosen, names, signature))
   if sparse is True and not any(choice.block for choice in choices):
     raise errors.ConversionError(
         'Storing all weights sparse makes none of them smaller or faster: %s. Choose storage '
@@ -233,13 +263,16 @@ def _stored(model: tflite_model.Model, content: bytes, sparse: Union[str, bool],
   return content, weights
 
 
-def _agreeing(content: bytes, choices: List[tflite_sparse.Choice],
-              names: Dict[Tuple[int, int], str], agrees: Callable[[bytes], bool]
+def _agreeing(choices: List[tflite_sparse.Choice], agrees: Callable[[bytes], bool],
+              rewritten: Callable[[Sequence[tflite_sparse.Choice]], bytes]
               ) -> Tuple[List[tflite_sparse.Choice], bytes]:
-  """Returns the choices without those that change outputs, and the rewritten model."""
-  def rewritten(chosen: Sequence[tflite_sparse.Choice]) -> bytes:
-    return tflite_sparse.rewrite(content, chosen, names)
+  """Returns the choices without those that change outputs, and the rewritten model.
 
+  Args:
+    choices: how to store each weight.
+    agrees: whether a model computes the same as the dense one.
+    rewritten: returns the model with its weights stored as chosen.
+  """
   result = rewritten(choices)
   if not any(choice.block for choice in choices) or agrees(result):
     return choices, result
@@ -253,9 +286,9 @@ def _agreeing(content: bytes, choices: List[tflite_sparse.Choice],
   return none, rewritten(none)
 
 
-def _working_settings(model: tflite_model.Model, feeds: Sequence[Sequence[np.ndarray]],
-                      expected: List[List[np.ndarray]], given: bool, tolerances: Dict[str, float],
-                      wanted: str) -> str:
+def _working_settings(model: tflite_model.Model, signature: tflite_sparse.Signature,
+                      feeds: Sequence[Sequence[np.ndarray]], expected: List[List[np.ndarray]],
+                      given: bool, tolerances: Dict[str, float], wanted: str) -> str:
   """Returns a sentence on other settings that give correct outputs, found by trying them.
 
   Settings for another runtime than `wanted` are listed only if they fail in that one.
@@ -271,7 +304,7 @@ def _working_settings(model: tflite_model.Model, feeds: Sequence[Sequence[np.nda
     tried = set()
     for sparse in ('auto', False):
       for runtime in sorted(tflite_check.runtimes(), key=lambda one: one != wanted):
-        content, _ = _stored(model, dense, sparse, tflite_check.agreement(
+        content, _ = _stored(model, dense, sparse, signature, tflite_check.agreement(
             dense, model.input_names, feeds, expected, runtime,
             tflite_sparse.AGREEMENT[quantization]))
         error, _ = tflite_check.difference(content, model.input_names, feeds, expected, runtime)

@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import importlib
 import zlib
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -38,6 +38,7 @@ _EXPANDING_DTYPES_ON_REQUEST = _EXPANDING_DTYPES + (('int8', 'int8'),)
 _SPARSE_VERSION = 8
 _FULLY_CONNECTED, _DENSIFY = 9, 124
 _WORTH = 0.9  # The largest fraction of its dense bytes that a weight stored sparse may take.
+_SIGNATURE_KEY = 'serving_default'  # TensorFlow's default.
 _ALIGNMENT = 16  # The schema requires it for buffers, but the flatbuffers package does not know.
 
 
@@ -179,13 +180,26 @@ def _schema() -> Any:
   return schema
 
 
-def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, int], str]) -> bytes:
-  """Returns a dense model with its weights stored as chosen, under new names.
+class Signature(NamedTuple):
+  """The names by which callers give the inputs of a model and take its outputs.
+
+  Attributes:
+    inputs: {name of the input's tensor: name for callers}, in the order of the inputs.
+    outputs: names for callers, in the order of the outputs.
+  """
+  inputs: Mapping[str, str]
+  outputs: Sequence[str]
+
+
+def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, int], str],
+            signature: Signature) -> bytes:
+  """Returns a dense model with its weights stored as chosen, under new names, and a signature.
 
   Args:
     content: the model.
     choices: from choose(), for this model.
     names: {(subgraph, tensor): name}.
+    signature: of the first subgraph. Models over 2 GB get none.
 
   Returns:
     The new model.
@@ -203,6 +217,7 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
                                  'dense (sparse=False, --sparse=no)')
   for (subgraph, tensor), name in names.items():
     model.subgraphs[subgraph].tensors[tensor].name = name
+  model.signatureDefs = _signature_defs(schema, model, signature)
   for choice in choices:
     if choice.block is not None:
       _encode(schema, model, choice)
@@ -210,6 +225,30 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
   builder = _aligned_builder()
   builder.Finish(model.Pack(builder), file_identifier=b'TFL3')
   return bytes(builder.Output())
+
+
+def _signature_defs(schema: Any, model: Any, signature: Signature) -> Any:
+  """Returns the list of signatures for a model; that of older schemas cannot have any."""
+  # Before TensorFlow 2.7 there are none, or they need more than names.
+  if not hasattr(getattr(schema, 'SignatureDefT', object)(), 'signatureKey'):
+    return getattr(model, 'signatureDefs', None)
+  main = model.subgraphs[0]
+  by_name = {main.tensors[index].name.decode().split(':')[0]: index for index in main.inputs}
+  places = ([by_name[name.split(':')[0]] for name in signature.inputs]
+            if by_name.keys() == {name.split(':')[0] for name in signature.inputs} else main.inputs)
+
+  def named(names: Iterable[str], indices: Iterable[int]) -> List[Any]:
+    found = []
+    for name, index in zip(names, indices):
+      found.append(schema.TensorMapT())
+      found[-1].name, found[-1].tensorIndex = name, index
+    return found
+
+  made = schema.SignatureDefT()
+  made.signatureKey, made.subgraphIndex = _SIGNATURE_KEY, 0
+  made.inputs = named(signature.inputs.values(), places)
+  made.outputs = named(signature.outputs, main.outputs)
+  return [made]
 
 
 def _encode(schema: Any, model: Any, choice: Choice) -> None:

@@ -560,6 +560,35 @@ def test_a_graph_that_computes_nan_is_not_compared_with(tmp_path):
   assert written.examples == 1 and not written.weights
 
 
+@sparse_only
+@pytest.mark.parametrize('quantization', ['none', 'dynamic'])
+@pytest.mark.parametrize('names', [{}, {'inputs': 'images', 'outputs:0': 'scores'}])
+def test_the_signature(tmp_path, names, quantization):
+  path = str(tmp_path / 'model.tflite')
+  kernel = weight([64, 32], (4, 1), 0.9)
+  examples = random.randn(10, 64).astype(np.float32)
+  tflite.to_tflite(dense_layers(kernel, weight([32, 10])), path, 'inputs', 'outputs', quantization,
+                   names=names, examples=examples)
+  interpreter = tensorflow.lite.Interpreter(path)
+  given, returned = names.get('inputs', 'inputs'), names.get('outputs:0', 'outputs')
+  assert interpreter.get_signature_list() == {
+      'serving_default': {'inputs': [given], 'outputs': [returned]}}
+  found = interpreter.get_signature_runner()(**{given: examples[:1]})[returned]
+  plain = tensorflow.lite.Interpreter(path)
+  plain.allocate_tensors()
+  plain.set_tensor(plain.get_input_details()[0]['index'], examples[:1])
+  plain.invoke()
+  np.testing.assert_allclose(found, plain.get_tensor(plain.get_output_details()[0]['index']),
+                             atol=1e-6)
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path):
+  graph_def = graph_of(lambda values: tf.tanh(values, name='more'), [None, 8])
+  with pytest.raises(errors.ConversionError, match='have one name.*: y, y'):
+    tflite.to_tflite(graph_def, str(tmp_path / 'x'), 'inputs', ['outputs', 'more'],
+                     names={'outputs': 'y', 'more': 'y'})
+
+
 # ---- Arguments that do not fit ----
 
 
@@ -573,6 +602,8 @@ def test_a_graph_that_computes_nan_is_not_compared_with(tmp_path):
     (dict(quantization='float16'), errors.ConversionError, "expected one of 'none', 'dynamic'"),
     (dict(sparse='yes'), errors.ConversionError, "'yes'; expected one of 'auto', True, False"),
     (dict(sparse=1), errors.ConversionError, 'sparse is 1'),
+    (dict(names={'x': 'images'}), errors.ConversionError,
+     'for x, which is no input or output; they are: inputs, outputs'),
     (dict(runtime='gpu'), errors.ConversionError, "'gpu'.*'default'"),
     (dict(tolerance=-1), errors.ConversionError, 'at least 0'),
     (dict(tolerance=float('nan')), errors.ConversionError, 'at least 0'),
