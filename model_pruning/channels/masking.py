@@ -136,8 +136,11 @@ def hideable(channels: Channels, masked: Collection[str],
 
 def _reason(channels: Channels, weight: str, reasons: Mapping[str, str]) -> str:
   """Returns why masks hide no channels of a weight."""
-  found = [reasons[group.name] for group in channels.groups if group.name in reasons
-           and any(member.weight == weight for member in group.members)]
+  groups = [group for group in channels.groups
+            if any(member.weight == weight for member in group.members)]
+  found = [reasons[group.name] for group in groups if group.name in reasons]
+  found += ['its channels can only be removed all together'] * any(
+      group.channels == 1 for group in groups)
   found += ['%s: %s' % (kept.op, kept.reason) for kept in channels.kept
             if any(name == weight for name, _ in kept.places)]
   return '; '.join(dict.fromkeys(found)) or 'its channels belong to no group'

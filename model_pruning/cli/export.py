@@ -26,8 +26,8 @@ def add_parser(subparsers: Subparsers) -> None:
   parser.add_argument('--inputs', type=shared.names, default=[], metavar='NAME,...',
                       help='by default the placeholders, or the inputs of the signature')
   parser.add_argument('--quantization', choices=options.QUANTIZATIONS, default='none',
-                      help='none: floats; dynamic: int8 weights; int8: int8 activations too, which '
-                      'needs --examples (default: none)')
+                      help='none: floats; float16: weights of half the bytes; dynamic: int8 '
+                      'weights; int8: int8 activations too, which needs --examples (default: none)')
   parser.add_argument('--sparse', choices=['auto', 'yes', 'no'], default='auto',
                       help='whether weights are stored sparse (default: where it helps)')
   parser.add_argument('--examples', metavar='FILE',

@@ -134,6 +134,21 @@ def test_each_update_hides_the_channels_that_are_due_and_removing_finds_them(mak
       kernel, hidden[groups[-1].name], axis=0))
 
 
+def test_channels_that_can_only_go_together_are_explained(caplog):
+  inputs = keras.Input((6, 6, 3))
+  x = inputs
+  for groups in (1, 2, 3):  # Those of 2 and of 3 lie across each other.
+    x = layers.Conv2D(6, 3, groups=groups, name='in_%d' % groups)(x)
+  x = layers.Dense(8, activation='relu', name='fc')(layers.GlobalAveragePooling2D()(x))
+  pruned = sparsity.prune_low_magnitude(
+      keras.Model(inputs, layers.Dense(2, name='scores')(x)), CLOCK)
+  pruned.compile('sgd', 'mse')
+  with caplog.at_level('WARNING'):
+    pruned.fit(np.zeros((4, 6, 6, 3)), np.zeros((4, 2)), verbose=0,
+               callbacks=[sparsity.UpdatePruningStep()])
+  assert 'in_2/kernel (its channels can only be removed all together' in caplog.text
+
+
 def test_hidden_channels_stay_hidden_although_their_biases_are_large():
   model = _random(_residual())
   groups, x = sparsity.channel_groups(model), _inputs(model)

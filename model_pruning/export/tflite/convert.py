@@ -58,7 +58,8 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
     graph_def: a GraphDef of constants, as returned by strip_pruning_vars_fn. It is not changed.
     path: the file to write.
     inputs, outputs: names of operations or tensors, or one name.
-    quantization: 'none' for floats; 'dynamic' for int8 weights; 'int8' for int8 weights and
+    quantization: 'none' for floats; 'float16' for weights of half the bytes, which the runtime
+      makes float32 when it loads them; 'dynamic' for int8 weights; 'int8' for int8 weights and
       activations, with inputs and outputs still floats, which needs examples.
     sparse: 'auto', True or False: see above.
     examples: inputs on which to compare the outputs and, for 'int8', to measure ranges. An
@@ -70,7 +71,7 @@ def to_tflite(graph_def: GraphDef, path: AnyPath, inputs: Union[str, Sequence[st
       first dimension is 1 by default.
     tolerance: the largest difference allowed, as a fraction of the largest magnitude of an
       output on all examples; for outputs that are not floats, the fraction of values that
-      may differ. By default 1e-3, 0.1 or 0.2 for the three quantizations. NaN counts as different.
+      may differ. By default 1e-3, 0.01, 0.1 or 0.2 for the quantizations. NaN counts as different.
     runtime: the interpreter to compare with: 'default', or 'without_default_delegates'.
     select_tf_ops: whether to use TensorFlow's kernels where TFLite has none, for example for
       the lists of TensorFlow 1's loops. The runtime has to be built with them.

@@ -137,7 +137,7 @@ class Model:
     """Returns the graph as converted by TensorFlow: a model with dense weights.
 
     Args:
-      quantization: 'none', 'dynamic' or 'int8'.
+      quantization: 'none', 'float16', 'dynamic' or 'int8'.
       feeds: inputs on which to measure ranges, for 'int8'.
     """
     inputs, outputs = self._tensors()
@@ -145,6 +145,8 @@ class Model:
       converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
       if quantization != 'none':
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+      if quantization == 'float16':
+        converter.target_spec.supported_types = [tf.float16]
       if quantization == 'int8':
         converter.representative_dataset = lambda: iter([list(feed) for feed in feeds])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

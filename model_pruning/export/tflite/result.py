@@ -33,7 +33,7 @@ class TFLiteExport:
 
   Attributes:
     path: the file.
-    quantization: 'none', 'dynamic' or 'int8'.
+    quantization: 'none', 'float16', 'dynamic' or 'int8'.
     bytes, gzipped_bytes: size of the file, and after gzip -9.
     examples: number of examples on which outputs were compared.
     max_error: largest difference from the graph's outputs, as a fraction of their largest

@@ -25,7 +25,7 @@ from model_pruning.reading import flatbuffer
 # outputs' scale, that the order of summation and rounding may cause (measured on 1 to 32 layers:
 # up to 2e-6 in float; for 'dynamic' and 'int8' up to 0.3 and 1.2 times the error of quantization,
 # and for 'int8' at least a step or two of its outputs): see tflite_check.agreement.
-AGREEMENT = {'none': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
+AGREEMENT = {'none': 1e-4, 'float16': 1e-4, 'dynamic': 1e-3, 'int8': 0.02}
 # Operations whose weights may be made dense at loading, without a cost in latency. This excludes
 # quantized weights with float inputs, on which TensorFlow 2.21's default delegate fails. With
 # quantized inputs LiteRT fails (ai-edge-litert 2.3.0: "failed to delegate FULLY_CONNECTED"), so

@@ -154,7 +154,7 @@ def test_convolutions_and_dense_layers(tmp_path, quantization):
   assert {name: one.stored.shape for name, one in found.items()} == {
       'conv/weights': (3, 3, 8, 32), 'depth/weights': (3, 3, 64, 1),
       'point/weights': (1, 1, 64, 32), 'fc/weights': (512, 48)}
-  assert found['fc/weights'].fast
+  assert found['fc/weights'].fast == (quantization != 'float16')
   for name, op in (('conv', 'CONV_2D'), ('depth', 'DEPTHWISE_CONV_2D'), ('point', 'CONV_2D')):
     one = found[name + '/weights']
     assert not one.fast and not one.advice
@@ -323,6 +323,23 @@ def test_weights_and_outputs_that_are_all_zero(tmp_path, quantization):
   assert 1.0 in [one.stored.sparsity for one in written.weights]
 
 
+def test_float16_takes_half_the_bytes_and_hardly_changes_the_outputs(tmp_path):
+  graph_def = dense_layers(weight([256, 128], sparsity=0.9), weight([128, 64], (16, 1), 0.875))
+  values = samples(20, 1, 256)
+  floats = export(graph_def, tmp_path / 'floats.tflite', sparse=False, examples=values)
+  path = tmp_path / 'half.tflite'
+  written = export(graph_def, path, 'float16', examples=values)
+  assert written.quantization == 'float16' and written.tolerance == 0.01
+  assert 0.45 < written.bytes / floats.bytes < 0.6
+  assert relative(run_file(path, values), run_graph(graph_def, values)) < 2e-3
+  for one in written.weights:
+    assert (one.stored.dtype, one.fast, one.advice) == ('float16', False, '')
+    assert one.stored.sparsity == pytest.approx(0.9, abs=0.03)
+    assert 'no sparse kernel for weights of float16' in one.why
+  with pytest.raises(errors.ConversionError, match='weights of float16' if TF2 else 'TensorFlow 2'):
+    export(graph_def, path, 'float16', sparse=True)
+
+
 def test_several_inputs_outputs_and_dtypes(tmp_path, monkeypatch):
   monkeypatch.setattr(tflite_check, '_CHEAP', float('inf'))  # However busy the machine is.
   with tf.Graph().as_default() as graph:
@@ -424,7 +441,7 @@ def _dense(graph_def, path, *args, **options):
 
 
 @sparse_only
-@pytest.mark.parametrize('quantization', tflite.QUANTIZATIONS)
+@pytest.mark.parametrize('quantization', ['none', 'dynamic', 'int8'])
 def test_only_the_weight_that_is_computed_wrong_is_stored_dense(
     tmp_path, monkeypatch, quantization):
   compress = tflite_sparse._compress
@@ -599,7 +616,7 @@ def test_two_outputs_of_one_name_are_refused(tmp_path):
     (dict(outputs=['outputs', 'outputs:0']), errors.ConversionError, 'each once'),
     (dict(inputs='input'), errors.ConversionError,
      r"no input 'input'.*mean inputs\?.*placeholders: inputs"),
-    (dict(quantization='float16'), errors.ConversionError, "expected one of 'none', 'dynamic'"),
+    (dict(quantization='float8'), errors.ConversionError, "one of 'none', 'float16', 'dynamic'"),
     (dict(sparse='yes'), errors.ConversionError, "'yes'; expected one of 'auto', True, False"),
     (dict(sparse=1), errors.ConversionError, 'sparse is 1'),
     (dict(names={'x': 'images'}), errors.ConversionError,

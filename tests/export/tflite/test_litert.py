@@ -106,7 +106,8 @@ def test_every_file_runs_in_litert(tmp_path):
       assert isinstance(difference, float) or 'failed to' in difference
     else:
       assert isinstance(difference, float) and difference < 0.02, (name, difference)
-  assert len([name for name in expected if name.endswith('auto')]) == 2 * 3 * len(PATTERNS)
+  assert len([name for name in expected if name.endswith('auto')]) == (
+      2 * len(tflite.QUANTIZATIONS) * len(PATTERNS))
   assert any(isinstance(difference, str) for difference in found['results'].values())
 
 
