@@ -197,14 +197,16 @@ def _registered() -> Dict[str, _Registered]:
 def check_owner(mask_name: str, weight: Variable) -> None:
   """Raises errors.WeightError if the mask with a given name belongs to another weight.
 
-  A variable that is not trained may have it, for example the moving average of the weight, which a
-  custom getter puts in its place for evaluation.
+  The moving average of the weight may have it, or another variable that is not trained and takes
+  the weight's place where its scope is reused: custom getters do this for evaluation.
   """
   known = _registered().get(mask_name + ':0') or _registered().get(mask_name)
   if known is None or not variables.is_variable(weight) or not variables.is_variable(known.row[0]):
     return
   owner, name = variables.op_name(known.row[0]), variables.op_name(weight)
-  if owner != name and getattr(variables.shards_of(weight)[0], 'trainable', True):
+  takes_its_place = not getattr(variables.shards_of(weight)[0], 'trainable', True) and (
+      name.startswith(owner + '/') or tf.get_variable_scope().reuse is True)
+  if owner != name and not takes_its_place:
     raise errors.WeightError(
         'Variable %s already exists, as the mask of weight %s, and weight %s would be pruned by '
         'the magnitudes of %s; give each weight its own variable scope' % (

@@ -622,6 +622,14 @@ def test_a_scope_in_one_that_masks_its_weights_is_not_warned_of(caplog):
   assert not caplog.text and not caplog.records
 
 
+def test_a_frozen_weight_does_not_get_the_mask_of_another_one():
+  with tf.Graph().as_default(), tf.variable_scope('fc', reuse=tf.AUTO_REUSE) as scope:
+    model_pruning.apply_mask(tf.get_variable('a', [3, 3]), scope)
+    frozen = tf.get_variable('b', [3, 3], trainable=False)
+    with pytest.raises(errors.WeightError, match='fc/mask already exists, as the mask of .* fc/a'):
+      model_pruning.apply_mask(frozen, scope)
+
+
 @pytest.mark.parametrize('masking', ['apply_mask', 'masked_scope'])
 def test_evaluation_with_moving_averages_has_the_masks_of_the_weights(masking):
   x = np.random.RandomState(0).normal(size=(4, 6)).astype(np.float32)
