@@ -224,19 +224,7 @@ def stripped(args: argparse.Namespace, kind: str) -> Stripped:
 
 
 def _placeholders(graph_def: GraphDef) -> List[str]:
-  """Returns the names of the placeholders of a graph.
-
-  Raises:
-    errors.ConversionError: there are none.
-  """
-  found = [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
-  if not found:
-    others = [node.name for node in graph_def.node if node.op.startswith('Iterator')]
-    raise errors.ConversionError(
-        'The graph has no placeholders for its inputs%s; name the operations whose outputs are to '
-        'be the inputs (--inputs), or build the graph for serving, with placeholders' % (
-            ': it reads %s' % ', '.join(others) if others else ''))
-  return found
+  return [node.name for node in graph_def.node if node.op.startswith('Placeholder')]
 
 
 def warnings(model: str) -> List[str]:

@@ -117,6 +117,21 @@ def test_export(run_folder, tmp_path, capsys):
     os.remove(output)
 
 
+def test_export_without_a_placeholder_says_what_to_name(tmp_path, capsys):
+  with tf.Graph().as_default() as graph:
+    data = tf.data.Dataset.from_tensors(np.ones([2, 4], np.float32)).repeat()
+    x = tf.data.make_one_shot_iterator(data).get_next()
+    tf.matmul(x, tf.constant(np.ones([4, 3], np.float32)), name='y')
+  path, output = str(tmp_path / 'x.pb'), str(tmp_path / 'x.tflite')
+  with open(path, 'wb') as file:
+    file.write(graph.as_graph_def().SerializeToString())
+  words = ['export', path, '--output_node_names=y', '--output=' + output]
+  assert _run('', *words) == 1
+  line, = capsys.readouterr().err.splitlines()
+  assert 'no placeholders' in line and 'IteratorGetNext' in line and '--inputs' in line
+  assert _run('', *words, '--inputs=IteratorGetNext', '--input_shape=IteratorGetNext=2x4') == 0
+
+
 def test_report(run_folder, tmp_path, capsys):
   assert not _run(run_folder, 'report', 'RUN/pruned')
   assert 'fc1/kernel' in capsys.readouterr().out
