@@ -138,14 +138,15 @@ programs:
 test-tpu:
 	@NAME=tpu tools/test.sh auto -s -m tpu tests/tpu/test_compile.py
 
-# TensorFlows built with CUDA, for their tables of kernels. CI looks up all updates in the newer one,
+# TensorFlows built with CUDA, for their tables of kernels. CI looks up most updates in the newer one,
 # and in the older one those that have most kinds of nodes.
 gpu-kernels: MOST_NODES = 20 of 40,second-order gradient,histogram and decay,global,lamp
+gpu-kernels: MOST = elementwise,blocks by mean,2 of 4,first-order gradient,decay,$(MOST_NODES)
 gpu-kernels: export TF_CPP_MIN_LOG_LEVEL = 3
 gpu-kernels:
 	@tools/with_env.sh tf2.15-cuda -m tools.gpu_kernels \
 	  $(if $(CI),--shapes=large "--updates=$(MOST_NODES)")
-	@tools/with_env.sh tf2.21-cuda -m tools.gpu_kernels
+	@tools/with_env.sh tf2.21-cuda -m tools.gpu_kernels $(if $(CI),"--updates=$(MOST)")
 
 bench:
 	@for name in $(BENCH); do \

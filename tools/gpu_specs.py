@@ -10,7 +10,8 @@ import model_pruning
 from model_pruning.compat import tf
 from tools.gpu_trace import Trace
 
-# Hyperparameters by name.
+_BASE = 'initial_sparsity=0.5,target_sparsity=0.5,'
+# More hyperparameters, by name.
 SPECS: Dict[str, str] = {
     'elementwise': '',
     'blocks by mean': 'block_height=4,block_width=2',
@@ -116,7 +117,7 @@ def graph_update(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Calla
         with tf.variable_scope('layer%d' % index):
           weight = tf.get_variable('weights', shape, initializer=_Initializer(values, drawn, index))
           model_pruning.apply_mask(weight, prune_option=_option_of(hparams))
-    pruning = model_pruning.Pruning('initial_sparsity=0.5,target_sparsity=0.5,' + hparams)
+    pruning = model_pruning.Pruning((_BASE + hparams).rstrip(','))
     reports = tf.group(pruning.add_pruning_summaries(), *model_pruning.get_weight_sparsity())
     operations = [pruning.conditional_mask_update_op(), pruning.mask_update_op(), reports]
     initializer = tf.global_variables_initializer()
@@ -152,7 +153,7 @@ def keras_update(hparams: str, shapes: Sequence[Tuple[int, int]], *values: Calla
   layers = [keras.layers.Dense(columns, use_bias=False) for _, columns in shapes]
   inputs = [keras.Input((rows,)) for rows, _ in shapes]
   model = keras.Model(inputs, [layer(each) for layer, each in zip(layers, inputs)])
-  pruned = prune_low_magnitude(model, 'initial_sparsity=0.5,target_sparsity=0.5,' + hparams)
+  pruned = prune_low_magnitude(model, (_BASE + hparams).rstrip(','))
   weights = [each.weight for layer in pruned_layers(pruned) for each in layer.pruning.weights]
   updater = MaskUpdater(pruned)
   captures = []

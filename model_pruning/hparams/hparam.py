@@ -199,7 +199,7 @@ class HParams(object):
     if values.rstrip().endswith(','):
       logging.warning('The hyperparameters end with a comma (%s): is the rest missing? In a shell '
                       'an argument ends at a blank unless it is quoted',
-                      grammar.shown(values[-40:]))
+                      grammar.shown('...' * (len(values) > 40) + values[-40:]))
     return self.override_from_dict(parsed)
 
   def override_from_dict(self, values_dict: Mapping[str, Any]) -> 'HParams':
