@@ -56,7 +56,7 @@ def by_examples(channels: Channels, networks: Networks, examples: Examples) -> O
       matrix = networks.design_of(layer).matrices(
           networks.dense(layer.weight).astype(np.float64))[0]
       gram, scale = centered.gram[0], float(np.sum(centered.square))
-      ridge = solve.RIDGE * float(np.trace(gram)) / len(gram)
+      ridge = solve.ridge_of(gram, moments.rows)
       if ridge > 0 and scale > 0 and np.isfinite(scale):
         inverse = np.linalg.inv(gram + ridge * np.eye(len(gram))) * scale
         for name, rows in places.items():

@@ -137,8 +137,9 @@ def refit(networks: Networks, layer: Layer, mask: Array, moments: Moments,
 
   def solved(mask: Array) -> Array:
     kept = design.matrices(mask)
-    return np.stack([solve.refit(gram, cross, start, keep) for gram, cross, start, keep in zip(
-        centered.gram, centered.cross, wide, kept)])
+    return np.stack([solve.refit(gram, cross, start, keep, moments.rows)
+                     for gram, cross, start, keep in zip(
+                         centered.gram, centered.cross, wide, kept)])
 
   final = mask
   # With few rows, a refit follows their noise, and the magnitudes after it say little.

@@ -228,7 +228,8 @@ class _Refitter:
     moments = self.networks.moments(layer, examples, kept=(rows, columns))
     centered = moments.centered() if shift is not None else moments
     block = np.ix_(rows, columns)
-    fitted = solve.refit(centered.gram[0], centered.cross[0], matrix[block], kept[block])
+    fitted = solve.refit(centered.gram[0], centered.cross[0], matrix[block], kept[block],
+                         moments.rows)
     error = reconstruct.errors_of(moments, centered, (matrix * kept)[block][np.newaxis],
                                   fitted[np.newaxis])
     if not np.all(np.isfinite(fitted)):

@@ -28,7 +28,7 @@ def test_damage_is_the_least_error_that_remains():
   values = checking.values_of(graph_def)
   x = np.maximum(images @ values['a'] + values['a/bias'], 0).astype(np.float64)
   x -= x.mean(axis=0)
-  system = x.T @ x + solve.RIDGE * np.trace(x.T @ x) / 10 * np.eye(10)
+  system = x.T @ x + solve.ridge_of(x.T @ x, len(x)) * np.eye(10)
   variance = np.sum(np.square(x @ values['b']))
 
   def damage(removed):

@@ -40,7 +40,7 @@ def test_readers_are_the_least_squares_of_numpy():
   x, y = hidden[:, kept], hidden @ values['b']
   mean = x.mean(axis=0)
   gram = (x - mean).T @ (x - mean)
-  ridge = solve.RIDGE * np.trace(gram) / 8
+  ridge = solve.ridge_of(gram, len(x))
   matrix = np.linalg.solve(gram + ridge * np.eye(8), (x - mean).T @ (y - y.mean(axis=0)) +
                            ridge * values['b'][kept])
   np.testing.assert_allclose(after['b'], matrix, rtol=1e-3, atol=1e-4)
