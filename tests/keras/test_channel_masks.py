@@ -138,7 +138,7 @@ def test_channels_that_can_only_go_together_are_explained(caplog):
   inputs = keras.Input((6, 6, 3))
   x = inputs
   for groups in (1, 2, 3):  # Those of 2 and of 3 lie across each other.
-    x = layers.Conv2D(6, 3, groups=groups, name='in_%d' % groups)(x)
+    x = layers.Conv2D(6, 3, groups=groups, padding='same', name='in_%d' % groups)(x)
   x = layers.Dense(8, activation='relu', name='fc')(layers.GlobalAveragePooling2D()(x))
   pruned = sparsity.prune_low_magnitude(
       keras.Model(inputs, layers.Dense(2, name='scores')(x)), CLOCK)
