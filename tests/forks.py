@@ -13,7 +13,7 @@ begin with the same imports find them done, with
 
     forks.run_code('import tensorflow ...', ['word'])
 
-is such a program by its text, as `python -c`, in the folder of the checkout.
+runs source code instead of a file, as `python -c` does, in the folder of the checkout.
 
 forks.Process is one that runs beside the test, for what subprocess.Popen does.
 
@@ -75,10 +75,10 @@ def run(path, words, cwd, environment, timeout=600, imports=()):
 
 
 def run_code(code, words=(), environment=None, timeout=300, imports=()):
-  """Runs the text of a program to its end.
+  """Runs source code to its end.
 
   Args:
-    code: its text.
+    code: the source code of a program.
     words, environment, timeout, imports: see run().
 
   Returns:

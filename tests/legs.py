@@ -232,9 +232,9 @@ def of_item(item, root):
 
 
 def sample(items):
-  """Marks the cases that a parametrized test with the mark `sampled` has too many of.
+  """Leaves only as many cases in CI as the mark `sampled` of a parametrized test says.
 
-  Only those are counted that CI runs at all.
+  Cases that CI never runs do not count.
 
   Args:
     items: the items of pytest's of one function.
@@ -296,12 +296,12 @@ def share_out(items, root):
 
 
 def _by_name(item):
-  """Returns the values of the arguments of a case of pytest's, as {name: value}."""
+  """Returns the arguments of a parametrized case, as {name: value}."""
   return getattr(item, 'callspec', None) and item.callspec.params or {}
 
 
 def _params(item):
-  """Returns these values, by name: the order of the decorators decides that of the arguments."""
+  """Returns the values of the arguments, sorted by name; pytest sorts them by decorator."""
   return tuple(value for _, value in sorted(_by_name(item).items()))
 
 

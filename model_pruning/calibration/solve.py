@@ -22,7 +22,7 @@ _COLUMNS = 512  # Solved at a time, to bound the memory.
 
 
 def ridge_of(gram: Array, rows: int) -> float:
-  """Returns the weight of what holds on to the dense values, against the error on the examples.
+  """Returns the weight of ||W - dense||^2 in the sum that refit() minimizes.
 
   Args:
     gram: X^T X, float64 [inputs, inputs].

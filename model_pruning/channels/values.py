@@ -205,18 +205,17 @@ class ConstantChannels:
       for place, units in enumerate(self._trace.axes.get(tensor.name, ())):
         if units is axis:
           zero |= self._sums_nothing(op, operand, place)
-    if len(op.inputs) < 2:  # An einsum of one tensor.
-      return np.where(zero, 0.0, np.nan)
     return np.where(zero, 0.0, self._sums_constants(op, axis))
 
   def _sums_constants(self, op: Operation, axis: Array) -> Any:
     """Returns the sums along an axis of a kernel for which all data with weights are constant."""
-    kernel = self._known.get(op.inputs[1].name)
     records = self._contractions.get(op.name, ())
-    places = [place for place, units in enumerate(self._trace.axes.get(op.inputs[1].name, ()))
+    if len(records) != 1 or records[0].right != op.inputs[1].name or pads(op):
+      return np.nan
+    kernel = self._known.get(records[0].right)
+    places = [place for place, units in enumerate(self._trace.axes.get(records[0].right, ()))
               if units is axis]
-    if kernel is None or len(records) != 1 or records[0].right != op.inputs[1].name or len(
-        places) != 1 or pads(op):
+    if kernel is None or len(places) != 1:
       return np.nan
     data = self.along(records[0].left, records[0].left_axis)
     constant = np.isfinite(data)

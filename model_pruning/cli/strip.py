@@ -70,15 +70,16 @@ def _write(args: argparse.Namespace, kind: str, to: str) -> List[str]:
     return [names.weight for names in checkpoint.strip_checkpoint(args.model, args.output)]
   if to == 'saved_model' and kind == kinds.SAVED_MODEL:
     return saved_model.strip_saved_model(kinds.saved_model_folder(args.model), args.output)
-  graph_def, inputs, outputs, folded, _, _ = shared.stripped(args, kind)
-  if not folded:
+  stripped = shared.stripped(args, kind)
+  if not stripped.folded:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights that these outputs need; is it stripped already?' % args.model)
   if to == 'saved_model':
-    saved_model.to_saved_model(graph_def, args.output, _by_op(inputs), _by_op(outputs))
+    saved_model.to_saved_model(stripped.graph_def, args.output, _by_op(stripped.inputs),
+                               _by_op(stripped.outputs))
   else:
-    shared.write_graph(graph_def, args.output, [args.model, args.meta_graph])
-  return folded
+    shared.write_graph(stripped.graph_def, args.output, [args.model, args.meta_graph])
+  return stripped.folded
 
 
 def _write_keras(path: str, to: str, output: str) -> List[str]:

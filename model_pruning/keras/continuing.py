@@ -133,7 +133,7 @@ def _compile_like(model: Model, other: Model) -> None:
 
 
 def _new_optimizer(optimizer: Optimizer) -> Optimizer:
-  """Returns an optimizer with the same settings, and attributes of the user's.
+  """Returns an optimizer with the same settings, and with attributes that the user added.
 
   Raises:
     errors.LayerError: its config does not say how to make it.
@@ -158,7 +158,7 @@ def _new_optimizer(optimizer: Optimizer) -> Optimizer:
 def _with_same_schedule(optimizer: Optimizer) -> Optional[Optimizer]:
   """Returns an optimizer with the same settings and the same schedule; None if it has none.
 
-  Schedules, or functions, of users need not have a config. They have no state.
+  A user's schedule or function need not have a config. It has no state.
   """
   inner = getattr(optimizer, 'inner_optimizer', None)
   last = optimizer if inner is None else inner

@@ -250,7 +250,7 @@ def scope_of(layer: Layer) -> Iterator[None]:
 
 
 def check_strategy(name: str, variable: Variable) -> None:
-  """Raises errors.LayerError if Keras applies no constraint to a variable of a strategy.
+  """Raises errors.LayerError if Keras cannot apply constraints under a variable's strategy.
 
   Args:
     name: of the pruned layer.

@@ -137,7 +137,7 @@ def test_each_update_hides_the_channels_that_are_due_and_removing_finds_them(mak
 def test_channels_that_can_only_go_together_are_explained(caplog):
   inputs = keras.Input((6, 6, 3))
   x = inputs
-  for groups in (1, 2, 3):  # Those of 2 and of 3 lie across each other.
+  for groups in (1, 2, 3):  # Groups of 2 overlap groups of 3.
     x = layers.Conv2D(6, 3, groups=groups, padding='same', name='in_%d' % groups)(x)
   x = layers.Dense(8, activation='relu', name='fc')(layers.GlobalAveragePooling2D()(x))
   pruned = sparsity.prune_low_magnitude(

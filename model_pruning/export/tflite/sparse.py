@@ -228,7 +228,7 @@ def rewrite(content: bytes, choices: Sequence[Choice], names: Dict[Tuple[int, in
 
 
 def _signature_defs(schema: Any, model: Any, signature: Signature) -> Any:
-  """Returns the list of signatures for a model; that of older schemas cannot have any."""
+  """Returns the signatures to store in a model: one, or none if the schema is too old."""
   # Before TensorFlow 2.7 there are none, or they need more than names.
   if not hasattr(getattr(schema, 'SignatureDefT', object)(), 'signatureKey'):
     return getattr(model, 'signatureDefs', None)
