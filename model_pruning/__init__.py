@@ -117,8 +117,4 @@ def _read_keras(path: str) -> typing.Any:
 _kinds.READERS[_kinds.KERAS] = _read_keras
 
 
-__getattr__ = _lazy.getter(globals(), _LAZY, _MODULES)
-
-
-def __dir__() -> typing.List[str]:
-  return sorted({*globals(), *_LAZY, *_MODULES})
+__getattr__, __dir__, __all__ = _lazy.attributes(globals(), _LAZY, _MODULES)

@@ -29,6 +29,20 @@ def test_the_names_of_the_predecessors_are_at_the_top(name):
   assert name in dir(model_pruning)
 
 
+@pytest.mark.parametrize('package,some', [
+    ('model_pruning', CONTRIB + RESEARCH + ('PolynomialDecay',)),
+    ('model_pruning.schedules', ('PolynomialDecay', 'serialize')),
+    ('model_pruning.export', ('to_tflite', 'remove_channels'))])
+def test_all_of_them_come_with_an_asterisk_and_nothing_else(package, some):
+  code = ('from %s import *; names = {name for name in dir() if name[0] != "_"}; '
+          'import %s as package; assert names == set(package.__all__); print(*names)'
+          % (package, package))
+  done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, cwd=ROOT,
+                        universal_newlines=True, check=True)
+  names = set(done.stdout.split())
+  assert names >= set(some) and not names & {'keras', 'report', 'typing'}
+
+
 def test_other_names_are_not():
   with pytest.raises(AttributeError, match="'model_pruning' has no attribute 'apply_masks'"):
     _ = model_pruning.apply_masks

@@ -31,8 +31,4 @@ if typing.TYPE_CHECKING:
   from model_pruning.export.strip import strip_pruning_vars_fn as strip_pruning_vars_fn
   from model_pruning.export.tflite.convert import to_tflite as to_tflite
 
-__getattr__ = _lazy.getter(globals(), _LAZY)
-
-
-def __dir__() -> typing.List[str]:
-  return sorted({*globals(), *_LAZY})
+__getattr__, __dir__, __all__ = _lazy.attributes(globals(), _LAZY)

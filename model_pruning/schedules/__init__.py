@@ -37,8 +37,4 @@ if typing.TYPE_CHECKING:
   from model_pruning.schedules.serialization import deserialize as deserialize
   from model_pruning.schedules.serialization import serialize as serialize
 
-__getattr__ = _lazy.getter(globals(), _LAZY)
-
-
-def __dir__() -> typing.List[str]:
-  return sorted({*globals(), *_LAZY})
+__getattr__, __dir__, __all__ = _lazy.attributes(globals(), _LAZY)

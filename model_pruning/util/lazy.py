@@ -7,14 +7,16 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 
-def getter(namespace: Dict[str, Any], places: Mapping[str, str],
-           modules: Optional[Mapping[str, str]] = None) -> Callable[[str], Any]:
-  """Returns the __getattr__ of a package, which imports public names when they are first used.
+def attributes(namespace: Dict[str, Any], places: Mapping[str, str],
+               modules: Optional[Mapping[str, str]] = None
+               ) -> Tuple[Callable[[str], Any], Callable[[], List[str]], List[str]]:
+  """Returns __getattr__, __dir__ and __all__ of a package that imports its public names lazily.
 
-  It also finds the package's modules, as if the package imported them.
+  `__getattr__` also finds the package's modules, as if the package imported them. `__all__` has
+  the names in `places` without the modules: `import *` must not hide the user's own `keras`.
 
   Args:
     namespace: globals() of the package, in which imported names are kept.
@@ -41,7 +43,10 @@ def getter(namespace: Dict[str, Any], places: Mapping[str, str],
     namespace[name] = value
     return value
 
-  return get
+  def names() -> List[str]:
+    return sorted({*namespace, *places, *modules})
+
+  return get, names, list(places)
 
 
 class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):

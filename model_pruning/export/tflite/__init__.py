@@ -19,8 +19,4 @@ if typing.TYPE_CHECKING:
   from model_pruning.export.tflite.result import ExportedWeight as ExportedWeight
   from model_pruning.export.tflite.result import TFLiteExport as TFLiteExport
 
-__getattr__ = _lazy.getter(globals(), _LAZY)
-
-
-def __dir__() -> typing.List[str]:
-  return sorted({*globals(), *_LAZY})
+__getattr__, __dir__, __all__ = _lazy.attributes(globals(), _LAZY)
