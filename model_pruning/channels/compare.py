@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the outputs of two graphs."""
 
+import itertools
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -142,10 +143,11 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
     unknown = any(None in (dims_of(each) or (None,))[1:] for each in placeholders)
     batch = next((len(value) for value in examples.values() if np.ndim(value)), _BATCH)
     failure: Optional[Exception] = None
-    for size in _SIZES if unknown else _SIZES[:1]:
+    sizes = _SIZES if unknown else _SIZES[:1]
+    for indices, size in itertools.product((False, True), sizes):
       rng = np.random.RandomState(0)
       given = {each.op.name: examples[each.op.name] if each.op.name in examples
-               else _random(each, batch, size, rng) for each in placeholders}
+               else _random(each, batch, size, rng, indices) for each in placeholders}
       try:
         fed = {name + ':0': value for name, value in given.items()}
         return given, _values(session, outputs, {**constants, **fed}, setup)
@@ -161,17 +163,18 @@ def _inputs(graph_def: GraphDef, outputs: Sequence[str],
             errors.first_line(failure) if failure else 'unknown'))
 
 
-def _random(tensor: Tensor, batch: int, size: int, rng: Any) -> Array:
+def _random(tensor: Tensor, batch: int, size: int, rng: Any, indices: bool) -> Array:
+  """Returns random values; floats are zeros and ones if they may be cast to `indices`."""
   dims = dims_of(tensor)
   shape = [batch if not place and dim is None else size if dim is None else dim
            for place, dim in enumerate(dims or ())]
-  if tensor.dtype.is_floating:
+  if tensor.dtype.is_floating and not indices:
     return rng.randn(*shape).astype(tensor.dtype.as_numpy_dtype)
   if tensor.dtype.is_bool:
     return np.zeros(shape, bool)
   if tensor.dtype == tf.string:
     return np.full(shape, b'', object)
-  if tensor.dtype.is_integer:
+  if tensor.dtype.is_integer or tensor.dtype.is_floating:
     return rng.randint(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
   raise errors.ExamplesError('%s takes values of type %s, for which there are no random ones; give '
                              'examples of it' % (tensor.op.name, tensor.dtype.name))

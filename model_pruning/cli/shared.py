@@ -240,9 +240,13 @@ def warnings(model: str) -> List[str]:
 
 
 def write_graph(graph_def: GraphDef, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
-  """Writes a GraphDef, whole or not at all."""
+  """Writes a GraphDef, whole or not at all; as text if the name ends in .pbtxt."""
+  content = graph_def.SerializeToString(deterministic=True)
+  if path.endswith('.pbtxt'):
+    from google.protobuf import text_format  # Installed with TensorFlow.
+    content = text_format.MessageToString(graph_def).encode()
   with files.replacing(path, sources_of_it) as temporary, open(temporary, 'wb') as f:
-    f.write(graph_def.SerializeToString(deterministic=True))
+    f.write(content)
 
 
 # ---- Printing. ----

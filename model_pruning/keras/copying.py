@@ -18,6 +18,7 @@ from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import prune_alike
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.pruned import PruneLowMagnitude
+from model_pruning.keras.pruned import refused_places
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
@@ -133,7 +134,9 @@ class Copy:
     if 'name' not in self._arguments:
       for source, target in zip(backend.layers_in(layer), backend.layers_in(copy)):
         _copy_state(source, target)  # Before building, as the names of weights derive from it.
-    return prune_alike(copy, layer.pruning.settings) if is_pruned else copy
+    if not is_pruned:
+      return copy
+    return prune_alike(copy, layer.pruning.settings, refused_places(layer))
 
   def _copy_functional(self, model: Model) -> Any:
     """Returns a copy of a functional model; None if its class must be recreated by its config."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks whether a copy of a model is the same model: layers, weights, attributes and outputs."""
 
+import itertools
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -87,13 +88,13 @@ def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
            for weight in variables.state_of(each) if weight.dtype != 'string']
   problem = 'its inputs are not known'
   try:
-    for length in _LENGTHS:
-      inputs = _inputs(layer, length)
+    for indices, length in itertools.product((False, True), _LENGTHS):
+      inputs = _inputs(layer, length, indices)
       if inputs is None:
         break
       try:
         ours = _call(layer, inputs)
-      except Exception as error:  # Raised by the layer's own code: other lengths may work.
+      except Exception as error:  # By the layer's own code: other inputs may work.
         problem = 'it cannot be called with random inputs (%s)' % backend.reason(error)
         continue
       try:
@@ -156,8 +157,13 @@ class _Arguments(NamedTuple):
   values: Dict[str, Any]
 
 
-def _inputs(layer: Layer, length: int) -> Any:
+def _inputs(layer: Layer, length: int, indices: bool) -> Any:
   """Returns a batch of random inputs for a layer that is built; None if its inputs are unknown.
+
+  Args:
+    layer: the layer.
+    length: the size of the dimensions that are not fixed, except the first.
+    indices: whether floats are zeros and ones, for an Embedding behind an Input of floats.
   """
   rng = np.random.RandomState(0)
   if backend.is_functional(layer):
@@ -165,7 +171,7 @@ def _inputs(layer: Layer, length: int) -> Any:
     if structure is None:
       return None
     return tensorflow.nest.map_structure(
-        lambda tensor: _random(rng, tensor.shape, tensor.dtype, length), structure)
+        lambda tensor: _random(rng, tensor.shape, tensor.dtype, length, indices), structure)
   config = backend.build_config(layer)
   if not config:
     return None
@@ -193,12 +199,12 @@ def _is_shape(shape: Any) -> bool:
       dim is None or isinstance(dim, int) for dim in shape)
 
 
-def _random(rng: Any, shape: Any, dtype: DType, length: int) -> Any:
+def _random(rng: Any, shape: Any, dtype: DType, length: int, indices: bool = True) -> Any:
   """Returns random values of a dtype; for None, zeros and ones, which are also valid indices."""
   sizes = [2 if dim is None and place == 0 else length if dim is None else int(dim)
            for place, dim in enumerate(shape)]
   dtype = None if dtype is None else tensorflow.as_dtype(dtype)
-  if dtype is not None and dtype.is_floating:
+  if dtype is not None and dtype.is_floating and not indices:
     return tensorflow.cast(rng.normal(size=sizes), dtype)
   bits = rng.randint(2, size=sizes)
   if dtype is None:

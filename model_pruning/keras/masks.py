@@ -79,6 +79,7 @@ class Pruning:
 
   Attributes:
     settings: how the layer is pruned.
+    refuses: returns the layers, of those in a layer, that a policy keeps dense.
     weights: one PrunedWeight per weight; empty until the layer is built.
     step: int64 scalar variable, the number of training batches seen; None until built.
     last_update_step: int64 scalar variable, the step of the last mask update, NEVER at first.
@@ -93,9 +94,11 @@ class Pruning:
     attended_variable: whether a callback updates the masks, for the train function.
   """
 
-  def __init__(self, layer: Layer, settings: Settings) -> None:
+  def __init__(self, layer: Layer, settings: Settings,
+               refuses: Callable[[Layer], prunable.Refused]) -> None:
     self._layer = weakref.ref(layer)
     self.settings = settings
+    self.refuses = refuses
     self.weights: List[PrunedWeight] = []
     self.step: Variable = None
     self.last_update_step: Variable = None
@@ -143,10 +146,11 @@ class Pruning:
   def make(self) -> None:
     """Makes masks for the weights of the layer, which is built now."""
     layer = self.layer
-    unknown = prunable.unknown_in(layer)
+    refused = self.refuses(layer)
+    unknown = prunable.unknown_in(layer, refused)
     if unknown:
       raise prunable.unknown_layer(unknown[0], layer)
-    found = _unmasked(layer)
+    found = _unmasked(layer, refused)
     for each in found:
       if not tf.as_dtype(variables.dtype_of(each.variable)).is_floating:
         raise errors.WeightError('Weight %s is %s; only floating weights can be pruned' % (
@@ -183,7 +187,7 @@ class Pruning:
     if not any(inner.built for inner in self._late):
       return False
     self._note_late()
-    return may_be_masked(self.layer)
+    return may_be_masked(self.layer, self.refuses(self.layer))
 
   def _note_late(self) -> None:
     self._late = [inner for inner in backend.layers_in(self.layer)[1:] if not inner.built]
@@ -279,14 +283,14 @@ class MaskConstraint(keras.constraints.Constraint):
     return masked(w if self.first is None else self.first(w), self._pruned.mask)
 
 
-def may_be_masked(layer: Layer) -> bool:
+def may_be_masked(layer: Layer, refused: prunable.Refused) -> bool:
   """Whether a layer has weights to prune without a mask, or may have some once it is built."""
-  return bool(_unmasked(layer)) if layer.built else prunable.may_be_pruned(layer)
+  return bool(_unmasked(layer, refused)) if layer.built else prunable.may_be_pruned(layer, refused)
 
 
-def _unmasked(layer: Layer) -> List[prunable.Found]:
+def _unmasked(layer: Layer, refused: prunable.Refused) -> List[prunable.Found]:
   """Returns the weights to prune that have no mask; a weight shared by two layers has one mask."""
-  return [each for each in prunable.prunable_weights(layer) if not isinstance(
+  return [each for each in prunable.prunable_weights(layer, refused) if not isinstance(
       variables.constraint_of(each.variable), MaskConstraint)]
 
 

@@ -6,7 +6,8 @@
 """
 
 import abc
-from typing import Any, List, Optional, Tuple
+import collections
+from typing import Any, List, Optional, Set, Tuple
 
 from model_pruning import errors
 from model_pruning.keras import backend
@@ -32,7 +33,11 @@ class PruningPolicy(abc.ABC):
 
   @abc.abstractmethod
   def allow_pruning(self, layer: Layer) -> bool:
-    """Whether a layer is to be pruned; the others stay as they are."""
+    """Whether a layer is to be pruned; the others, with all layers in them, stay as they are.
+
+    It is called for layers in layers of your own and in subclassed models as well, and for these
+    before the layers in them.
+    """
 
   @abc.abstractmethod
   def ensure_model_supports_pruning(self, model: Model) -> None:
@@ -58,6 +63,35 @@ class SkipUnknown(PruningPolicy):
 
 
 skip_unknown = SkipUnknown()
+
+
+def refused_in(policy: PruningPolicy, layer: Layer) -> Set[int]:
+  """Returns the id()s of the layers that a policy refuses, among a layer and its sublayers.
+
+  Args:
+    policy: the policy; one of tfmot will do.
+    layer: a layer, or a model that is not made of inputs and outputs.
+  """
+  if isinstance(policy, SkipUnknown):
+    unknown = prunable.unknown_in(layer)
+    # The matrices of a subclassed model are its own; its layers are others.
+    return {id(each) for found in unknown for each in (
+        [found] if isinstance(found, keras.Model) else backend.layers_in(found))}
+  refused: Set[int] = set()
+  waiting, seen = collections.deque([layer]), set()
+  while waiting:
+    each = waiting.popleft()
+    if id(each) in seen:
+      continue
+    seen.add(id(each))
+    if not backend.is_functional(each) and not isinstance(each, prunable.Pruned) and (
+        not policy.allow_pruning(each)):
+      refused.update(map(id, backend.layers_in(each)))
+    # The sublayers of Keras's own layers, as the cell of an LSTM, are no layers to users.
+    elif not all(backend.is_keras_own(backend.plain_class(inner))
+                 for inner in backend.layers_in(each)):
+      waiting.extend(backend.layers_of(each))
+  return refused
 
 # The operations that XNNPACK runs on sparse inputs: names of activations, of operations of Keras 3
 # and of functions of TensorFlow, in lower case and without underscores.

@@ -9,7 +9,7 @@ subclass is pruned like its base class.
 """
 
 import abc
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from model_pruning import errors
 from model_pruning.keras import backend
@@ -17,6 +17,9 @@ from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Variable
+
+# The id()s of layers that a policy refuses, of those in a layer.
+Refused = AbstractSet[int]
 
 _KERNEL, _RECURRENT = ('kernel',), ('kernel', 'recurrent_kernel')
 
@@ -83,6 +86,12 @@ class Found(NamedTuple):
   variable: Variable
 
 
+def refuse_none(layer: Layer) -> Refused:
+  """Returns what is refused in a layer without a policy: nothing."""
+  del layer
+  return frozenset()
+
+
 def is_prunable_layer(layer: Layer) -> bool:
   """Whether a layer itself declares which of its weights to prune."""
   return callable(getattr(layer, 'get_prunable_weights', None))
@@ -93,13 +102,13 @@ def is_known(layer: Layer) -> bool:
   return not unknown_in(layer)
 
 
-def unknown_in(layer: Layer) -> List[Layer]:
+def unknown_in(layer: Layer, refused: Refused = frozenset()) -> List[Layer]:
   """Returns the layers, among a layer and its sublayers, whose weights to prune are unknown.
 
   These are custom layers that own weights of rank 2 or more or, before they are built, have a
-  build() that may make some.
+  build() that may make some. The ones that are refused are left out.
   """
-  return [each for each in _deciding(layer)
+  return [each for each in _deciding(layer, refused)
           if not is_prunable_layer(each) and _names(type(each)) is None
           and not backend.is_keras_own(_foreign(type(each))) and _may_have_matrices(each)]
 
@@ -115,39 +124,45 @@ def unknown_layer(unknown: Any, whole: Layer) -> errors.LayerError:
           '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
 
 
-def may_be_pruned(layer: Layer) -> bool:
+def may_be_pruned(layer: Layer, refused: Refused = frozenset()) -> bool:
   """Whether a layer has weights to prune, or may have some once it is built."""
   return any(is_prunable_layer(each) or _names(type(each)) or (
-      not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT)) for each in _deciding(layer))
+      not each.built and isinstance(each, _MAKE_LAYERS_WHEN_BUILT))
+             for each in _deciding(layer, refused))
 
 
-def prunable_weights(layer: Layer) -> List[Found]:
+def prunable_weights(layer: Layer, refused: Refused = frozenset()) -> List[Found]:
   """Returns the variables to prune of a layer that is built, including its sublayers.
+
+  Args:
+    layer: the layer.
+    refused: what is left out.
 
   Raises:
     errors.LayerError: get_prunable_weights returns something other than variables.
   """
   found: Dict[int, Found] = {}
-  for each in _deciding(layer):
+  for each in _deciding(layer, refused):
     for variable in _of(each):
       found.setdefault(id(variable), Found(each, variable))
   return list(found.values())
 
 
-def _deciding(layer: Layer) -> List[Any]:
+def _deciding(layer: Layer, refused: Refused) -> List[Any]:
   """Returns the layers, among a layer and its sublayers, that decide which weights to prune.
 
-  Excludes sublayers of a layer that decides for them, and sublayers that are pruned already.
+  Excludes sublayers of a layer that decides for them, sublayers that are pruned already, and those
+  that are refused.
   """
   if is_prunable_layer(layer):
-    return [layer]
+    return [layer] if id(layer) not in refused else []
   answered: Set[int] = set()
   for each in backend.layers_in(layer):
     if isinstance(each, Pruned) and each is not layer:
       answered.update(map(id, backend.layers_in(each)))
     elif is_prunable_layer(each):
       answered.update(map(id, backend.layers_in(each)[1:]))
-  return [each for each in backend.layers_in(layer) if id(each) not in answered]
+  return [each for each in backend.layers_in(layer) if id(each) not in answered | refused]
 
 
 def _of(layer: Layer) -> List[Any]:

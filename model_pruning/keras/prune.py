@@ -5,7 +5,8 @@
 Both work on a copy if the copy is shown to be the same model, and otherwise in place.
 """
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+import functools
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from absl import logging
 
@@ -23,6 +24,7 @@ from model_pruning.keras.copying import Copy
 from model_pruning.keras.plans import check_maps
 from model_pruning.keras.plans import note_given_together
 from model_pruning.keras.policies import PruningPolicy
+from model_pruning.keras.policies import refused_in
 from model_pruning.keras.pruned import prune_here
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.pruned import PruneLowMagnitude
@@ -105,16 +107,19 @@ def prune_low_magnitude(
       channel_masks.check_model(layer)
   if pruning_policy is not None and isinstance(to_prune, keras.Model):
     pruning_policy.ensure_model_supports_pruning(to_prune)
+  refuses = prunable.refuse_none if pruning_policy is None else functools.partial(
+      refused_in, pruning_policy)
   for layer in layers:
     for unit in _units(layer):
-      if _allowed(unit, pruning_policy):
-        for unknown in prunable.unknown_in(unit):
-          raise prunable.unknown_layer(unknown, unit)
-  pruned = [_copy_or_same(layer, 'pruned', in_place, kwargs) for layer in layers]
-  _prune_here(pruned, settings, pruning_policy)
+      for unknown in prunable.unknown_in(unit, refuses(unit)):
+        raise prunable.unknown_layer(unknown, unit)
+  if several or kwargs or pruned_layers(to_prune) or any(
+      masks.may_be_masked(unit, refuses(unit)) for unit in _units(to_prune)):
+    layers = [_copy_or_same(layer, 'pruned', in_place, kwargs) for layer in layers]
+  _prune_here(layers, settings, refuses)
   if several:
-    return pruned
-  return pruned[0] if pruned_layers(pruned[0]) or kwargs else to_prune
+    return layers
+  return layers[0] if pruned_layers(layers[0]) or kwargs else to_prune
 
 
 def _check_arguments(to_prune: Any, pruning_policy: Optional[PruningPolicy],
@@ -257,17 +262,17 @@ def _copy_or_same(layer: Layer, done: str, in_place: Optional[bool],
 
 
 def _prune_here(layers: Sequence[Layer], settings: Settings,
-                policy: Optional[PruningPolicy]) -> None:
+                refuses: Callable[[Layer], prunable.Refused]) -> None:
   """Prunes layers and models in place; on an error they are restored."""
   before = [pruned for layer in layers for pruned in pruned_layers(layer)]
   # Inner layers come first, so that a layer around them does not take their weights.
-  units = sorted((unit for layer in layers for unit in _units(layer) if _allowed(unit, policy)),
+  units = sorted((unit for layer in layers for unit in _units(layer)),
                  key=lambda unit: len(backend.layers_in(unit)))
   made: List[Layer] = []
   try:
     for unit in units:
-      if not isinstance(unit, PruneLowMagnitude) and masks.may_be_masked(unit):
-        made.append(prune_here(unit, settings))
+      if not isinstance(unit, PruneLowMagnitude) and masks.may_be_masked(unit, refuses(unit)):
+        made.append(prune_here(unit, settings, refuses))
     note_given_together(made)
     check_maps(before + made)
     if settings.spec.channel_pruning:
@@ -284,7 +289,7 @@ def _prune_here(layers: Sequence[Layer], settings: Settings,
                     'prune it by another one', layers[0].name)
   elif not made and any(isinstance(layer, keras.Model) for layer in layers):
     logging.warning('Nothing in model %s can be pruned%s; it is returned unchanged', layers[0].name,
-                    ' under the policy' if policy is not None else '')
+                    '' if refuses is prunable.refuse_none else ' under the policy')
   _warn_of_frozen(made)
 
 
@@ -303,10 +308,6 @@ def _units(layer: Layer) -> Iterator[Layer]:
       yield from units(each)
 
   return units(layer)
-
-
-def _allowed(unit: Layer, policy: Optional[PruningPolicy]) -> bool:
-  return policy is None or isinstance(unit, PruneLowMagnitude) or policy.allow_pruning(unit)
 
 
 def _warn_of_frozen(layers: Sequence[Layer]) -> None:

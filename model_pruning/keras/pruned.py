@@ -11,7 +11,7 @@ list, in a cell, or shared by two models.
 import contextlib
 import functools
 import types
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -45,15 +45,18 @@ class PruneLowMagnitude(prunable.Pruned):
     """Returns the config of the unpruned layer, and how it is pruned."""
     plain = keras.layers.serialize(_as_plain(self))
     plain.pop('build_config', None)  # The pruned layer has its own.
-    return {'name': self.name, 'layer': plain,  # type: ignore[attr-defined]
-            **self.pruning.settings.get_config()}
+    config = {'name': self.name, 'layer': plain,  # type: ignore[attr-defined]
+              **self.pruning.settings.get_config()}
+    dense = refused_places(self)
+    return {**config, 'dense_sublayers': dense} if dense else config
 
   @classmethod
   def from_config(cls, config: Dict[str, Any], custom_objects: Any = None) -> Any:
     """Returns the pruned layer of a config; it is not built."""
     del cls  # The config of the inner layer determines the class.
     plain = keras.layers.deserialize(config['layer'], custom_objects)
-    return prune_alike(plain, Settings.from_config(config, custom_objects))
+    return prune_alike(plain, Settings.from_config(config, custom_objects),
+                       config.get('dense_sublayers', ()))
 
   @property
   def weights(self) -> List[Variable]:
@@ -140,7 +143,7 @@ class PruneLowMagnitude(prunable.Pruned):
     if self.pruning.made:  # Sublayers may be built later, when they are called.
       missing = self.pruning.is_late()
     else:
-      missing = bool(prunable.prunable_weights(self))
+      missing = bool(prunable.prunable_weights(self, self.pruning.refuses(self)))
     if missing:
       with tf.init_scope():
         self.pruning.make()
@@ -210,10 +213,28 @@ def pruned_class(plain_class: type) -> type:
   return _classes[plain_class]
 
 
-def prune_here(layer: Layer, settings: Settings) -> Layer:
+def _at(places: Sequence[int], layer: Layer) -> prunable.Refused:
+  """Returns the id()s of the layers at some places among a layer and its sublayers."""
+  layers = backend.layers_in(layer)
+  return {id(layers[place]) for place in places if place < len(layers)}
+
+
+def refused_places(layer: Layer) -> List[int]:
+  """Returns the places, among a pruned layer and its sublayers, of those that a policy refuses."""
+  refused = layer.pruning.refuses(layer)
+  return [place for place, each in enumerate(backend.layers_in(layer)) if id(each) in refused]
+
+
+def prune_here(layer: Layer, settings: Settings,
+               refuses: Callable[[Layer], prunable.Refused] = prunable.refuse_none) -> Layer:
   """Turns a layer into a pruned one in place, and returns it.
 
   Its masks are made now if it is built, otherwise when it is built. A model is pruned as one layer.
+
+  Args:
+    layer: the layer.
+    settings: how it is pruned.
+    refuses: see Pruning.
 
   Raises:
     errors.LayerError, errors.WeightError: see Pruning.make; the layer is restored.
@@ -223,7 +244,7 @@ def prune_here(layer: Layer, settings: Settings) -> Layer:
         'Layer %s has LoRA: its kernel is a weight plus a product of two others, which would fill '
         'the zeros of a mask. save_weights() merges them: load the file into the same model '
         'without LoRA; or leave the layer out with a pruning_policy' % layer.name)
-  pruning = Pruning(layer, settings)
+  pruning = Pruning(layer, settings, refuses)
   _put_on(layer, pruning)
   try:
     with variables.scope_of(layer), variables.named_by(layer):
@@ -234,9 +255,15 @@ def prune_here(layer: Layer, settings: Settings) -> Layer:
   return layer
 
 
-def prune_alike(layer: Layer, settings: Settings) -> Layer:
-  """Prunes a layer in place as another layer is pruned, of which it is a copy; see prune_here."""
-  pruned = prune_here(layer, settings)
+def prune_alike(layer: Layer, settings: Settings, refused: Sequence[int]) -> Layer:
+  """Prunes a layer in place as another layer is pruned, of which it is a copy; see prune_here.
+
+  Args:
+    layer, settings: see prune_here.
+    refused: see refused_places.
+  """
+  pruned = prune_here(layer, settings, functools.partial(_at, refused) if refused else
+                      prunable.refuse_none)
   note_copied(pruned)
   return pruned
 

@@ -60,3 +60,11 @@ def test_outputs_may_be_named_by_their_operations():
     assert compare.difference(one, one, [output]) == 0
     assert compare.difference(one, other, [output]) == 1
     assert compare.run(other, [output], {'x': np.ones((1, 8), np.float32)})[0].sum() == 16
+
+
+def test_inputs_that_are_cast_to_indices_are_small_enough():
+  def lookup(x):
+    return tf.gather(np.eye(4, dtype=np.float32), tf.cast(x, tf.int32))
+
+  one, other = graph_of(lookup), graph_of(lambda x: 2 * lookup(x))
+  assert compare.difference(one, one, ['y:0']) == 0 < compare.difference(one, other, ['y:0'])

@@ -18,6 +18,7 @@ import model_pruning
 from model_pruning import cli
 from model_pruning.compat import tf
 from model_pruning.export import checkpoint
+from model_pruning.reading import sources
 from model_pruning.util import files
 from model_pruning.util import quiet
 from tests.paths import ROOT
@@ -90,6 +91,17 @@ def test_strip_to_a_graph(run_folder, tmp_path, capsys):
   printed = json.loads(capsys.readouterr().out)
   assert printed == {'output': output, 'to': 'graph', 'bytes': os.path.getsize(output), 'folded': [
       'fc1/weights/masked_weight', 'fc2/weights/masked_weight']}
+
+
+def test_a_graph_is_written_as_text_to_a_file_that_is_named_so(run_folder, tmp_path):
+  outputs = [str(tmp_path / name) for name in ('stripped.pb', 'stripped.pbtxt')]
+  for output in outputs:
+    assert not _run(run_folder, 'strip', 'RUN/pruned', '--output_node_names=scores',
+                    '--output=' + output)
+  with open(outputs[1]) as file:
+    assert file.read().startswith('node {')
+  binary, text = map(sources.graph_def, outputs)
+  assert binary == text
 
 
 def test_strip_to_a_checkpoint_and_to_a_saved_model(run_folder, tmp_path):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies: what PruneForLatencyOnXNNPack and skip_unknown prune, and what they refuse."""
 
+import numpy as np
 import pytest
 
 from model_pruning.compat import tensorflow
@@ -13,8 +14,12 @@ from model_pruning import errors
 from model_pruning.keras import backend
 from model_pruning.keras import policies
 from model_pruning.keras import prunable
+from model_pruning.keras import prune
 from model_pruning.keras import topology
 from model_pruning.keras.backend import keras
+from model_pruning.keras.callbacks import UpdatePruningStep
+from model_pruning.keras.pruned import pruned_layers
+from model_pruning.schedules import ConstantSparsity
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -353,6 +358,136 @@ def test_skip_unknown():
   assert policies.skip_unknown.allow_pruning(layers.ReLU())
   assert isinstance(policies.skip_unknown, policies.PruningPolicy)
   policies.skip_unknown.ensure_model_supports_pruning(keras.Sequential([unknown]))
+
+
+class Block(layers.Layer):
+  """A layer of layers: two that are known around one that is not."""
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.first = layers.Dense(3, name='first')
+    self.unknown = Unknown(name='unknown')
+    self.last = layers.Dense(3, name='logits')
+
+  def build(self, input_shape):
+    self.first.build(input_shape)
+    self.unknown.build((None, 3))
+    self.last.build((None, 2))
+    super().build(input_shape)
+
+  def call(self, inputs):
+    return self.last(self.unknown(self.first(inputs)))
+
+
+backend.register_as('tests', 'Block')(Block)
+backend.register_as('tests', 'UnknownToPolicies')(Unknown)
+
+
+class Subclassed(keras.Model):
+  """A model of such a layer, a recurrent one, and a matrix of its own."""
+
+  def __init__(self):
+    super().__init__()
+    self.block, self.end = Block(name='block'), layers.Dense(2, name='end')
+    self.recurrent = layers.LSTM(3, name='lstm')
+
+  def build(self, input_shape):
+    self.matrix = self.add_weight(name='matrix', shape=(3, 3))
+    super().build(input_shape)
+
+  def call(self, inputs):
+    x = tensorflow.matmul(self.block(inputs), self.matrix)
+    return self.end(x) + self.recurrent(tensorflow.expand_dims(x, 1))[:, :2]
+
+
+class Refusing(policies.PruningPolicy):
+  """Refuses layers by their names."""
+
+  def __init__(self, *names):
+    self.names = names
+
+  def allow_pruning(self, layer):
+    return layer.name not in self.names
+
+  def ensure_model_supports_pruning(self, model):
+    pass
+
+
+def _pruned_in(model, policy):
+  """Returns the names of the layers whose weights a model prunes under a policy, and the model."""
+  model(np.zeros((2, 4), np.float32))
+  schedule = ConstantSparsity(0.5, 0, frequency=1)
+  model = prune.prune_low_magnitude(model, schedule, pruning_policy=policy)
+  return _owners(model), model
+
+
+def _owners(model):
+  return {weight.layer.name for layer in pruned_layers(model) for weight in layer.pruning.weights}
+
+
+def _sequential():
+  return keras.Sequential([keras.Input((4,)), Block(name='block'), layers.Dense(2, name='end')])
+
+
+def test_skip_unknown_prunes_what_is_around_unknown_layers():
+  assert _pruned_in(_sequential(), policies.skip_unknown)[0] == {'first', 'logits', 'end'}
+
+
+@pytest.mark.legs('default', 'newest')
+def test_skip_unknown_prunes_the_layers_of_a_subclassed_model():
+  found, _ = _pruned_in(Subclassed(), policies.skip_unknown)
+  assert {'first', 'logits', 'end'} < found and len(found) == 4  # And the cell of the LSTM.
+
+
+@pytest.mark.parametrize('names,left', [
+    (('unknown', 'logits'), {'first', 'end'}), (('block',), {'end'}),
+    (('unknown', 'end'), {'first', 'logits'})])
+def test_a_policy_decides_about_layers_in_layers(names, left):
+  assert _pruned_in(_sequential(), Refusing(*names))[0] == left
+
+
+@pytest.mark.legs('default', 'newest')
+def test_a_policy_decides_about_layers_of_a_subclassed_model():
+  policies_seen = []
+
+  class Noting(Refusing):
+
+    def allow_pruning(self, layer):
+      policies_seen.append(layer.name)
+      return super().allow_pruning(layer)
+
+  class Model(Subclassed):
+
+    def build(self, input_shape):
+      self.matrix = tensorflow.eye(3)
+      keras.Model.build(self, input_shape)
+
+  found, _ = _pruned_in(Model(), Noting('block', 'lstm'))
+  assert found == {'end'}
+  assert not {'first', 'unknown', 'logits'} & set(policies_seen)  # What is around them is refused.
+  assert not any('cell' in name for name in policies_seen)  # A layer of Keras is one layer.
+
+
+@pytest.mark.legs('default', 'newest')
+def test_what_a_policy_refuses_stays_dense_in_copies_and_files(tmp_path):
+  _, model = _pruned_in(_sequential(), Refusing('unknown', 'logits'))
+  model.compile('sgd', 'mse')
+  x = np.random.RandomState(0).rand(16, 4).astype(np.float32)
+  model.fit(x, x[:, :2], verbose=0, callbacks=[UpdatePruningStep()])
+  model.save(str(tmp_path / 'model.keras'))
+  for copy in (keras.models.clone_model(model), keras.models.load_model(
+      str(tmp_path / 'model.keras'))):
+    assert _owners(copy) == {'first', 'end'}
+  np.testing.assert_array_equal(copy(x), model(x))
+  stripped = prune.strip_pruning(model)
+  block = stripped.get_layer('block')
+  assert (np.asarray(block.last.kernel) != 0).all() and (np.asarray(block.first.kernel) == 0).any()
+
+
+def test_a_model_with_nothing_to_prune_is_not_copied_for_it(caplog):
+  model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name='end')])
+  assert _pruned_in(model, Refusing('end'))[1] is model
+  assert ['Nothing in model' in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_policy_must_say_both():

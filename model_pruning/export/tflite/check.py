@@ -92,13 +92,20 @@ def generated(run: Callable[[Feeds], Any], shapes: Sequence[Sequence[int]], dtyp
                                    '--examples)' % kind)
   random = np.random.RandomState(seed)
 
+  fractions = True
+
   def one() -> List[np.ndarray]:
-    return [random.randn(*shape).astype(dtype) if np.dtype(dtype).kind == 'f' else
+    return [random.randn(*shape).astype(dtype) if fractions and np.dtype(dtype).kind == 'f' else
             random.randint(0, 2, shape).astype(dtype) for shape, dtype in zip(shapes, dtypes)]
 
   try:
     examples = [one(), one()]
-    run(examples[:1])  # The first run creates sessions and kernels.
+    try:
+      run(examples[:1])  # The first run creates sessions and kernels.
+    except errors.ConversionError:  # The graph may cast its inputs to indices, as Keras 2 does.
+      fractions = False
+      examples = [one(), one()]
+      run(examples[:1])
     start = time.perf_counter()
     run(examples[1:])
     number = _MANY if time.perf_counter() - start < _CHEAP else _FEW

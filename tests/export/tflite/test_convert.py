@@ -667,6 +667,16 @@ def test_memory_for_made_up_examples(monkeypatch):
     assert len(examples) == number
 
 
+def test_made_up_examples_are_indices_where_others_fail():
+  def looks_up(examples):
+    for example in examples:
+      if any((part < 0).any() or (part % 1).any() for part in example):
+        raise errors.ConversionError('no such row')
+
+  examples = tflite_check.generated(looks_up, [[1, 6]], [np.float32], 0)
+  assert len(examples) == 100 and {float(x) for part, in examples for x in part.flat} == {0.0, 1.0}
+
+
 def test_bad_graphs(tmp_path):
   path = tmp_path / 'model.tflite'
   with pytest.raises(errors.ConversionError, match=r'of shape \(0, 4\) has no elements'):
