@@ -135,7 +135,9 @@ class PolicyError(PruningError):
 
 def first_line(error: BaseException) -> str:
   """Returns the line of an error's message that states the problem; TensorFlow adds tracebacks."""
-  text = re.sub('\x1b\\[[0-9;]*m', '', str(error))  # Keras 3 prints the problem in bold.
+  # str() of a KeyError is the repr() of its message.
+  text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+  text = re.sub('\x1b\\[[0-9;]*m', '', text)  # Keras 3 prints the problem in bold.
   # TensorFlow explains at length before it says which variable a checkpoint lacks.
   text = text.partition('Original error:')[2].strip() or text
   lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -144,6 +146,8 @@ def first_line(error: BaseException) -> str:
   if lines and lines[0] == 'Graph execution error:':
     nodes = [i for i, line in enumerate(lines) if line.startswith('Node:')]
     lines = lines[nodes[-1] + 1 if nodes else 1:]
+  if isinstance(error, KeyError) and lines:
+    return 'there is no %r' % lines[0]
   return lines[0] if lines else type(error).__name__
 
 

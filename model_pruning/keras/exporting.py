@@ -18,18 +18,16 @@ from model_pruning.export.tflite import convert as tflite
 from model_pruning.keras import backend
 from model_pruning.keras import graphs
 from model_pruning.keras import lookups
+from model_pruning.keras import native_export
 from model_pruning.keras import variables
 from model_pruning.keras.pruned import stripped
 from model_pruning.reading import running
 from model_pruning.reading import tensors
 from model_pruning.util import files
+from model_pruning.util.types import DType
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
-
-# The names that a graph of TensorFlow can have: of a model, and of a layer in it.
-_SCOPE = re.compile(r'[A-Za-z0-9.][\w.\\/>-]*$', re.ASCII)
-_INNER_SCOPE = re.compile(r'[\w.\\/>-]+$', re.ASCII)
 
 
 class FrozenModel(NamedTuple):
@@ -78,9 +76,13 @@ def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
     errors.LayerError: it is not a model, or not built.
     errors.PruningError: see model_pruning.export.to_tflite.
   """
-  frozen = freeze(model, options.get('input_shapes'), batch_size=1)
+  frozen = freeze(model, options.get('input_shapes'), 1, _first(options.get('examples')))
   options['names'] = {**frozen.names, **(options.get('names') or {})}
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
+
+
+def _first(examples: Any) -> Any:
+  return examples[0] if isinstance(examples, (list, tuple)) and examples else None
 
 
 def to_saved_model(model: Model, export_dir: str) -> None:
@@ -94,35 +96,33 @@ def to_saved_model(model: Model, export_dir: str) -> None:
     errors.LayerError: it is not a model, or not built.
     errors.WriteError: the folder is not empty, or cannot be written.
   """
-  _check_built(model)
+  native_export.check_built(model)
   with files.new_folder(export_dir) as temporary, stripped(model):
-    _export(model, temporary)
+    native_export.export(model, temporary)
 
 
 def freeze(model: Model, input_shapes: Optional[Mapping[str, Sequence[int]]] = None,
-           batch_size: Optional[int] = None) -> FrozenModel:
+           batch_size: Optional[int] = None, example: Any = None) -> FrozenModel:
   """Returns a Keras model without masks as a graph of constants.
 
   Args:
     model: a built Keras model, pruned or not. It does not change.
     input_shapes: {input: shape}, for inputs whose shapes the model does not fix; for a subclass
-      of Model, all inputs, in the order in which it takes them, under any names.
+      of Model, all inputs: by the keys of the dict that it takes, or in the order in which it
+      takes them, under any names.
     batch_size: the batch size for inputs not in input_shapes; None keeps it variable.
+    example: an example as of to_tflite, for the dtypes of a subclass of Model; or None.
 
   Raises:
     errors.LayerError: it is not a model, or not built.
     errors.ConversionError: input_shapes has a name that is no input; or tracing fails.
   """
-  _check_built(model)
+  native_export.check_built(model)
   structure = backend.inputs_of(model)
-  if structure is not None:
-    specs = graphs.specs_of(structure, input_shapes or {}, batch_size)
-  elif input_shapes:
-    specs = [tensorflow.TensorSpec(shape, tf.float32, graphs.op_name(name))
-             for name, shape in input_shapes.items()]
-    structure = specs if len(specs) > 1 else specs[0]
   with stripped(model):
-    return _freeze_exported(model) if structure is None else _freeze(model, structure, specs)
+    if structure is not None:
+      return _freeze(model, structure, graphs.specs_of(structure, input_shapes or {}, batch_size))
+    return _freeze_subclassed(model, input_shapes or {}, batch_size, example)
 
 
 def freeze_like(model: Model, inputs: Any) -> FrozenModel:
@@ -137,14 +137,56 @@ def freeze_like(model: Model, inputs: Any) -> FrozenModel:
   """
   if backend.inputs_of(model) is not None:
     return freeze(model)
-  _check_built(model)
+  native_export.check_built(model)
   arrays = [np.asarray(each) for each in tensorflow.nest.flatten(inputs)]
   specs = [tensorflow.TensorSpec(
-      [None, *array.shape[1:]], tf.float32 if array.dtype.kind == 'f' else array.dtype,
-      'inputs' if len(arrays) == 1 else 'inputs_%d' % index)
-           for index, array in enumerate(arrays)]
+      [None, *array.shape[1:]], tf.float32 if array.dtype.kind == 'f' else array.dtype, name)
+           for name, array in zip(graphs.names_of(inputs), arrays)]
   with stripped(model):
     return _freeze(model, inputs, specs)
+
+
+def _freeze_subclassed(model: Model, input_shapes: Mapping[str, Sequence[int]],
+                       batch_size: Optional[int], example: Any) -> FrozenModel:
+  """Does what `freeze` does, for a model that declares no inputs and has no masks."""
+  structure = graphs.noted_inputs(model)
+  flat = tensorflow.nest.flatten(structure)
+  if input_shapes and (structure is None or len(flat) != len(input_shapes)):
+    flat = [tensorflow.TensorSpec(None, tf.float32) for _ in input_shapes]
+    structure = flat if len(flat) > 1 else flat[0]
+  elif structure is None:
+    return _freeze_exported(model)
+  names, given = graphs.names_of(structure), list(map(graphs.op_name, input_shapes))
+  shapes = dict(zip(given, input_shapes.values()))
+  if given and set(given) != set(names):  # In their order, under names of the caller.
+    shapes = dict(zip(names, input_shapes.values()))
+    names = given if not isinstance(structure, Mapping) else names
+    shapes = dict(zip(names, shapes.values()))
+  failure: Optional[errors.ConversionError] = None
+  for dtypes in _dtypes_tried(names, [spec.dtype for spec in flat], example):
+    specs = [tensorflow.TensorSpec(shapes.get(name, [batch_size, *spec.shape[1:]]), dtype, name)
+             for name, spec, dtype in zip(names, flat, dtypes)]
+    try:
+      return _freeze(model, structure, specs)
+    except errors.ConversionError as error:
+      failure = failure or error
+  assert failure is not None
+  raise failure
+
+
+def _dtypes_tried(names: Sequence[str], noted: Sequence[DType], example: Any) -> List[List[DType]]:
+  """Returns the dtypes to trace a model with: those of an example, and integers if these fail.
+
+  Args:
+    names: the inputs.
+    noted: their dtypes, as far as Keras notes them; Keras 3 has float32 for all.
+    example: see `freeze`.
+  """
+  values = [example] if len(names) == 1 and not isinstance(example, tuple) else example or ()
+  given = example if isinstance(example, Mapping) else dict(zip(names, values))
+  integers = {name for name, value in given.items() if np.asarray(value).dtype.kind in 'iu'}
+  return [[tf.int32 if dtype == tf.float32 and name in chosen else dtype
+           for name, dtype in zip(names, noted)] for chosen in (integers, set(names))]
 
 
 def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
@@ -235,7 +277,7 @@ def _free(name: str, taken: Container[str]) -> str:
 def _freeze_exported(model: Model) -> FrozenModel:
   """Returns the graph that Keras exports; for models with unknown inputs or unknown resources."""
   with tempfile.TemporaryDirectory() as folder:
-    _export(model, os.path.join(folder, 'model'))
+    native_export.export(model, os.path.join(folder, 'model'))
     graph_def, signatures, _, _ = saved_model.read_stripped(os.path.join(folder, 'model'))
   signature = saved_model.default_signature(signatures)
   return FrozenModel(graph_def, [info.name for _, info in sorted(signature.inputs.items())],
@@ -263,44 +305,3 @@ def _variables_in(graph_def: GraphDef, model: Model) -> Dict[str, Variable]:
     if len(equal) == 1:
       found[equal.pop()] = variable
   return found
-
-
-def _check_built(model: Model) -> None:
-  if not isinstance(model, backend.keras.Model) or not model.built:
-    raise errors.LayerError('%r is not a built Keras model; call it on data, or give it inputs, '
-                            'first' % (model,))
-  if backend.IS_KERAS_3:
-    # Keras would raise in the middle of opening the scope, and never close it again: all layers
-    # built later would have the name in their paths.
-    for layer in backend.layers_in(model):
-      if not (_SCOPE if layer is model else _INNER_SCOPE).match(layer.name):
-        raise errors.LayerError(
-            'Keras 3 cannot trace %s %r: a name in a graph %s. Give it another name, for example '
-            'name=%r' % (
-                'the model' if layer is model else 'a model with the layer', layer.name,
-                'begins with a letter, a digit or a dot' if _INNER_SCOPE.match(layer.name) else
-                'has only letters, digits and the characters _ . - / >',
-                re.sub(r'[^\w.-]+', '_', layer.name, flags=re.ASCII).lstrip('_') or 'model'))
-
-
-def _export(model: Model, folder: str) -> None:
-  try:
-    with backend.quietly():
-      if not hasattr(model, 'export'):
-        _save(model, folder)
-      elif backend.IS_KERAS_3:
-        model.export(folder, verbose=False)
-      else:
-        model.export(folder)
-  except (ValueError, TypeError, AttributeError) as error:
-    raise errors.ConversionError('Keras cannot export model %s (%s); %s' % (
-        model.name, errors.first_line(error), 'call the model on data first' if
-        backend.inputs_of(model) is None else 'does it run in a tf.function?')) from error
-
-
-def _save(model: Model, folder: str) -> None:
-  """Does what Model.export does, which came with TensorFlow 2.13."""
-  structure, signatures = backend.inputs_of(model), None
-  if structure is not None:
-    signatures = graphs.traced(model, structure, graphs.specs_of(structure, {}, None)).function
-  tensorflow.saved_model.save(model, folder, signatures=signatures)

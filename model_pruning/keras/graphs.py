@@ -55,7 +55,7 @@ def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
   try:
     with backend.quietly(), _without_metrics(model):
       function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
-  except (ValueError, TypeError, tensorflow.errors.OpError) as error:
+  except (ValueError, TypeError, LookupError, AttributeError, tensorflow.errors.OpError) as error:
     raise errors.ConversionError('Model %s cannot be traced with inputs of %s (%s)' % (
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
@@ -140,6 +140,53 @@ def specs_of(structure: Any, input_shapes: Mapping[str, Sequence[int]],
       shape[0] = batch_size
     specs.append(tensorflow.TensorSpec(shape, tensor.dtype, name))
   return specs
+
+
+def noted_inputs(model: Model) -> Any:
+  """Returns the inputs with which a model was called that declares none, as TensorSpecs.
+
+  Keras notes their structure and shapes, and Keras 2 their dtypes as well; the dtype of the others
+  is float32. Returns None if they are unknown, or if the model takes several arguments.
+
+  Args:
+    model: a subclassed model that is built.
+  """
+  found = getattr(model, '_saved_model_inputs_spec', None)
+  if found is not None:
+    positional, by_name = getattr(model, '_saved_model_arg_spec', None) or ([found], {})
+    if len(positional) > 1 or any(tensorflow.nest.flatten(by_name)):
+      return None
+    return found
+  shapes = getattr(model, '_build_shapes_dict', None) or {}
+  if len(shapes) != 1:
+    return None
+  return _as_specs(next(iter(shapes.values())))
+
+
+def _as_specs(shapes: Any) -> Any:
+  """Returns a structure of shapes as one of TensorSpecs; None if a shape is unknown."""
+  if isinstance(shapes, Mapping):
+    made = {name: _as_specs(shape) for name, shape in shapes.items()}
+    return None if None in made.values() else made
+  if shapes and all(isinstance(each, (list, tuple, Mapping)) for each in shapes):
+    each = [_as_specs(shape) for shape in shapes]
+    return None if None in each else each
+  if shapes is None or not all(dim is None or isinstance(dim, int) for dim in shapes):
+    return None
+  return tensorflow.TensorSpec(shapes, tf.float32)
+
+
+def names_of(structure: Any) -> List[str]:
+  """Returns names for the inputs of a subclassed model, in the order in which they are flattened:
+  the keys of a dict, or 'inputs', or 'inputs_0', 'inputs_1' and so on.
+
+  Args:
+    structure: the inputs, in the structure in which the model takes them.
+  """
+  number = len(tensorflow.nest.flatten(structure))
+  if isinstance(structure, Mapping) and number == len(structure):
+    return [op_name(str(key)) for key in sorted(structure)]
+  return ['inputs'] if number == 1 else ['inputs_%d' % index for index in range(number)]
 
 
 def op_name(name: str) -> str:

@@ -176,12 +176,25 @@ def _of(layer: Layer) -> List[Any]:
     return list(weights)
   found = []
   for name in _names(type(layer)) or ():
-    variable = getattr(layer, name, None)
-    if not variables.is_variable(variable):
-      variable = getattr(layer, '_' + name, None)  # With LoRA, the name is a property.
+    value = getattr(layer, name, None)
+    variable = value if variables.is_variable(value) else getattr(
+        layer, '_' + name, None)  # With LoRA, the name is a property.
     if variables.is_variable(variable):
       found.append(variable)
+    elif layer.built and _registered_for(layer) and (value is not None or
+                                                     not hasattr(layer, name)):
+      raise errors.LayerError(
+          'register_prunable_layer(%s, %r) was called, but %s of layer %s is %s; its variables: %s'
+          % (type(layer).__name__, list(_names(type(layer)) or ()), name, layer.name,
+             'no attribute' if value is None else errors.shortened(repr(value), 60),
+             ', '.join(sorted(key for key, value in vars(layer).items()
+                              if variables.is_variable(value))) or 'none'))
   return found
+
+
+def _registered_for(layer: Layer) -> bool:
+  """Whether register_prunable_layer was called for the class of a layer, or one of its bases."""
+  return any(base in _registered for base in type(layer).__mro__)
 
 
 def _names(layer_class: type) -> Optional[Tuple[str, ...]]:
@@ -201,9 +214,9 @@ def _foreign(layer_class: type) -> type:
 
 
 def _may_have_matrices(layer: Layer) -> bool:
-  if layer.built:
-    return any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer))
-  if isinstance(layer, keras.Model):
+  if any(len(variable.shape) >= 2 for variable in variables.own_trainable_variables(layer)):
+    return True
+  if layer.built or isinstance(layer, keras.Model):
     return False  # It consists of layers; anything else it makes shows once it is built.
   # If the build() is one of Keras, as in a subclass of MultiHeadAttention, so are the weights.
   builder = next(base for base in type(layer).__mro__ if 'build' in vars(base)

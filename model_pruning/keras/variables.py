@@ -41,8 +41,24 @@ def recurrent_states(layer: Layer) -> List[Variable]:
 
 
 def own_trainable_variables(layer: Layer) -> List[Variable]:
-  """Returns the trainable variables that a layer owns directly, not through its sublayers."""
-  return list(layer._trainable_variables if backend.IS_KERAS_3 else layer._trainable_weights)
+  """Returns the trainable variables that a layer owns directly, not through its sublayers.
+
+  With Keras 2 those of a tf.Module in a layer are weights of the layer.
+  """
+  if backend.IS_KERAS_3:
+    return list(layer._trainable_variables)
+  modules = [each for each in getattr(layer, '_self_tracked_trackables', ())
+             if isinstance(each, tensorflow.Module) and not isinstance(
+                 each, (keras.layers.Layer, keras.metrics.Metric))]
+  return list(layer._trainable_weights) + [
+      variable for module in modules for variable in _trainable_in(module)]
+
+
+def _trainable_in(module: Any) -> List[Variable]:
+  try:
+    return list(module.trainable_variables)
+  except Exception:  # Those of Sonnet raise before their first call.
+    return []
 
 
 def variable_name(variable: Variable) -> str:
@@ -198,15 +214,30 @@ def constraint_of(variable: Variable) -> Optional[Callable[[Any], Any]]:
   return variable.constraint
 
 
-def set_constraint(variable: Variable, constraint: Callable[[Any], Any]) -> None:
-  """Makes optimizers apply a constraint to a variable after each step."""
+def set_constraint(variable: Variable, constraint: Optional[Callable[[Any], Any]]) -> None:
+  """Makes optimizers apply a constraint to a variable after each step.
+
+  Raises:
+    errors.WeightError: the variable is of a class that takes no constraint.
+  """
   if backend.IS_KERAS_3:
     variable.constraint = constraint
     return
-  # In Keras 2 the constraint is an attribute of TensorFlow's variable, set when it is made.
-  variable = getattr(variable, '_variable', variable)  # A casting variable wraps another one.
-  for replica in getattr(variable, 'values', None) or [variable]:
-    replica._constraint = constraint
+  # In Keras 2 the constraint is an attribute of TensorFlow's variable, set when it is made. Casting
+  # variables, and those of other packages that quantize, wrap such a variable.
+  wrapped = variable
+  while True:
+    for replica in getattr(wrapped, 'values', None) or [wrapped]:
+      replica._constraint = constraint
+    if constraint_of(variable) is constraint:
+      return
+    inner = [each for each in vars(wrapped).values() if is_variable(each)]
+    if not inner:
+      raise errors.WeightError(
+          'Weight %s is a %s, for which no constraint can be set, so that nothing would keep its '
+          'zeros: leave its layer out by a pruning_policy' % (
+              variable_name(variable), type(variable).__name__))
+    wrapped = inner[0]
 
 
 def keeps_averages(optimizer: Optimizer) -> bool:

@@ -403,6 +403,52 @@ def test_an_unknown_layer_is_refused_with_three_ways_out(make):
     assert part in str(caught.value)
 
 
+class Multiply(tensorflow.Module):
+
+  def __init__(self):
+    super().__init__()
+    self.matrix = tensorflow.Variable(np.eye(8, dtype=np.float32))
+
+
+class HasModule(layers.Layer):
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.module = Multiply()
+
+  def call(self, inputs):
+    return tensorflow.matmul(inputs, self.module.matrix)
+
+
+class ModelHasModule(keras.Model):
+
+  def __init__(self):
+    super().__init__(name='strange')
+    self.module, self.end = Multiply(), layers.Dense(4)
+
+  def call(self, inputs):
+    return self.end(tensorflow.matmul(inputs, self.module.matrix))
+
+
+class HasVariable(layers.Layer):
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.matrix = tensorflow.Variable(np.eye(8, dtype=np.float32), name='matrix')
+
+  def call(self, inputs):
+    return tensorflow.matmul(inputs, self.matrix)
+
+
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 does not train them')
+@pytest.mark.parametrize('make', [
+    lambda: unknown_model(HasModule), ModelHasModule, lambda: unknown_model(HasVariable),
+    lambda: keras.Sequential([HasVariable(name='strange'), layers.Dense(4)])])
+def test_matrices_that_keras_did_not_make_are_unknown_too(make):
+  with pytest.raises(errors.LayerError, match='strange .* has weights, but it is unknown'):
+    prune(make())
+
+
 def test_way_out_by_a_method():
   class Own(Unknown, sparsity.PrunableLayer):
 
@@ -417,6 +463,32 @@ def test_way_out_by_registration():
     pass
 
   sparsity.register_prunable_layer(Own, ['table'])
+  assert_pruned(prune(unknown_model(Own), training.SCHEDULE), 2)
+
+
+@pytest.mark.parametrize('name,is_what', [
+    ('tabel', 'no attribute'), ('call', '<bound method'), ('units', '5')])
+@pytest.mark.parametrize('built', [True, False])
+def test_a_registration_must_name_variables(name, is_what, built):
+  class Own(Unknown):
+    units = 5
+
+  sparsity.register_prunable_layer(Own, [name])
+  layer = Own(name='strange')
+  x, _ = training.data()
+  if built:
+    layer(x)
+  with pytest.raises(errors.LayerError) as caught:
+    prune(layer)(x)
+  for part in ('[%r]' % name, 'of layer strange is ' + is_what, 'its variables: ', 'table'):
+    assert part in str(caught.value)
+
+
+def test_a_registration_may_name_what_some_layers_lack():
+  class Own(Unknown):
+    extra = None
+
+  sparsity.register_prunable_layer(Own, ['table', 'extra'])
   assert_pruned(prune(unknown_model(Own), training.SCHEDULE), 2)
 
 

@@ -588,3 +588,28 @@ def test_lora_would_fill_the_zeros_of_a_mask(make, shape):
                      model.layers[-1].name):
     sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
   sparsity.strip_pruning(pruned).layers[-1].enable_lora(2)
+
+
+class _Wrapping(tensorflow.Variable):
+  """Wraps a variable, as the layers of packages do that quantize what is read."""
+
+  def __init__(self, inner):
+    self.latent_variable = inner
+
+  name = property(lambda self: self.latent_variable.name)
+  constraint = property(lambda self: self.latent_variable.constraint)
+
+
+class _Refusing(_Wrapping):
+  """Takes no constraint."""
+
+  constraint = property(lambda self: None)
+
+
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='variables of Keras 3 have constraints of their own')
+def test_the_variable_in_another_gets_the_constraint():
+  inner = tensorflow.Variable([1.0], name='kernel')
+  variables.set_constraint(_Wrapping(_Wrapping(inner)), abs)
+  assert inner.constraint is abs
+  with pytest.raises(errors.WeightError, match='Weight kernel is a _Refusing, .* pruning_policy'):
+    variables.set_constraint(_Refusing(inner), abs)
