@@ -107,6 +107,7 @@ class UpdatePruningStep(keras.callbacks.Callback):
     self._watches = self._follows = self._ended = False
     optimizer = getattr(self.model, 'optimizer', None)
     for layer in self._updater.layers:
+      layer.pruning.check_lora()
       for record in layer.pruning.weights:
         variables.check_strategy(layer.name, record.weight)
       for inner in backend.layers_in(layer):

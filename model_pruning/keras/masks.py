@@ -242,6 +242,11 @@ class Pruning:
     self._attended, self._during = attended, during
     self.optimizer = optimizer
 
+  def check_lora(self) -> None:
+    """Raises errors.LayerError if LoRA was enabled inside the layer, which fills the zeros."""
+    for pruned in self.weights:
+      prunable.check_lora(pruned.layer)
+
   def check_attended(self) -> None:
     """Raises errors.MissingCallbackError unless an UpdatePruningStep is active."""
     if not self._attended or not (self._during is None or self._during()):

@@ -124,6 +124,17 @@ def unknown_layer(unknown: Any, whole: Layer) -> errors.LayerError:
           '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
 
 
+def check_lora(layer: Layer, refused: Refused = frozenset()) -> None:
+  """Raises errors.LayerError if a layer, or one of its sublayers, that is pruned has LoRA."""
+  for each in _deciding(layer, refused):
+    if getattr(each, 'lora_enabled', False):
+      raise errors.LayerError(
+          'Layer %s has LoRA: its kernel is a weight plus a product of two others, which would '
+          'fill the zeros of a mask. Train with LoRA before pruning, or after strip_pruning: '
+          'save_weights() merges the two; load the file into the same model without LoRA. Or '
+          'leave the layer out with a pruning_policy' % each.name)
+
+
 def may_be_pruned(layer: Layer, refused: Refused = frozenset()) -> bool:
   """Whether a layer has weights to prune, or may have some once it is built."""
   return any(is_prunable_layer(each) or _names(type(each)) or (

@@ -178,6 +178,8 @@ def strip(model: Any, in_place: Optional[bool] = None, advice: str = _IN_PLACE) 
   """Does the same as strip_pruning; `advice` ends the error about a model that cannot be copied."""
   _check_type(model)
   _check_in_place(in_place)
+  for layer in pruned_layers(model):
+    layer.pruning.check_lora()
   _warn_of_shortfalls(model)
   stripped = _copy_or_same(model, 'stripped', in_place, advice=advice)
   open_averaged(stripped)
@@ -294,20 +296,33 @@ def _prune_here(layers: Sequence[Layer], settings: Settings,
 
 
 def _units(layer: Layer) -> Iterator[Layer]:
-  """Yields the units of pruning: each layer of models made of layers, otherwise the whole."""
+  """Yields the units of pruning: each layer of models made of layers, otherwise the whole.
+
+  A functional model with a config of its own is a unit, too: it does not record its layers.
+  """
   seen = set()
 
   def units(layer: Layer) -> Iterator[Layer]:
     if id(layer) in seen:
       return
     seen.add(id(layer))
-    if not backend.is_functional(layer):
+    if not backend.is_functional(layer) or not _records_layers(layer):
       yield layer
       return
     for each in backend.layers_of(layer):
       yield from units(each)
 
   return units(layer)
+
+
+def _records_layers(model: Model) -> bool:
+  """Whether the config of a functional model has those of its layers."""
+  if backend.is_keras_own(backend.plain_class(model)):
+    return True
+  try:
+    return 'layers' in backend.plain_class(model).get_config(model)  # type: ignore[attr-defined]
+  except Exception:  # By the user's code; such a model cannot be saved.
+    return True
 
 
 def _warn_of_frozen(layers: Sequence[Layer]) -> None:

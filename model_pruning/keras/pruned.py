@@ -239,11 +239,7 @@ def prune_here(layer: Layer, settings: Settings,
   Raises:
     errors.LayerError, errors.WeightError: see Pruning.make; the layer is restored.
   """
-  if getattr(layer, 'lora_enabled', False):
-    raise errors.LayerError(
-        'Layer %s has LoRA: its kernel is a weight plus a product of two others, which would fill '
-        'the zeros of a mask. save_weights() merges them: load the file into the same model '
-        'without LoRA; or leave the layer out with a pruning_policy' % layer.name)
+  prunable.check_lora(layer, refuses(layer))
   pruning = Pruning(layer, settings, refuses)
   _put_on(layer, pruning)
   try:

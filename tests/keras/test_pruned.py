@@ -590,6 +590,36 @@ def test_lora_would_fill_the_zeros_of_a_mask(make, shape):
   sparsity.strip_pruning(pruned).layers[-1].enable_lora(2)
 
 
+class _Inside(layers.Layer):
+  """A layer with a kernel in it."""
+
+  def __init__(self, **kwargs):
+    super().__init__(**kwargs)
+    self.inner = layers.Dense(6, name='inner')
+
+  def build(self, input_shape):
+    self.inner.build(input_shape)
+    super().build(input_shape)
+
+  def call(self, inputs):
+    return self.inner(inputs)
+
+
+@pytest.mark.skipif(not backend.IS_KERAS_3, reason='LoRA came with Keras 3')
+def test_lora_inside_a_layer_is_refused_too():
+  model = keras.Sequential([keras.Input((8,)), _Inside(), layers.Dense(3)])
+  pruned = sparsity.prune_low_magnitude(model, HALF)
+  pruned.compile('sgd', 'mse')
+  fit(pruned)
+  pruned.layers[0].inner.enable_lora(2)
+  for call in (lambda: fit(pruned), lambda: strip(pruned)):
+    with pytest.raises(errors.LayerError, match='Layer inner has LoRA'):
+      call()
+  model.layers[0].inner.enable_lora(2)
+  with pytest.raises(errors.LayerError, match='Layer inner has LoRA'):
+    sparsity.prune_low_magnitude(model, HALF)
+
+
 class _Wrapping(tensorflow.Variable):
   """Wraps a variable, as the layers of packages do that quantize what is read."""
 

@@ -162,6 +162,60 @@ def test_every_kind_of_model_survives_in_every_form(form, kind, scope, tmp_path)
   assert_goes_on_alike(model, read)
 
 
+@keras.utils.register_keras_serializable('tests')
+class Backbone(keras.Model):
+  """A functional model that is made anew from arguments, not from its layers, as keras_hub's."""
+
+  def __init__(self, units=6, **kwargs):
+    inputs = keras.Input((8,))
+    hidden = layers.Dense(units, activation='relu', name='hidden')
+    super().__init__(inputs, hidden(inputs), **kwargs)
+    self.units = units
+
+  def get_config(self):
+    return {'units': self.units, 'name': self.name}
+
+  @classmethod
+  def from_config(cls, config, custom_objects=None):
+    return cls(**config)
+
+
+@keras.utils.register_keras_serializable('tests')
+class Task(keras.Model):
+  """A functional model around a backbone."""
+
+  def __init__(self, backbone, **kwargs):
+    super().__init__(backbone.input, layers.Dense(4, name='logits')(backbone.output), **kwargs)
+    self.backbone = backbone
+
+  def get_config(self):
+    return {'backbone': self.backbone.get_config(), 'name': self.name}
+
+  @classmethod
+  def from_config(cls, config, custom_objects=None):
+    return cls(Backbone.from_config(config['backbone']), name=config['name'])
+
+
+@pytest.mark.parametrize('make, number', [
+    (Backbone, 1), (lambda: Task(Backbone()), 2),
+    (lambda: keras.Sequential([keras.Input((8,)), Backbone(), layers.Dense(4)]), 2)],
+                         ids=['backbone', 'task', 'inside'])
+@pytest.mark.parametrize('in_place', [None, True])
+def test_functional_models_with_configs_of_their_own_survive(make, number, in_place, tmp_path):
+  keras.utils.set_random_seed(3)
+  model = sparsity.prune_low_magnitude(make(), training.SCHEDULE, in_place=in_place)
+  rng = np.random.RandomState(0)
+  x, y = rng.rand(32, 8), rng.randint(0, 4, 32)
+  model.compile('sgd', keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                run_eagerly=True)
+  model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[sparsity.UpdatePruningStep()])
+  read = saved_and_read(model, str(tmp_path / 'model.keras'))
+  masks = [record.mask for layer in pruned_layers(read) for record in layer.pruning.weights]
+  assert [float(np.mean(np.asarray(mask) == 0)) for mask in masks] == [0.75] * number
+  np.testing.assert_array_equal(read(x), model(x))
+  assert not pruned_layers(sparsity.strip_pruning(read))
+
+
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 @pytest.mark.parametrize('form', ['model.weights.h5', 'model.h5', 'checkpoint', 'Checkpoint',

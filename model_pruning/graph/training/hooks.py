@@ -204,6 +204,8 @@ class PruningHook(tf.train.SessionRunHook):
       self._plan = Plan(self._pruning.spec, self._pruning.schedule, self._pruning.follows_spec)
       self._progress = Progress(self._pruning.spec.name, self._plan.end)
     self._run_update(session)
+    if self._next_update is None:  # An earlier run's masks stay as they are.
+      shortfall.log(session, self._pruning, self._last_update)
 
   def before_run(self, run_context: Any) -> Any:
     """Requests the global step (before or after the run increments it), or the chief's message."""
@@ -334,12 +336,8 @@ class PruningHook(tf.train.SessionRunHook):
     if self._claim is not None:
       self._claim.withdraw(session)
     self._is_running = False
-    rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
-                 sparsity_table(rows))
-    text = shortfall.warning(rows, self._last_update, self._pruning.spec, self._pruning.schedule,
-                             int(session.run(self._steps()[0])))
-    if text is not None:
-      logging.warning('%s', text)
+                 sparsity_table(self._pruning.sparsity_report(session)))
+    shortfall.log(session, self._pruning, self._last_update)
     if self._report is not None:
       self._report.write(session, self._pruning, self._last_update)

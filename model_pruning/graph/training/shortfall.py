@@ -4,12 +4,32 @@
 
 from typing import Dict, List, Optional, Sequence
 
+from absl import logging
+
+from model_pruning.graph import variables
+from model_pruning.graph.pruning import Pruning
 from model_pruning.hparams.spec import PruningSpec
 from model_pruning.schedules import gradual
 from model_pruning.schedules.base import PruningSchedule
 from model_pruning.schedules.schedule import SpecSchedule
 from model_pruning.util.sparsity_table import furthest_off
 from model_pruning.util.sparsity_table import WeightSparsity
+from model_pruning.util.types import Session
+
+
+def log(session: Session, pruning: Pruning, last_update: int) -> None:
+  """Logs the warning, if there is one.
+
+  Args:
+    session: a session with the variables.
+    pruning: what is pruned.
+    last_update: see warning.
+  """
+  step = int(session.run(variables.copies_of(pruning.global_step)[0]))
+  text = warning(pruning.sparsity_report(session), last_update, pruning.spec, pruning.schedule,
+                 step)
+  if text is not None:
+    logging.warning('%s', text)
 
 
 def warning(rows: Sequence[WeightSparsity], last_update: int, spec: PruningSpec,
@@ -60,14 +80,17 @@ def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSched
   if step == 0:
     return ('the global step is still 0; if the model was trained, nothing counted its steps: pass '
             'global_step=tf.train.get_or_create_global_step() to minimize()')
+  updates = SpecSchedule(spec) if schedule is None else schedule
   if not _requested_target(last_update, spec, schedule):
-    return 'train on to %s' % (
-        'a mask update at or after sparsity_function_end_step=%d' %
-        spec.sparsity_function_end_step if schedule is None else
-        'the last mask update of %r' % schedule)
+    if schedule is not None:
+      return 'train on to the last mask update of %r' % schedule
+    end = spec.sparsity_function_end_step
+    following = updates.next_update(max(last_update, end - 1))
+    return 'train on to a mask update at or after sparsity_function_end_step=%d%s' % (
+        end, ', which is at step %d' % following if following is not None else
+        '; as no update comes there, set a later end_pruning_step')
+  following = updates.next_update(last_update)
   if spec.threshold_decay:
-    following = SpecSchedule(spec).next_update(last_update) if schedule is None else (
-        schedule.next_update(last_update))
     return ('%s, so the masks need more updates at the target; %s, or lower threshold_decay' % (
                 gradual.lag(spec), 'train on' if following is not None else
                 'set a later end_pruning_step' if schedule is None else
@@ -75,6 +98,9 @@ def _advice(last_update: int, spec: PruningSpec, schedule: Optional[PruningSched
   if spec.threshold_method != 'exact':
     return ('threshold_method=%s only estimates the threshold; set threshold_method=exact' %
             spec.threshold_method)
+  if following is None:
+    return 'no mask update follows: %s than the step from which training goes on' % (
+        'set a later end_pruning_step' if schedule is None else 'let the schedule end later')
   return 'run one more mask update'
 
 

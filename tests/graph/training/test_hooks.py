@@ -610,6 +610,24 @@ def test_warns_of_a_weight_that_ended_short_of_its_target(log):
   assert [text for level, text in log if level == 'INFO' and 'short of its target' in text]
 
 
+def test_warns_before_training_of_a_resumed_run_whose_updates_are_over(log, tmp_path):
+  options = 'pruning_frequency=1,sparsity_function_end_step=4,'
+  _train(6, hooks.PruningHook(options + 'target_sparsity=0.5'), checkpoint_dir=str(tmp_path))
+  del log[:]
+
+  class Stops(tf.train.SessionRunHook):
+
+    def after_create_session(self, session, coord):
+      raise KeyboardInterrupt
+
+  hook = hooks.PruningHook(options + 'target_sparsity=0.9,end_pruning_step=5')
+  with tf.Graph().as_default(), pytest.raises(KeyboardInterrupt):
+    _train_op()
+    _session([hook, Stops()], checkpoint_dir=str(tmp_path))
+  warning, = [text for level, text in log if level == 'WARNING' and 'ended short' in text]
+  assert 'set a later end_pruning_step than the step from which training goes on' in warning
+
+
 def test_who_is_not_the_chief_logs_no_table(log):
   _train(1, model_pruning.PruningHook(HALF, is_chief=False), recorder=_Recorder(name=None))
   assert not [text for _, text in log if 'layer/weights' in text]

@@ -76,6 +76,25 @@ def test_before_the_target_more_steps_help_with_and_without_decay(last):
     assert ('without a mask update' in text) == (last == 0)
 
 
+@pytest.mark.parametrize('options,last,advice', [
+    ('pruning_frequency=100', 0, ', which is at step 100'),
+    ('pruning_frequency=30', 30, ', which is at step 60'),
+    ('pruning_frequency=10,end_pruning_step=30', 30,
+     '; as no update comes there, set a later end_pruning_step')])
+def test_the_update_that_is_to_be_reached_has_its_step(options, last, advice):
+  text = shortfall.warning(_rows(70), last, _spec(options))
+  assert text.endswith('sparsity_function_end_step=40' + advice)
+
+
+@pytest.mark.parametrize('options,schedule,advice', [
+    ('end_pruning_step=60', None, 'no mask update follows: set a later end_pruning_step than the '
+     'step from which training goes on'),
+    ('', PolynomialDecay(0.0, 0.8, 0, 60), 'no mask update follows: let the schedule end later'),
+    ('', None, 'run one more mask update')])
+def test_after_the_last_update_none_is_advised(options, schedule, advice):
+  assert advice in shortfall.warning(_rows(70), 70, _spec(options), schedule)
+
+
 @pytest.mark.parametrize('options,schedule,advice', [
     ('', None, 'train on,'),
     (',end_pruning_step=45', None, 'set a later end_pruning_step,'),
