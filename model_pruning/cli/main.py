@@ -119,7 +119,11 @@ def parse_arguments(argv: List[str]) -> argparse.Namespace:
     parser.print_help(sys.stderr)
     sys.exit(2)
   _check_spelling(parser, subparsers.choices, words)
-  args = parser.parse_args(words)
+  args, further = parser.parse_known_args(words)
+  if further:
+    subparsers.choices.get(words[0], parser).error('unrecognized arguments: %s%s' % (
+        ' '.join(map(tables.printable, further)), '; a blank ends an argument unless it is quoted'
+        if any('=' in word and not word.startswith('-') for word in further) else ''))
   if not hasattr(args, 'run'):
     parser.error('no command; expected one of: %s' % ', '.join(subparsers.choices))
   return args

@@ -59,7 +59,7 @@ def strip_saved_model(saved_model_dir: AnyPath, export_dir: AnyPath,
   graph_def, signatures, kept, folded = read_stripped(saved_model_dir, tags)
   if not folded:  # The weights of a pruned Keras model have the zeros; masks are only variables.
     folded = [weight.name for weight in models.load(saved_model_dir).weights()
-              if weight.kept is not None]
+              if weight.kept is not None] or models.masks_that_keras_exported(saved_model_dir)
   if not folded:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights; is it stripped already?' % saved_model_dir)

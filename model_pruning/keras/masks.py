@@ -149,7 +149,7 @@ class Pruning:
     refused = self.refuses(layer)
     unknown = prunable.unknown_in(layer, refused)
     if unknown:
-      raise prunable.unknown_layer(unknown[0], layer)
+      raise prunable.unknown_layer(unknown, layer)
     found = _unmasked(layer, refused)
     for each in found:
       if not tf.as_dtype(variables.dtype_of(each.variable)).is_floating:

@@ -68,8 +68,9 @@ def register_prunable_layer(layer_class: type, weight_names: Sequence[str]) -> N
     errors.LayerError: layer_class is not a class of layers, or weight_names is a string.
   """
   if not (isinstance(layer_class, type) and issubclass(layer_class, keras.layers.Layer)):
-    raise errors.LayerError('register_prunable_layer takes a subclass of keras.layers.Layer, not '
-                            '%r' % (layer_class,))
+    raise errors.LayerError('register_prunable_layer takes a subclass of keras.layers.Layer of '
+                            'Keras %d, which TensorFlow uses here, not %r' % (
+                                3 if backend.IS_KERAS_3 else 2, layer_class))
   if isinstance(weight_names, str):
     raise errors.LayerError('weight_names is %r; it must be a list of attributes: [%r]' %
                             (weight_names, weight_names))
@@ -113,15 +114,18 @@ def unknown_in(layer: Layer, refused: Refused = frozenset()) -> List[Layer]:
           and not backend.is_keras_own(_foreign(type(each))) and _may_have_matrices(each)]
 
 
-def unknown_layer(unknown: Any, whole: Layer) -> errors.LayerError:
-  """Returns the error for a layer whose weights to prune are unknown; `whole` contains it."""
+def unknown_layer(unknown: Sequence[Any], whole: Layer) -> errors.LayerError:
+  """Returns the error for layers whose weights to prune are unknown; `whole` contains the first."""
+  first = unknown[0]
+  others = sorted({type(each).__name__ for each in unknown} - {type(first).__name__})
   return errors.LayerError(
       'Layer %s (%s)%s has weights, but it is unknown which of them to prune. Either give the '
       'class a method get_prunable_weights() that returns them (see PrunableLayer), or register it '
       'by register_prunable_layer(%s, [names of the weights]), or skip it by a policy: '
-      'pruning_policy=skip_unknown, or your own PruningPolicy' % (
-          unknown.name, type(unknown).__name__,
-          '' if unknown is whole else ' in %s' % whole.name, type(unknown).__name__))
+      'pruning_policy=skip_unknown, or your own PruningPolicy%s' % (
+          first.name, type(first).__name__,
+          '' if first is whole else ' in %s' % whole.name, type(first).__name__,
+          '. The same holds for layers of: ' + ', '.join(others) if others else ''))
 
 
 def check_lora(layer: Layer, refused: Refused = frozenset()) -> None:

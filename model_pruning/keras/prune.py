@@ -109,10 +109,10 @@ def prune_low_magnitude(
     pruning_policy.ensure_model_supports_pruning(to_prune)
   refuses = prunable.refuse_none if pruning_policy is None else functools.partial(
       refused_in, pruning_policy)
-  for layer in layers:
-    for unit in _units(layer):
-      for unknown in prunable.unknown_in(unit, refuses(unit)):
-        raise prunable.unknown_layer(unknown, unit)
+  unknown = [(each, unit) for layer in layers for unit in _units(layer)
+             for each in prunable.unknown_in(unit, refuses(unit))]
+  if unknown:
+    raise prunable.unknown_layer([each for each, _ in unknown], unknown[0][1])
   if several or kwargs or pruned_layers(to_prune) or any(
       masks.may_be_masked(unit, refuses(unit)) for unit in _units(to_prune)):
     layers = [_copy_or_same(layer, 'pruned', in_place, kwargs) for layer in layers]

@@ -22,8 +22,8 @@ _DTYPES = {0: np.float32, 1: np.float16, 3: np.uint8, 7: np.int16, 9: np.int8, 1
 # Names of the BuiltinOperators whose constants are reported.
 _OPS = {3: 'CONV_2D', 4: 'DEPTHWISE_CONV_2D', 6: 'DEQUANTIZE', 7: 'EMBEDDING_LOOKUP',
         9: 'FULLY_CONNECTED', 16: 'LSTM', 24: 'RNN', 36: 'GATHER',
-        44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 124: 'DENSIFY',
-        126: 'BATCH_MATMUL', 141: 'CONV_3D'}
+        44: 'UNIDIRECTIONAL_SEQUENCE_LSTM', 67: 'TRANSPOSE_CONV', 114: 'QUANTIZE',
+        124: 'DENSIFY', 126: 'BATCH_MATMUL', 141: 'CONV_3D'}
 # Those whose second input is a kernel.
 _PRODUCTS = ('CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'TRANSPOSE_CONV', 'CONV_3D')
 _SMALLEST = 64  # Elements of a weight that is no such kernel, for example of a table of embeddings.

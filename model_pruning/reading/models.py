@@ -7,6 +7,7 @@ Reading needs no session and builds no graph; Keras files are loaded by Keras.
 
 import dataclasses
 import os
+import re
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from model_pruning import errors
@@ -188,6 +189,18 @@ def _load_saved_model(folder: str, output_node_names: Optional[Sequence[str]]) -
                      stored.last_update if stored else None,
                      tuple(_needed(nodes, names) for names in signatures if names),
                      goals_lib.stored_goals(meta))
+
+
+def masks_that_keras_exported(folder: str) -> List[str]:
+  """Returns the names of the masks among the variables that model.export() wrote.
+
+  Their places in the checkpoint are numbers, so the graph alone has the names of their layers.
+  """
+  found = {node.name for meta in sources.meta_graphs(folder) for node in meta.graph_def.node
+           if node.op == 'VarHandleOp'}
+  return sorted(name for name in found
+                if re.search(r'/(pruning_\d+_)?mask(_\d+)?$', name) and any(
+                    other.startswith(name.rpartition('/')[0] + '/pruning_step') for other in found))
 
 
 def _default_first(item: Tuple[str, Any]) -> Tuple[bool, str]:

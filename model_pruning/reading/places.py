@@ -69,7 +69,9 @@ def _near(place: str) -> str:
         path[:-len('.index')] for path in glob.iglob(
             os.path.join(glob.escape(os.path.dirname(place)), '*.index'))})
   below = [os.path.join(glob.escape(place), *['*'] * depth) for depth in (1, 2, 3)]
-  return _listed('checkpoints in', {
+  return _listed('model files', {
+      path for path in glob.iglob(os.path.join(glob.escape(place), '*'))
+      if path.endswith(('.h5', '.keras', '.pb', '.tflite'))}) + _listed('checkpoints in', {
       os.path.dirname(path) for folder in below
       for path in glob.iglob(os.path.join(folder, '*.index'))
       if os.path.basename(os.path.dirname(path)) != 'variables'}) + _listed('SavedModels in', {

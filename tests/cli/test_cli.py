@@ -77,6 +77,13 @@ def _outputs(path):
     return session.run('scores:0', {'inputs:0': np.ones([1, 8])})
 
 
+def test_a_blank_in_hyperparameters_is_named(capsys):
+  with pytest.raises(SystemExit):
+    cli.parse_arguments('model-pruning schedule target_sparsity=0.9, nbins=5'.split())
+  error = capsys.readouterr().err
+  assert 'model-pruning schedule: error: unrecognized arguments: nbins=5; a blank' in error
+
+
 # ---- What each command does. ----
 
 

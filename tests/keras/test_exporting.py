@@ -230,6 +230,24 @@ def test_masks_that_are_only_variables_of_a_saved_model_are_stripped(tmp_path):
     saved_model.strip_saved_model(stripped, str(tmp_path / 'again'))
 
 
+@pytest.mark.skipif(not hasattr(keras.Model, 'export'), reason='it came with TensorFlow 2.13')
+def test_masks_that_keras_exported_are_stripped(tmp_path):
+  model, x = _pruned(_dense()), np.random.RandomState(0).rand(3, 64).astype(np.float32)
+  saved, stripped = str(tmp_path / 'saved'), str(tmp_path / 'stripped')
+  model.export(saved)
+  folded = saved_model.strip_saved_model(saved, stripped)
+  assert [name.split('/')[-2] for name in folded] == ['fc', 'logits']
+  serve = tensorflow.saved_model.load(stripped).signatures['serving_default']
+  outputs, = serve(**{name: tensorflow.constant(x) for name in
+                      serve.structured_input_signature[1]}).values()
+  np.testing.assert_allclose(outputs.numpy(), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+  with pytest.raises(errors.NoMaskedWeightsError):
+    saved_model.strip_saved_model(stripped, str(tmp_path / 'again'))
+  _dense().export(str(tmp_path / 'dense'))
+  with pytest.raises(errors.NoMaskedWeightsError):
+    saved_model.strip_saved_model(str(tmp_path / 'dense'), str(tmp_path / 'none'))
+
+
 @pytest.mark.parametrize('value', [None, 'model', layers.Dense(3)])
 def test_what_is_no_model(tmp_path, value):
   for call in (sparsity.to_tflite, sparsity.to_saved_model):

@@ -449,6 +449,18 @@ def test_matrices_that_keras_did_not_make_are_unknown_too(make):
     prune(make())
 
 
+def test_all_unknown_classes_are_named_at_once():
+  class Another(Unknown):
+    pass
+
+  class Third(Unknown):
+    pass
+
+  model = keras.Sequential([keras.Input((8,)), Unknown(name='strange'), Another(), Third()])
+  with pytest.raises(errors.LayerError, match='strange .* layers of: Another, Third'):
+    prune(model)
+
+
 def test_way_out_by_a_method():
   class Own(Unknown, sparsity.PrunableLayer):
 

@@ -46,6 +46,14 @@ def test_saved_models_below_are_named(tmp_path):
   assert 'there are SavedModels in %s' % (tmp_path / '1') in text and 'checkpoints in' not in text
 
 
+def test_model_files_in_the_folder_are_named(tmp_path):
+  for name in ('a.keras', 'b.tflite', 'notes.txt'):
+    _touch(str(tmp_path), name)
+  text = _message(str(tmp_path))
+  assert text.endswith('; there are model files %s, %s' % (
+      tmp_path / 'a.keras', tmp_path / 'b.tflite'))
+
+
 def test_an_empty_folder_and_nothing_at_all(tmp_path):
   assert 'there are' not in _message(str(tmp_path))
   assert 'there are' not in _message(str(tmp_path / 'nothing'))
