@@ -156,11 +156,10 @@ def _freeze_subclassed(model: Model, input_shapes: Mapping[str, Sequence[int]],
     structure = flat if len(flat) > 1 else flat[0]
   elif structure is None:
     return _freeze_exported(model)
-  names, given = graphs.names_of(structure), list(map(graphs.op_name, input_shapes))
-  shapes = dict(zip(given, input_shapes.values()))
-  if given and set(given) != set(names):  # In their order, under names of the caller.
-    shapes = dict(zip(names, input_shapes.values()))
-    names = given if not isinstance(structure, Mapping) else names
+  names = graphs.names_of(structure)
+  shapes = {graphs.op_name(name): shape for name, shape in input_shapes.items()}
+  if shapes and set(shapes) != set(names):  # In the order of the inputs, under the caller's names.
+    names = names if isinstance(structure, Mapping) else list(shapes)
     shapes = dict(zip(names, shapes.values()))
   failure: Optional[errors.ConversionError] = None
   for dtypes in _dtypes_tried(names, [spec.dtype for spec in flat], example):
@@ -182,8 +181,9 @@ def _dtypes_tried(names: Sequence[str], noted: Sequence[DType], example: Any) ->
     noted: their dtypes, as far as Keras notes them; Keras 3 has float32 for all.
     example: see `freeze`.
   """
-  values = [example] if len(names) == 1 and not isinstance(example, tuple) else example or ()
-  given = example if isinstance(example, Mapping) else dict(zip(names, values))
+  is_several = isinstance(example, tuple) or len(names) > 1 and isinstance(example, list)
+  given = example if isinstance(example, Mapping) else dict(
+      zip(names, example if is_several else [example]))
   integers = {name for name, value in given.items() if np.asarray(value).dtype.kind in 'iu'}
   return [[tf.int32 if dtype == tf.float32 and name in chosen else dtype
            for name, dtype in zip(names, noted)] for chosen in (integers, set(names))]

@@ -409,6 +409,13 @@ def test_a_subclass_that_takes_a_dict_is_refitted_to_one():
         free(words)['scores'] - dense).mean()
 
 
+def test_examples_of_a_wrong_number_are_told_the_inputs(tmp_path):
+  model, words = TakesDict(), _words(1)
+  model(words)
+  with pytest.raises(errors.ConversionError, match='there are 2 inputs: ids, mask'):
+    sparsity.to_tflite(model, str(tmp_path / 'model.tflite'), examples=[words['ids']])
+
+
 def test_examples_under_other_names_are_told_the_names():
   model = TakesDict()
   model(_words())
