@@ -7,7 +7,7 @@ model.
 """
 
 import inspect
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from model_pruning import errors
 from model_pruning.compat import tf
@@ -68,6 +68,7 @@ class Copy:
     self._root, self._arguments = layer, arguments or {}
     self._changes = changes or Changes()
     self._made: Dict[int, Tuple[Any, Any]] = {}
+    self._by_config: Set[int] = set()  # The functional models whose layers are no pairs.
     self.layer = self._copy(layer)
     if layer.built and not self.layer.built:
       _build_like(layer, self.layer)
@@ -76,15 +77,21 @@ class Copy:
     if 'name' in self._arguments:
       backend.rename(self.layer, self._arguments['name'])
     for source, target in self.pairs:
-      _copy_weights(source, target, self._changes)
+      _copy_frozen(source, target)  # First, as the order of weights depends on it.
+      if not self._has_pairs(source):
+        _copy_weights(source, target, self._changes)
 
   def all_pairs(self) -> Iterator[Tuple[Any, Any]]:
     """Yields (original, copy) of each layer, sublayers included and shared layers excluded."""
     for source, target in self.pairs:
-      if source is not target and backend.is_functional(source):
-        yield source, target  # Its layers are separate pairs.
+      if source is not target and self._has_pairs(source):
+        yield source, target
       elif source is not target:
         yield from zip(backend.layers_in(source), backend.layers_in(target))
+
+  def _has_pairs(self, source: Layer) -> bool:
+    """Whether the layers of a layer are pairs of their own."""
+    return backend.is_functional(source) and id(source) not in self._by_config
 
   @property
   def pairs(self) -> List[Tuple[Any, Any]]:
@@ -96,7 +103,11 @@ class Copy:
     if id(layer) not in self._made:
       copy = None
       if backend.is_functional(layer):
+        before = dict(self._made)
         copy = self._copy_functional(layer)
+        if copy is None:
+          self._made = before
+          self._by_config.add(id(layer))
       if copy is None:
         copy = self._copy_layer(layer)
       self._made[id(layer)] = (layer, copy)
@@ -156,7 +167,7 @@ class Copy:
       return None
     try:  # A functional model of a user's class, for example with its own train_step.
       return type(model)(inputs=copy.input, outputs=copy.output, name=model.name, **own)
-    except TypeError:
+    except Exception:  # By its own constructor.
       return None
 
 
@@ -225,15 +236,19 @@ def _copy_state(source: Any, target: Any) -> None:
   attributes.carry_over(source, target)
 
 
-def _copy_weights(source: Any, target: Any, changes: Changes) -> None:
-  """Copies weights, masks and steps, and which layers are frozen."""
+def _copy_frozen(source: Any, target: Any) -> None:
+  """Copies which layers are frozen."""
   if source is target:
     return
   for each, other in zip(backend.layers_in(source), backend.layers_in(target)):
     if each.trainable != other.trainable:
       other.trainable = each.trainable
-  if backend.is_functional(source) or not source.built:
-    return  # Its layers are copied one by one.
+
+
+def _copy_weights(source: Any, target: Any, changes: Changes) -> None:
+  """Copies weights, masks and steps."""
+  if source is target or not source.built:
+    return
   values = [changes.value(weight) for weight in source.weights]
   shapes = [[tuple(value.shape) for value in values],
             [tuple(weight.shape) for weight in target.weights]]

@@ -317,10 +317,12 @@ def _units(layer: Layer) -> Iterator[Layer]:
 
 def _records_layers(model: Model) -> bool:
   """Whether the config of a functional model has those of its layers."""
-  if backend.is_keras_own(backend.plain_class(model)):
+  get_config = backend.plain_class(model).get_config  # type: ignore[attr-defined]
+  # Keras 2 makes no model of a user's class anew unless the class has a config of its own.
+  if backend.is_keras_own(get_config if not backend.IS_KERAS_3 else backend.plain_class(model)):
     return True
   try:
-    return 'layers' in backend.plain_class(model).get_config(model)  # type: ignore[attr-defined]
+    return 'layers' in get_config(model)
   except Exception:  # By the user's code; such a model cannot be saved.
     return True
 

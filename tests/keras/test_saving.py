@@ -203,7 +203,9 @@ class Task(keras.Model):
 @pytest.mark.parametrize('in_place', [None, True])
 def test_functional_models_with_configs_of_their_own_survive(make, number, in_place, tmp_path):
   keras.utils.set_random_seed(3)
-  model = sparsity.prune_low_magnitude(make(), training.SCHEDULE, in_place=in_place)
+  dense = make()
+  model = sparsity.prune_low_magnitude(dense, training.SCHEDULE, in_place=in_place)
+  assert (model is dense) == bool(in_place)
   rng = np.random.RandomState(0)
   x, y = rng.rand(32, 8), rng.randint(0, 4, 32)
   model.compile('sgd', keras.losses.SparseCategoricalCrossentropy(from_logits=True),
