@@ -82,7 +82,7 @@ def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
 
 
 def _first(examples: Any) -> Any:
-  return examples[0] if isinstance(examples, (list, tuple)) and examples else None
+  return examples[0] if isinstance(examples, (list, tuple, np.ndarray)) and len(examples) else None
 
 
 def to_saved_model(model: Model, export_dir: str) -> None:
@@ -174,7 +174,9 @@ def _freeze_subclassed(model: Model, input_shapes: Mapping[str, Sequence[int]],
 
 
 def _dtypes_tried(names: Sequence[str], noted: Sequence[DType], example: Any) -> List[List[DType]]:
-  """Returns the dtypes to trace a model with: those of an example, and integers if these fail.
+  """Returns two lists of dtypes: the first as in an example, the second with all integers.
+
+  A model is traced with the second if it cannot be traced with the first.
 
   Args:
     names: the inputs.

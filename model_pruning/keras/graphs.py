@@ -157,10 +157,8 @@ def noted_inputs(model: Model) -> Any:
     if len(positional) > 1 or any(tensorflow.nest.flatten(by_name)):
       return None
     return found
-  shapes = getattr(model, '_build_shapes_dict', None) or {}
-  if len(shapes) != 1:
-    return None
-  return _as_specs(next(iter(shapes.values())))
+  shapes = (backend.build_config(model) or {}) if backend.IS_KERAS_3 else {}
+  return _as_specs(shapes['input_shape']) if 'input_shape' in shapes else None
 
 
 def _as_specs(shapes: Any) -> Any:

@@ -88,7 +88,7 @@ class Found(NamedTuple):
 
 
 def refuse_none(layer: Layer) -> Refused:
-  """Returns what is refused in a layer without a policy: nothing."""
+  """Returns the empty set: without a policy, no layer is refused."""
   del layer
   return frozenset()
 

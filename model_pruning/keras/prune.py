@@ -316,7 +316,7 @@ def _units(layer: Layer) -> Iterator[Layer]:
 
 
 def _records_layers(model: Model) -> bool:
-  """Whether the config of a functional model has those of its layers."""
+  """Whether the config of a functional model contains the configs of its layers."""
   get_config = backend.plain_class(model).get_config  # type: ignore[attr-defined]
   # Keras 2 makes no model of a user's class anew unless the class has a config of its own.
   if backend.is_keras_own(get_config if not backend.IS_KERAS_3 else backend.plain_class(model)):

@@ -43,7 +43,7 @@ def recurrent_states(layer: Layer) -> List[Variable]:
 def own_trainable_variables(layer: Layer) -> List[Variable]:
   """Returns the trainable variables that a layer owns directly, not through its sublayers.
 
-  With Keras 2 those of a tf.Module in a layer are weights of the layer.
+  In Keras 2 the variables of a tf.Module in a layer are weights of the layer.
   """
   if backend.IS_KERAS_3:
     return list(layer._trainable_variables)
@@ -57,7 +57,7 @@ def own_trainable_variables(layer: Layer) -> List[Variable]:
 def _trainable_in(module: Any) -> List[Variable]:
   try:
     return list(module.trainable_variables)
-  except Exception:  # Those of Sonnet raise before their first call.
+  except Exception:  # A module of Sonnet raises an error before its first call.
     return []
 
 
@@ -223,8 +223,8 @@ def set_constraint(variable: Variable, constraint: Optional[Callable[[Any], Any]
   if backend.IS_KERAS_3:
     variable.constraint = constraint
     return
-  # In Keras 2 the constraint is an attribute of TensorFlow's variable, set when it is made. Casting
-  # variables, and those of other packages that quantize, wrap such a variable.
+  # In Keras 2 the constraint is an attribute of TensorFlow's variable, set when it is made. A
+  # variable that casts, or that another package makes to quantize, wraps such a variable.
   wrapped = variable
   while True:
     for replica in getattr(wrapped, 'values', None) or [wrapped]:

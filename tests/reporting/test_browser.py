@@ -96,7 +96,7 @@ def _filter(driver, text):
 
 
 def _work(driver):
-  """Returns what the browser counted for the page: {'Nodes': ..., 'LayoutCount': ..., ...}."""
+  """Returns the browser's counters for the page, for example 'Nodes' and 'LayoutCount'."""
   found = driver.execute_cdp_cmd('Performance.getMetrics', {})['metrics']
   return {each['name']: each['value'] for each in found}
 

@@ -205,7 +205,8 @@ class PruningHook(tf.train.SessionRunHook):
       self._progress = Progress(self._pruning.spec.name, self._plan.end)
     self._run_update(session)
     if self._next_update is None:  # An earlier run's masks stay as they are.
-      shortfall.log(session, self._pruning, self._last_update)
+      shortfall.log(session, self._pruning, self._last_update,
+                    self._pruning.sparsity_report(session))
 
   def before_run(self, run_context: Any) -> Any:
     """Requests the global step (before or after the run increments it), or the chief's message."""
@@ -336,8 +337,9 @@ class PruningHook(tf.train.SessionRunHook):
     if self._claim is not None:
       self._claim.withdraw(session)
     self._is_running = False
+    rows = self._pruning.sparsity_report(session)
     logging.info('%s: sparsity at the end of training\n%s', self._pruning.spec.name,
-                 sparsity_table(self._pruning.sparsity_report(session)))
-    shortfall.log(session, self._pruning, self._last_update)
+                 sparsity_table(rows))
+    shortfall.log(session, self._pruning, self._last_update, rows)
     if self._report is not None:
       self._report.write(session, self._pruning, self._last_update)

@@ -17,17 +17,17 @@ from model_pruning.util.sparsity_table import WeightSparsity
 from model_pruning.util.types import Session
 
 
-def log(session: Session, pruning: Pruning, last_update: int) -> None:
+def log(session: Session, pruning: Pruning, last_update: int,
+        rows: Sequence[WeightSparsity]) -> None:
   """Logs the warning, if there is one.
 
   Args:
     session: a session with the variables.
     pruning: what is pruned.
-    last_update: see warning.
+    last_update, rows: see warning.
   """
   step = int(session.run(variables.copies_of(pruning.global_step)[0]))
-  text = warning(pruning.sparsity_report(session), last_update, pruning.spec, pruning.schedule,
-                 step)
+  text = warning(rows, last_update, pruning.spec, pruning.schedule, step)
   if text is not None:
     logging.warning('%s', text)
 
