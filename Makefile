@@ -102,7 +102,7 @@ test-nightly:
 	@tools/test.sh nightly $(PYTEST_FLAGS)
 
 # What an older TensorFlow 2 is most likely to have in another way. Other tests use what it lacks.
-test-tf2.8: export MODEL_PRUNING_LEGS = default newest
+test-tf2.8: export MODEL_PRUNING_LEGS = default
 test-tf2.8: PYTEST_FLAGS += -m "not slow"
 test-tf2.8:
 	@tools/test.sh tf2.8 $(PYTEST_FLAGS) tests/graph/test_pruning.py tests/keras/test_callbacks.py \

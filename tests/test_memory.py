@@ -22,7 +22,7 @@ CASES = {'one': (0.2, 20 * 10**6), 'group': (0.2, 80 * 10**6), 'blocks': (0.2, 2
          'second_order': (0.5, 15 * 10**6)}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('case, use_resource', legs.few(
     legs.product(sorted(CASES), [False, True]), len(CASES)))  # `make soak` has all.
 def test_an_update_takes_three_times_the_weights_at_most(case, use_resource):

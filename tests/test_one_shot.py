@@ -95,6 +95,7 @@ def test_stripped_it_serves_code_without_masks(dense, tmp_path):
   assert np.mean(tf.make_ndarray(value.attr['value'].tensor) == 0) == 0.75
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('hparams,check', [
     ('target_sparsity=0.75,block_height=2,block_width=2',
      lambda m: m['head'].reshape(2, 2, 3, 2).min(axis=(1, 3)).sum() ==

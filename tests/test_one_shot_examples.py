@@ -132,6 +132,7 @@ def test_training_goes_on_from_it(case):
       assert not np.array_equal(changed, after.read('fc1/kernel'))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('options, error, message', [
     ({'outputs': ['scors']}, errors.OutputNodeError, 'did you mean scores'),
     ({'outputs': ['scores'], 'inputs': ['y']}, errors.OutputNodeError, 'y'),

@@ -198,6 +198,7 @@ MANY = np.zeros((200000, 2, 3), np.float32)
 WIDE = np.broadcast_to(np.float32(1), (1000, 2, 50000))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('examples, message', [
     (lambda: Endless(MANY), 'more than 1,000,000'),
     (lambda: Endless(MANY).__iter__, 'more than 1,000,000'),

@@ -45,6 +45,7 @@ def _outputs(path, examples):
         for name, value in examples.items()})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('way', ['dict', 'file', 'batches', 'dataset', 'with labels'])
 def test_examples_are_given_by_the_names_of_the_inputs(folder, tmp_path, way):
   examples = _examples()

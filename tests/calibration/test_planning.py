@@ -100,6 +100,7 @@ def test_a_plan_keeps_its_budget(dense, goal):
   assert json.loads(plan.to_json())[goal] <= budget * 1.05
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('goal,message', [
     ({}, 'exactly one of max_loss'), ({'max_loss': 0.1, 'target_sparsity': 0.5}, 'exactly one'),
     ({'max_loss': 2}, r'in \[0, 1\)'), ({'max_bytes': -1}, '0 or more'),

@@ -27,7 +27,7 @@ def prune(graph_def, examples=None, hparams=HPARAMS, **options):
   return one_shot.prune_graph(graph_def, hparams, examples, outputs=['outputs'], **options)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('hparams', [
     HPARAMS, 'target_sparsity=0.6,sparsity_distribution=lamp',
     'target_sparsity=0.6,sparsity_distribution=erk', 'target_sparsity=0.6,global_pruning=true',

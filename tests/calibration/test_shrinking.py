@@ -95,6 +95,7 @@ def _convolutions(images, weight):
   return tf.matmul(tf.reshape(x, [-1, 3 * 3 * 12]), weight('d', 3 * 3 * 12, 4))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('goal', [{'fraction': 0.25}, {'fraction': 0.5, 'multiple_of': 4},
                                   {'max_flops': 60e3}, {'max_bytes': 6e3}])
 def test_convolutions_with_normalizations(goal):

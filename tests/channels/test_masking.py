@@ -33,6 +33,7 @@ def _hideable(masked, biases=True, use_resource=True):
     return masking.hideable(channels, masked, channels.groups)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('use_resource', [True, False])
 @pytest.mark.parametrize('masked,groups', [
     (['a/kernel', 'b/kernel', 'c/kernel'], ['a/kernel', 'b/kernel']),

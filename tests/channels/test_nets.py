@@ -106,7 +106,7 @@ NETS = {
     inception: [8] + [4, 4, 6, 4, 6, 6, 4] * 2 + [6], pyramid: [4, 6, 8, 8, 10]}
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('fused', [True, False])
 @pytest.mark.parametrize('build', list(NETS))
 def test_half_of_the_channels_of_a_net_are_removed(build, fused):

@@ -164,6 +164,7 @@ def test_report(run_folder, tmp_path, capsys):
   assert 'fc1' in capsys.readouterr().out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', ['sparsity', 'weights', 'masks'])
 def test_plot(run_folder, tmp_path, kind):
   output = tmp_path / 'picture.png'
@@ -373,7 +374,7 @@ def test_strict_schedules(hparams, code, capsys):
   assert capsys.readouterr().out
 
 
-@pytest.mark.sampled(20)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('words, code', [
     ('', 2), ('--help', 0), ('--version', 0), ('report --help', 0), ('export --help', 0),
     ('reprot x', 2), ('report', 2), ('strip x --output', 2), ('plot pie x --output=y', 2),
@@ -445,6 +446,7 @@ def test_help_has_examples_that_parse(command, capsys):
     cli.parse_arguments(words)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name', ['a\nb', '\x1b[2Jred', 'abc\u202ecba', 'a\r\tb', '\u200b'])
 def test_names_cannot_command_the_terminal(run_folder, tmp_path, capsys, name):
   with tf.Graph().as_default() as graph:

@@ -46,6 +46,7 @@ def folder(tmp_path_factory):
   return folder
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('command', sorted(COMMANDS))
 @pytest.mark.parametrize('model, message', [
     ('run --output_node_names=scores', '/run/model.ckpt has masks already (fc1/mask); strip it'),

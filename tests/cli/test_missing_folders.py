@@ -36,6 +36,7 @@ def folder(tmp_path_factory):
   return folder
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name', sorted(COMMANDS))
 def test_it_is_created(folder, tmp_path, name):
   words, leaf = COMMANDS[name]

@@ -19,6 +19,7 @@ def folder(tmp_path_factory):
   return trained.write(str(tmp_path_factory.mktemp('models')))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_every_kind_of_model(folder, capsys, kind):
   model, *options = trained.MODELS[kind]
@@ -55,6 +56,7 @@ def test_without_labels_it_counts_the_answers_that_change(folder, capsys):
   assert 'answers' in table and 'fc1/kernel' in table and 'fc2/kernel' not in table
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('words, message', [
     ('frozen.pb --examples=FOLDER/images.npy', '--output_node_names is missing'),
     ('frozen.pb --output_node_names=scores --examples=FOLDER/nothing.npy', 'nothing.npy'),

@@ -54,6 +54,7 @@ def outputs(path, kind, images):
     return session.run('scores:0', {graph.get_tensor_by_name('inputs:0'): images})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_channels_are_listed(folder, capsys, kind):
   assert not run(folder, 'channels', *MODELS[kind])
@@ -114,6 +115,7 @@ def test_a_table_and_other_signatures_stay(folder, tmp_path, capsys):
     assert session.run(name, {'codes:0': [1, 0, 3]}).tolist() == [7, 5, -1]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('options, after', [
     (['--fraction=0.3'], 12), (['--fraction=0.3', '--multiple_of=8'], 16),
     (['--fraction=0.6', '--multiple_of=8'], 8), (['--fraction=0.99'], 1),

@@ -40,6 +40,7 @@ def test_one_kill_of_each_kind(mode, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.legs()
 @pytest.mark.parametrize('round', range(max(1, oracle.soak(10) // _KILLS)))
 def test_random_kills(round, tmp_path):
   # A sync one in `make soak`, where there are more rounds than one.

@@ -164,7 +164,7 @@ def test_the_example_survives_a_kill_and_reports(tmp_path):
   _assert_all_gone(pids)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.long
 @pytest.mark.parametrize('how,code', [('ctrl-c', 130), ('kill -9', -9), ('a task dies', 1)])
 def test_no_task_outlives_the_example(how, code, tmp_path):

@@ -102,7 +102,7 @@ def _assert_same(ours, theirs):
                                   err_msg='%s at step %d' % (name, theirs['global_step']))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('use_resource', [False, True])
 @pytest.mark.parametrize('decay', [0, .4])
 @pytest.mark.parametrize('writer, reader', [

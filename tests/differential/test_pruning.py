@@ -283,6 +283,7 @@ together = pytest.mark.xdist_group('random cases')
 
 
 @together
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize('seed', range(GRAPHS))
 def test_random_cases(seed, job, weight, tally):
   draw = _Draw(seed, weight)
@@ -367,6 +368,7 @@ def test_summaries_are_the_same(job, weight):
 
 
 @together
+@pytest.mark.legs()  # Of all graphs.
 def test_enough_was_compared(tally):
   if tally['graphs'] < GRAPHS:
     pytest.skip('counts the cases of test_random_cases, which have not all passed in this run')

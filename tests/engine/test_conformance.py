@@ -103,7 +103,7 @@ ALL_CASES += [((13, 7), 'elementwise', True), ((13, 7), '2x3 AVG', True),
               ((5, 1), '2x3 AVG', False), ((2, 3, 4, 5), '2x3 AVG', False)]
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('shape, name, use_tpu', legs.few(ALL_CASES, 18), ids=str)
 def test_masks_and_thresholds_are_those_of_the_oracle(shape, name, use_tpu):
   select = whole(shape, name, use_tpu)
@@ -121,7 +121,7 @@ CUTS += [(0, (7, 6), 'elementwise', True), (1, (9, 1), '2x3 AVG', True),
          (0, (1,) * 13, '5x5 AVG', False), (0, (1, 12), '4x1 MAX', False)]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('axis, sizes, name, use_tpu', legs.few(CUTS, 10), ids=str)
 def test_sharding_changes_nothing(axis, sizes, name, use_tpu):
   shape = (13, 10)

@@ -96,7 +96,7 @@ def expected(name, weights, block, sparsity):
           for (scores, size), count, weight in zip(pooled, counts, weights)]
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('shards', [1, 3])
 @pytest.mark.parametrize('block', sorted(BLOCKS))
 @pytest.mark.parametrize('name', NAMES)
@@ -148,7 +148,7 @@ def test_every_weight_keeps_something_even_with_too_little_for_all(name):
   assert [mask.sum() for mask in masks] == [1, 1, 1]
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('special', ['equal', 'zeros', 'tiny', 'infinite', 'nan'])
 def test_weights_of_special_values(name, special):

@@ -21,7 +21,7 @@ def _values(number, shape):
           for seed in range(number)]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('shape', SHAPES, ids=str)
 @pytest.mark.parametrize('saliency', [FirstOrder(0.9), SecondOrder(0.9)],
                          ids=['first_order', 'second_order'])

@@ -72,6 +72,7 @@ CASES = [((12, 10), 4), ((13, 7), 4), ((13, 7), 2), ((13, 1), 5), ((7, 3), 7), (
          ((1, 1, 8, 2), 8), ((70, 3), 32), ((70, 3), 33), ((3, 1, 81, 2), 40)]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('shape, m, use_tpu', legs.few([
     case + (use_tpu,) for case, use_tpu in legs.product(CASES, [False, True])], 12), ids=str)
 def test_masks_are_those_of_the_oracle(shape, m, use_tpu):
@@ -87,6 +88,7 @@ CUTS = [((13, 6), 4, 0, (4, 4, 5)), ((13, 6), 4, 0, (3, 3, 3, 2, 2)), ((13, 6), 
         ((2, 3, 9, 5), 4, 0, (1, 1)), ((2, 3, 9, 5), 2, 3, (2, 2, 1)), ((80, 2), 37, 0, (41, 39))]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('shape, m, axis, sizes, use_tpu', legs.few([
     cut + (use_tpu,) for cut, use_tpu in legs.product(CUTS, [False, True])], 11), ids=str)
 def test_sharding_changes_nothing(shape, m, axis, sizes, use_tpu):
@@ -123,6 +125,7 @@ def test_bisection_keeps_as_many_of_each_run_and_fewer_at_more_sparsity(values, 
   assert not (more & ~less).any()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('m, sparsity, expected', [
     (4, 0.5, 2), (4, 0.0, 0), (4, 0.24, 0), (4, 0.25, 1), (4, 0.999999, 3), (4, 1.0, 3),
     (100, 0.57, 57), (100, 0.29, 29), (10, 0.7, 7), (1, 0.9, 0), (3, 0.3333333, 1)])

@@ -87,7 +87,7 @@ def check_same(hparams, weights, **options):
     np.testing.assert_array_equal(one.view(np.int32), other.view(np.int32))
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize('name, kind', legs.few(
     [(name, kind) for name in sorted(SPECS) for kind in ('normal', 'tied', 'special', 'denormal')],
     16))

@@ -165,6 +165,7 @@ def test_without_estimator_one_line_says_so(tmp_path):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.legs('oldest')
 @pytest.mark.parametrize('flag,part', [
     ('--pruning_hparams=target_sparsty=0.9', 'did you mean target_sparsity?'),

@@ -131,7 +131,7 @@ def _train(model, folder, use_resource, examples):
     return session.run(y, {x: examples})
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 @pytest.mark.parametrize('model, control_flow', MODELS, indirect=['control_flow'])
 def test_every_form_gives_the_outputs_of_the_training_graph(model, use_resource, control_flow,

@@ -133,7 +133,7 @@ def _stripped(folder):
 # ---- Outputs stay, masks go. ----
 
 
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(2)
 @both_kinds
 @pytest.mark.parametrize('model', MODELS)
 def test_outputs_are_the_same_to_the_bit(model, use_resource, control_flow, tmp_path):
@@ -146,7 +146,7 @@ def test_outputs_are_the_same_to_the_bit(model, use_resource, control_flow, tmp_
   assert results[-1].any()
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(2)
 @both_kinds
 @pytest.mark.parametrize('model', MODELS)
 def test_nothing_of_the_pruning_is_left(model, use_resource, tmp_path):
@@ -169,6 +169,7 @@ def test_nothing_of_the_pruning_is_left(model, use_resource, tmp_path):
   assert 'inputs' in left and 'outputs' in left
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('dtype', ['float16', 'bfloat16', 'float64'])
 def test_weights_of_any_dtype(dtype, tmp_path):
   def model(inputs):

@@ -10,12 +10,13 @@ from tests.programs import run
 pytestmark = pytest.mark.slow
 
 # What TensorFlow 2 changed most: functions, control flow, the default graph, where shards live.
+# `make programs` runs all of them with each TensorFlow.
 _ON_NEWEST = ('control_flow_cond', 'function_in_graph', 'meta_graph_resume', 'module_level_graph',
               'partitioned', 'while_loop', 'wrapped_function')
 
 
 @pytest.mark.parametrize('name', [
-    name if name in _ON_NEWEST else pytest.param(name, marks=pytest.mark.legs('oldest'))
+    pytest.param(name, marks=pytest.mark.legs('newest' if name in _ON_NEWEST else 'oldest'))
     for name in run.names()])
 def test_program(name, tmp_path):
   skipped = run.run(name, str(tmp_path), forks.run)

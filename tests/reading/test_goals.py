@@ -42,7 +42,7 @@ SPECS = [
     'target_sparsity=0.97,block_height=-1,block_width=3']
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('steps', [(100,), (10,), (0,)])
 @pytest.mark.parametrize('spec', SPECS)
 def test_reports_agree_with_what_the_hook_says(spec, steps, tmp_path):

@@ -45,7 +45,7 @@ def _run(*words):
   return faults, codes['codes']
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', fuzzing.KINDS)
 def test_mutated_files(samples, kind):
   if not os.path.exists(os.path.join(samples, kind)):

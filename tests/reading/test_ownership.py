@@ -119,6 +119,7 @@ def test_what_the_model_calls_a_mask_is_none_of_ours(tmp_path):
 # ---- Checkpoints that were pruned at once. ----
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('weights', [
     {'lstm/kernel': [8, 32], 'lstm/recurrent_kernel': [8, 32]},
     {'a/kernel': [4, 4], 'a/b/kernel': [4, 4], 'c/weights': [4, 4], 'c/filter_kernel': [4, 4]},

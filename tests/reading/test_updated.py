@@ -52,7 +52,7 @@ def _arguments(folder, name):
   return [str(folder / name)] + ([] if name == 'saved' else ['--output_node_names=scores'])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', ['run', 'saved', 'frozen.pb'])
 @pytest.mark.parametrize('update', [None, 'begin_pruning_step=100'], ids=['no hook', 'not yet'])
 def test_every_command_says_so(tmp_path, capsys, name, update):
@@ -71,6 +71,7 @@ def test_every_command_says_so(tmp_path, capsys, name, update):
     assert SAID in warning
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('name', ['run', 'saved', 'frozen.pb'])
 @pytest.mark.parametrize('update', [
     'initial_sparsity=0.5', 'initial_sparsity=0.04,target_sparsity=0.9',

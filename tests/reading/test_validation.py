@@ -112,6 +112,7 @@ def test_the_graph_itself_is_fine():
   validation.check(_graph(), 'x')
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('damage', sorted(DAMAGE))
 def test_damage_is_one_line_for_every_command(damage, tmp_path, capsys):
   graph_def = _graph()
@@ -137,6 +138,7 @@ def test_damage_is_one_line_for_every_command(damage, tmp_path, capsys):
       function()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('change', [
     lambda g: _node(g, 'masked').attr['no_such_attribute'].__setattr__('i', 3),
     lambda g: _set(g, 'y', op='NoSuchOperation'),
@@ -292,7 +294,7 @@ BOMBS = {function.__name__: function for function in (
     _filled, _tiled)}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.slow
 @pytest.mark.legs('oldest')
 @pytest.mark.parametrize('bomb', sorted(BOMBS))

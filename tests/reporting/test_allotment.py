@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
   return path
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('more', [
     '', ',sparsity_distribution=erk', ',sparsity_distribution=lamp',
     ',sparsity_distribution=global', ',block_height=4,block_width=2,sparsity_distribution=lamp',
@@ -63,6 +63,7 @@ def test_it_warns_of_next_to_nothing_with_the_numbers(trained):
     assert not allotment.of(trained, PruningSpec.create(more)).warnings
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('more, said', [
     ('block_dims_map=[dense:999x999]', 'dense/kernel gets a sparsity of 0.0000.*blocks of 400x256'),
     ('intra_block_sparsity=true,block_width=2,block_dims_map=[conv1:1x1]',

@@ -101,6 +101,7 @@ def _work(driver):
   return {each['name']: each['value'] for each in found}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('number', sorted(MODELS))
 def test_opening_takes_work_in_proportion_to_the_weights(driver, pages, number):
   """Counted, since seconds depend on the machine: a script that reads a size after each change
@@ -121,7 +122,7 @@ def test_opening_takes_work_in_proportion_to_the_weights(driver, pages, number):
   _nothing_went_wrong(driver)
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('width', [400, 800, 1600])
 @pytest.mark.parametrize('number', sorted(MODELS) + ['hostile'])
@@ -187,6 +188,7 @@ def test_it_asks_nobody_for_anything(driver, pages):
   assert all('"url":"file://' in message or '"url":"data:' in message for message in asked), asked
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('number', sorted(MODELS))
 def test_a_name_takes_a_line_where_there_is_room(driver, pages, number):
   def heights(selector):
@@ -218,7 +220,7 @@ def _numbers(driver, key):
         (row) => data.weights[row.dataset.i][arguments[0]])''', key)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('key', ['sparsity', 'target', 'threshold', 'block_sparsity', 'bytes_dense',
                                  'bytes_sparse', 'bytes_gzipped'])
 def test_numbers_are_sorted_by_value(driver, pages, key):
@@ -248,6 +250,7 @@ def test_names_are_sorted_as_people_count(driver, pages):
   assert len(driver.find_elements(By.CSS_SELECTOR, '#table [aria-sort]')) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('text,number', [
     ('', 60), ('LAYER_3', 5), ('query', 11), ('/layer_(1|2)\\/.*kernel$/', 10), ('/QUERY/', 0),
     ('/QUERY/i', 11), ('nothing like it', 0), ('.*', 0)])

@@ -108,6 +108,7 @@ def test_histograms_count_every_weight_once():
   assert (axis.get_xlabel(), axis.get_ylabel()) == ('magnitude', 'weights per bin')
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('number', [1, 2, 4, 7])
 def test_panels_of_magnitudes(number):
   figure = plots.magnitudes(_weight(name='layer_%d/kernel' % index) for index in range(number))
@@ -266,7 +267,7 @@ NAMES = ['a$x^$y/kernel', '$\\frac{', 'a$b', '$$', '\\$x\\$', 'a_b^c\\d%s', '_hi
          '\x1b[31mred', 'abc\u202ecba', 'a$\\alpha$' * 12, '層/kernel']
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_names_are_drawn_as_they_are(tmp_path, name):
   cbook = pytest.importorskip('matplotlib.cbook')

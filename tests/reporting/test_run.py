@@ -78,6 +78,7 @@ def test_only_the_chief_writes_the_page(tmp_path):
   assert not (tmp_path / 'report.html').exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('failure', [OSError('No space left on device'), ValueError('odd'),
                                      MemoryError()])
 def test_a_page_that_cannot_be_written_costs_no_training(failure, tmp_path, monkeypatch):

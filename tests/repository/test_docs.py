@@ -87,6 +87,7 @@ def _needs_keras():
 
 
 @pytest.mark.legacy_keras
+@pytest.mark.legs('newest', 'tf_keras')
 def test_the_keras_code_in_the_readme_runs(tmp_path, monkeypatch):
   _needs_keras()
   import numpy as np
@@ -100,6 +101,7 @@ def test_the_keras_code_in_the_readme_runs(tmp_path, monkeypatch):
   assert np.mean(saved.get_layer('hidden').get_weights()[0] == 0) == 0.9
 
 
+@pytest.mark.legs('newest')
 def test_the_code_for_users_of_keras_runs(tmp_path, monkeypatch):
   _needs_keras()
   monkeypatch.chdir(tmp_path)
@@ -114,6 +116,7 @@ def test_the_code_for_users_of_keras_runs(tmp_path, monkeypatch):
   assert sparsity.strip_pruning(names['pruned']).layers[0].get_config()['name'] in masks
 
 
+@pytest.mark.legs('newest')
 def test_the_code_that_prunes_channels_in_training_runs():
   _needs_keras()
   section = text('docs/channels.md').split('## Pruning channels in training')[1]

@@ -123,6 +123,7 @@ def test_the_neighbours_of_a_step_in_the_schedule(text):
     assert gradual.next_update_step(step, made) == (after[0] if after else None)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('frequency', [1, 10, 2**31 - 1])
 @pytest.mark.parametrize('begin,end', [(0, -1), (0, 2**31 - 1), (2**31 - 2, -1), (5, 2**31 - 1)])
 def test_no_sum_of_steps_wraps_in_a_graph(frequency, begin, end):

@@ -134,7 +134,7 @@ def test_tensors_in_a_graph_agree_with_numbers(made, updates, dtype):
 
 
 # TensorFlow 1 has no eager functions, so all cases run on the other one.
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(8)
 @pytest.mark.legs('default', 'oldest')
 @every
 @pytest.mark.parametrize('variable', [False, True])

@@ -12,6 +12,7 @@ from model_pruning.engine.patterns import pattern_for
 from model_pruning.hparams.spec import PruningSpec
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('pooling', ['AVG', 'MAX'])
 @pytest.mark.parametrize('layout', [
     Layout.whole([13, 10]), Layout.whole([1, 16, 24]),

@@ -101,6 +101,7 @@ def _run(*words):
   return cli.guarded(arguments.run, arguments)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('command', [
     ['strip', 'TRAINED', '--output_node_names=outputs', '--output=OUT/model.pb'],
     ['strip', 'TRAINED', '--to=checkpoint', '--output=OUT/stripped/model.ckpt'],

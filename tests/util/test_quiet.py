@@ -44,6 +44,7 @@ def _run(folder, *words, level=None):
                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('module, content', [
     ('tensorflow', INTERRUPT), ('numpy', INTERRUPT), ('absl', INTERRUPT),
     ('tensorflow', WITHIN_TRY % 'tensorflow')])

@@ -100,6 +100,7 @@ def by_name(weights):
 # ---- What is written ----
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('quantization, block', [('none', 4), ('dynamic', 16), ('int8', 16)])
 @pytest.mark.parametrize('batch', [1, 3] if TF2 else [3])  # Its converter takes seconds.
 def test_sparse_layers_compute_the_same_under_every_interpreter(
@@ -131,6 +132,7 @@ def test_sparse_layers_compute_the_same_under_every_interpreter(
     assert one.stored.sparsity == pytest.approx(0.96875, abs=0.01)
 
 
+@pytest.mark.sampled(3)
 @sparse_only
 @pytest.mark.parametrize('quantization', tflite.QUANTIZATIONS)
 def test_convolutions_and_dense_layers(tmp_path, quantization):
@@ -390,6 +392,7 @@ WIDE = {
 }
 
 
+@pytest.mark.sampled(3)
 @sparse_only
 @pytest.mark.parametrize('name', WIDE)
 def test_wide_layers(tmp_path, name):
@@ -462,7 +465,7 @@ def test_only_the_weight_that_is_computed_wrong_is_stored_dense(
   assert relative(run_file(path, values), run_graph(graph_def, values)) < 0.06
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @sparse_only
 @pytest.mark.parametrize('quantization, block', [('none', 4), ('dynamic', 16), ('int8', 16)])
 @pytest.mark.parametrize('classes', [False, True])

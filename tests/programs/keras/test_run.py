@@ -42,6 +42,7 @@ def test_one_that_skips_itself(tmp_path, monkeypatch):
   assert _run(tmp_path, monkeypatch, "said = {'skip': 'no such Keras'}") == 'no such Keras'
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('change, message', [
     ("kernel[6:] *= until == '2'", 'fc has 9 zeros of 10 at the end, and not 5'),
     ("kernel[4] = 1", 'fc has 4 zeros of 10 at the end, and not 5'),
