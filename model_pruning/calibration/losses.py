@@ -4,6 +4,7 @@
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -80,6 +81,7 @@ class Judge:
     """
     self._networks, self._examples = networks, examples.part(*fraction)
     self._dense = _joined(networks.outputs(self._examples, pruned=False))
+    self._warn_of_random_outputs()
     self._answers = [_answers(each) if classes else None for each in self._dense]
     self._labels: Optional[Array] = None
     self.accuracy: Optional[float] = None
@@ -90,6 +92,24 @@ class Judge:
       self._labels = given[first:last][:len(self._dense[0])]
       self.accuracy = float(np.mean(self._answers[0] == self._labels))
 
+  def _warn_of_random_outputs(self) -> None:
+    operations = self._networks.random_operations()
+    error = self._error(_joined(self._networks.outputs(self._examples, pruned=False))
+                        ) if operations else 0.0
+    if error > 1e-6:
+      logging.warning(
+          'The outputs of the model are random (%s): two runs of the dense model on the same '
+          'examples differ by an error of %.3g, and so may any loss here. Measure the model '
+          'without its noise', ', '.join(operations[:3]), error)
+
+  def _error(self, outputs: Sequence[Array]) -> float:
+    """Returns the squared error of outputs relative to the variance of the dense model's."""
+    wrong = sum(np.sum((each.astype(np.float64) - dense)**2)
+                for each, dense in zip(outputs, self._dense))
+    scale = sum(np.sum((dense.astype(np.float64) - dense.mean(axis=0))**2)
+                for dense in self._dense)
+    return float(wrong / scale) if scale > 0 else float(wrong > 0)
+
   @property
   def classifies(self) -> bool:
     """Whether losses are fractions of the examples."""
@@ -98,11 +118,7 @@ class Judge:
   def loss(self) -> Loss:
     """Returns the loss of the pruned model as it is now."""
     pruned = _joined(self._networks.outputs(self._examples))
-    wrong = sum(np.sum((each.astype(np.float64) - dense)**2)
-                for each, dense in zip(pruned, self._dense))
-    scale = sum(np.sum((dense.astype(np.float64) - dense.mean(axis=0))**2)
-                for dense in self._dense)
-    error = float(wrong / scale) if scale > 0 else float(wrong > 0)
+    error = self._error(pruned)
     if not self.classifies:
       return Loss(error)
     changed = max(float(np.mean(_answers(each) != answers))

@@ -181,6 +181,12 @@ class Networks:
     for batch in examples.batches(_MOST_AT_ONCE):
       yield self._run(self._outputs[int(pruned)], self._feed(batch))
 
+  def random_operations(self) -> List[str]:
+    """Returns the names of the operations that may give other numbers in each run."""
+    return [op.name[len(_DENSE) + 1:] for op in self._graph.get_operations()
+            if op.name.startswith(_DENSE + '/') and (
+                op.type.startswith('Random') or op.type in ('Multinomial', 'TruncatedNormal'))]
+
   def gradients(self) -> Gradients:
     """Returns the gradients of the distance of the outputs; adds them to the graph.
 

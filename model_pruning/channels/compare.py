@@ -82,6 +82,22 @@ def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
     return _largest(expected, run(second, outputs, given, setup))
 
 
+def advice(graph_def: GraphDef, search: str) -> str:
+  """Returns what to do where the outputs of a graph differ from the outputs of a smaller one.
+
+  Args:
+    graph_def: the graph.
+    search: how to leave some channels in: "Keep groups whole".
+  """
+  drawing = [node.name for node in graph_def.node
+             if 'Random' in node.op or node.op in ('Multinomial', 'TruncatedNormal')]
+  if not drawing:
+    return search + ' to find the one that cannot be removed, and report it'
+  return ('The model draws random numbers whenever it is called (%s), so two models cannot be '
+          'compared by their outputs: remove the channels of its parts without them, or let it '
+          'draw only if training=True' % ', '.join(drawing[:3]))
+
+
 def run(graph_def: GraphDef, outputs: Sequence[str], given: Mapping[str, Any],
         setup: Sequence[str] = ()) -> List[Any]:
   """Returns the values of output tensors.

@@ -241,9 +241,9 @@ def compared(channels: Channels, removed: Array,
   allowed = compare.allowed(apart, masked, outputs, examples, setup)
   if not apart <= allowed:
     raise errors.ChannelError(
-        'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. '
-        'Remove channels of fewer groups to find the one that cannot be removed, and report it' % (
-            sum(map(len, found.values())), apart, allowed))
+        'Without %d channels, the outputs differ by %.2g of their largest value; %g is allowed. %s'
+        % (sum(map(len, found.values())), apart, allowed, compare.advice(
+            masked, 'Remove channels of fewer groups')))
   return _result(channels, removed, found, graph, apart, absorbed)
 
 

@@ -53,7 +53,7 @@ def init_from_dense_checkpoint(path: Any) -> None:
           'The checkpoint %s has %s for the masked weight %s of shape %s%s; build the model with '
           'the same names and shapes as in training' % (
               path, known.get(record.name, 'nothing'), record.name, shape,
-              errors.nearest(record.name, known)))
+              '' if record.name in known else errors.nearest(record.name, known)))
   found: Dict[str, List[Tensor]] = {}
   missing = []
   for variable in tf.global_variables():

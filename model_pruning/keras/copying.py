@@ -13,6 +13,7 @@ from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.keras import attributes
 from model_pruning.keras import backend
+from model_pruning.keras import states
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.pruned import prune_alike
@@ -259,5 +260,6 @@ def _copy_weights(source: Any, target: Any, changes: Changes) -> None:
     copy.assign(value)
     if variables.is_variable(weight):
       variables.rename_like(copy, weight)
-  for state, copy in zip(*map(variables.recurrent_states, (source, target))):
-    copy.assign(tf.convert_to_tensor(state))
+  for found in (states.recurrent_states, states.random_states):
+    for state, copy in zip(*map(found, (source, target))):
+      copy.assign(tf.convert_to_tensor(state))

@@ -3,13 +3,14 @@
 """Checks whether a copy of a model is the same model: layers, weights, attributes and outputs."""
 
 import itertools
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from model_pruning.compat import tensorflow
 from model_pruning.keras import attributes
 from model_pruning.keras import backend
+from model_pruning.keras import states
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.copying import Copy
@@ -84,10 +85,8 @@ def _attributes(copy: Copy) -> Optional[str]:
 
 
 def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
-  state = [(weight, variables.to_array(weight)) for each in (layer, copy)
-           for weight in variables.state_of(each) if weight.dtype != 'string']
   problem = 'its inputs are not known'
-  try:
+  with states.unchanged(layer, copy) as restore:
     for indices, length in itertools.product((False, True), _LENGTHS):
       inputs = _inputs(layer, length, indices)
       if inputs is None:
@@ -109,13 +108,11 @@ def _outputs(layer: Layer, copy: Layer) -> Optional[Difference]:
                           % shared[0], shown=True)
       if _alike(ours, theirs):
         return None
-      _restore(state)
+      restore()
       if not _alike(ours, _call(layer, inputs)):
         problem = 'its outputs are random'
         break
       return Difference('a copy made from its config computes something else', shown=True)
-  finally:
-    _restore(state)
   return Difference('a copy cannot be compared with it: %s' % problem, shown=False)
 
 
@@ -130,11 +127,6 @@ def _shared(layer: Layer, copy: Layer, read: Sequence[Variable]) -> List[str]:
                         for handle in variables.handles_of(weight)} for each in (copy, layer))
   handles = [id(each.handle) for each in read if hasattr(each, 'handle')]
   return [of_layer[each] for each in handles if each in of_layer and each not in of_copy]
-
-
-def _restore(state: Sequence[Tuple[Any, np.ndarray]]) -> None:
-  for weight, value in state:
-    weight.assign(value)
 
 
 def _alike(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> bool:

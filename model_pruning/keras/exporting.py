@@ -19,6 +19,7 @@ from model_pruning.keras import backend
 from model_pruning.keras import graphs
 from model_pruning.keras import lookups
 from model_pruning.keras import native_export
+from model_pruning.keras import states
 from model_pruning.keras import variables
 from model_pruning.keras.pruned import stripped
 from model_pruning.reading import running
@@ -41,6 +42,8 @@ class FrozenModel(NamedTuple):
     exported: whether Keras's own export was needed, as for resources of other kinds.
     output_names: the names of the outputs for callers: the keys of a dict, or the names of the
       layers that return them.
+    states: names of variables that the outputs depend on and that each call changes, without the
+      seeds of random numbers.
   """
   graph_def: Any
   inputs: List[str]
@@ -49,6 +52,7 @@ class FrozenModel(NamedTuple):
   fills: Sequence[str] = ()
   exported: bool = False
   output_names: Sequence[str] = ()
+  states: Sequence[str] = ()
 
   @property
   def names(self) -> Dict[str, str]:
@@ -74,9 +78,16 @@ def to_tflite(model: Model, path: str, **options: Any) -> tflite.TFLiteExport:
 
   Raises:
     errors.LayerError: it is not a model, or not built.
+    errors.ConversionError: its state changes with each call, as in a stateful recurrent layer.
     errors.PruningError: see model_pruning.export.to_tflite.
   """
   frozen = freeze(model, options.get('input_shapes'), 1, _first(options.get('examples')))
+  if frozen.states:
+    raise errors.ConversionError(
+        'Model %s keeps %s from call to call, for example in a recurrent layer with stateful=True; '
+        'a TFLite file written here would start each call with the present values. Convert a model '
+        'that takes the state as an input and returns it (stateful=False, return_state=True)' % (
+            model.name, ', '.join(frozen.states[:3])))
   options['names'] = {**frozen.names, **(options.get('names') or {})}
   return tflite.to_tflite(frozen.graph_def, path, frozen.inputs, frozen.outputs, **options)
 
@@ -211,6 +222,11 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
       None if id(each) in tables else variables.to_array(known.get(id(each), each))
       for each in captured]
   outputs = ['output_%d' % i for i in range(len(function.outputs))]
+  traced = function.graph.as_graph_def()
+  assigning = [node for node in traced.node if node.op.startswith('Assign')]
+  assignments = {'^' + node.name for node in assigning}
+  changed = {node.input[0] for node in assigning}
+  kept: List[str] = []
   with tf.Graph().as_default(), tf.Session(config=running.once()) as session:
     bound, loads, found = {}, {}, {}  # type: ignore[var-annotated]
     fills: List[str] = []
@@ -224,6 +240,8 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         # In Keras 2 the weights of two layers with cells may have the same name.
         name = _free(graphs.op_name(variables.variable_name(known[id(each)])), found)
         found[name] = known[id(each)]
+        if placeholder.op.name in changed and not states.is_random_state(found[name]):
+          kept.append(name)
         # Below the name of the weight: an input of the model may have any other.
         given = tf.placeholder(tf.as_dtype(value.dtype), value.shape, name + '/initial_value')
         made = tf.get_variable(name, initializer=given, use_resource=True)
@@ -231,8 +249,6 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
         loads[made.initializer] = (given, value)
       else:
         bound[placeholder.name] = tf.constant(value)
-    traced = function.graph.as_graph_def()
-    assignments = {'^' + node.name for node in traced.node if node.op.startswith('Assign')}
     for node in traced.node:
       node.attr.pop('_class', None)  # It may name placeholders that the import replaces.
       # The outputs wait for counters and states to change, which are constants now.
@@ -247,9 +263,11 @@ def _freeze(model: Model, structure: Any, specs: Sequence[Any]) -> FrozenModel:
     session.run(list(loads), dict(loads.values()))
     graph_def = freeze_lib.graph_def_from_session(session, outputs + fills)
   placeholders = {node.name for node in graph_def.node if node.op == 'Placeholder'}
+  needed = {node.name for node in graph_def.node}
   inputs = [tensor.name.split(':')[0] for tensor in function.inputs[:len(specs)]]
   return FrozenModel(graph_def, [name for name in inputs if name in placeholders], outputs, found,
-                     fills, output_names=_output_names(model, function.structured_outputs))
+                     fills, output_names=_output_names(model, function.structured_outputs),
+                     states=[name for name in kept if name in needed])
 
 
 def _output_names(model: Model, structure: Any) -> List[str]:

@@ -10,6 +10,7 @@ from model_pruning import errors
 from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from model_pruning.keras import backend
+from model_pruning.keras import states
 from model_pruning.keras import variables
 from model_pruning.reading import nodes as nodes_lib
 from model_pruning.util.types import Model
@@ -60,8 +61,11 @@ def traced(model: Model, structure: Any, specs: Sequence[Any]) -> Traced:
         model.name, ', '.join(str(spec.shape) for spec in specs),
         errors.first_line(error))) from error
   known = {id(handle): variable
-           for variable in [*model.variables, *variables.recurrent_states(model)]
+           for variable in [*model.variables, *states.recurrent_states(model)]
            for handle in variables.handles_of(variable)}
+  # The state of Keras 3's global generator of random numbers belongs to no layer.
+  known.update((id(variable.handle), variable) for variable in function.variables
+               if states.is_random_state(variable) and id(variable.handle) not in known)
   return Traced(function, known)
 
 

@@ -115,7 +115,8 @@ class PruneLowMagnitude(prunable.Pruned):
     if config and 'input_shape' in config:
       # JSON has lists instead of tuples; Keras 2's recurrent layers take a list for several shapes.
       config = {**config, 'input_shape': _as_shape(config['input_shape'])}
-    with self.pruning.busy():
+    # Keras 2 names the weights of a layer that is called by the layer, and here by nothing.
+    with self.pruning.busy(), variables.named_by(self):
       if hasattr(self.plain_class, 'build_from_config'):
         super().build_from_config(config)  # type: ignore[misc]
       else:  # Before TensorFlow 2.12.

@@ -24,6 +24,7 @@ from model_pruning.hparams import maps
 from model_pruning.keras import backend
 from model_pruning.keras import copying
 from model_pruning.keras import exporting
+from model_pruning.keras import states
 from model_pruning.keras import variables
 from model_pruning.keras.backend import keras
 from model_pruning.keras.marks import Marks
@@ -142,21 +143,22 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   """
   _check_stripped(model)
   check_joint_steps(joint_steps, examples is not None and not target.removes_nothing_needed)
-  subject = Subject(model)
+  with states.unchanged(model):
+    subject = Subject(model)
   target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
   values: Mapping[str, Any] = {}
-  variables = subject.frozen.variables if absorb else ()
+  changeable = subject.frozen.variables if absorb else ()
   if remove is not None:
     if examples is not None or not target.removes_nothing_needed:
       raise errors.ChannelError('remove names the channels; it goes without a fraction, a budget '
                                 'and examples')
     subject.check(remove)
-    smaller = graph_channels.without(subject.channels, remove, variables=variables)
+    smaller = graph_channels.without(subject.channels, remove, variables=changeable)
   elif examples is None or target.removes_nothing_needed:
     if target.max_loss is not None:
       raise errors.ChannelError('max_loss=%s is measured on examples; give some' % target.max_loss)
-    smaller = graph_channels.without_smallest(subject.channels, target, variables=variables)
+    smaller = graph_channels.without_smallest(subject.channels, target, variables=changeable)
   else:
     frozen = subject.frozen
     shrunk = shrinking.shrink(subject.channels, target, examples, frozen.outputs, frozen.inputs,
@@ -166,8 +168,9 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
             if width.name in subject.frozen.variables}
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
       **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
-  copy = copying.Copy(model, changes=_Narrower(
-      widths, refitted, *subject.changes(smaller.removed))).layer
+  with states.unchanged(model):
+    changes = subject.changes(smaller.removed)
+  copy = copying.Copy(model, changes=_Narrower(widths, refitted, *changes)).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs, setup=subject.frozen.fills)
@@ -176,8 +179,8 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   if not apart <= allowed:
     raise errors.ChannelError(
         'The outputs of the smaller model %s differ by %.2g of their largest value; %g is '
-        'allowed. Keep groups whole (keep=REGEX) to find the one that cannot be removed, and '
-        'report it' % (model.name, apart, allowed))
+        'allowed. %s' % (model.name, apart, allowed, compare.advice(
+            smaller.graph_def, 'Keep groups whole (keep=REGEX)')))
   return Removed(copy, smaller, widths)
 
 

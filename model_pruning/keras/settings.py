@@ -203,14 +203,18 @@ class Settings:
     target = self._final_sparsity
     if target is None:
       return None
-    reached = 0.0 if last_update_step == NEVER else float(
-        self.schedule.sparsity_at(last_update_step, self.spec.target_sparsity))
-    if abs(reached - target) <= 1e-6 or not target:
+    if not target:
       return None
-    return ('training ended after %d batches, and the last mask update, %s, was to a sparsity '
-            'of %.4f, not the target of %g: train longer, or let the schedule end earlier (%r)' % (
-                step, 'at batch %d' % last_update_step if last_update_step != NEVER else
-                'which never came', reached, target, self.schedule))
+    if last_update_step == NEVER:
+      return ('training ended after %d batches, before the first mask update, so nothing is pruned '
+              '(the target is %g): train longer, or let the schedule begin earlier (%r)' % (
+                  step, target, self.schedule))
+    reached = float(self.schedule.sparsity_at(last_update_step, self.spec.target_sparsity))
+    if abs(reached - target) <= 1e-6:
+      return None
+    return ('training ended after %d batches, and the last mask update, at batch %d, was to a '
+            'sparsity of %.4f, not the target of %g: train longer, or let the schedule end earlier '
+            '(%r)' % (step, last_update_step, reached, target, self.schedule))
 
 
 def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:

@@ -27,19 +27,6 @@ def is_variable(value: Any) -> bool:
   return isinstance(value, keras.Variable if backend.IS_KERAS_3 else tensorflow.Variable)
 
 
-def state_of(layer: Layer) -> List[Variable]:
-  """Returns the variables that calling a layer may change."""
-  # Keras 2 also lists the vocabulary of a TextVectorization, which is not a variable.
-  return list(filter(is_variable, layer.non_trainable_variables)) + recurrent_states(layer)
-
-
-def recurrent_states(layer: Layer) -> List[Variable]:
-  """Returns the states of stateful recurrent layers, which are in no list of weights."""
-  states = [getattr(each, 'states', None) for each in backend.layers_in(layer)
-            if getattr(each, 'stateful', False)]
-  return [state for state in tensorflow.nest.flatten(states) if is_variable(state)]
-
-
 def own_trainable_variables(layer: Layer) -> List[Variable]:
   """Returns the trainable variables that a layer owns directly, not through its sublayers.
 
@@ -63,7 +50,7 @@ def _trainable_in(module: Any) -> List[Variable]:
 
 def variable_name(variable: Variable) -> str:
   """Returns the name that the keys of maps match, for example dense/kernel."""
-  return variable.path if backend.IS_KERAS_3 else variable.name.split(':')[0]
+  return variable.path if hasattr(variable, 'path') else variable.name.split(':')[0]
 
 
 def rename_like(variable: Variable, other: Any) -> None:
@@ -325,5 +312,6 @@ def handles_of(variable: Variable) -> List[Any]:
 
 def tf_variable(variable: Variable) -> Variable:
   """Returns the TensorFlow variable that holds the value of a Keras variable."""
-  value = variable.value if backend.IS_KERAS_3 else variable
+  is_of_keras = backend.IS_KERAS_3 and not isinstance(variable, tensorflow.Variable)
+  value = variable.value if is_of_keras else variable
   return getattr(value, '_variable', value)  # A casting variable wraps another one.

@@ -71,7 +71,7 @@ class Run:
       return self.pruning.sparsity_report(self.session)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('own', ['', 'weight_sparsity_map=[w2:0.5],'])
 @pytest.mark.parametrize('name', NAMES)
 def test_the_total_is_exact_at_every_update(name, own):
@@ -87,6 +87,7 @@ def test_the_total_is_exact_at_every_update(name, own):
   assert len({mask.mean() for mask in masks}) == len(masks)  # And not the same everywhere.
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_partitioned_weights_get_the_masks_of_whole_ones(name):
   spec = CLOCK + 'sparsity_distribution=' + name
@@ -95,6 +96,7 @@ def test_partitioned_weights_get_the_masks_of_whole_ones(name):
       np.testing.assert_array_equal(mask, other)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(name, tmp_path):
   spec = CLOCK + 'threshold_decay=0.2,sparsity_distribution=' + name
@@ -115,6 +117,7 @@ def test_erk_smooths_the_threshold_of_each_weight():
   assert len(set(thresholds)) == len(SHAPES) and all(np.isfinite(thresholds))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_the_report_has_a_target_for_every_weight(name):
   run = Run(CLOCK + 'weight_sparsity_map=[w2:0.5],sparsity_distribution=' + name)
@@ -144,6 +147,7 @@ def test_erk_in_runs_may_leave_a_weight_dense():
   assert not any(row.short for row in run.report())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_gradient_saliency_is_distributed_too(name):
   run = Run(CLOCK + 'prune_option=first_order_gradient,sparsity_distribution=' + name)

@@ -31,7 +31,7 @@ def _spec(*clauses):
   return at_once(PruningSpec.create(','.join(filter(None, ('target_sparsity=0.5',) + clauses))))
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('shape, pattern, shared', legs.few(CASES, 16))
 def test_a_weight_without_elements_changes_nothing(shape, pattern, shared):
   spec = _spec(pattern, shared)
@@ -79,6 +79,7 @@ def test_updates_reports_and_summaries(hparams):
     assert rows['empty/kernel'] == 0 and rows['fc/kernel'] > 0.4
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('hparams', ['', 'block_height=4', N_OF_M, 'sparsity_distribution=lamp'])
 def test_a_trained_graph_is_refitted_and_planned_without_them(hparams):
   def build(x, weight):

@@ -33,6 +33,7 @@ def _update(spec):
   return weakref.ref(graph)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('spec', SPECS)
 def test_no_graph_outlives_its_last_use(spec):
   graphs = [_update(spec) for _ in range(3)]

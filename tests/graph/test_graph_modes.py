@@ -119,7 +119,7 @@ _FEW = [(way, ('by_value', 'by_identity')[index % 2], ('v1', 'v2')[index // 2 % 
 _LEGS = {0: ['oldest'], 5: ['newest']}
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('way,equality,control_flow,kind', _FEW + [
     pytest.param(*case, marks=[pytest.mark.slow, pytest.mark.legs(*_LEGS.get(index % 10, []))])
     for index, case in enumerate(_ALL) if case not in _FEW])

@@ -172,6 +172,7 @@ class Twice(PruningSchedule):
     return {'class_name': 'Twice', 'config': {}}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('schedule, updates', [
     (ConstantSparsity(0.5, begin_step=0, end_step=20, frequency=8),
      {0: 0.5, 8: 0.5, 16: 0.5, 20: 0.5}),
@@ -406,6 +407,7 @@ def test_masks_made_after_an_update_without_masks_are_updated_by_the_next():
     assert session.run(model_pruning.get_weight_sparsity()) == [0.5]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('end,frequency,last,step,expected', [
     (20, 20, 0, 21, 0.9),  # contrib's own checkpoint, saved at the end.
     (20, 10, 10, 500, 0.9),  # Long after the end.

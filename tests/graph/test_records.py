@@ -47,6 +47,7 @@ def _keep(part):
     found[:] = part(found)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('towers', [2, 3])
 @pytest.mark.parametrize('part', [
     lambda found: found[:len(found) // 2], lambda found: found[len(found) // 2:],

@@ -102,6 +102,7 @@ def _check_training_in_a_loop(make, use_resource):
     np.testing.assert_allclose(session.run(weight), _trained_in_numpy(KEPT), rtol=1e-4)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('use_resource', [False, True])
 @pytest.mark.parametrize('make', MODELS)
 def test_each_iteration_of_a_training_loop_sees_the_weights_of_the_one_before(

@@ -159,7 +159,7 @@ def _build(model, *args):
 # ---- Every model. ----
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('model,masked', MODELS)
 def test_kernels_get_masks_and_nothing_else_changes(model, masked):
   with tf.Graph().as_default(), tf.Session() as session:
@@ -189,7 +189,7 @@ def test_kernels_get_masks_and_nothing_else_changes(model, masked):
       np.testing.assert_allclose(gradient, wanted_gradient, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('model,masked', MODELS)
 def test_a_pruned_model_is_the_plain_one_with_weights_times_masks(model, masked):
   with tf.Graph().as_default(), tf.Session() as session:

@@ -137,7 +137,7 @@ def _shapes(cut):
   return {'fc': (13, 10), 'out': (10, 6), 'conv': (4, 3, 7, 5)} if cut else SHAPES
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('block, pooling, dtype, cut, use_tpu', legs.few([
     blocks + rest for blocks, rest in legs.product(BLOCKS, CROSSED)], 12), ids=str)
 def test_a_group_has_the_masks_and_the_threshold_of_the_oracle(block, pooling, use_tpu, dtype, cut):
@@ -157,6 +157,7 @@ def test_a_group_has_the_masks_and_the_threshold_of_the_oracle(block, pooling, u
     assert thresholds['out'] == stored(own, dtype)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('m, dtype, cut, use_tpu', legs.few([
     (m,) + rest for m, rest in legs.product([4, 5], CROSSED)], 8))
 def test_n_of_m_has_the_masks_of_the_oracle(m, use_tpu, dtype, cut):
@@ -194,7 +195,7 @@ if oracle.soak(1) > 1:
   GRADIENTS = [(option,) + rest for option in (FIRST, SECOND) for rest in CROSSED]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('form, option, dtype, cut, use_tpu', legs.few([
     (form,) + rest for form, rest in legs.product(
         ['alone', 'blocks', 'group of blocks', 'n of m'], GRADIENTS)], 8))

@@ -37,7 +37,7 @@ def dense(request, tmp_path):
   return str(tmp_path), reader.get_tensor('fc/kernel')
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('partitions', [None, 3])
 @pytest.mark.parametrize('use_resource', [False, True])
 def test_weights_come_from_the_checkpoint_and_masks_are_ones(dense, use_resource, partitions):
@@ -68,6 +68,18 @@ def test_a_masked_weight_the_checkpoint_lacks_is_an_error_that_names_the_nearest
     model(True, name='fcc')
     with pytest.raises(errors.CheckpointError, match=r'fcc/kernel.*did you mean fc/kernel\?'):
       model_pruning.init_from_dense_checkpoint(dense[0])
+
+
+def test_a_weight_of_another_shape_is_not_said_to_be_misspelled(tmp_path):
+  with tf.Graph().as_default(), tf.Session() as session, tf.variable_scope('fc'):
+    saver = tf.train.Saver([tf.get_variable('kernel', [6, 5])])
+    session.run(tf.global_variables_initializer())
+    saver.save(session, str(tmp_path / 'model.ckpt'))
+  with tf.Graph().as_default():
+    model(True)
+    with pytest.raises(errors.CheckpointError, match=r'\[6, 5\] for .* fc/kernel of') as caught:
+      model_pruning.init_from_dense_checkpoint(str(tmp_path))
+  assert 'did you mean' not in str(caught.value)
 
 
 def test_no_checkpoint_is_an_error_that_names_the_path(tmp_path):

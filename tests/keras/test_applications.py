@@ -49,9 +49,9 @@ def one_model_in_memory():
 
 
 @pytest.mark.slow
-@pytest.mark.legs('newest')
-@pytest.mark.parametrize('name, kernels', legs.few([
-    ('ResNet50', 54), ('MobileNetV2', 36), ('EfficientNetB0', 66), ('DenseNet121', 121)], 1))
+@pytest.mark.legs()
+@pytest.mark.parametrize('name, kernels', [
+    ('ResNet50', 54), ('MobileNetV2', 36), ('EfficientNetB0', 66), ('DenseNet121', 121)])
 def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name, kernels):
   keras.utils.set_random_seed(7)
   model = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3), classes=10)
@@ -59,6 +59,7 @@ def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name
 
 
 # CI leaves the large ones to `make test-all`; it has MobileNet, ResNet50 and a ConvNeXt below, too.
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', [
     *legs.few(list(_FAST), 1, 'newest'), *[
         pytest.param(name, marks=[pytest.mark.slow, pytest.mark.legs(
@@ -78,7 +79,7 @@ def test_a_family_is_pruned_trained_and_stripped(name):
 
 
 @pytest.mark.slow
-@pytest.mark.legs('newest')
+@pytest.mark.legs()
 def test_a_convnext_of_few_blocks_is_pruned_trained_and_stripped(monkeypatch):
   """As ConvNeXtTiny above, in less than 2 GB."""
   build = keras.applications.ConvNeXtTiny

@@ -92,7 +92,7 @@ def _many(config):
   return config
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('suffix', SUFFIXES)
 @pytest.mark.parametrize('change', [
     _set('fc', 'units', 10**9), _set('fc', 'units', 10**7), _set('rnn', 'units', 10**5),
@@ -122,6 +122,7 @@ def test_an_array_that_is_larger_than_the_file(saved, tmp_path):
     files.load(str(path))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name,size', [
     (WEIGHTS, 2**28), (CONFIG, 2**25), ('assets/x', 2**28)])
 def test_archives_that_unpack_to_more(saved, name, size, tmp_path):

@@ -89,7 +89,7 @@ def _fit(model):
             verbose=0, callbacks=[sparsity.UpdatePruningStep()])
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make, kind', legs.few(legs.product(
     [_layer, _unbuilt_model, _built_by_hand], list(_LATE)), 6, 'newest'))
 def test_what_a_call_builds_is_pruned_as_well(kind, make, tmp_path):
@@ -142,7 +142,7 @@ def test_an_unbuilt_layer_is_pruned_once_it_has_its_weights(make, inputs, kernel
   assert sum(len(each.pruning.weights) for each in pruned_layers(model)) == kernels
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('called, kind', legs.few(legs.product(
     [False, True], sorted(_LATE)), 5, 'newest'))
 def test_what_is_built_after_the_only_update_gets_one_of_its_own(kind, called):
@@ -190,6 +190,7 @@ _PARTS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('run_eagerly, make, parts', legs.few(legs.product(
     [False, True], [Adversarial, Encodes], sorted(_PARTS)), 6, 'newest'))
 def test_a_model_that_is_never_called_is_pruned(make, parts, run_eagerly):

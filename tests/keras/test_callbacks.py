@@ -128,7 +128,7 @@ WAYS = pytest.mark.parametrize('train', ALL_WAYS, ids=lambda train: train.__name
 
 
 # When weights are saved, and loaded again: before an update, after it and after the last one.
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('train, when', legs.few(legs.product(
     ALL_WAYS, [(2, 4), (4, 6), (4, 14), (10, 18)]), 8, 'newest'), ids=lambda each: getattr(
         each, '__name__', str(each)))
@@ -174,6 +174,7 @@ def test_few_and_many_layers_bring_their_step(number, tmp_path):
       number * [2])
 
 
+@pytest.mark.sampled(2)
 @WAYS
 def test_models_that_share_layers_count_the_batches_of_both(train):
   shared = sparsity.prune_low_magnitude(layers.Dense(6), SCHEDULE)
@@ -197,6 +198,7 @@ def test_models_that_share_layers_count_the_batches_of_both(train):
   assert np.mean(np.asarray(shared.kernel) == 0) == 0.75
 
 
+@pytest.mark.sampled(2)
 @WAYS
 def test_a_step_that_is_saved_after_a_batch_counts_it(train):
   found = {}
@@ -238,6 +240,18 @@ def test_two_callbacks_in_one_fit_warn_once_of_a_target_that_is_missed(caplog):
   model = training.pruned(schedule=sparsity.PolynomialDecay(0.0, 0.75, 0, 1000, frequency=1))
   fit([training.Update(), training.Update()], model)
   assert caplog.text.count('not the target of 0.75') == 1
+
+
+def test_a_run_that_ends_before_the_first_update_is_told_to_begin_earlier(caplog):
+  model = sparsity.prune_low_magnitude(
+      keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]),
+      sparsity.ConstantSparsity(0.75, 200, frequency=1))
+  model.compile('sgd', 'mse')
+  model.fit(np.ones([16, 4]), np.ones([16, 3]), batch_size=4, verbose=0,
+            callbacks=[sparsity.UpdatePruningStep()])
+  assert 'after 4 batches, before the first mask update' in caplog.text
+  assert 'begin earlier' in caplog.text
+
 
 
 def test_a_loop_that_is_interrupted_in_a_batch_is_continued_by_another_callback():
@@ -307,6 +321,7 @@ def test_a_callback_can_be_copied_after_a_run():
   fit([copy.deepcopy(callback)])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('interrupted_in', ['batch', 'epoch'])
 @pytest.mark.parametrize('then', ['without', 'with'])
 def test_a_fit_after_an_interrupted_one_asks_for_the_callback(interrupted_in, then):

@@ -110,6 +110,7 @@ def _distributed():
   return keras.Model(inputs, layers.Dense(3, name='scores')(layers.GlobalAveragePooling1D()(x)))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [_residual, _nested, _distributed])
 def test_each_update_hides_the_channels_that_are_due_and_removing_finds_them(make):
   model = _random(make())

@@ -95,7 +95,7 @@ CASES = {
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(5)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('case, m_by_n', legs.few(legs.product(
     sorted(CASES), [(2, 4), (1, 2), (5, 8)]), len(CASES)))
@@ -137,7 +137,7 @@ def test_grouped_query_attention(said):
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('name', legs.few([
     'Conv1D', 'Conv3D', 'Conv1DTranspose', 'EinsumDense', 'MultiHeadAttention', 'ConvLSTM1D'],

@@ -85,6 +85,7 @@ def test_a_layer_in_the_map_is_pruned_by_itself(name):
   assert second == 256 and first + last == oracle.keep_count(SIZES[0] + SIZES[2], TARGET)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_the_weights_that_are_due_share_the_sparsity(name):
   model = made(hparams='sparsity_distribution=' + name)
@@ -98,6 +99,7 @@ def test_the_weights_that_are_due_share_the_sparsity(name):
   assert abs(sum(fit(model, 2)[-1]) - oracle.keep_count(sum(SIZES), TARGET)) <= 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_a_saved_model_goes_on_alike(name, tmp_path):
   whole = fit(made(HPARAMS + name))[-1]
@@ -111,6 +113,7 @@ def test_a_saved_model_goes_on_alike(name, tmp_path):
   assert sum(fit(loaded, 5)[-1]) == sum(whole)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_the_report_has_the_target_of_each_layer(name):
   model = made(HPARAMS + name)

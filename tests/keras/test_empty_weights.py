@@ -34,6 +34,7 @@ def _zeros(model):
           for layer in pruned_layers(model)}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('hparams', HPARAMS)
 def test_pruned_at_once(hparams):
   pruned = sparsity.prune_trained(_model(), 'target_sparsity=0.5,' + hparams, X)
@@ -42,6 +43,7 @@ def test_pruned_at_once(hparams):
   assert np.all(np.isfinite(np.asarray(sparsity.strip_pruning(pruned)(X))))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('hparams', HPARAMS[1:4])
 def test_trained_with_masks(hparams, tmp_path):
   model = sparsity.prune_low_magnitude(

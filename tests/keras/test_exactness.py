@@ -213,6 +213,7 @@ class Residuals(layers.Layer):
     return {**super().get_config(), 'inner': list(self.inner)}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [
     lambda: Residual(layers.Dense(8)), lambda: Residual(keras.Sequential([layers.Dense(8)])),
     lambda: Residuals([layers.Dense(4), layers.Dense(8)])])
@@ -254,7 +255,7 @@ def _convert(model, folder):
   tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [plain_functional, lambda: keras.Sequential([
     keras.Input((8,)), keras.Sequential([layers.Reshape((4, 2)), layers.LSTM(3, unroll=True)]),
     layers.Dense(2)])])
@@ -454,6 +455,7 @@ class Twice(Normalizes):
     return super().call(x) + self.dense(x)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [Normalizes, Discretizes, Twice])
 def test_what_was_adapted_inside_a_layer_is_kept(make):
   layer, x = make(), random(4, 8)
@@ -524,6 +526,7 @@ PARTS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('part', sorted(PARTS))
 def test_parts_that_are_not_registered_are_no_hindrance(part):
   model, x = with_layer(PARTS[part]()), random(16, 8)

@@ -77,6 +77,7 @@ def _weights(model):
 WHOLE = ['model.keras', 'model.h5', 'other_suffix.hdf5']
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', WHOLE + ['model.keras.bin', 'model.h5.bin'])
 def test_report(saved, name, capsys):
   folder, model = saved
@@ -114,6 +115,7 @@ def _strip(saved, name, output, tmp_path, capsys):
   return target
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name,output', [
     ('model.keras', 'small.keras'),
     pytest.param('model.h5', 'small.h5', marks=pytest.mark.slow),
@@ -167,6 +169,7 @@ def test_export(saved, name, tmp_path, capsys):
                              model(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind,names', [
     ('weights', ['model.weights.h5']), ('masks', ['model.keras']),
     pytest.param('weights', WHOLE, marks=pytest.mark.slow),
@@ -295,3 +298,15 @@ def test_a_file_of_keras_2_says_how_it_is_read(tmp_path):
       target.writestr(name, content)
   with pytest.raises(errors.ModelFileError, match='written by Keras 2.*TF_USE_LEGACY_KERAS=1'):
     files.load(old)
+
+
+@pytest.mark.legs('default', 'tf_keras')
+@pytest.mark.legacy_keras
+def test_weights_of_a_loaded_model_have_the_names_of_their_layers(tmp_path):
+  model = _pruned(train=False)
+  model.save(str(tmp_path / 'pruned.keras'))
+  loaded = sparsity.strip_pruning(keras.models.load_model(str(tmp_path / 'pruned.keras')))
+  names = [weight.name for weight in loaded.get_layer('fc').weights]
+  assert [name.split('/')[-2:] for name in names] == [['fc', 'kernel:0'], ['fc', 'bias:0']]
+  assert {group.name for group in sparsity.channel_groups(loaded)} == {
+      group.name for group in sparsity.channel_groups(sparsity.strip_pruning(model))}

@@ -70,7 +70,7 @@ def _check_same(one, other, x):
   np.testing.assert_array_equal(*(each.predict(x, verbose=0) for each in stripped))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', legs.few([
     'SeparableConv2D', 'Conv2D', 'Embedding', 'LSTM', 'RNN_of_cells', 'MultiHeadAttention',
     'PrunableLayer', 'block_of_layers'], 3, 'newest'))
@@ -79,6 +79,7 @@ def test_in_place_and_copied_are_the_same_bit_for_bit(name):
   _check_same(_trained(one, data, in_place=False), _trained(other, data, in_place=True), data[0])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('settings', [
     {'block_size': (4, 2), 'block_pooling_type': 'MAX'}, {'sparsity_m_by_n': (2, 4)},
     {'hparams': 'global_pruning=true'}], ids=['blocks', 'm_by_n', 'global'])

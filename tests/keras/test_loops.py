@@ -179,7 +179,7 @@ def interrupt(model, how, ours_first=True):
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('how, kind, ours_first', legs.few([
     (how, kind, kind != 'eager') for how in HOOKS + ['data'] for kind in sorted(MODELS)] + [
@@ -198,6 +198,7 @@ def test_after_an_interrupted_fit_the_next_one_needs_the_callback(how, kind, our
   assert shares(model) == [0.5, 0.5]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('how, done, kind, ours_first', legs.few([
     (how, done, kind, kind == 'plain') for (how, done), kind in legs.product(
         [('on_train_batch_end', 3), ('on_epoch_end', 8), ('on_epoch_begin', 0), ('data', 3)],
@@ -268,7 +269,7 @@ def test_evaluating_and_predicting_after_an_interrupted_fit_need_no_callback():
   model(X[:2])
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', legs.few(sorted(MODELS), 3, 'newest'))
 def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
   model = pruned(**MODELS[kind])
@@ -283,6 +284,7 @@ def test_compiling_after_an_interrupted_fit_makes_no_difference(kind):
   assert shares(model) == [0.5, 0.5]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('hook, method', legs.few(legs.product(
     HOOKS, ['evaluate', 'predict', 'both']), 4))
 def test_other_callbacks_may_evaluate_and_predict(hook, method):
@@ -319,6 +321,7 @@ def test_one_callback_serves_fits_of_many_models():
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('executions, sized', legs.few(
     legs.product([1, 3], [True, False]), 2, 'newest'))

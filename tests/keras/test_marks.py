@@ -79,7 +79,7 @@ def scaled():
   return between(layers.Lambda(lambda x: 2 * x))
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [
     lambda: shuffled(4), lambda: shuffled(2), reshaped_twice, positions, gated, scaled,
     lambda: attention(4, 4), lambda: attention(2, 6), lambda: attention(6, 2)],
@@ -132,6 +132,7 @@ def one_layer_twice():
   return between(both)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [sliced, of_a_fixed_size, unequal])
 def test_channels_stay_whose_number_is_written_into_a_function(make):
   model = randomized(make())

@@ -142,7 +142,7 @@ if not backend.IS_KERAS_3:  # That notes the arguments of layers' constructors, 
   MODELS['auto_config_unbuilt'] = lambda: AutoConfig(6), 2
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 def test_models_of_every_kind(kind):
   keras.utils.set_random_seed(3)

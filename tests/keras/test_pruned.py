@@ -138,7 +138,7 @@ def assert_half(model, number):
 
 
 # Its cases differ from leg to leg, so all of them run on each.
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make, built', legs.few(legs.product(
     sorted(TUTORIALS, key=str), [False, True]), 6, 'newest'))
@@ -165,7 +165,7 @@ def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
 
 
 # Its cases differ from leg to leg, so all of them run on each.
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make', legs.few(sorted(TUTORIALS, key=str), 2, 'newest'),
                          ids=lambda each: each.__name__)
@@ -226,6 +226,7 @@ def one_cell_in_two():
 SHARED = {alone_and_distributed: 2, distributed_twice: 2, inside_and_outside: 1, one_cell_in_two: 3}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', legs.few(sorted(SHARED, key=str), 2, 'newest'),
                          ids=lambda each: each.__name__)
 def test_what_is_shared_stays_shared_and_has_one_mask(make):
@@ -390,6 +391,7 @@ class InList(keras.Model):
     return self.parts[1](self.parts[0](x))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make, number', [
     (lambda: keras.Sequential([keras.Input((8,)), Inside(), layers.Dense(3)]), 1),
     (lambda: keras.Sequential([keras.Input((8,)), InBuild(), layers.Dense(3)]), 1),
@@ -419,6 +421,7 @@ def test_a_model_with_a_pruned_layer_in_it_is_pruned_but_for_that():
 # The weights of a layer, in their order.
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('make, shape', [
     (lambda: layers.LSTM(4, name='r'), (5, 3)), (lambda: layers.GRU(4, name='r'), (5, 3)),
     (lambda: layers.RNN([layers.GRUCell(4), layers.LSTMCell(3)], name='r'), (5, 3)),
@@ -518,6 +521,7 @@ def pickled(model):
   return pickle.loads(pickle.dumps(model))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('make, copied', legs.few(legs.product(
     [Registered, dense_model], [copy.deepcopy, pickled]), 2, 'newest'),
                          ids=lambda each: each.__name__)

@@ -148,7 +148,7 @@ def hide(model, remove):
       variable.assign(np.moveaxis(value, 0, member.axis))
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', MODELS)
 def test_the_smaller_model_computes_what_the_masked_one_does(make):
   model = randomized(make())
@@ -168,7 +168,7 @@ def test_the_smaller_model_computes_what_the_masked_one_does(make):
   assert smaller.count_params() < 0.75 * model.count_params()
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', MODELS)
 def test_channels_that_are_zero_are_removed_and_the_smaller_model_trains_on(make):
   model = randomized(make())
@@ -186,6 +186,7 @@ def test_channels_that_are_zero_are_removed_and_the_smaller_model_trains_on(make
   assert again.count_params() == smaller.count_params()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('first,others', [
     ((16, 1), [(16, 4)]), ((16, 1), [(32, 16), (8, 8)]), ((8, 1), [(16, 8), (16, 2)])])
 def test_of_grouped_convolutions_whole_groups_are_removed(first, others):
@@ -411,7 +412,7 @@ def test_activations_with_gradients_of_their_own_are_refitted_jointly(activation
   assert _error(model, jointly, examples) < _error(model, alone, examples)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', legs.few(MODELS, 4, 'default'))
 def test_the_weights_that_stay_are_refitted_to_examples(make):
   keras.utils.set_random_seed(0)

@@ -62,6 +62,7 @@ def test_half_precision_is_reported_on():
   assert np.isfinite(weight.sparsity)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kwargs', [
     {}, {'hparams': 'global_pruning=true'}, {'sparsity_m_by_n': (2, 4)}, {'block_size': (16, 1)},
     {'hparams': 'weight_sparsity_map=[fc:0.7]'}, {'block_size': (-1, -1)}])

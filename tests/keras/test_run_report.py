@@ -43,7 +43,7 @@ def _rows(report):
   return {row.name.split('/')[-2]: (row.target, row.met) for row in report.weights}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('schedule,options,expected', [
     (sparsity.ConstantSparsity(0.75, 0, frequency=2), {},
      {'conv': (0.75, True), 'hidden': (0.75, True), 'out': (0.75, True)}),
@@ -135,6 +135,7 @@ def test_a_page_that_cannot_be_written_costs_no_training(failure, tmp_path, monk
   assert not (tmp_path / 'report.html').exists()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('config,written', [
     ('{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}', False),
     ('{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}', True),

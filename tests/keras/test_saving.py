@@ -135,7 +135,7 @@ def assert_goes_on_alike(model, read, train_first=True):
   training.assert_equal(zoo.values(model), zoo.values(read))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('option', sorted(OPTIONS))
 def test_every_option_survives(option, tmp_path):
   model = train(made(option=option), 1)
@@ -145,7 +145,7 @@ def test_every_option_survives(option, tmp_path):
 FORMATS = ['keras', 'h5'] + ([] if backend.IS_KERAS_3 else ['folder'])
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind, scope', [
     ('sequential', no_scope), ('sequential', sparsity.prune_scope), ('nested', no_scope),
     ('subclassed', no_scope)])
@@ -196,6 +196,7 @@ class Task(keras.Model):
     return cls(Backbone.from_config(config['backbone']), name=config['name'])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('make, number', [
     (Backbone, 1), (lambda: Task(Backbone()), 2),
     (lambda: keras.Sequential([keras.Input((8,)), Backbone(), layers.Dense(4)]), 2)],
@@ -218,7 +219,7 @@ def test_functional_models_with_configs_of_their_own_survive(make, number, in_pl
   assert not pruned_layers(sparsity.strip_pruning(read))
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 @pytest.mark.parametrize('form', ['model.weights.h5', 'model.h5', 'checkpoint', 'Checkpoint',
                                   'get_weights'])
@@ -250,6 +251,7 @@ def test_a_checkpoint_of_model_and_optimizer_goes_on(tmp_path):
   assert_goes_on_alike(model, read)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 @pytest.mark.parametrize('form', ['model.weights.h5', 'model.h5', 'checkpoint'])
 def test_weights_of_a_dense_model_are_read_into_a_pruned_one(form, kind, tmp_path):

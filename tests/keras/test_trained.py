@@ -102,12 +102,13 @@ def _zeros(model):
   return {record.name: int(np.sum(np.asarray(record.mask) == 0)) for record in _weights(model)}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 def test_the_outputs_stay_near_those_of_the_dense_model(case):
   name, model, x, free, refitted, _ = case
   assert _error(model, refitted, x) < (0.8 if name in MASKED else 0.5) * _error(model, free, x)
 
 
+@pytest.mark.sampled(3)
 def test_the_zeros_are_as_many_as_without_examples(case):
   _, _, _, free, refitted, rows = case
   assert _zeros(refitted) == _zeros(free) == {row.name: row.zeros for row in rows}
@@ -303,6 +304,7 @@ def test_mixed_precision():
 # ---- Mistakes. ----
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize('x, message', [
     (lambda x: x[:, :7], r'shape \[64, 7\], but the model takes \[any, 20\]'),
     (lambda x: x[:5], 'There are 5 examples, too few'),
@@ -409,6 +411,7 @@ def test_inputs_beside_a_vocabulary_are_in_the_order_of_the_model():
   assert np.std(outputs[0] - dense) < 0.6 * np.std(masked - dense)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('make', [
     lambda: layers.LSTM(6), lambda: layers.Bidirectional(layers.GRU(4)),
     lambda: layers.SimpleRNN(5)], ids=['LSTM', 'Bidirectional', 'SimpleRNN'])

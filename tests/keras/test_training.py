@@ -129,7 +129,7 @@ def loss_scaled(optimizer):
   return module.LossScaleOptimizer(optimizer)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('optimizer', legs.few(sorted(OPTIMIZERS), 4, 'newest'))
 def test_hidden_weights_are_zero_after_every_batch(optimizer):
   model, before, after = pruned(optimizer=OPTIMIZERS[optimizer]()), Looks(), Looks()
@@ -151,6 +151,7 @@ def test_averages_are_zero_where_masks_are(optimizer):
     assert not np.any(np.asarray(average)[np.asarray(record.mask) == 0])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('optimizer', legs.few(
     ['Adam', 'averages', 'averages_overwriting'], 2, 'newest'))
 def test_hidden_weights_are_zero_in_graphs_too(optimizer):
@@ -268,6 +269,7 @@ def dataset(kind, batches):
 
 
 # The Kerases differ in some of its cases, so all of them run on both.
+@pytest.mark.sampled(3)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('per_execution, batches, epochs, kind', legs.few([
     case + (kind,) for case, kind in legs.product(
@@ -412,6 +414,7 @@ def policy(request):
   set_policy('float32')
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('policy, run_eagerly', legs.few([
     ('mixed_float16', True), ('mixed_float16', False), ('mixed_bfloat16', True), ('float16', True),
     ('float16', False), ('bfloat16', True), ('float64', True)], 5, 'newest'), indirect=['policy'])
@@ -701,7 +704,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('other, optimizer', legs.few([
     ('EarlyStopping', 'SGD'), ('LearningRateScheduler', 'SGD'), ('ModelCheckpoint', 'SGD'),
     ('ModelCheckpoint', 'averages'), ('SavesEveryBatch', 'averages')], 4, 'newest'))
@@ -799,7 +802,7 @@ _HPARAMS = 'begin_pruning_step=0,end_pruning_step=6,sparsity_function_end_step=6
            'pruning_frequency=2,target_sparsity=0.75'
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('more, expected', [
     ('', [0.75, 0.75]),
     (',weight_sparsity_map=[logits:0.5]', [0.75, 0.5]),

@@ -93,6 +93,7 @@ def with_a_fit_of_another_model_inside(model):
   fit(model, sparsity.UpdatePruningStep(), Inner(), epochs=2)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('train', [
     with_a_callback_list, with_passes_in_training_mode, with_the_callback_twice,
     with_one_callback_twice,
@@ -114,6 +115,7 @@ def freeze(model, frozen=True):
   model.compile('sgd', 'mse')
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('how, schedule', legs.few(legs.product(['layers', 'model', 'records'], [
     SCHEDULE, sparsity.ConstantSparsity(0.5, 0, frequency=2),
     'target_sparsity=0.5,sparsity_function_end_step=10,pruning_frequency=2']), 3), ids=str)
@@ -177,6 +179,7 @@ class AtSteps(sparsity.PruningSchedule):
     return {'class_name': 'AtSteps', 'config': {'first': self.first, 'second': self.second}}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize('executions', [1, 2, 3, 5])
 def test_an_update_within_an_execution_is_made_after_it(executions):
   seen = []

@@ -16,6 +16,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.compat import tf
 from model_pruning.export.tflite import lists as tflite_lists
+from model_pruning.reading import nodes as nodes_lib
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
 from model_pruning.reading import validation
@@ -141,6 +142,16 @@ class Model:
       feeds: inputs on which to measure ranges, for 'int8'.
     """
     inputs, outputs = self._tensors()
+    called = nodes_lib.needed_for(nodes_lib.flatten(self.graph_def), [
+        name.split(':')[0] for name in self.output_names])
+    loops = [name for name, node in called.items()
+             if node.op in ('While', 'StatelessWhile', 'LoopCond')]
+    if quantization == 'int8' and loops:
+      # The interpreter that measures the ranges would end the process.
+      raise errors.ConversionError(
+          'TensorFlow cannot measure the ranges of values in loops (%s), which int8 needs; take '
+          'quantization dynamic or float16, or unroll the loops (unroll=True of recurrent layers)' %
+          ', '.join(loops[:3]))
     with tf.Session(graph=self.graph) as session, _path_to_converter(), _own_temporary_files():
       converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
       if quantization != 'none':
@@ -159,6 +170,13 @@ class Model:
       except Exception as error:  # Many classes, depending on the version.
         lines = [line for line in str(error).split('\n') if line.strip()] or [repr(error)]
         needs = re.search(r'(?:TF Select ops|custom implementations): ([\w, ]+)', str(error))
+        half = sorted({tensor.dtype.name for op in self.graph.get_operations() if op.type != 'Cast'
+                       for tensor in op.outputs if tensor.dtype in (tf.float16, tf.bfloat16)})
+        if needs and half:
+          raise errors.ConversionError(
+              'TFLite has no kernels that compute in %s (%s), as models of mixed precision do; '
+              'build the model in float32, give it the same weights, and convert that with '
+              'quantization float16' % (' or '.join(half), needs.group(1))) from error
         if needs or 'tensor list ops' in str(error):
           raise errors.ConversionError(
               'TFLite has no kernels for some of the graph (%s); use the kernels of TensorFlow, '

@@ -129,6 +129,7 @@ def log():
 # ---- When it updates. ----
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('spec,steps', [
     ('pruning_frequency=3', [3, 6, 9, 12]),
     ('begin_pruning_step=4,pruning_frequency=3', [4, 7, 10]),
@@ -289,6 +290,7 @@ CLUSTER = '"cluster": {"%s": ["a:1"], "ps": ["b:1"], "worker": ["c:1", "d:1"]}'
 WITHOUT_CHIEF = '"cluster": {"ps": ["b:1"], "worker": ["c:1", "d:1"]}'
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize('config,is_chief', [
     (None, True),
     ('', True),
@@ -357,7 +359,7 @@ def test_a_graph_without_a_global_step_is_refused():
 # ---- Checkpoints. ----
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('first_run,option,use_resource', legs.few(legs.product(
     [7, 6],  # Between updates, and at one.
     ['weight', 'second_order_gradient'], [False, True]), 4, 'oldest'))
@@ -493,7 +495,7 @@ def _scaffold(parts):
   return tf.train.Scaffold(**{part: makers[part]() for part in parts})
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('use_resource,parts', legs.few([(False, ()), (True, SCAFFOLD_PARTS)] + [
     (True, parts) for n in range(4) for parts in itertools.combinations(SCAFFOLD_PARTS, n)
 ] + [(False, SCAFFOLD_PARTS)], 10))
@@ -513,7 +515,7 @@ def test_a_scaffold_made_before_the_hook_trains_saves_and_resumes(use_resource, 
   assert np.mean(recorders[1]['mask']) == 0.5
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('parts,use_resource,cut', legs.few(legs.product(
     [('init_op',), SCAFFOLD_PARTS], [False, True], [False, True]), 4, 'oldest'), ids=str)
 def test_gradient_saliency_needs_nothing_of_a_scaffold_made_before(use_resource, parts, cut,
@@ -571,6 +573,7 @@ def test_the_last_checkpoint_of_a_saver_made_before_has_the_masks_of_the_last_up
                                 recorder['mask'][-1])
 
 
+@pytest.mark.sampled(3)
 @both_kinds
 @pytest.mark.parametrize('option', ['weight', 'first_order_gradient'])
 def test_a_meta_graph_of_a_run_goes_on_where_that_stopped(use_resource, option, tmp_path):
@@ -675,6 +678,7 @@ class _Start(tf.train.SessionRunHook):
     self.mask, self.weights = session.run(self._tensors)
 
 
+@pytest.mark.sampled(3)
 @both_kinds
 @pytest.mark.parametrize('way', ['init_fn', 'init_from_checkpoint'])
 def test_a_session_starts_from_a_dense_checkpoint_with_masks_at_ones(dense, way, use_resource,
@@ -794,6 +798,7 @@ def test_mask_update_op_runs_in_a_plain_session(use_resource, control_flow):
     assert session.run(pruning.last_mask_update_step) == 1
 
 
+@pytest.mark.sampled(3)
 @both_kinds
 @pytest.mark.parametrize('spec,kept', [('', 30000), ('block_height=4,block_width=1', 7500 * 4),
                                        ('use_tpu=true', 30000)])
@@ -869,7 +874,7 @@ def never_interrupted(tmp_path_factory):
       str(tmp_path_factory.mktemp('whole')), 200, HOOKS[name]))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name,interrupted_at', legs.few(legs.product(
     sorted(HOOKS), [30, 50, 120, 150]), 8))
 def test_a_run_resumed_with_a_saver_of_the_users_ends_as_if_never_interrupted(

@@ -52,7 +52,7 @@ def _resumed(folder, at_step, **options):
   return resumed.train(folder, **options)
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('spec, use_resource', legs.few(legs.product(
     sorted(SPECS), [False, True]), 8, 'oldest'))
 def test_a_run_that_is_interrupted_and_resumed_ends_the_same(spec, use_resource, tmp_path):
@@ -65,7 +65,7 @@ def test_a_run_that_is_interrupted_and_resumed_ends_the_same(spec, use_resource,
     _assert_same(whole, _resumed(str(tmp_path / ('at%d' % at_step)), at_step, **options))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize('save_steps, hook_first, ahead', [
@@ -88,6 +88,7 @@ def test_interrupted_at_any_step(save_steps, hook_first, ahead, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.long
+@pytest.mark.legs()
 def test_killed_at_random_moments_and_started_again(tmp_path):
   """With kill -9, wherever it hits: in a step, in an update, or while a checkpoint is written."""
   options = dict(save_steps=1)
@@ -118,7 +119,7 @@ def test_killed_at_random_moments_and_started_again(tmp_path):
 # ---- Other partitioning. ----
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('before,after,use_resource', legs.few([
     (None, 2, False), (2, 3, True), (3, None, True),
     (None, 2, True), (2, 3, False), (3, None, False)], 3, 'oldest'))
