@@ -16,7 +16,7 @@ Of a parametrized test each runs every value of every argument.
 A test that takes long may have a few of its cases run in CI, on any leg, and the others only in
 `make test-all` and `make soak`:
 
-    @pytest.mark.sampled(6)   # Six of them, chosen to have all values and many pairs of values.
+    @pytest.mark.sampled(6)   # Six, with as many values and pairs of values as they can have.
 
 tools/test.sh passes the names of the leg in MODEL_PRUNING_LEGS.
 """

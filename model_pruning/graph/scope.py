@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """masked_scope: masks the weights of a model without changing its code."""
 
+import collections
 import contextlib
 import functools
 import re
 import threading
-from typing import Any, Callable, ContextManager, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Set, Tuple
 
 from absl import logging
 
@@ -33,9 +34,25 @@ class _Claimed(threading.local):
 _claimed = _Claimed()
 
 
-@contextlib.contextmanager
+class _Scope(contextlib.ContextDecorator):
+  """A context that can be entered again, in other graphs, too, as variable scopes can."""
+
+  def __init__(self, made: Callable[[], ContextManager[None]]) -> None:
+    self._made = made
+    self._entered: Dict[int, List[ContextManager[None]]] = collections.defaultdict(list)
+
+  def __enter__(self) -> None:
+    scope = self._made()
+    scope.__enter__()
+    self._entered[threading.get_ident()].append(scope)
+
+  def __exit__(self, *raised: Any) -> Optional[bool]:
+    return self._entered[threading.get_ident()].pop().__exit__(*raised)
+
+
 def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
-                 group_name: Optional[str] = None, prune_option: str = 'weight') -> Iterator[None]:
+                 group_name: Optional[str] = None,
+                 prune_option: str = 'weight') -> ContextManager[None]:
   """Masks the weights created within this context, without changes to the model's code.
 
       with model_pruning.masked_scope(exclude='logits.*'):
@@ -65,6 +82,12 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
     errors.MapError: include or exclude is not a regular expression.
     errors.WeightError: raised while the model is built, if an included variable cannot be masked.
   """
+  return _Scope(functools.partial(_masked_scope, include, exclude, group_name, prune_option))
+
+
+@contextlib.contextmanager
+def _masked_scope(include: str, exclude: Optional[str], group_name: Optional[str],
+                  prune_option: str) -> Iterator[None]:
   registry.check_builds_graph('masked_scope')
   registry.check_group_name(group_name)
   check_prune_option(prune_option)

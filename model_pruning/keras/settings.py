@@ -217,15 +217,27 @@ class Settings:
             '(%r)' % (step, last_update_step, reached, target, self.schedule))
 
 
+_UNSET = -1.0  # No sparsity.
+
+
 def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
-  """Returns the hyperparameters in a string or object that differ from the defaults."""
+  """Returns the hyperparameters that differ from the defaults, and a target that a string sets."""
   if hparams is None:
     return {}
   if isinstance(hparams, str):
-    hparams = get_pruning_hparams().parse(hparams)
+    given = get_pruning_hparams()
+    given.set_hparam('target_sparsity', _UNSET)
+    hparams = given.parse(hparams)
+    if hparams.get('target_sparsity') != _UNSET:
+      return {'target_sparsity': hparams.get('target_sparsity'), **_changed(hparams)}
+    hparams.set_hparam('target_sparsity', get_pruning_hparams().get('target_sparsity'))
   if not isinstance(hparams, HParams):
     raise errors.SpecError('hparams is %r; expected an HParams or a string of name=value clauses' %
                            (hparams,))
+  return _changed(hparams)
+
+
+def _changed(hparams: HParams) -> Dict[str, Any]:
   defaults = get_pruning_hparams().values()
   return {name: value for name, value in hparams.values().items()
           if name not in defaults or value != defaults[name]}

@@ -352,6 +352,22 @@ def test_it_ends_where_it_ends():
     assert _names(model_pruning.get_weights()) == ['inside/weights']
 
 
+def test_a_scope_can_be_entered_again_and_be_a_decorator():
+  scope = model_pruning.masked_scope()
+
+  @scope
+  def build(name):
+    return tf.get_variable(name + '/kernel', [2, 2])
+
+  for _ in range(2):
+    with tf.Graph().as_default():
+      with scope, scope:
+        tf.get_variable('a/kernel', [2, 2])
+      build('b')
+      tf.get_variable('c/kernel', [2, 2])
+      assert [variables.op_name(mask) for mask in model_pruning.get_masks()] == ['a/mask', 'b/mask']
+
+
 def test_nested_scopes_mask_once():
   with tf.Graph().as_default():
     with model_pruning.masked_scope():

@@ -13,6 +13,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
 
 from model_pruning.keras.settings import Settings
 from model_pruning.schedules import ConstantSparsity
+from model_pruning.schedules import PolynomialDecay
 
 pytestmark = pytest.mark.legacy_keras
 
@@ -48,3 +49,12 @@ def test_an_argument_that_hparams_replace_is_refused(given, advice):
   arguments = dict(block_size=(1, 1), block_pooling_type='AVG', sparsity_m_by_n=None, hparams=None)
   with pytest.raises(errors.SpecError, match='%s is given.* %s' % (list(given)[0], advice)):
     Settings.create('target_sparsity=0.5', **dict(arguments, **given))
+
+
+@pytest.mark.parametrize('target', [0.5, 0.6])  # The first one is the default.
+def test_a_target_in_hparams_that_the_schedule_contradicts_is_refused(target):
+  schedule = PolynomialDecay(0.0, 0.75, 2, 12, frequency=5)
+  with pytest.raises(errors.SpecError, match='hparams sets target_sparsity=%s' % target):
+    Settings.create(schedule, (1, 1), 'AVG', None, 'target_sparsity=%s' % target)
+  agreeing = Settings.create(schedule, (1, 1), 'AVG', None, 'target_sparsity=0.75')
+  assert agreeing == Settings.create(schedule, (1, 1), 'AVG', None, None)
