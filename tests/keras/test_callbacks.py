@@ -242,17 +242,6 @@ def test_two_callbacks_in_one_fit_warn_once_of_a_target_that_is_missed(caplog):
   assert caplog.text.count('not the target of 0.75') == 1
 
 
-def test_a_run_that_ends_before_the_first_update_is_told_to_begin_earlier(caplog):
-  model = sparsity.prune_low_magnitude(
-      keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]),
-      sparsity.ConstantSparsity(0.75, 200, frequency=1))
-  model.compile('sgd', 'mse')
-  model.fit(np.ones([16, 4]), np.ones([16, 3]), batch_size=4, verbose=0,
-            callbacks=[sparsity.UpdatePruningStep()])
-  assert 'after 4 batches, before the first mask update' in caplog.text
-  assert 'begin earlier' in caplog.text
-
-
 
 def test_a_loop_that_is_interrupted_in_a_batch_is_continued_by_another_callback():
   model = training.pruned(schedule=SCHEDULE)
