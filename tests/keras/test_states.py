@@ -23,6 +23,12 @@ X = np.random.RandomState(0).rand(64, 10).astype('float32')
 needs_generators = pytest.mark.skipif(not backend.IS_KERAS_3, reason='generators came with Keras 3')
 
 
+@pytest.fixture(autouse=True)
+def no_seed():
+  """With a seed, TensorFlow draws the same numbers in each graph."""
+  tensorflow.random.set_seed(None)
+
+
 @keras.utils.register_keras_serializable('test_states')
 class OwnGenerator(layers.Layer):
   """Adds noise from a generator of its own, as in the guides of Keras."""
