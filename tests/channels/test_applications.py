@@ -25,10 +25,9 @@ _SLOW = {
     'EfficientNetV2B0': (32, 0.32), 'InceptionV3': (75, 0.32),
     'MobileNetV3Small': (32, 0.32), 'MobileNetV3Large': (32, 0.32), 'NASNetMobile': (224, 0.32),
     'ResNet50': (32, 0.32), 'ResNet50V2': (32, 0.32), 'VGG16': (32, 0.32), 'Xception': (71, 0.32)}
-# With scales beside depthwise convolutions, and with many concatenations. CI leaves the others,
-# which take up to 3 GB, to `make test-all`: nets of their operations are in test_nets.py and
-# test_removal.py.
-_SLOW_IN_CI = ('DenseNet121', 'MobileNetV3Large')
+# With scales beside depthwise convolutions. CI leaves the others, which take up to 3 GB, to
+# `make test-all`: nets of their operations are in test_nets.py and test_removal.py.
+_SLOW_IN_CI = ('MobileNetV3Large',)
 
 
 def images_for(name, size, number):

@@ -139,6 +139,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(example, tmp_path):
 
 
 @_needs_estimator
+@pytest.mark.legs()  # graph/training/test_hooks does so with an Estimator of its own.
 def test_estimator_warm_starts_from_a_dense_checkpoint(tmp_path):
   dense = tmp_path / 'digits'
   assert _run('digits', dense, '--steps=40').returncode == 0

@@ -37,6 +37,7 @@ def _start(output_dir, *flags):
 
 @_needs_keras
 @pytest.mark.legacy_keras
+@pytest.mark.legs()  # CI trains the first one, until Ctrl-C.
 def test_three_nets_are_trained_measured_and_drawn(tmp_path):
   running = _start(tmp_path, '--epochs=2', '--seeds=1', '--seed=3', '--batch_size=128',
                    '--sparsity=0.75')
