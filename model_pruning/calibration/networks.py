@@ -22,6 +22,7 @@ from model_pruning.calibration.wiring import Wiring
 from model_pruning.channels.shifts import Shift
 from model_pruning.channels.shifts import source
 from model_pruning.compat import tf
+from model_pruning.reading import nodes as nodes_lib
 from model_pruning.reading import sources
 from model_pruning.reading import tensors
 from model_pruning.reading.inlining import FILLS
@@ -184,8 +185,7 @@ class Networks:
   def random_operations(self) -> List[str]:
     """Returns the names of the operations that may give other numbers in each run."""
     return [op.name[len(_DENSE) + 1:] for op in self._graph.get_operations()
-            if op.name.startswith(_DENSE + '/') and (
-                op.type.startswith('Random') or op.type in ('Multinomial', 'TruncatedNormal'))]
+            if op.name.startswith(_DENSE + '/') and nodes_lib.draws_random_numbers(op.type)]
 
   def gradients(self) -> Gradients:
     """Returns the gradients of the distance of the outputs; adds them to the graph.

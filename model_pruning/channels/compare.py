@@ -10,6 +10,7 @@ import numpy as np
 from model_pruning import errors
 from model_pruning.channels.step import dims_of
 from model_pruning.compat import tf
+from model_pruning.reading import nodes as nodes_lib
 from model_pruning.reading import running
 from model_pruning.reading import sources
 from model_pruning.util.types import Array
@@ -83,14 +84,13 @@ def difference(first: GraphDef, second: GraphDef, outputs: Sequence[str],
 
 
 def advice(graph_def: GraphDef, search: str) -> str:
-  """Returns what to do where the outputs of a graph differ from the outputs of a smaller one.
+  """Returns advice for users whose smaller graph has other outputs.
 
   Args:
-    graph_def: the graph.
+    graph_def: one of the graphs.
     search: how to leave some channels in: "Keep groups whole".
   """
-  drawing = [node.name for node in graph_def.node
-             if 'Random' in node.op or node.op in ('Multinomial', 'TruncatedNormal')]
+  drawing = [node.name for node in graph_def.node if nodes_lib.draws_random_numbers(node.op)]
   if not drawing:
     return search + ' to find the one that cannot be removed, and report it'
   return ('The model draws random numbers whenever it is called (%s), so two models cannot be '

@@ -201,9 +201,7 @@ class Settings:
     if self.schedule is None:
       return gradual.shortfall(self.spec, step)
     target = self._final_sparsity
-    if target is None:
-      return None
-    if not target:
+    if not target:  # Unknown, or nothing is to be pruned.
       return None
     if last_update_step == NEVER:
       return ('training ended after %d batches, before the first mask update, so nothing is pruned '
@@ -224,23 +222,15 @@ def _hparams(hparams: Union[HParams, str, None]) -> Dict[str, Any]:
   """Returns the hyperparameters that differ from the defaults, and a target that a string sets."""
   if hparams is None:
     return {}
+  defaults = get_pruning_hparams()
   if isinstance(hparams, str):
-    given = get_pruning_hparams()
-    given.set_hparam('target_sparsity', _UNSET)
-    hparams = given.parse(hparams)
-    if hparams.get('target_sparsity') != _UNSET:
-      return {'target_sparsity': hparams.get('target_sparsity'), **_changed(hparams)}
-    hparams.set_hparam('target_sparsity', get_pruning_hparams().get('target_sparsity'))
+    defaults.set_hparam('target_sparsity', _UNSET)  # So that a string that sets it differs.
+    hparams = defaults.copy().parse(hparams)
   if not isinstance(hparams, HParams):
     raise errors.SpecError('hparams is %r; expected an HParams or a string of name=value clauses' %
                            (hparams,))
-  return _changed(hparams)
-
-
-def _changed(hparams: HParams) -> Dict[str, Any]:
-  defaults = get_pruning_hparams().values()
   return {name: value for name, value in hparams.values().items()
-          if name not in defaults or value != defaults[name]}
+          if name not in defaults or value != defaults.get(name)}
 
 
 # Hyperparameters that a schedule replaces.

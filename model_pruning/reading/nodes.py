@@ -212,3 +212,12 @@ def sources(nodes: Nodes, ref: Ref) -> List[Node]:
     elif node.op in _REMAKES:
       pending.extend(ref.node for ref in reversed(node.inputs))
   return found
+
+
+def draws_random_numbers(op: str) -> bool:
+  """Whether operations of a type draw random numbers.
+
+  >>> [draws_random_numbers(op) for op in ('RandomUniform', 'StatelessTruncatedNormal', 'MatMul')]
+  [True, True, False]
+  """
+  return any(part in op for part in ('Random', 'TruncatedNormal', 'Multinomial'))

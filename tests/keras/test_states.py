@@ -80,7 +80,7 @@ def test_a_copy_goes_on_with_the_random_numbers_of_the_model():
 
 @pytest.mark.legs('newest')
 @needs_generators
-def test_a_model_with_a_generator_of_its_own_loses_channels_whenever_it_is_asked_to():
+def test_a_model_with_a_generator_of_its_own_loses_channels_again_and_again():
   model = _noisy(OwnGenerator())
   for _ in range(2):
     before = [np.asarray(state) for state in states.random_states(model)]

@@ -134,6 +134,18 @@ class Model:
                 'give examples of real inputs (examples=, --examples)'))
     return results
 
+  def _check_has_no_loops(self) -> None:
+    """Raises errors.ConversionError for loops: measuring their ranges would end the process."""
+    called = nodes_lib.needed_for(nodes_lib.flatten(self.graph_def), [
+        name.split(':')[0] for name in self.output_names])
+    loops = [name for name, node in called.items()
+             if node.op in ('While', 'StatelessWhile', 'LoopCond')]
+    if loops:
+      raise errors.ConversionError(
+          'TensorFlow cannot measure the ranges of values in loops (%s), which int8 needs; take '
+          'quantization dynamic or float16, or unroll the loops (unroll=True of recurrent layers)' %
+          ', '.join(loops[:3]))
+
   def convert(self, quantization: str, feeds: Sequence[Sequence[np.ndarray]]) -> bytes:
     """Returns the graph as converted by TensorFlow: a model with dense weights.
 
@@ -142,16 +154,8 @@ class Model:
       feeds: inputs on which to measure ranges, for 'int8'.
     """
     inputs, outputs = self._tensors()
-    called = nodes_lib.needed_for(nodes_lib.flatten(self.graph_def), [
-        name.split(':')[0] for name in self.output_names])
-    loops = [name for name, node in called.items()
-             if node.op in ('While', 'StatelessWhile', 'LoopCond')]
-    if quantization == 'int8' and loops:
-      # The interpreter that measures the ranges would end the process.
-      raise errors.ConversionError(
-          'TensorFlow cannot measure the ranges of values in loops (%s), which int8 needs; take '
-          'quantization dynamic or float16, or unroll the loops (unroll=True of recurrent layers)' %
-          ', '.join(loops[:3]))
+    if quantization == 'int8':
+      self._check_has_no_loops()
     with tf.Session(graph=self.graph) as session, _path_to_converter(), _own_temporary_files():
       converter = tf.lite.TFLiteConverter.from_session(session, inputs, outputs)
       if quantization != 'none':
