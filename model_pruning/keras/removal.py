@@ -143,8 +143,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   """
   _check_stripped(model)
   check_joint_steps(joint_steps, examples is not None and not target.removes_nothing_needed)
-  with states.unchanged(model):
-    subject = Subject(model)
+  subject = Subject(model)
   target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
   values: Mapping[str, Any] = {}
@@ -168,9 +167,8 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
             if width.name in subject.frozen.variables}
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
       **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
-  with states.unchanged(model):
-    changes = subject.changes(smaller.removed)
-  copy = copying.Copy(model, changes=_Narrower(widths, refitted, *changes)).layer
+  copy = copying.Copy(model, changes=_Narrower(
+      widths, refitted, *subject.changes(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
                              subject.frozen.outputs, setup=subject.frozen.fills)
@@ -228,8 +226,9 @@ class Subject:
     fixed = {group.name: member.weight for group in self.channels.groups
              for member in group.members
              if member.weight in known and id(known[member.weight]) not in free}
-    self.groups = self._without_fixed([
-        group for group in self.channels.groups if group.name not in fixed])
+    with states.unchanged(model):  # Some layers are called again, to compare what they compute.
+      self.groups = self._without_fixed([
+          group for group in self.channels.groups if group.name not in fixed])
     able = {group.name for group in self.groups}
     self.whole = {
         group.name: '%s has a width that is no argument' % fixed[group.name]

@@ -80,6 +80,15 @@ def test_a_copy_goes_on_with_the_random_numbers_of_the_model():
 
 @pytest.mark.legs('newest')
 @needs_generators
+def test_listing_channels_draws_no_random_numbers():
+  model = _noisy(OwnGenerator())
+  before = [np.asarray(state) for state in states.random_states(model)]
+  assert sparsity.channel_groups(model)
+  np.testing.assert_array_equal(states.random_states(model), before)
+
+
+@pytest.mark.legs('newest')
+@needs_generators
 def test_a_model_with_a_generator_of_its_own_loses_channels_again_and_again():
   model = _noisy(OwnGenerator())
   for _ in range(2):
