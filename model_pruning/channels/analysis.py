@@ -297,7 +297,8 @@ class Channels:
     return [Kept(*key, tuple(dict.fromkeys(found))) for key, found in places.items()]
 
 
-def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] = ()) -> Channels:
+def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] = (),
+            alike: Sequence[Tuple[str, str]] = ()) -> Channels:
   """Returns the channels of a graph, frozen or with variables.
 
   Args:
@@ -305,12 +306,18 @@ def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] 
     outputs: names of the outputs, of operations or tensors.
     counted: the outputs whose FLOPs count, if the graph computes the same more than once, for
       several signatures; () for all.
+    alike: pairs of weights that lose the same positions of their first axes.
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
   """
-  return Channels(trace(graph_def, outputs), counted)
+  found = trace(graph_def, outputs)
+  for names in alike:
+    axes = [found.weights[name][0] for name in names if name in found.weights]
+    if len(axes) == 2:
+      found.records.units.join(*axes)
+  return Channels(found, counted)
 
 
 def left(axis: Array, removed: Array) -> Array:

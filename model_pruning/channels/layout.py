@@ -15,6 +15,7 @@ from model_pruning.channels.step import Axes
 from model_pruning.channels.step import Squeezed
 from model_pruning.channels.step import Step
 from model_pruning.channels.units import Axis
+from model_pruning.compat import tf
 from model_pruning.util.types import Operation
 
 _UNKNOWN = 'the rank of an input is unknown'
@@ -245,6 +246,45 @@ def _broadcast_to(step: Step) -> List[Axes]:
   return [result]
 
 
+def _filled(step: Step) -> List[Axes]:
+  """Fill has one value for all channels of its last axis, so it can have as many as it meets."""
+  dims = step.result()
+  if not dims:
+    return step.plain()
+  result = list(step.lengths.get(0, [None] * len(dims)))
+  if result[-1] is None:
+    result[-1] = _widened(step, 0, dims)
+  return [result]
+
+
+def _tiled(step: Step) -> List[Axes]:
+  """Tile repeats a mask of time steps for all channels of the last axis; see _filled."""
+  dims, before = step.result(), step.shape(0)
+  result = _tile(step) if any(axis is not None for axis in step.axes[0]) else step.plain()
+  if dims and before and before[-1] == 1 and step.op.inputs[0].dtype == tf.bool:
+    result[0][-1] = _widened(step, 1, dims)
+  return result
+
+
+def _widened(step: Step, operand: int, dims: Sequence[Optional[int]]) -> Axis:
+  """Returns new units for the last axis of a result, whose length is an element of an operand."""
+  if dims[-1] is None or dims[-1] < 2 or step.elements(operand) is None:
+    return None
+  axis = step.units.fresh(dims[-1])
+  return axis if step.length(operand, len(dims) - 1, axis) else None
+
+
+def _reverse(step: Step) -> List[Axes]:
+  where = step.constant(1)
+  if where is None:
+    return step.fix_all('its axes are computed')
+  axes = list(step.axes[0])
+  for place in map(int, np.ravel(where)):
+    axis = axes[place]
+    axes[place] = None if axis is None else axis[::-1]
+  return [axes]
+
+
 def _blocks_to_depth(step: Step) -> List[Axes]:
   """SpaceToDepth: channel c of block position b becomes channel b * channels + c."""
   size = int(step.attr('block_size'))**2
@@ -293,10 +333,10 @@ def _ensure_shape(step: Step) -> List[Axes]:
 
 
 RULES: Dict[str, Rule] = {
-    'Reshape': _reshape, 'Transpose': _transpose, 'ExpandDims': _expand_dims, 'Squeeze': _squeeze,
+    'Reshape': _reshape, 'ReverseV2': _reverse, 'Transpose': _transpose, 'ExpandDims': _expand_dims, 'Squeeze': _squeeze,
     **{op: _reduction for op in ('Mean', 'Sum', 'Max', 'Min', 'Prod', 'Any', 'All',
                                  'EuclideanNorm')},
-    'Tile': _tile, 'BroadcastTo': _broadcast_to, 'SpaceToDepth': _blocks_to_depth,
+    'Fill': _filled, 'Tile': _tiled, 'BroadcastTo': _broadcast_to, 'SpaceToDepth': _blocks_to_depth,
     'DepthToSpace': _depth_to_blocks, 'SpaceToBatchND': _batch_blocks,
     'BatchToSpaceND': _batch_blocks, 'EnsureShape': _ensure_shape,
 }

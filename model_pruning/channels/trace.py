@@ -31,6 +31,8 @@ _RULES = {**elementwise.RULES, **layout.RULES, **products.RULES, **slicing.RULES
 _INPUTS = ('Placeholder', 'PlaceholderV2', 'PlaceholderWithDefault', 'IteratorGetNext')
 _VARIABLES = ('VarHandleOp', 'VariableV2', 'Variable')
 _SHAPES = ('Shape', 'ShapeN', 'Size')
+_WIDENING = ('Fill', 'Tile')  # These have channels even if their inputs have none.
+_TAKE_LENGTHS = (('Reshape', 1), ('Fill', 0))  # An operation, and an operand of lengths.
 _LOOPS = ('Switch', 'Merge', 'Enter', 'Exit', 'NextIteration', 'While', 'StatelessWhile', 'If',
           'StatelessIf', 'Case', 'StatelessCase')
 
@@ -116,7 +118,7 @@ class _Walk:
     if op.type in _SHAPES:
       return self._shape(step)
     self._use_lengths(step)
-    if not any(axis is not None for axes in inputs for axis in axes):
+    if op.type not in _WIDENING and not any(axis is not None for axes in inputs for axis in axes):
       return step.plain()
     rule = _RULES.get(op.type)
     if rule is not None:
@@ -168,7 +170,7 @@ class _Walk:
     if left is not None and any(axis is not None for axis in left):
       self._lengths[step.op.outputs[0].name] = left
     for index, lengths in step.lengths.items():
-      if left is None and not (step.op.type == 'Reshape' and index == 1):
+      if left is None and (step.op.type, index) not in _TAKE_LENGTHS:
         for axis in lengths:
           step.fix(axis, 'it uses the number of channels')
 

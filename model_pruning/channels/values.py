@@ -27,7 +27,7 @@ from model_pruning.util.types import Operation
 # The value of each position of each axis, NaN if it is not constant; None for axes without units.
 Values = List[Optional[Any]]
 
-_SAME = ('Identity', 'IdentityN', 'Snapshot', 'StopGradient', 'PreventGradient', 'CheckNumerics',
+_SAME = ('Identity', 'Snapshot', 'StopGradient', 'PreventGradient', 'CheckNumerics',
          'Cast', 'MaxPool', 'AvgPool', 'MaxPool3D', 'AvgPool3D', 'MaxPoolV2', 'Mean', 'Max', 'Min',
          'ResizeBilinear', 'ResizeNearestNeighbor', 'ResizeArea', 'Reshape', 'Transpose', 'Squeeze',
          'ExpandDims', 'ConcatV2', 'Concat', 'Split', 'SplitV', 'Pack', 'Unpack', 'Slice',
@@ -45,7 +45,7 @@ _UNARY: Dict[str, Callable[[Any], Any]] = {
     'Rsqrt': lambda x: 1 / np.sqrt(x), 'Reciprocal': lambda x: 1 / x, 'Inv': lambda x: 1 / x,
     'Relu': lambda x: np.maximum(x, 0), 'Relu6': lambda x: np.clip(x, 0, 6),
     'Sigmoid': lambda x: 1 / (1 + np.exp(-x)), 'Softplus': lambda x: np.logaddexp(x, 0),
-    'Softsign': lambda x: x / (1 + np.abs(x)), 'Erf': _ERF,
+    'Softsign': lambda x: x / (1 + np.abs(x)), 'Erf': _ERF, 'Erfc': lambda x: 1 - _ERF(x),
     'Elu': lambda x: np.where(x < 0, np.expm1(x), x),
     'Selu': lambda x: _SELU_SCALE * np.where(x < 0, _SELU_ALPHA * np.expm1(x), x),
     'ZerosLike': np.zeros_like, 'OnesLike': np.ones_like}
@@ -119,6 +119,8 @@ class ConstantChannels:
     op = step.op
     if op.type in _SAME and not (op.type == 'Cast' and not op.outputs[0].dtype.is_floating):
       return self._moved(op, axis)
+    if op.type == 'IdentityN':  # The gradients of some activations are defined by one.
+      return self.along(op.inputs[index].name, place)
     if op.type in _ZERO or op.type == 'Cast':
       values = self._moved(op, axis)
       return np.where(values == 0, 0.0, np.nan)

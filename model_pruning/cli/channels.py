@@ -3,12 +3,15 @@
 """`model-pruning channels`: which channels of a model can be removed, and what they are worth."""
 
 import argparse
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, TYPE_CHECKING
 
 from model_pruning.cli import shared
 from model_pruning.cli.shared import Subparsers
 from model_pruning.reading import kinds
 from model_pruning.util.types import GraphDef
+
+if TYPE_CHECKING:
+  from model_pruning.channels.analysis import Channels
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -36,15 +39,15 @@ def kind_of(args: argparse.Namespace) -> str:
 
 
 def read(args: argparse.Namespace, kind: str) -> Tuple[GraphDef, List[str], Dict[str, Any], Any]:
-  """Returns a graph of constants, what has to stay in it, its signatures and its other parts."""
+  """Returns a graph of constants, what has to stay in it, its signatures and its other parts.
+
+  Args:
+    args: the arguments.
+    kind: the kind of the model; not Keras.
+  """
   from model_pruning.export import saved_model
   from model_pruning.export import strip
   from model_pruning.reading import sources
-  if kind == kinds.KERAS:
-    from model_pruning.keras import exporting  # Keras is loaded only for its own files.
-    from model_pruning.keras import files as keras_files
-    frozen = exporting.freeze(keras_files.load(args.model))
-    return frozen.graph_def, [*frozen.outputs, *frozen.inputs], {}, None
   if kind == kinds.CHECKPOINT:
     from model_pruning.export import channel_checkpoint
     from model_pruning.export import checkpoint
@@ -65,16 +68,34 @@ def counted(signatures: Mapping[str, Any]) -> Sequence[str]:
   return saved_model.ends_of(saved_model.default_signature(signatures))[1] if signatures else ()
 
 
-def run(args: argparse.Namespace) -> None:
-  """Prints the channels."""
-  kind = kind_of(args)
+def _found(args: argparse.Namespace, kind: str) -> 'Channels':
   with shared.stage('reading'):
     graph_def, ends, signatures, _ = read(args, kind)
   with shared.stage('finding channels'):
     from model_pruning.channels import analysis
+    return analysis.analyse(graph_def, ends, counted(signatures))
+
+
+def _found_in_keras(args: argparse.Namespace, kind: str) -> 'Channels':
+  del kind
+  with shared.stage('reading'):
+    from model_pruning.keras import files as keras_files  # Keras is loaded only for its own files.
+    from model_pruning.keras import removal
+    from model_pruning.keras import unrolling
+    model = keras_files.load(args.model)
+    frozen = unrolling.freeze(model)
+  with shared.stage('finding channels'):
+    return removal.analysed(model, frozen)
+
+
+def run(args: argparse.Namespace) -> None:
+  """Prints the channels."""
+  kind = kind_of(args)
+  find = _found_in_keras if kind == kinds.KERAS else _found
+  found = find(args, kind)
+  with shared.stage('finding channels'):
     from model_pruning.channels import exact
     from model_pruning.channels import shown
-    found = analysis.analyse(graph_def, ends, counted(signatures))
     unneeded = exact.unneeded(found)
   print(shown.to_json(found, unneeded) if args.json else
         shown.table(found, unneeded, shared.width()))

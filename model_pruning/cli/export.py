@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 from typing import Any
 
-from model_pruning import errors
 from model_pruning.cli import shared
 from model_pruning.cli.shared import Subparsers
 from model_pruning.export import options
@@ -60,12 +59,7 @@ def run(args: argparse.Namespace) -> None:
     examples = None if args.examples is None else examples_lib.read(args.examples)
     warnings = shared.warnings(args.model)
     stripped = shared.stripped(args, kind)
-    if not stripped.inputs:
-      read = [node.name for node in stripped.graph_def.node if node.op.startswith('Iterator')]
-      raise errors.ConversionError(
-          'The graph has no placeholders for its inputs%s; name the operations whose outputs are '
-          'to be the inputs (--inputs), or build the graph for serving, with placeholders' % (
-              ': it reads %s' % ', '.join(read) if read else ''))
+    stripped.check_inputs()
     if stripped.signature and examples:
       examples = [{stripped.signature.get(name, name): value for name, value in example.items()}
                   if isinstance(example, dict) else example for example in examples]

@@ -171,6 +171,9 @@ def check_outputs(kind: str, outputs: Sequence[str]) -> None:
         '--output_node_names is missing; %s does not say which operations to keep, so name them, '
         'for example softmax' % ('a frozen graph, for which the file is taken,' if
                                  kind == kinds.GRAPH else 'a checkpoint'))
+  if kind == kinds.KERAS and outputs:
+    raise errors.OutputNodeError(
+        '--output_node_names is for graphs; a Keras model knows its outputs: leave it out')
 
 
 class Stripped(NamedTuple):
@@ -190,6 +193,15 @@ class Stripped(NamedTuple):
   folded: List[str]
   signature: Mapping[str, str] = {}
   names: Mapping[str, str] = {}
+
+  def check_inputs(self) -> None:
+    """Raises errors.ConversionError if there are no inputs."""
+    if not self.inputs:
+      read = [node.name for node in self.graph_def.node if node.op.startswith('Iterator')]
+      raise errors.ConversionError(
+          'The graph has no placeholders for its inputs%s; name the operations whose outputs are '
+          'to be the inputs (--inputs), or build the graph for serving, with placeholders' % (
+              ': it reads %s' % ', '.join(read) if read else ''))
 
 
 def stripped(args: argparse.Namespace, kind: str) -> Stripped:
@@ -241,6 +253,7 @@ def warnings(model: str) -> List[str]:
 
 def write_graph(graph_def: GraphDef, path: str, sources_of_it: Sequence[Optional[str]]) -> None:
   """Writes a GraphDef, whole or not at all; as text if the name ends in .pbtxt."""
+  kinds.check_graph_output(path)
   content = graph_def.SerializeToString(deterministic=True)
   if path.endswith('.pbtxt'):
     from google.protobuf import text_format  # Installed with TensorFlow.

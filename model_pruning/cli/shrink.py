@@ -91,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
     raise errors.ChannelError('--joint_steps refits to --examples; give some, and a goal: one of '
                               '--fraction, --max_flops, --max_bytes and --max_loss')
   kind = channels.kind_of(args)
+  if kind == kinds.GRAPH:
+    kinds.check_graph_output(args.output)
   if kind == kinds.KERAS:
     kinds.check_keras_output(args.output)
     _show(_shrink_keras(args), args)

@@ -75,6 +75,7 @@ def _write(args: argparse.Namespace, kind: str, to: str) -> List[str]:
     raise errors.NoMaskedWeightsError(
         '%s has no masked weights that these outputs need; is it stripped already?' % args.model)
   if to == 'saved_model':
+    stripped.check_inputs()
     saved_model.to_saved_model(stripped.graph_def, args.output, _by_op(stripped.inputs),
                                _by_op(stripped.outputs))
   else:

@@ -15,7 +15,8 @@ import zipfile
 from model_pruning import errors
 from model_pruning.reading import hdf5
 
-CONFIG, WEIGHTS = 'config.json', 'model.weights.h5'
+CONFIG, WEIGHTS, _METADATA = 'config.json', 'model.weights.h5', 'metadata.json'
+_MOST_METADATA = 2**16  # Bytes.
 _MOST_CONFIG = 2**24  # Bytes; a larger file may have a config as large as the file.
 _IN_MEMORY = 2**24
 _LOCAL_HEADER = 30  # Bytes before the name of a member.
@@ -43,6 +44,21 @@ def contents(path: str) -> Contents:
   if zipfile.is_zipfile(path):
     return _of_archive(path)
   return _of_hdf5(path)
+
+
+def keras_version(path: str) -> str:
+  """Returns the version of the Keras that wrote a model's file, for example '2.15.0'; '' if unknown.
+  """
+  import h5py  # pylint: disable=g-import-not-at-top
+  try:
+    if zipfile.is_zipfile(path):
+      with zipfile.ZipFile(path) as archive, archive.open(_METADATA) as member:
+        return str(json.loads(member.read(_MOST_METADATA))['keras_version'])
+    with h5py.File(path, 'r') as f:
+      found = f.attrs['keras_version']
+      return found.decode() if isinstance(found, bytes) else str(found)
+  except Exception:  # Of zipfile, json or h5py; the file may be damaged.
+    return ''
 
 
 def _of_hdf5(path: str) -> Contents:

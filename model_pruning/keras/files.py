@@ -4,7 +4,6 @@
 
 import contextlib
 import os
-import re
 import tempfile
 from typing import Any, Iterator, List, Sequence
 import zipfile
@@ -53,6 +52,9 @@ def load(path: str) -> Any:
     raise
   except Exception as error:  # Keras and HDF5 raise many classes.
     reason = backend.reason(error)
+    other = _other_keras(path)
+    if other:
+      raise errors.ModelFileError('%s; Keras says: %s' % (other, reason)) from error
     if 'nknown' in reason or 'ould not locate' in reason or 'register' in str(error):
       raise _unknown(path, reason) from error
     version = getattr(keras, '__version__', tensorflow.__version__)
@@ -118,11 +120,24 @@ def _check_config(path: str, config: Any) -> None:
         'damaged: save the model again' % (path, layer))
 
 
+def _other_keras(path: str) -> str:
+  """Returns what to do about a file that Keras 2 wrote if this is Keras 3, or the reverse.
+
+  Returns:
+    '' for a file of this Keras, or of an unknown one.
+  """
+  version = archives.keras_version(path)
+  if backend.IS_KERAS_3 and version.startswith('2.'):
+    return ('%s was written by Keras %s, and this is Keras 3; install tf_keras, which is Keras 2, '
+            'and set the environment variable TF_USE_LEGACY_KERAS=1; or strip the model with the '
+            'TensorFlow that wrote it' % (path, version))
+  if not backend.IS_KERAS_3 and version.startswith('3.'):
+    return ('%s was written by Keras %s, and this is Keras 2; use TensorFlow 2.16 or newer, '
+            'without the environment variable TF_USE_LEGACY_KERAS' % (path, version))
+  return ''
+
+
 def _unknown(path: str, reason: str) -> errors.ModelFileError:
-  if backend.IS_KERAS_3 and re.search(r"class '(Functional|Sequential|Model)'", reason):
-    return errors.ModelFileError(
-        '%s was written by Keras 2, which is tf_keras now; install tf_keras, and run the command '
-        'again with the environment variable TF_USE_LEGACY_KERAS=1' % path)
   return errors.ModelFileError(
       '%s has layers or functions that Keras does not know (%s); after importing the module that '
       'registers them, %s' % (path, reason, _IN_PYTHON % (path, ', custom_objects={...}')))

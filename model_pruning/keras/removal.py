@@ -4,7 +4,7 @@
 
 import dataclasses
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -25,33 +25,13 @@ from model_pruning.keras import backend
 from model_pruning.keras import copying
 from model_pruning.keras import exporting
 from model_pruning.keras import states
-from model_pruning.keras import variables
+from model_pruning.keras import unrolling
+from model_pruning.keras import widths as widths_lib
 from model_pruning.keras.backend import keras
 from model_pruning.keras.marks import Marks
 from model_pruning.keras.pruned import pruned_layers
 from model_pruning.util.types import GraphDef
-from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
-from model_pruning.util.types import Variable
-
-# By layer: the argument that sets its width, if any, the name of the kernel, and the axis it sets.
-_WIDTHS: Dict[str, Optional[Tuple[str, str, int]]] = {
-    'Dense': ('units', 'kernel', -1),
-    'Conv1D': ('filters', 'kernel', -1),
-    'Conv2D': ('filters', 'kernel', -1),
-    'Conv3D': ('filters', 'kernel', -1),
-    'Conv1DTranspose': ('filters', 'kernel', -2),
-    'Conv2DTranspose': ('filters', 'kernel', -2),
-    'Conv3DTranspose': ('filters', 'kernel', -2),
-    'SeparableConv1D': ('filters', 'pointwise_kernel', -1),
-    'SeparableConv2D': ('filters', 'pointwise_kernel', -1),
-    'Embedding': ('output_dim', 'embeddings', -1),
-    'DepthwiseConv1D': None,
-    'DepthwiseConv2D': None,
-    'BatchNormalization': None,
-    'LayerNormalization': None,
-    'PReLU': None,
-}
 
 # How often functions between layers are tried without some channels, each time without others.
 _TRIALS = 2
@@ -143,7 +123,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
   """
   _check_stripped(model)
   check_joint_steps(joint_steps, examples is not None and not target.removes_nothing_needed)
-  subject = Subject(model)
+  subject = Subject(model, examples)
   target.check_keep(subject.channels)
   target = dataclasses.replace(target, keep=subject.keeping(target.keep))
   values: Mapping[str, Any] = {}
@@ -167,7 +147,7 @@ def removed(model: Model, target: Target, remove: Optional[Mapping[str, Sequence
             if width.name in subject.frozen.variables}
   refitted = {id(subject.frozen.variables[name]): value for name, value in {
       **smaller.absorbed, **values}.items() if name in subject.frozen.variables}
-  copy = copying.Copy(model, changes=_Narrower(
+  copy = copying.Copy(model, changes=widths_lib.Narrower(
       widths, refitted, *subject.changes(smaller.removed))).layer
   apart = compare.difference(smaller.graph_def, _with_inputs(exporting.freeze(copy),
                                                              subject.frozen.inputs),
@@ -197,6 +177,13 @@ def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDe
   return frozen.graph_def
 
 
+def analysed(model: Model, frozen: exporting.FrozenModel) -> Channels:
+  """Returns the channels of a model, given its graph; its inputs and outputs stay as they are."""
+  names = {id(variable): name for name, variable in frozen.variables.items()}
+  return analyse(frozen.graph_def, [*frozen.outputs, *frozen.inputs, *frozen.fills],
+                 alike=widths_lib.alike(model, names))
+
+
 class Subject:
   """A model, its graph and its channels.
 
@@ -207,21 +194,19 @@ class Subject:
     whole: why the other groups stay whole, by their names.
   """
 
-  def __init__(self, model: Model) -> None:
+  def __init__(self, model: Model, examples: Any = None) -> None:
     self._marks = Marks(model)
     with self._marks.made():
-      self.frozen = exporting.freeze(model)
+      self.frozen = unrolling.freeze(model, examples)
     if not backend.is_functional(model) or self.frozen.exported or not self.frozen.variables:
       reason = ('has no weights, or resources of its own' if backend.is_functional(model) else 'is '
                 'neither functional nor Sequential, so its own code sets the widths of its layers')
       raise errors.LayerError(
           'Model %s (%s) %s; export it, and remove channels from the graph: '
           'model_pruning.export.remove_channels' % (model.name, type(model).__name__, reason))
-    self.channels: Channels = analyse(
-        self.frozen.graph_def,
-        [*self.frozen.outputs, *self.frozen.inputs, *self.frozen.fills])
+    self.channels: Channels = analysed(model, self.frozen)
     self._marks.find(self.channels.trace.axes)
-    free, known = _weights_of_free_layers(model), self.frozen.variables
+    free, known = widths_lib.weights_of_free_layers(model), self.frozen.variables
     # What is no variable is made by layers, for example the scale of a BatchNormalization without.
     fixed = {group.name: member.weight for group in self.channels.groups
              for member in group.members
@@ -272,68 +257,3 @@ class Subject:
         raise errors.ChannelError(
             'Channels of group %s belong to layers whose widths are no arguments; groups that can '
             'be made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))
-
-
-def _weights_of_free_layers(model: Model) -> Set[int]:
-  """Returns the ids of the variables of layers whose widths can be set, at any depth."""
-  found: Set[int] = set()
-  for layer in map(backend.called, model.layers):
-    if backend.is_layer(layer) and backend.is_functional(layer):
-      found |= _weights_of_free_layers(layer)
-    elif _is_free(layer):
-      found |= set(map(id, layer.weights))
-  return found
-
-
-def _is_free(layer: Layer) -> bool:
-  """Whether the width of a layer, pruned or not, can be set, or follows from its inputs."""
-  kind = backend.plain_class(layer)
-  return backend.is_keras_own(kind) and kind.__name__ in _WIDTHS
-
-
-class _Narrower(copying.Changes):
-  """Gives the copy of a model the widths and weights without the removed channels."""
-
-  def __init__(self, widths: Mapping[int, Width], refitted: Mapping[int, Any],
-               inputs: Mapping[int, List[List[Optional[int]]]],
-               targets: Mapping[int, Tuple[int, ...]]) -> None:
-    """Creates the changes.
-
-    Args:
-      widths: the weights that get smaller, by their ids.
-      refitted: new values of weights, of their shapes before the removal, by their ids.
-      inputs: the shapes of the inputs of nested models, by their ids.
-      targets: the target shapes of layers that reshape, by their ids.
-    """
-    self._widths = widths
-    self._refitted = refitted
-    self._inputs = inputs
-    self._targets = targets
-
-  def inputs(self, model: Model) -> Any:
-    shapes = self._inputs.get(id(model))
-    if shapes is None or shapes == [list(tensor.shape) for tensor in model.inputs]:
-      return super().inputs(model)
-    return backend.inputs_of_shapes(model, shapes)
-
-  def arguments(self, layer: Layer) -> Dict[str, Any]:
-    if id(layer) in self._targets:
-      return {'target_shape': self._targets[id(layer)]}
-    width = _WIDTHS.get(type(layer).__name__)
-    if width is None or not backend.is_keras_own(type(layer)):
-      return {}
-    argument, attribute, axis = width
-    changed = self._widths.get(id(getattr(layer, attribute)))
-    if changed is None or changed.indices[axis] is None:
-      return {}
-    arguments = {argument: changed.after[axis]}
-    if getattr(layer, 'groups', 1) > 1 and changed.indices[-2] is None:  # Whole groups go.
-      arguments['groups'] = layer.groups * changed.after[axis] // changed.before[axis]
-    return arguments
-
-  def value(self, weight: Variable) -> Any:
-    if id(weight) not in self._widths and id(weight) not in self._refitted:
-      return super().value(weight)
-    value = variables.to_array(self._refitted.get(id(weight), weight))
-    changed = self._widths.get(id(weight))
-    return value if changed is None else changed.cut(value)

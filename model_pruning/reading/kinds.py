@@ -73,6 +73,18 @@ def check_keras_output(path: str) -> str:
   return path
 
 
+def check_graph_output(path: str) -> str:
+  """Returns a path after checking that its name is not one of a model of another kind.
+
+  Raises:
+    errors.WriteError: it ends as the name of a Keras model or of a TFLite model.
+  """
+  if path.lower().endswith(KERAS_SUFFIXES + ('.tflite',)):
+    raise errors.WriteError('%s is no name for a frozen graph, which is to be written; end it in '
+                            '.pb' % path)
+  return path
+
+
 def saved_model_folder(path: str) -> str:
   """Returns the folder of a SavedModel, given the folder or its saved_model.pb."""
   return (os.path.dirname(path) or '.') if os.path.basename(path) == 'saved_model.pb' else path

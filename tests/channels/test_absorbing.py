@@ -95,9 +95,22 @@ def _one_output(x, weight):
   return tf.matmul(x, weight('b', 6, 1)) + weight('b_bias', 1)
 
 
+def _gated(x, weight):
+  """An activation with a gradient of its own, so that TensorFlow adds an IdentityN."""
+  x = tf.nn.swish(tf.matmul(x[:, 0, 0], weight('a', 4, 6)) + weight('a_bias', 6))
+  return tf.matmul(x, weight('b', 6, 3)) + weight('b_bias', 3)
+
+
+def _complement(x, weight):
+  """The normal distribution, as GELU computes it in some versions."""
+  x = tf.matmul(x[:, 0, 0], weight('a', 4, 6)) + weight('a_bias', 6)
+  return tf.matmul(x * tf.math.erfc(-x), weight('b', 6, 3)) + weight('b_bias', 3)
+
+
 TAKEN = [(_dense, 1, 'b_bias'), (_flat, 3, 'b_bias'), (_valid, 3, 'b_bias'),
          (_pointwise, 3, 'b_bias'), (_fused, 3, 'mean'), (_plain_normalization, 1, 'mean'),
-         (_depthwise, 3, 'b_bias'), (_one_output, 1, 'b_bias')]
+         (_depthwise, 3, 'b_bias'), (_one_output, 1, 'b_bias'), (_gated, 1, 'b_bias'),
+         (_complement, 1, 'b_bias')]
 if not tf.version.VERSION.startswith('1.'):  # It makes matrix products, and reshapes the outputs.
   TAKEN.append((_einsum, 1, 'b_bias'))
 

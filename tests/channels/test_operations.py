@@ -151,6 +151,15 @@ def _dense_of_sequences(x, weight):
   return tf.reshape(tf.nn.bias_add(x, weight('bias', 4)), [-1, 8, 8, 4])
 
 
+def _recurrent(x, weight):
+  """The rows of an image as the steps of a recurrent layer, from a state of zeros."""
+  kernel, recurrent = weight('inner', 8 * 6, 4), weight('recurrent', 4, 4)
+  state = tf.zeros([tf.shape(x)[0], 4])
+  for row in tf.unstack(tf.reshape(x, [-1, 8, 8 * 6]), axis=1):
+    state = tf.tanh(tf.matmul(row, kernel) + tf.matmul(state, recurrent))
+  return tf.reshape(state, [-1, 1, 1, 4])
+
+
 CASES = {
     'bias': (between(lambda x, weight: tf.nn.bias_add(x, weight('bias', 6))), {'a': 6}),
     'add': (between(lambda x, weight: x + weight('bias', 6)), {'a': 6}),
@@ -185,6 +194,14 @@ CASES = {
     'dilated': (between(lambda x, weight: tf.batch_to_space_nd(
         tf.space_to_batch_nd(x, [2, 2], [[0, 0], [0, 0]]), [2, 2], [[0, 0], [0, 0]])), {'a': 6}),
     'dropout of zeros': (between(lambda x, _: tf.where(x > 0, x, tf.zeros_like(x))), {'a': 6}),
+    'zeros of a computed shape': (between(lambda x, _: x + tf.zeros([tf.shape(x)[0], 8, 8, 6])),
+                                  {'a': 6}),
+    'zeros like the channels': (between(lambda x, _: tf.exp(x) + tf.zeros(tf.shape(x))), {'a': 6}),
+    'mask for all channels': (between(lambda x, _: tf.where_v2(tf.tile(
+        tf.constant(np.arange(64).reshape(1, 8, 8, 1) % 3 > 0), [1, 1, 1, 6]), x, -x)), {'a': 6}),
+    'reversed': (between(lambda x, _: x + tf.reverse(tf.tanh(x), [1, 2])), {'a': 6}),
+    'reversed channels': (between(lambda x, _: tf.tanh(x) + tf.reverse(x, [3])), {'a': 3}),
+    'recurrent': (between(_recurrent), {'a': 6, 'inner': 4}),
     'channels first': (between(_channels_first), {'a': 6}),
     'shuffle': (between(_shuffle), {'a': 3}),
     'transposed convolution': (between(_transposed), {'a': 6, 'inner': 4}),

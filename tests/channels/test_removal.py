@@ -73,7 +73,8 @@ def test_a_channel_that_only_removed_channels_read_is_removed():
 
 @pytest.mark.parametrize('activation, zero', [
     (tf.nn.relu, True), (tf.tanh, True), (tf.square, True), (tf.nn.elu, True), (tf.nn.selu, True),
-    (tf.nn.softsign, True), (lambda x: x * tf.sigmoid(x), True), (lambda x: 3 * x, True),
+    (tf.nn.softsign, True), (tf.nn.swish, True), (lambda x: x * tf.math.erfc(-x), True),
+    (lambda x: x * tf.sigmoid(x), True), (lambda x: 3 * x, True),
     (lambda x: x * (1 + tf.math.erf(x)), True), (lambda x: tf.maximum(x, -1.0), True),
     (lambda x: tf.exp(x) - 1, True), (tf.exp, False), (tf.sigmoid, False),
     (lambda x: x + 1, False), (lambda x: tf.maximum(x, 1.0), False)])
@@ -171,7 +172,7 @@ def between(operation):
     (lambda x, _: tf.nn.l2_normalize(x, 3), 'Sum', 'reduces over this axis'),
     (lambda x, _: tf.nn.lrn(x), 'LRN', 'neighbouring channels'),
     (lambda x, _: tf.cumsum(x, 3), 'Cumsum', 'not understood'),
-    (lambda x, _: tf.reverse(x, [3]), 'ReverseV2', 'not understood'),
+    (lambda x, _: tf.roll(x, 1, 3), 'Roll', 'not understood'),
     (lambda x, _: x[..., ::2], 'StridedSlice', 'takes channels in steps'),
     (lambda x, _: x * x[..., 2:3], 'StridedSlice', 'a part has a single channel'),
     (lambda x, _: x * x[..., 2][..., tf.newaxis], 'StridedSlice', 'takes a single channel'),

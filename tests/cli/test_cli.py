@@ -136,7 +136,7 @@ def test_export(run_folder, tmp_path, capsys):
     os.remove(output)
 
 
-def test_export_without_a_placeholder_says_what_to_name(tmp_path, capsys):
+def test_without_a_placeholder_the_message_says_what_to_name(tmp_path, capsys):
   with tf.Graph().as_default() as graph:
     data = tf.data.Dataset.from_tensors(np.ones([2, 4], np.float32)).repeat()
     x = tf.data.make_one_shot_iterator(data).get_next()
@@ -149,6 +149,24 @@ def test_export_without_a_placeholder_says_what_to_name(tmp_path, capsys):
   line, = capsys.readouterr().err.splitlines()
   assert 'no placeholders' in line and 'IteratorGetNext' in line and '--inputs' in line
   assert _run('', *words, '--inputs=IteratorGetNext', '--input_shape=IteratorGetNext=2x4') == 0
+
+
+def test_neither_does_a_checkpoint_of_an_estimator_become_a_saved_model_without(tmp_path, capsys):
+  with tf.Graph().as_default(), tf.Session() as session:
+    data = tf.data.Dataset.from_tensors(np.ones([2, 4], np.float32)).repeat()
+    x = tf.data.make_one_shot_iterator(data).get_next()
+    tf.train.get_or_create_global_step()
+    model_pruning.masked_fully_connected(x, 3, activation_fn=None, scope='y')
+    model_pruning.Pruning('target_sparsity=0.5').mask_update_op()
+    session.run(tf.global_variables_initializer())
+    tf.train.Saver().save(session, str(tmp_path / 'model.ckpt'))
+  output = str(tmp_path / 'served')
+  words = ['strip', str(tmp_path), '--to=saved_model', '--output_node_names=y/BiasAdd',
+           '--output=' + output]
+  assert _run('', *words) == 1
+  line = capsys.readouterr().err.splitlines()[-1]  # Behind warnings of the runner.
+  assert 'no placeholders' in line and '--inputs' in line and not os.path.exists(output)
+  assert _run('', *words, '--inputs=IteratorGetNext') == 0
 
 
 def test_report(run_folder, tmp_path, capsys):

@@ -159,6 +159,22 @@ def test_mistakes(folder, tmp_path, capsys, words, message):
   trained.check_mistake(folder, output, capsys, [*words, '--output=' + output], message)
 
 
+@pytest.mark.parametrize('name', ['small.keras', 'small.H5', 'small.tflite'])
+def test_a_frozen_graph_has_no_name_of_another_kind(folder, tmp_path, capsys, name):
+  output = str(tmp_path / 'new' / name)
+  trained.check_mistake(folder, output, capsys, [
+      'shrink', *MODELS['graph'], '--fraction=0.5', '--output=' + output],
+                        'no name for a frozen graph')
+
+
+@pytest.mark.skipif(not trained.HAS_KERAS, reason='needs Keras')
+def test_a_keras_model_knows_its_outputs(folder, tmp_path, capsys):
+  output = str(tmp_path / 'new' / 'small.keras')
+  trained.check_mistake(folder, output, capsys, [
+      'shrink', *MODELS['keras'], '--fraction=0.5', '--output_node_names=scores',
+      '--output=' + output], 'leave it out')
+
+
 @pytest.mark.parametrize('kind', ['keras', 'h5'] * trained.HAS_KERAS)
 def test_keras_models_lose_half_of_their_channels(folder, tmp_path, kind):
   from model_pruning.keras import files

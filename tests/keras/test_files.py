@@ -5,6 +5,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -284,20 +286,33 @@ def test_a_zip_archive_of_something_else(tmp_path, capsys):
   assert 'is not a graph, or is damaged' in line
 
 
-@pytest.mark.skipif(not backend.IS_KERAS_3, reason='Keras 2 reads its own files')
-def test_a_file_of_keras_2_says_how_it_is_read(tmp_path):
-  x = keras.Input((3,))
-  path, old = str(tmp_path / 'new.keras'), str(tmp_path / 'old.keras')
-  keras.Model(x, keras.layers.Dense(2)(x)).save(path)
-  with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, 'w') as target:
-    for name in source.namelist():
-      content = source.read(name)
-      if name == 'config.json':
-        assert b'keras.src.models.functional' in content
-        content = content.replace(b'keras.src.models.functional', b'tf_keras.src.engine.functional')
-      target.writestr(name, content)
-  with pytest.raises(errors.ModelFileError, match='written by Keras 2.*TF_USE_LEGACY_KERAS=1'):
-    files.load(old)
+_OTHER_KERAS = '''
+import sys
+import numpy as np
+import model_pruning.keras as sparsity
+from model_pruning.keras.backend import keras
+
+model = keras.Sequential([keras.layers.Conv2D(3, 3, input_shape=(6, 6, 2)), keras.layers.Flatten()])
+model = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
+model.save(sys.argv[1] + '/pruned.keras')
+model.save(sys.argv[1] + '/pruned.h5')
+'''
+
+
+@pytest.mark.legs('newest', 'tf_keras')
+@pytest.mark.legacy_keras
+@pytest.mark.skipif(tuple(map(int, tensorflow.__version__.split('.')[:2])) < (2, 16),
+                    reason='TensorFlow has one Keras alone')
+def test_files_of_the_other_keras_say_how_they_are_read(tmp_path):
+  pytest.importorskip('tf_keras')  # Not in nightly environments.
+  environment = {**os.environ, 'PYTHONPATH': os.getcwd(), 'TF_USE_LEGACY_KERAS': str(
+      int(backend.IS_KERAS_3))}
+  subprocess.run([sys.executable, '-c', _OTHER_KERAS, str(tmp_path)], check=True, timeout=300,
+                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  version = r'written by Keras %d\.' % (2 if backend.IS_KERAS_3 else 3)
+  for name in ('pruned.keras', 'pruned.h5'):
+    with pytest.raises(errors.ModelFileError, match=version + '.*TF_USE_LEGACY_KERAS'):
+      files.load(str(tmp_path / name))
 
 
 @pytest.mark.legs('default', 'tf_keras')

@@ -94,7 +94,7 @@ def _transposed():
 
 
 def _videos():
-  """The same layers, and the same model, for every image; a recurrent layer keeps its inputs."""
+  """The same layers, and the same model, for every image."""
   of_images = keras.Sequential([
       layers.Conv2D(10, 3, activation='relu'), layers.GlobalAveragePooling2D(),
       layers.Dense(8), layers.Reshape((2, 4)), layers.Dense(5), layers.Flatten()], name='of_images')

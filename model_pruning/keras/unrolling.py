@@ -1,0 +1,87 @@
+# Copyright 2026 The model_pruning Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Graphs of Keras models without loops: recurrent layers step by step.
+
+Channels are not followed into loops. In an unrolled graph the units of a recurrent layer are
+channels like others: a state starts with zeros, goes through the cell, and into the next step.
+"""
+
+import contextlib
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy as np
+
+from model_pruning import errors
+from model_pruning.compat import tensorflow
+from model_pruning.keras import backend
+from model_pruning.keras import exporting
+from model_pruning.keras import graphs
+from model_pruning.util.types import Layer
+from model_pruning.util.types import Model
+
+# Steps of inputs that may have any number of them, if there are no examples.
+_STEPS = 8
+# Each step takes about 20 operations per layer, and a second takes some hundreds.
+_MOST_STEPS = 256
+_RECURRENT = ('GRU', 'LSTM', 'RNN', 'SimpleRNN')
+
+
+def freeze(model: Model, examples: Any = None) -> exporting.FrozenModel:
+  """Returns the graph of a model, with as few loops as possible.
+
+  Sizes of inputs that the model leaves open are fixed if recurrent layers need it. If the model
+  cannot be traced so, or takes too many steps, its loops stay.
+
+  Args:
+    model: see exporting.freeze.
+    examples: arrays in the structure of the inputs, which give the number of steps; or None.
+
+  Raises:
+    errors.LayerError, errors.ConversionError: see exporting.freeze.
+  """
+  layers = [layer for layer in backend.layers_in(model) if _is_rolled(layer)]
+  inputs = backend.inputs_of(model)
+  if not layers or inputs is None:
+    return exporting.freeze(model)
+  shapes = _shapes(inputs, examples)
+  if max(size for shape in shapes.values() for size in shape[1:2] or [0]) <= _MOST_STEPS:
+    try:
+      with _unrolled(layers):
+        return exporting.freeze(model, shapes)
+    except errors.ConversionError:
+      pass  # Its sizes do not fit, or it takes the number of steps from elsewhere.
+  return exporting.freeze(model)
+
+
+def _is_rolled(layer: Layer) -> bool:
+  kind = backend.plain_class(layer)
+  return (backend.is_keras_own(kind) and kind.__name__ in _RECURRENT and not layer.unroll
+          and not layer.stateful)
+
+
+def _shapes(inputs: Any, examples: Any) -> Dict[str, List[Optional[int]]]:
+  """Returns the shape of each input, by its name: only the number of examples may be open."""
+  flat = tensorflow.nest.flatten(inputs)
+  given = [np.shape(each) for each in tensorflow.nest.flatten(examples)
+           ] if examples is not None else []
+  shapes = {}
+  for index, tensor in enumerate(flat):
+    shape = list(tensor.shape)
+    known = given[index] if len(given) == len(flat) and len(given[index]) == len(shape) else [
+        _STEPS] * len(shape)
+    shapes[graphs.op_name(tensor.name.split(':')[0])] = shape[:1] + [
+        int(other) if size is None else size for size, other in zip(shape[1:], known[1:])]
+  return shapes
+
+
+@contextlib.contextmanager
+def _unrolled(layers: List[Layer]) -> Iterator[None]:
+  before = [(layer, name, vars(layer)[name]) for layer in layers
+            for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
+  try:
+    for layer, name, _ in before:
+      object.__setattr__(layer, name, name == 'unroll')
+    yield
+  finally:
+    for layer, name, value in before:
+      object.__setattr__(layer, name, value)
