@@ -65,6 +65,7 @@ def _scores(place, resource):
     return session.run('scores:0', {'x:0': X})
 
 
+@pytest.mark.sampled(1)
 def test_each_weight_is_refitted_or_says_why_not(case):
   rows = {row.name: row for row in case[3]}
   assert tuple(rows) == WEIGHTS
@@ -97,6 +98,7 @@ def test_everything_else_is_copied(case):
   assert len(slots) >= 12 and after.read('global_step') == 20
 
 
+@pytest.mark.sampled(1)
 def test_it_is_nearer_to_the_dense_model_than_masks_alone(case, tmp_path):
   resource, dense, _, _ = case
   wanted = _scores(dense, resource)
@@ -111,6 +113,7 @@ def test_it_is_nearer_to_the_dense_model_than_masks_alone(case, tmp_path):
   assert found[1] < 0.8 * found[0], found
 
 
+@pytest.mark.sampled(1)
 def test_training_goes_on_from_it(case):
   resource, _, target, _ = case
   after = checkpoint.Checkpoint(target)

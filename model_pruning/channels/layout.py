@@ -333,7 +333,8 @@ def _ensure_shape(step: Step) -> List[Axes]:
 
 
 RULES: Dict[str, Rule] = {
-    'Reshape': _reshape, 'ReverseV2': _reverse, 'Transpose': _transpose, 'ExpandDims': _expand_dims, 'Squeeze': _squeeze,
+    'Reshape': _reshape, 'ReverseV2': _reverse, 'Transpose': _transpose,
+    'ExpandDims': _expand_dims, 'Squeeze': _squeeze,
     **{op: _reduction for op in ('Mean', 'Sum', 'Max', 'Min', 'Prod', 'Any', 'All',
                                  'EuclideanNorm')},
     'Fill': _filled, 'Tile': _tiled, 'BroadcastTo': _broadcast_to, 'SpaceToDepth': _blocks_to_depth,

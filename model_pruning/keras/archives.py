@@ -47,8 +47,7 @@ def contents(path: str) -> Contents:
 
 
 def keras_version(path: str) -> str:
-  """Returns the version of the Keras that wrote a model's file, for example '2.15.0'; '' if unknown.
-  """
+  """Returns the version of the Keras that wrote a model's file, '2.15.0'; '' if it is unknown."""
   import h5py  # pylint: disable=g-import-not-at-top
   try:
     if zipfile.is_zipfile(path):

@@ -7,7 +7,7 @@ channels like others: a state starts with zeros, goes through the cell, and into
 """
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Sequence
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def freeze(model: Model, examples: Any = None) -> exporting.FrozenModel:
   if not layers or inputs is None:
     return exporting.freeze(model)
   shapes = _shapes(inputs, examples)
-  if max(size for shape in shapes.values() for size in shape[1:2] or [0]) <= _MOST_STEPS:
+  if max(shape[1] or 0 for shape in shapes.values() if len(shape) > 1) <= _MOST_STEPS:
     try:
       with _unrolled(layers):
         return exporting.freeze(model, shapes)
@@ -59,12 +59,12 @@ def _is_rolled(layer: Layer) -> bool:
           and not layer.stateful)
 
 
-def _shapes(inputs: Any, examples: Any) -> Dict[str, List[Optional[int]]]:
+def _shapes(inputs: Any, examples: Any) -> Dict[str, Sequence[Any]]:
   """Returns the shape of each input, by its name: only the number of examples may be open."""
   flat = tensorflow.nest.flatten(inputs)
   given = [np.shape(each) for each in tensorflow.nest.flatten(examples)
            ] if examples is not None else []
-  shapes = {}
+  shapes: Dict[str, Sequence[Any]] = {}
   for index, tensor in enumerate(flat):
     shape = list(tensor.shape)
     known = given[index] if len(given) == len(flat) and len(given[index]) == len(shape) else [

@@ -116,6 +116,7 @@ def shrunk(name, size):
   return found, smaller, apart, spread
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', [*legs.few(list(_FAST), 1, 'newest'), *[
     pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW_IN_CI else [
         pytest.mark.slow, pytest.mark.legs()]) for name in _SLOW]])

@@ -23,7 +23,7 @@ def _hparams(printed):
   return line
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('kind', trained.KINDS)
 def test_it_prunes_every_kind_of_model_by_the_plan(folder, tmp_path, capsys, kind):
   model, *options = trained.MODELS[kind]

@@ -71,6 +71,7 @@ def test_a_name_that_no_keras_model_can_have_is_refused_before_the_work(
                         'x.kers is no name for a Keras model; end it in .keras or .h5')
 
 
+@pytest.mark.sampled(2)
 # Its cases differ from leg to leg, so all of them run on each.
 @pytest.mark.legs('default', 'oldest')
 @pytest.mark.parametrize('kind', trained.KINDS)

@@ -47,7 +47,7 @@ SPECS = ['', 'threshold_decay=0.5', 'threshold_method=histogram', 'use_tpu=true'
          'prune_option=first_order_gradient', 'prune_option=second_order_gradient']
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('spec, axis', legs.few(legs.product(SPECS, [0, 1]), 10))
 def test_an_update_moves_counts_and_no_weights(spec, axis):
   small = _received_by_update(spec, [200, 1000], axis)

@@ -90,7 +90,7 @@ def selecting(size, decay):
   return tf.Session(graph=graph).make_callable((chosen.threshold, chosen.masks[0][0]), fed)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('sparsities', [(0.9,), (0.0, 0.5, 0.99)], ids=['one', 'several'])
 @pytest.mark.parametrize('kind', KINDS)
 def test_each_weight_has_the_mask_and_the_threshold_it_has_alone(kind, sparsities):
@@ -180,7 +180,7 @@ def selecting_groups(decay):
   return tf.Session(graph=graph).make_callable(list(zip(together, alone)), sum(fed, []))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('decay', [0.0, 0.3])
 @pytest.mark.parametrize('kind', KINDS)
 def test_small_weights_under_one_threshold_are_selected_as_one_row(kind, decay):

@@ -90,6 +90,7 @@ def masks_of(sizes, hparams, gpu):
     return session.run(model_pruning.get_masks() + model_pruning.get_thresholds())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('hparams', ['weight_sparsity_map=[layer7:0.9]', 'threshold_decay=0.3',
                                      'sparsity_distribution=global'])
 def test_turns_leave_the_masks_as_they_are(monkeypatch, hparams):

@@ -84,6 +84,7 @@ def _run(*flags):
       stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
 
 
+@pytest.mark.legs()
 def test_results_are_drawn_and_added_to(tmp_path):
   output = tmp_path / 'accuracy.json'
   rows = [dict(cell=list(cell), **result) for cell, result in _results().items()]

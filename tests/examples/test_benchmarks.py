@@ -55,7 +55,7 @@ BENCHMARKS = {
 _LONG = ('accuracy', 'architectures', 'scaling', 'startup')
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('name', [
     pytest.param(name, marks=pytest.mark.legs()) if name in _LONG else name
     for name in sorted(BENCHMARKS)])

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 _KERNELS = {'convnet': 9 * 32 + 9 * 32 * 64 + 1600 * 256 + 2560, 'digits': 19200 + 30000 + 1000}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', ['digits', 'transformer'])
 def test_a_net_is_trained_once_for_each_seed(name, tmp_path, monkeypatch):
   net, data = nets.trained(name, 1, str(tmp_path), epochs=2)

@@ -33,6 +33,7 @@ def test_there_are_two():
   assert NAMES == ['keras_model.ipynb', 'tensorflow_1_job.ipynb']
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_it_runs_from_top_to_bottom(name, monkeypatch, tmp_path):

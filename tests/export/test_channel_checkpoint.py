@@ -98,6 +98,7 @@ def test_a_smaller_net_goes_on_from_it(tmp_path, use_resource):
   assert np.isfinite(restored(tmp_path / 'b', [3, 3, 4], steps=2)).all()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('use_resource', [False, True])
 def test_masks_lose_the_same_slices(tmp_path, use_resource):
   before = save(tmp_path / 'a', [6, 5, 4], masked=True, use_resource=use_resource)

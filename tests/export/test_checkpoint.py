@@ -47,7 +47,7 @@ def _train(folder, hparams='initial_sparsity=0.5,target_sparsity=0.5', use_resou
     return dict(found, bias=session.run(tf.convert_to_tensor(bias)))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('use_resource', [False, True], ids=['ref', 'resource'])
 @pytest.mark.parametrize('partitions', [1, 2])
 @pytest.mark.parametrize('hparams', [

@@ -98,6 +98,7 @@ def test_without_fusing_the_stripped_graph_is_the_masked_one(encoder):
   np.testing.assert_array_equal(_run(stripped, _config()), _run(frozen, _config()))
 
 
+@pytest.mark.legs()
 def test_what_fusing_changes_comes_with_constants_and_not_with_stripping(encoder):
   _, frozen, stripped = encoder
   try:

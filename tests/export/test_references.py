@@ -31,6 +31,7 @@ def _loop(hidden, mean):
                        [0, hidden])[1]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('kind', ['ref', 'resource'])
 @pytest.mark.parametrize('model', [_branch, _case, _nested, _loop])
 def test_a_variable_read_in_control_flow(model, kind, control_flow):

@@ -79,7 +79,7 @@ def test_updates_reports_and_summaries(hparams):
     assert rows['empty/kernel'] == 0 and rows['fc/kernel'] > 0.4
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('hparams', ['', 'block_height=4', N_OF_M, 'sparsity_distribution=lamp'])
 def test_a_trained_graph_is_refitted_and_planned_without_them(hparams):
   def build(x, weight):

@@ -84,6 +84,7 @@ def _penalties(model, towers, scope):
     return sorted(session.run(tf.losses.get_regularization_losses()))
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize('model', [
     _dense, _conv, _separable, _get_variable, _scope_default, _slim, _partitioned, _layer_object])
 @pytest.mark.parametrize('towers', [1, 3])

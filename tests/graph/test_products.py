@@ -73,7 +73,7 @@ def test_slices_and_second_gradients_go_through_a_product_on_a_server(axis, use_
     np.testing.assert_allclose(curvature, (times * 3)**2 * 4 * weight**3 * hidden, rtol=1e-5)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @both_kinds
 @pytest.mark.parametrize('axis', [None, 0, 1])
 @pytest.mark.parametrize('way', ['apply_mask', 'masked_scope'])

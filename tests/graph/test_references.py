@@ -24,7 +24,7 @@ def _calls(graph):
   return [op for op in graph.get_operations() if op.type.startswith('pruning_body')]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('resource', [False, True])
 @pytest.mark.parametrize('spec', [SPEC, SPEC + ',threshold_decay=0.5',
                                   SPEC + ',prune_option=first_order_gradient'])

@@ -37,7 +37,7 @@ def dense(request, tmp_path):
   return str(tmp_path), reader.get_tensor('fc/kernel')
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('partitions', [None, 3])
 @pytest.mark.parametrize('use_resource', [False, True])
 def test_weights_come_from_the_checkpoint_and_masks_are_ones(dense, use_resource, partitions):

@@ -58,12 +58,10 @@ def test_an_architecture_is_wrapped_trained_stripped_and_as_sparse_as_asked(name
   _check(model, kernels, 10)
 
 
-# CI leaves the large ones to `make test-all`; it has MobileNet, ResNet50 and a ConvNeXt below, too.
+# CI leaves the large ones to `make test-all`.
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize('name', [
-    *legs.few(list(_FAST), 1, 'newest'), *[
-        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.legs(
-            *['newest'] * (name == 'EfficientNetV2B0'))]) for name in _SLOW]])
+@pytest.mark.parametrize('name', [*legs.few(list(_FAST), 1, 'newest'), *[
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.legs()]) for name in _SLOW]])
 def test_a_family_is_pruned_trained_and_stripped(name):
   size, arguments = {**_FAST, **_SLOW}[name]
   keras.utils.set_random_seed(8)

@@ -33,7 +33,7 @@ def test_tensorflow_1_gets_the_advice_to_use_the_graph_api():
   assert 'this is 1.15' in line and 'masked_scope' in line
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(not HAS_KERAS_3, reason='Keras 2 runs on TensorFlow alone')
 @pytest.mark.parametrize('name', ['jax', 'numpy', 'torch'])
 def test_another_backend_is_refused_at_import(name):

@@ -42,6 +42,7 @@ def fit(callbacks, model=None):
   return model
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('ours_first', [True, False])
 def test_a_run_that_is_restored_goes_on_bit_for_bit(ours_first, tmp_path):
   def callbacks(*more):
@@ -127,8 +128,8 @@ ALL_WAYS = [in_fit, in_fit_before_the_callback, in_fit_by_several_batches, in_a_
 WAYS = pytest.mark.parametrize('train', ALL_WAYS, ids=lambda train: train.__name__)
 
 
+@pytest.mark.sampled(1)
 # When weights are saved, and loaded again: before an update, after it and after the last one.
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize('train, when', legs.few(legs.product(
     ALL_WAYS, [(2, 4), (4, 6), (4, 14), (10, 18)]), 8, 'newest'), ids=lambda each: getattr(
         each, '__name__', str(each)))
@@ -174,7 +175,7 @@ def test_few_and_many_layers_bring_their_step(number, tmp_path):
       number * [2])
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @WAYS
 def test_models_that_share_layers_count_the_batches_of_both(train):
   shared = sparsity.prune_low_magnitude(layers.Dense(6), SCHEDULE)
@@ -198,7 +199,7 @@ def test_models_that_share_layers_count_the_batches_of_both(train):
   assert np.mean(np.asarray(shared.kernel) == 0) == 0.75
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @WAYS
 def test_a_step_that_is_saved_after_a_batch_counts_it(train):
   found = {}
@@ -310,7 +311,7 @@ def test_a_callback_can_be_copied_after_a_run():
   fit([copy.deepcopy(callback)])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('interrupted_in', ['batch', 'epoch'])
 @pytest.mark.parametrize('then', ['without', 'with'])
 def test_a_fit_after_an_interrupted_one_asks_for_the_callback(interrupted_in, then):

@@ -136,8 +136,8 @@ def test_grouped_query_attention(said):
   assert [float(np.mean(mask)) for mask in found] == [0.5] * 4 and not said
 
 
+@pytest.mark.sampled(1)
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('name', legs.few([
     'Conv1D', 'Conv3D', 'Conv1DTranspose', 'EinsumDense', 'MultiHeadAttention', 'ConvLSTM1D'],

@@ -68,7 +68,7 @@ def _optimizers():
   return found
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', [
     # Its state is like Adam's, on Keras 2 as well.
     pytest.param(name, marks=pytest.mark.legs('newest')) if name == 'nadam' else name
@@ -94,7 +94,7 @@ def test_training_goes_on_as_with_masks(name):
                              rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('scaled', [False, True])
 @pytest.mark.parametrize('excluded', ['names', 'variables'])
 def test_weights_without_decay_stay_so(excluded, scaled):
@@ -140,7 +140,7 @@ class Difference(keras.losses.Loss):
     return _difference(y_true, y_pred)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('optimizer', [
     lambda: keras.optimizers.SGD(Schedule(), momentum=0.9),
     lambda: keras.optimizers.SGD(lambda: 0.05),
@@ -168,7 +168,7 @@ def test_an_optimizer_that_cannot_be_recreated_is_named():
     sparsity.remove_channels_in_training(model, fraction=0.5)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('loss', [_difference, lambda y, outputs: _difference(y, outputs),
                                   Difference()], ids=['function', 'lambda', 'class'])
 def test_losses_of_users(loss):

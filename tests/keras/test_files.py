@@ -117,7 +117,7 @@ def _strip(saved, name, output, tmp_path, capsys):
   return target
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name,output', [
     ('model.keras', 'small.keras'),
     pytest.param('model.h5', 'small.h5', marks=pytest.mark.slow),

@@ -67,7 +67,7 @@ def test_each_weight_gets_the_asked_zeros_exactly(trained):
     assert np.array_equal(value != 0, np.asarray(weight.mask) == 1), weight.name
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_stripping_changes_no_output_and_leaves_plain_layers(trained):
   before = zoo.values(trained.model)
   stripped = sparsity.strip_pruning(trained.model)
@@ -80,7 +80,7 @@ def test_stripping_changes_no_output_and_leaves_plain_layers(trained):
     np.testing.assert_array_equal(value, now)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_a_saved_model_goes_on_as_if_it_had_not_stopped(trained, tmp_path):
   read = keras.models.load_model(os.path.join(trained.folder, '1.keras'))
   read.run_eagerly = True
@@ -90,7 +90,7 @@ def test_a_saved_model_goes_on_as_if_it_had_not_stopped(trained, tmp_path):
     np.testing.assert_array_equal(expected, value, weight.name)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 def test_prediction_and_evaluation_change_no_variable(trained):
   before = zoo.values(trained.model)
   x, y = zoo.data_of(trained.name)

@@ -54,7 +54,7 @@ def _model(name):
   return model, tensorflow.constant(values, dtype), np.array([0, 1, 1, 0])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', _CASES)
 @pytest.mark.parametrize('in_place', [None, True], ids=['default', 'in_place'])
 def test_a_model_with_a_vocabulary_is_pruned_trained_and_stripped(name, in_place):

@@ -178,8 +178,8 @@ def interrupt(model, how, ours_first=True):
     fit(model, *(callbacks if ours_first else callbacks[::-1]))
 
 
+@pytest.mark.sampled(1)
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(3)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('how, kind, ours_first', legs.few([
     (how, kind, kind != 'eager') for how in HOOKS + ['data'] for kind in sorted(MODELS)] + [

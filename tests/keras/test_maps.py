@@ -42,7 +42,7 @@ def _fit(model):
           if hasattr(layer, 'kernel')]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize('hparams', [
     'weight_sparsity_map=[c:0.0]', 'weight_sparsity_map=[c/k:0.0,a/k:0.25]',
     'block_dims_map=[c:2x1]'])

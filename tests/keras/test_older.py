@@ -43,7 +43,7 @@ MODELS = {'dense': (_dense, 2), 'functional': (_functional, 2), 'recurrent': (_r
           'attention': (_attention, 5)}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', sorted(MODELS))
 def test_models_are_copied_trained_saved_and_stripped(name, tmp_path):
   make, kernels = MODELS[name]

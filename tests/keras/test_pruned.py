@@ -137,8 +137,8 @@ def assert_half(model, number):
     assert np.sum(weight == 0) == weight.size - selection.rounded_keep_count(weight.size, 0.5)
 
 
+@pytest.mark.sampled(1)
 # Its cases differ from leg to leg, so all of them run on each.
-@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make, built', legs.few(legs.product(
     sorted(TUTORIALS, key=str), [False, True]), 6, 'newest'))
@@ -164,8 +164,8 @@ def test_tutorials_are_pruned_trained_and_stripped_in_place(make, built):
   stripped.fit(x, random(4, 3), verbose=0)  # Plain training, which asks for no callback.
 
 
+@pytest.mark.sampled(1)
 # Its cases differ from leg to leg, so all of them run on each.
-@pytest.mark.sampled(2)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('make', legs.few(sorted(TUTORIALS, key=str), 2, 'newest'),
                          ids=lambda each: each.__name__)
@@ -421,7 +421,7 @@ def test_a_model_with_a_pruned_layer_in_it_is_pruned_but_for_that():
 # The weights of a layer, in their order.
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('make, shape', [
     (lambda: layers.LSTM(4, name='r'), (5, 3)), (lambda: layers.GRU(4, name='r'), (5, 3)),
     (lambda: layers.RNN([layers.GRUCell(4), layers.LSTMCell(3)], name='r'), (5, 3)),
@@ -502,6 +502,7 @@ def test_a_subclass_pruned_in_place_is_saved_and_goes_on(tmp_path):
   np.testing.assert_array_equal(stripped(random(4, 8)), read(random(4, 8)))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.legs('default', 'tf_keras')
 @pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 loads no models from SavedModels')
 @pytest.mark.parametrize('in_place', [False, True])
@@ -521,7 +522,7 @@ def pickled(model):
   return pickle.loads(pickle.dumps(model))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('make, copied', legs.few(legs.product(
     [Registered, dense_model], [copy.deepcopy, pickled]), 2, 'newest'),
                          ids=lambda each: each.__name__)

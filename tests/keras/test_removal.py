@@ -375,6 +375,7 @@ def test_tables_of_saved_models_are_filled_for_examples(tmp_path):
   assert np.sum((found - expected)**2) < np.sum((expected - expected.mean(axis=0))**2)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('make', [lambda: layers.LSTM(6), lambda: layers.Bidirectional(
     layers.GRU(4))], ids=['LSTM', 'Bidirectional'])
 def test_saved_models_with_loops_are_refitted_and_load_again(make, tmp_path):

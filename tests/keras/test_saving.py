@@ -135,7 +135,7 @@ def assert_goes_on_alike(model, read, train_first=True):
   training.assert_equal(zoo.values(model), zoo.values(read))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('option', sorted(OPTIONS))
 def test_every_option_survives(option, tmp_path):
   model = train(made(option=option), 1)
@@ -196,7 +196,7 @@ class Task(keras.Model):
     return cls(Backbone.from_config(config['backbone']), name=config['name'])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('make, number', [
     (Backbone, 1), (lambda: Task(Backbone()), 2),
     (lambda: keras.Sequential([keras.Input((8,)), Backbone(), layers.Dense(4)]), 2)],
@@ -303,6 +303,7 @@ def test_cloning_a_layer():
   assert copy.pruning.settings == layer.pruning.settings and copy.units == 3
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('kind', sorted(MODELS))
 def test_exporting_for_serving(kind, tmp_path):
   model = train(made(kind), 1)

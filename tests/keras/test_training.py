@@ -268,8 +268,8 @@ def dataset(kind, batches):
           tensorflow.TensorSpec((None, 8)), tensorflow.TensorSpec((None,), tensorflow.int64)))
 
 
+@pytest.mark.sampled(2)
 # The Kerases differ in some of its cases, so all of them run on both.
-@pytest.mark.sampled(3)
 @pytest.mark.legs('default', 'newest')
 @pytest.mark.parametrize('per_execution, batches, epochs, kind', legs.few([
     case + (kind,) for case, kind in legs.product(
@@ -501,6 +501,7 @@ print('done')
 '''
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('averages', legs.few(
     [{'use_ema': True, 'ema_momentum': 0.5}, {}], 1, 'newest'), ids=['averages', 'plain'])
 def test_replicas_are_pruned_alike(averages):
@@ -734,6 +735,7 @@ def continued(path, done, total=8):
   return model
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('place, optimizer', [('first', 'Adam'), ('last', 'SGD')])
 def test_what_is_saved_after_any_batch_goes_on_bit_for_bit(place, optimizer, tmp_path):
   model = pruned(optimizer=OPTIMIZERS[optimizer]())

@@ -80,6 +80,7 @@ def test_a_graph_with_variables_is_no_model(run):
     report.of(run / 'graph.pbtxt')
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('kind', [pathlib.Path, lambda path: str(path).encode()],
                          ids=['pathlib', 'bytes'])
 def test_every_function_that_takes_a_path(run, tmp_path, kind):

@@ -138,7 +138,7 @@ def test_damage_is_one_line_for_every_command(damage, tmp_path, capsys):
       function()
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('change', [
     lambda g: _node(g, 'masked').attr['no_such_attribute'].__setattr__('i', 3),
     lambda g: _set(g, 'y', op='NoSuchOperation'),

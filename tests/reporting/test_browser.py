@@ -44,21 +44,30 @@ def driver():
   made.quit()
 
 
+class _Pages(dict):
+  """{number of weights, or 'hostile': URL of a page}; each is made when it is needed."""
+
+  def __init__(self, folder):
+    super().__init__()
+    self._folder = folder
+
+  def __missing__(self, number):
+    path = self._folder / ('%s.html' % number)
+    if number == 'hostile':
+      weights = samples.convnet() + [samples.weight(HOSTILE, (64, 64), 0.5)]
+      report = samples.report_of(weights, HARD, path=HOSTILE, history=samples.history_of(weights))
+    else:
+      weights = MODELS[number]()
+      report = samples.report_of(weights, HPARAMS.get(number, HARD),
+                                 history=samples.history_of(weights[:60]))
+    report.html(path)
+    self[number] = path.as_uri()
+    return self[number]
+
+
 @pytest.fixture(scope='module')
 def pages(tmp_path_factory):
-  """{number of weights: URL of the page of a model with so many}."""
-  folder, found = tmp_path_factory.mktemp('pages'), {}
-  for number, make in MODELS.items():
-    weights = make()
-    path = folder / ('%d.html' % number)
-    samples.report_of(weights, HPARAMS.get(number, HARD),
-                      history=samples.history_of(weights[:60])).html(path)
-    found[number] = path.as_uri()
-  weights = samples.convnet() + [samples.weight(HOSTILE, (64, 64), 0.5)]
-  samples.report_of(weights, HARD, path=HOSTILE, history=samples.history_of(weights)).html(
-      folder / 'hostile.html')
-  found['hostile'] = (folder / 'hostile.html').as_uri()
-  return found
+  return _Pages(tmp_path_factory.mktemp('pages'))
 
 
 def _open(driver, url, width=1600, scheme='light'):
@@ -101,7 +110,7 @@ def _work(driver):
   return {each['name']: each['value'] for each in found}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('number', sorted(MODELS))
 def test_opening_takes_work_in_proportion_to_the_weights(driver, pages, number):
   """Counted, since seconds depend on the machine: a script that reads a size after each change
@@ -220,7 +229,7 @@ def _numbers(driver, key):
         (row) => data.weights[row.dataset.i][arguments[0]])''', key)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('key', ['sparsity', 'target', 'threshold', 'block_sparsity', 'bytes_dense',
                                  'bytes_sparse', 'bytes_gzipped'])
 def test_numbers_are_sorted_by_value(driver, pages, key):

@@ -108,7 +108,7 @@ def test_histograms_count_every_weight_once():
   assert (axis.get_xlabel(), axis.get_ylabel()) == ('magnitude', 'weights per bin')
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('number', [1, 2, 4, 7])
 def test_panels_of_magnitudes(number):
   figure = plots.magnitudes(_weight(name='layer_%d/kernel' % index) for index in range(number))
@@ -155,6 +155,7 @@ def test_large_masks_are_drawn_as_fractions():
   np.testing.assert_allclose(plots._fractions(kept[:299])[99], 1 / 2)  # Less is there at the edge.
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('number', [1, 4, 5])
 def test_panels_of_masks(number):
   figure = plots.masks(_weight(name='layer_%d/kernel' % index) for index in range(number))
@@ -163,6 +164,7 @@ def test_panels_of_masks(number):
   _inside(figure)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('draw', [plots.magnitudes, plots.masks])
 def test_the_largest_of_many(draw):
   weights = [_weight((2, 2 + (index != 3)), 'layer_%d' % index)
@@ -267,7 +269,7 @@ NAMES = ['a$x^$y/kernel', '$\\frac{', 'a$b', '$$', '\\$x\\$', 'a_b^c\\d%s', '_hi
          '\x1b[31mred', 'abc\u202ecba', 'a$\\alpha$' * 12, '層/kernel']
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', NAMES)
 def test_names_are_drawn_as_they_are(tmp_path, name):
   cbook = pytest.importorskip('matplotlib.cbook')

@@ -87,6 +87,7 @@ def _by_name(found):
 # ---- Checkpoints. ----
 
 
+@pytest.mark.sampled(1)
 def test_report_of_a_checkpoint(saved):
   folder, masked = saved
   found = report.of(folder)
@@ -236,6 +237,7 @@ def test_frozen_with_masks_and_stripped_have_the_same_sparsity(saved, tmp_path):
       assert getattr(one, name) == getattr(two, name) == getattr(three, name), (one.name, name)
 
 
+@pytest.mark.sampled(1)
 def test_weights_in_loops_and_functions(control_flow, tmp_path):
   del control_flow
 
@@ -441,6 +443,7 @@ def test_tflite_models(tmp_path):
   assert 'TFLite model' in found.table()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('inputs, outputs', [(32, 32), (32, 48), (48, 32)])
 def test_blocks_of_dense_tflite_kernels_lie_as_in_the_kernel(inputs, outputs, tmp_path):
   random = np.random.RandomState(0)

@@ -82,6 +82,7 @@ def test_tensorflow_trains_in_it(tmp_path):
   assert done.stdout == '6.0\n', done.stderr
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('imports', [(), ('wave',)])
 def test_imports_are_done_before_it_begins(tmp_path, imports):
   path = tmp_path / 'program.py'

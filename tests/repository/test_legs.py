@@ -105,6 +105,7 @@ def test_more_than_there_are_is_an_error(number):
     legs.few('abc', number)
 
 
+@pytest.mark.legs()
 def test_pytest_runs_without_xdist():
   done = subprocess.run(
       [sys.executable, '-m', 'pytest', '-p', 'no:xdist', '-q', __file__, '-k', 'by_default'],

@@ -42,7 +42,7 @@ def model_fn(features, labels, mode, params):
   return tf.estimator.tpu.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('grouped', [False, True], ids=['hook', 'grouped'])
 @pytest.mark.parametrize('options', ['', 'intra_block_sparsity=true,block_width=4'],
                          ids=['elementwise', 'n_of_m'])

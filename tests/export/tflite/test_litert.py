@@ -66,30 +66,31 @@ def _examples(shape, number=20):
 
 @pytest.mark.slow
 @pytest.mark.legs('newest')
-def test_every_file_runs_in_litert(tmp_path):
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize('build', [_dense, _convolutions])
+def test_every_file_runs_in_litert(build, tmp_path):
   """All quantizations, patterns and kinds of storage, in the environment `litert`."""
   expected = {}
-  for model, build in (('dense', _dense), ('convolutions', _convolutions)):
-    for pattern in PATTERNS:
-      graph_def, shape = build(PATTERNS[pattern])
-      examples = _examples(shape)
-      for quantization in tflite.QUANTIZATIONS:
-        for sparse in ('auto', False, True):
-          name = '%s %s %s %s' % (model, pattern, quantization, sparse)
-          path = str(tmp_path / (name + '.tflite'))
-          try:
-            written = tflite.to_tflite(graph_def, path, 'x', 'y', quantization, sparse, examples)
-          except errors.ConversionError as error:
-            assert sparse is True and 'none of them smaller or faster' in str(error)
-            continue
-          model_ = tflite.interpreter(open(path, 'rb').read())
-          outputs = []
-          for example in examples:
-            model_.set_tensor(model_.get_input_details()[0]['index'], example)
-            model_.invoke()
-            outputs.append(model_.get_tensor(model_.get_output_details()[0]['index']).copy())
-          np.savez(path[:-len('.tflite')] + '.npz', x=examples, y=np.stack(outputs))
-          expected[name] = written
+  for pattern in PATTERNS:
+    graph_def, shape = build(PATTERNS[pattern])
+    examples = _examples(shape)
+    for quantization in tflite.QUANTIZATIONS:
+      for sparse in ('auto', False, True):
+        name = '%s %s %s' % (pattern, quantization, sparse)
+        path = str(tmp_path / (name + '.tflite'))
+        try:
+          written = tflite.to_tflite(graph_def, path, 'x', 'y', quantization, sparse, examples)
+        except errors.ConversionError as error:
+          assert sparse is True and 'none of them smaller or faster' in str(error)
+          continue
+        model = tflite.interpreter(open(path, 'rb').read())
+        outputs = []
+        for example in examples:
+          model.set_tensor(model.get_input_details()[0]['index'], example)
+          model.invoke()
+          outputs.append(model.get_tensor(model.get_output_details()[0]['index']).copy())
+        np.savez(path[:-len('.tflite')] + '.npz', x=examples, y=np.stack(outputs))
+        expected[name] = written
   done = subprocess.run(
       [os.path.join(ROOT, 'tools', 'with_env.sh'), 'litert', 'tools/litert_run.py', str(tmp_path)],
       cwd=ROOT, stdout=subprocess.PIPE, check=True, universal_newlines=True)
@@ -107,8 +108,9 @@ def test_every_file_runs_in_litert(tmp_path):
     else:
       assert isinstance(difference, float) and difference < 0.02, (name, difference)
   assert len([name for name in expected if name.endswith('auto')]) == (
-      2 * len(tflite.QUANTIZATIONS) * len(PATTERNS))
-  assert any(isinstance(difference, str) for difference in found['results'].values())
+      len(tflite.QUANTIZATIONS) * len(PATTERNS))
+  if build is _dense:
+    assert any(isinstance(difference, str) for difference in found['results'].values())
 
 
 @pytest.mark.parametrize('pattern', [name for name in PATTERNS if PATTERNS[name]])

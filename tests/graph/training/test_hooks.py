@@ -573,7 +573,7 @@ def test_the_last_checkpoint_of_a_saver_made_before_has_the_masks_of_the_last_up
                                 recorder['mask'][-1])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @both_kinds
 @pytest.mark.parametrize('option', ['weight', 'first_order_gradient'])
 def test_a_meta_graph_of_a_run_goes_on_where_that_stopped(use_resource, option, tmp_path):
@@ -727,6 +727,7 @@ def _values(estimator):
   return {name: estimator.get_variable_value(name) for name in estimator.get_variable_names()}
 
 
+@pytest.mark.sampled(1)
 @needs_estimator
 @pytest.mark.parametrize('as_training_hook', [False, True])
 def test_estimator_trains_and_resumes(as_training_hook, tmp_path):
@@ -760,6 +761,7 @@ def test_estimator_trains_and_evaluates_on_the_pruned_model(tmp_path):
   np.testing.assert_allclose(loss, np.mean((features.dot(pruned) - labels)**2), rtol=1e-5)
 
 
+@pytest.mark.sampled(1)
 @needs_estimator
 @pytest.mark.parametrize('settings', [False, True])
 def test_estimator_warm_starts_from_a_dense_one_with_masks_at_ones(settings, tmp_path):

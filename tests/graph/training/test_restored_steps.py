@@ -55,7 +55,7 @@ def _folder(tmp_path):
   _counts.folder = str(tmp_path / 'model.ckpt')
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('options, saved, restored', legs.few(legs.product(
     sorted(OPTIONS), [3, 6, 7], [8, 9, 14, 18, 26]), 20, 'oldest'))
 def test_the_schedule_starts_again_from_a_step_that_is_set_back(options, saved, restored):
