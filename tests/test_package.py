@@ -91,7 +91,7 @@ def test_modules_that_the_guide_names_are_there_after_one_import(name):
   assert done.stdout.strip().rpartition('.')[2] == name
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', ['events', 'plots', 'report', 'timeline'])
 def test_modules_in_folders_have_their_public_names_too(name):
   code = ('import model_pruning.%s as module, model_pruning, sys; '

@@ -108,6 +108,7 @@ def test_variables_that_are_initialized_on_loading_become_constants(tmp_path):
         signature.outputs['y'].name, {signature.inputs['x'].name: np.ones([1, 2])}), wanted)
 
 
+@pytest.mark.legs('newest')
 @pytest.mark.skipif(tensorflow.__version__ < '2', reason='of TensorFlow 2')
 def test_a_model_of_tensorflow_2_with_functions_and_assets(tmp_path):
   """Saved eagerly, by a program of its own: here graphs are built."""

@@ -232,6 +232,7 @@ def train_estimator(folder, as_training_hook):
   assert estimator.get_variable_value('model_pruning/last_mask_update_step') == 3
 
 
+@pytest.mark.legs('oldest')
 @pytest.mark.sampled(1)
 @pytest.mark.skipif(not hasattr(tf, 'estimator'),
                     reason='this TensorFlow has no Estimator any more')

@@ -255,7 +255,7 @@ def _convert(model, folder):
   tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize('make', [plain_functional, lambda: keras.Sequential([
     keras.Input((8,)), keras.Sequential([layers.Reshape((4, 2)), layers.LSTM(3, unroll=True)]),
     layers.Dense(2)])])

@@ -501,6 +501,7 @@ print('done')
 '''
 
 
+@pytest.mark.legs('newest')
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize('averages', legs.few(
     [{'use_ema': True, 'ema_momentum': 0.5}, {}], 1, 'newest'), ids=['averages', 'plain'])

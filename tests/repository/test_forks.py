@@ -23,6 +23,7 @@ def _run(folder, text, *words, timeout=60, **environment):
   return forks.run(str(path), words, str(folder), environment, timeout)
 
 
+@pytest.mark.legs()
 def test_words_folders_and_variables(tmp_path, monkeypatch):
   monkeypatch.setenv('OF_THE_TEST', '1')
   (tmp_path / 'beside.py').write_text('VALUE = 3')
@@ -142,6 +143,7 @@ def test_signals_end_it_and_logs_are_appended_to(tmp_path):
   process.stdin.close()
 
 
+@pytest.mark.legs()
 def test_its_stdin_ends_with_the_process_that_started_it(tmp_path):
   program = tmp_path / 'program.py'
   program.write_text('import os, sys\nprint(os.getpid(), flush=True)\nsys.stdin.read()\n'

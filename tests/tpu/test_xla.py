@@ -13,10 +13,11 @@ import sys
 import numpy as np
 import pytest
 
+from tests import legs
 from tests.tpu import xla_steps
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CASES = sorted(xla_steps.CASES) + [xla_steps.SCHEDULED]
+CASES = legs.few(sorted(xla_steps.CASES) + [xla_steps.SCHEDULED], 6)
 GRADIENTS = 'first_order', 'second_order'
 
 # What has no place in a step for TPUs: what moves along indices that are data, what is as long
@@ -47,11 +48,13 @@ def instructions(path):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
+def folder(request, tmp_path_factory):
   made = str(tmp_path_factory.mktemp('xla'))
-  done = subprocess.run([sys.executable, '-m', 'tests.tpu.xla_steps', made], cwd=ROOT,
-                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-                        env=dict(os.environ, PYTHONPATH=ROOT))
+  wanted = {item.callspec.params['case'] for item in request.session.items
+            if item.module is request.module and hasattr(item, 'callspec')}
+  done = subprocess.run([sys.executable, '-m', 'tests.tpu.xla_steps', made, *sorted(wanted)],
+                        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                        universal_newlines=True, env=dict(os.environ, PYTHONPATH=ROOT))
   assert not done.returncode, done.stdout
   return made
 

@@ -135,7 +135,8 @@ def everything_forbidden():
     session.run(tf.xla.experimental.compile(step), {x: range(8), at: [[1], [4]]})
 
 
-def main(folder):
+def main(folder, *wanted):
+  """Compiles the wanted cases."""
   dumps = os.path.join(folder, 'dumps')
   flags = '--xla_dump_to=%s --xla_dump_hlo_as_text' % dumps
   if tf.version.VERSION.startswith('1.'):
@@ -153,6 +154,8 @@ def main(folder):
   cases = {case: (WHEN + options, weights, None) for case, (options, weights) in CASES.items()}
   cases[SCHEDULED] = 'target_sparsity=0.75', CASES['mixed'][1], schedule
   for case, (options, weights, sparsity) in sorted(cases.items()):
+    if case not in wanted:
+      continue
     if case == SCHEDULED:
       weights = {name: dict(like, group=None) for name, like in weights.items()}
     results = {}

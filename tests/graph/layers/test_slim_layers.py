@@ -353,6 +353,7 @@ with tf.Graph().as_default():
 '''
 
 
+@pytest.mark.legs('default')
 # An old tf_slim raises the second error on a newer TensorFlow.
 @pytest.mark.parametrize('error', [
     pytest.param('ImportError', marks=pytest.mark.legs('default', 'oldest')),
