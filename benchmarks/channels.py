@@ -58,6 +58,7 @@ flags.DEFINE_integer('joint_steps', 1000, 'Steps of the joint refit; 0 for none.
 flags.DEFINE_bool('scratch', True, 'Also train nets of the smaller widths.')
 flags.DEFINE_list('models', ['ResNet50', 'MobileNetV2'], 'Models whose latency is measured.')
 flags.DEFINE_integer('size', 224, 'Height and width of their images.', lower_bound=32)
+flags.DEFINE_integer('batch', 1, 'Number of images that they take at once.', lower_bound=1)
 flags.DEFINE_float('flops', 0.5, 'The most FLOPs that are left, as a fraction.')
 flags.DEFINE_integer('multiple_of', 16, 'The widths that are left are multiples.', lower_bound=1)
 flags.DEFINE_list('quantizations', ['none', 'int8'], 'Of the TFLite files.')
@@ -121,12 +122,13 @@ def latency_of(name):
   tensorflow.keras.utils.set_random_seed(0)
   model = getattr(tensorflow.keras.applications, name)(
       weights=None, input_shape=(FLAGS.size, FLAGS.size, 3))
-  frozen = exporting.freeze(model, batch_size=1)
+  frozen = exporting.freeze(model, batch_size=FLAGS.batch)
   dense = export.shrink(frozen.graph_def, frozen.outputs)
   smaller = export.shrink(frozen.graph_def, frozen.outputs, multiple_of=FLAGS.multiple_of,
                           max_flops=FLAGS.flops * dense.flops[0])
   graphs = {'dense': frozen.graph_def, 'smaller': smaller.graph_def}
-  images = np.random.RandomState(0).rand(8, 1, FLAGS.size, FLAGS.size, 3).astype(np.float32)
+  images = np.random.RandomState(0).rand(
+      8, FLAGS.batch, FLAGS.size, FLAGS.size, 3).astype(np.float32)
   rows = [_row(name, 'TensorFlow', smaller, {
       key: _session(graph, frozen, images[0]) for key, graph in graphs.items()})]
   with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +168,8 @@ def _row(name, runtime, smaller, calls):
   times = measure.interleaved({key: functools.partial(_seconds, call)
                                for key, call in calls.items()}, FLAGS.rounds)
   dense, small = (np.asarray(times[key]) for key in ('dense', 'smaller'))
-  return {'model': name, 'runtime': runtime, 'flops': smaller.flops[0] / smaller.flops[1],
+  return {'model': name, 'runtime': runtime, 'batch': FLAGS.batch,
+          'flops': smaller.flops[0] / smaller.flops[1],
           'bytes': smaller.bytes[0] / smaller.bytes[1],
           'dense ms': 1e3 * float(np.median(dense)), 'smaller ms': 1e3 * float(np.median(small)),
           # Of rounds, as the machine drifts.
@@ -269,7 +272,7 @@ def main(argv):
                             'found': measured(net, fraction, seed)})
         measure.write(FLAGS.output, **found)
   for name in FLAGS.models if 'latency' in FLAGS.parts else ():
-    if name not in [row['model'] for row in found['latency']]:
+    if (name, FLAGS.batch) not in [(row['model'], row.get('batch', 1)) for row in found['latency']]:
       found['latency'] += latency_of(name)
       measure.write(FLAGS.output, **found)
   for nodes in sorted(map(int, FLAGS.nodes)) if 'analysis' in FLAGS.parts else ():

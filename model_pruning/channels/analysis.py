@@ -298,7 +298,7 @@ class Channels:
 
 
 def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] = (),
-            alike: Sequence[Tuple[str, str]] = ()) -> Channels:
+            alike: Sequence[Tuple[Place, Place]] = ()) -> Channels:
   """Returns the channels of a graph, frozen or with variables.
 
   Args:
@@ -306,17 +306,18 @@ def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] 
     outputs: names of the outputs, of operations or tensors.
     counted: the outputs whose FLOPs count, if the graph computes the same more than once, for
       several signatures; () for all.
-    alike: pairs of weights that lose the same positions of their first axes.
+    alike: pairs of axes of weights that lose the same positions; one may be longer than the other.
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
   """
   found = trace(graph_def, outputs)
-  for names in alike:
-    axes = [found.weights[name][0] for name in names if name in found.weights]
-    if len(axes) == 2:
-      found.records.units.join(*axes)
+  for pair in alike:
+    axes: List[Any] = [found.weights[name][axis] for name, axis in pair if name in found.weights]
+    if len(axes) == 2 and all(axis is not None for axis in axes):
+      length = min(map(len, axes))
+      found.records.units.join(*[axis[:length] for axis in axes])
   return Channels(found, counted)
 
 

@@ -32,7 +32,7 @@ _SAME = ('Identity', 'Snapshot', 'StopGradient', 'PreventGradient', 'CheckNumeri
          'ResizeBilinear', 'ResizeNearestNeighbor', 'ResizeArea', 'Reshape', 'Transpose', 'Squeeze',
          'ExpandDims', 'ConcatV2', 'Concat', 'Split', 'SplitV', 'Pack', 'Unpack', 'Slice',
          'StridedSlice', 'Tile', 'BroadcastTo', 'SpaceToDepth', 'DepthToSpace', 'GatherV2',
-         'EnsureShape')
+         'EnsureShape', 'ReverseV2')
 # These add zeros, or sum: only channels of zeros stay constant.
 _ZERO = ('Pad', 'SpaceToBatchND', 'BatchToSpaceND', 'Sum', 'ResizeBicubic', 'MirrorPad')
 _ERF = np.vectorize(math.erf, otypes=[float])
@@ -121,6 +121,11 @@ class ConstantChannels:
       return self._moved(op, axis)
     if op.type == 'IdentityN':  # The gradients of some activations are defined by one.
       return self.along(op.inputs[index].name, place)
+    if op.type == 'Fill':
+      return self._known.get(op.inputs[1].name)
+    if op.type in ('Select', 'SelectV2'):
+      values = [self._operand(step, operand, place) for operand in (1, 2)]
+      return np.where(values[0] == values[1], values[0], np.nan)
     if op.type in _ZERO or op.type == 'Cast':
       values = self._moved(op, axis)
       return np.where(values == 0, 0.0, np.nan)

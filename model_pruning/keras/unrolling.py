@@ -7,12 +7,14 @@ channels like others: a state starts with zeros, goes through the cell, and into
 """
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Sequence
+import functools
+from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 import numpy as np
 
 from model_pruning import errors
 from model_pruning.compat import tensorflow
+from model_pruning.compat import tf
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
 from model_pruning.keras import graphs
@@ -23,6 +25,7 @@ from model_pruning.util.types import Model
 _STEPS = 8
 # Each step takes about 20 operations per layer, and a second takes some hundreds.
 _MOST_STEPS = 256
+_ABSENT = object()
 _RECURRENT = ('GRU', 'LSTM', 'RNN', 'SimpleRNN')
 
 
@@ -76,12 +79,33 @@ def _shapes(inputs: Any, examples: Any) -> Dict[str, Sequence[Any]]:
 
 @contextlib.contextmanager
 def _unrolled(layers: List[Layer]) -> Iterator[None]:
-  before = [(layer, name, vars(layer)[name]) for layer in layers
-            for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
+  changes = [(layer, name, name == 'unroll') for layer in layers
+             for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
+  for layer in layers:
+    if layer.go_backwards and getattr(layer, 'zero_output_for_mask', False):
+      # Keras's unrolled steps would set zeros by the mask of the other direction.
+      changes += [(layer, 'call', _on_reversed(layer)), (layer, 'go_backwards', False)]
+  before = [(layer, name, vars(layer).get(name, _ABSENT)) for layer, name, _ in changes]
   try:
-    for layer, name, _ in before:
-      object.__setattr__(layer, name, name == 'unroll')
+    for layer, name, value in changes:
+      object.__setattr__(layer, name, value)
     yield
   finally:
     for layer, name, value in before:
-      object.__setattr__(layer, name, value)
+      if value is _ABSENT:
+        vars(layer).pop(name, None)
+      else:
+        object.__setattr__(layer, name, value)
+
+
+def _on_reversed(layer: Layer) -> Callable[..., Any]:
+  """Returns the call of a layer that reverses its inputs and its mask in time."""
+  call, axis = layer.call, 0 if getattr(layer, 'time_major', False) else 1
+
+  @functools.wraps(call)
+  def reversed_call(inputs: Any, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
+    if mask is not None:
+      kwargs['mask'] = tf.reverse(mask, [axis])
+    return call(tf.reverse(inputs, [axis]), *args, **kwargs)
+
+  return reversed_call

@@ -5,6 +5,7 @@
 import operator
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
+from model_pruning.channels.analysis import Place
 from model_pruning.compat import tensorflow
 from model_pruning.export.smaller import Width
 from model_pruning.keras import backend
@@ -76,24 +77,32 @@ def _inner(layer: Layer) -> Dict[str, Any]:
           for argument, attribute in _INNER.get(_kind(layer) or '', {}).items()}
 
 
-def alike(model: Model, names: Mapping[int, str]) -> List[Tuple[str, str]]:
-  """Returns pairs of weights whose layers have one width: of both directions of a Bidirectional.
+def alike(model: Model, names: Mapping[int, str]) -> List[Tuple[Place, Place]]:
+  """Returns pairs of axes of weights that lose the same positions, beyond what the graph says.
 
-  Keras 3 takes both as equally wide. Their first axes are the width.
+  The unit j of a cell has row j of its recurrent kernel and, in its first gate, column j. In a
+  graph with one step, that row meets nothing but zeros. Both directions of a Bidirectional have
+  one width: Keras 3 takes them as equally wide.
 
   Args:
     model: a model.
     names: the names of weights by their ids.
   """
+  def rows(layer: Layer) -> List[Place]:
+    return [(names[id(each.recurrent_kernel)], 0) for each in backend.layers_in(layer)
+            if _is_cell(each) and id(each.recurrent_kernel) in names]
+
   found = []
   for layer in backend.layers_in(model):
-    if _kind(layer) == 'Bidirectional':
-      cells = [[each for each in backend.layers_in(inner) if hasattr(each, 'recurrent_kernel')]
-               for inner in (layer.forward_layer, layer.backward_layer)]
-      found += [(names[id(one.recurrent_kernel)], names[id(other.recurrent_kernel)])
-                for one, other in zip(*cells)
-                if id(one.recurrent_kernel) in names and id(other.recurrent_kernel) in names]
+    if _is_cell(layer):
+      found += [((name, 0), (name, 1)) for name, _ in rows(layer)]
+    elif _kind(layer) == 'Bidirectional':
+      found += zip(rows(layer.forward_layer), rows(layer.backward_layer))
   return found
+
+
+def _is_cell(layer: Layer) -> bool:
+  return _kind(layer) in ('GRUCell', 'LSTMCell', 'SimpleRNNCell')
 
 
 def _kind(layer: Layer) -> Optional[str]:
