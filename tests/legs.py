@@ -124,6 +124,7 @@ FILES = {
     'keras/test_settings.py': ('default', 'newest'),
     'keras/test_trained.py': ('default', 'newest'),
     'keras/test_training.py': ('default', 'newest'),
+    'keras/test_unrolling.py': ('default', 'newest'),
     'keras/test_updates.py': ('default', 'newest'),
     # Slow: whole programs in processes, where the versions of examples and tools do not matter.
     'examples/test_accuracy.py': ('default',),
@@ -153,7 +154,7 @@ SHARED = dict(
         'keras/test_maps.py', 'keras/test_marks.py', 'keras/test_policies.py',
         'keras/test_pruned.py', 'keras/test_removal.py', 'keras/test_settings.py',
         'keras/test_shortfalls.py', 'keras/test_trained.py', 'keras/test_training.py',
-        'keras/test_updates.py'
+        'keras/test_unrolling.py', 'keras/test_updates.py'
     ], ('default', 'newest')),
     # Slow ones, half with Keras 3 and half with Keras 2.
     **dict.fromkeys(['keras/test_layers.py', 'keras/test_saving.py'], ('newest', 'tf_keras')),

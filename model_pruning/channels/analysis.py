@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from model_pruning.channels.trace import Place
 from model_pruning.channels.trace import Trace
 from model_pruning.channels.trace import trace
 from model_pruning.channels.units import is_removed
@@ -20,8 +21,6 @@ from model_pruning.reading import nodes
 from model_pruning.reading.inlining import needed_for
 from model_pruning.util.types import Array
 from model_pruning.util.types import GraphDef
-
-Place = Tuple[str, int]  # A weight and an axis.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -306,19 +305,13 @@ def analyse(graph_def: GraphDef, outputs: Sequence[str], counted: Sequence[str] 
     outputs: names of the outputs, of operations or tensors.
     counted: the outputs whose FLOPs count, if the graph computes the same more than once, for
       several signatures; () for all.
-    alike: pairs of axes of weights that lose the same positions; one may be longer than the other.
+    alike: see trace.
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
     errors.ModelFileError: the graph is damaged, or TensorFlow cannot use it.
   """
-  found = trace(graph_def, outputs)
-  for pair in alike:
-    axes: List[Any] = [found.weights[name][axis] for name, axis in pair if name in found.weights]
-    if len(axes) == 2 and all(axis is not None for axis in axes):
-      length = min(map(len, axes))
-      found.records.units.join(*[axis[:length] for axis in axes])
-  return Channels(found, counted)
+  return Channels(trace(graph_def, outputs, alike), counted)
 
 
 def left(axis: Array, removed: Array) -> Array:

@@ -3,7 +3,7 @@
 """Walks through a graph once, and applies the rule of each operation to the axes of its inputs."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,6 +37,9 @@ _LOOPS = ('Switch', 'Merge', 'Enter', 'Exit', 'NextIteration', 'While', 'Statele
           'StatelessIf', 'Case', 'StatelessCase')
 
 
+Place = Tuple[str, int]  # A weight and an axis.
+
+
 @dataclasses.dataclass
 class Trace:
   """A graph with the units of its tensors.
@@ -60,12 +63,14 @@ class Trace:
   records: Records
 
 
-def trace(graph_def: GraphDef, outputs: Sequence[str]) -> Trace:
+def trace(graph_def: GraphDef, outputs: Sequence[str],
+          alike: Sequence[Tuple[Place, Place]] = ()) -> Trace:
   """Returns the units of all tensors of a graph.
 
   Args:
     graph_def: a GraphDef. It is not changed.
     outputs: names of the outputs, of operations or tensors.
+    alike: pairs of axes of weights that lose the same positions; one may be longer than the other.
 
   Raises:
     errors.OutputNodeError: an output is not in the graph.
@@ -82,6 +87,11 @@ def trace(graph_def: GraphDef, outputs: Sequence[str]) -> Trace:
   for tensor in tensors:
     for axis in walk.axes.get(tensor.name, ()):
       walk.records.units.fix(axis, tensor.op.name, tensor.op.type, 'it is an output of the model')
+  for pair in alike:
+    found = [walk.weights[name][axis] for name, axis in pair if name in walk.weights]
+    lengths = [len(axis) for axis in found if axis is not None]
+    if len(lengths) == 2:
+      walk.records.units.join(*[axis[:min(lengths)] for axis in found if axis is not None])
   return Trace(graph_def, graph, list(outputs), [tensor.name for tensor in tensors], walk.weights,
                walk.axes, walk.records)
 

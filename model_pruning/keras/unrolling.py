@@ -8,7 +8,7 @@ channels like others: a state starts with zeros, goes through the cell, and into
 
 import contextlib
 import functools
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -79,8 +79,9 @@ def _shapes(inputs: Any, examples: Any) -> Dict[str, Sequence[Any]]:
 
 @contextlib.contextmanager
 def _unrolled(layers: List[Layer]) -> Iterator[None]:
-  changes = [(layer, name, name == 'unroll') for layer in layers
-             for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
+  changes: List[Tuple[Layer, str, Any]] = [
+      (layer, name, name == 'unroll') for layer in layers
+      for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
   for layer in layers:
     if layer.go_backwards and getattr(layer, 'zero_output_for_mask', False):
       # Keras's unrolled steps would set zeros by the mask of the other direction.
@@ -93,7 +94,7 @@ def _unrolled(layers: List[Layer]) -> Iterator[None]:
   finally:
     for layer, name, value in before:
       if value is _ABSENT:
-        vars(layer).pop(name, None)
+        object.__delattr__(layer, name)
       else:
         object.__setattr__(layer, name, value)
 

@@ -5,7 +5,7 @@
 import operator
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
-from model_pruning.channels.analysis import Place
+from model_pruning.channels.trace import Place
 from model_pruning.compat import tensorflow
 from model_pruning.export.smaller import Width
 from model_pruning.keras import backend
