@@ -10,6 +10,7 @@ import contextlib
 import functools
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -42,24 +43,37 @@ def freeze(model: Model, examples: Any = None) -> exporting.FrozenModel:
   Raises:
     errors.LayerError, errors.ConversionError: see exporting.freeze.
   """
-  layers = [layer for layer in backend.layers_in(model) if _is_rolled(layer)]
+  rolled = [layer for layer in backend.layers_in(model) if _is_rolled(layer)]
   inputs = backend.inputs_of(model)
-  if not layers or inputs is None:
+  if not rolled or inputs is None:
     return exporting.freeze(model)
+  stateful = [layer for layer in rolled if layer.stateful]
+  if stateful:
+    _log_whole(model, stateful, 'stateful=True')
+  layers = [layer for layer in rolled if not layer.stateful]
   shapes = _shapes(inputs, examples)
-  if max(shape[1] or 0 for shape in shapes.values() if len(shape) > 1) <= _MOST_STEPS:
+  steps = max(shape[1] or 0 for shape in shapes.values() if len(shape) > 1)
+  if steps > _MOST_STEPS:
+    _log_whole(model, layers, '%d time steps, of which %d can be unrolled' % (steps, _MOST_STEPS))
+  else:
     try:
       with _unrolled(layers):
         return exporting.freeze(model, shapes)
-    except errors.ConversionError:
-      pass  # Its sizes do not fit, or it takes the number of steps from elsewhere.
+    except errors.ConversionError as error:
+      # Its sizes do not fit, or it takes the number of steps from elsewhere.
+      _log_whole(model, layers, 'they cannot be unrolled (%s)' % error)
   return exporting.freeze(model)
 
 
 def _is_rolled(layer: Layer) -> bool:
   kind = backend.plain_class(layer)
-  return (backend.is_keras_own(kind) and kind.__name__ in _RECURRENT and not layer.unroll
-          and not layer.stateful)
+  return backend.is_keras_own(kind) and kind.__name__ in _RECURRENT and not layer.unroll
+
+
+def _log_whole(model: Model, layers: List[Layer], reason: str) -> None:
+  if layers:
+    logging.warning('%s: these recurrent layers keep all units: %s: %s', model.name,
+                    ', '.join(layer.name for layer in layers), reason)
 
 
 def _shapes(inputs: Any, examples: Any) -> Dict[str, Sequence[Any]]:

@@ -11,7 +11,6 @@ from model_pruning.export.smaller import Width
 from model_pruning.keras import backend
 from model_pruning.keras import copying
 from model_pruning.keras import variables
-from model_pruning.keras.backend import keras
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 from model_pruning.util.types import Variable
@@ -141,7 +140,8 @@ class Narrower(copying.Changes):
       return {'target_shape': self._targets[id(layer)]}
     if _inner(layer):
       known = layer.get_config()  # Keras 2 makes the backward layer if it was given none.
-      return {argument: tensorflow.nest.map_structure(self._config, inner)
+      return {argument: [self._changed(*pair) for pair in zip(known[argument], inner)]
+              if isinstance(inner, (list, tuple)) else self._changed(known[argument], inner)
               for argument, inner in _inner(layer).items() if argument in known}
     width = _WIDTHS.get(_kind(layer) or '')
     if width is None:
@@ -155,12 +155,11 @@ class Narrower(copying.Changes):
       arguments['groups'] = layer.groups * changed.after[axis] // changed.before[axis]
     return arguments
 
-  def _config(self, layer: Layer) -> Any:
-    """Returns the config of the copy of a layer that is in another one."""
-    config = keras.layers.serialize(layer)
-    config.pop('build_config', None)  # The shapes of the original.
-    config['config'].update(self.arguments(layer))
-    return config
+  def _changed(self, config: Mapping[str, Any], layer: Layer) -> Dict[str, Any]:
+    """Returns the config of the copy of a layer that is in another one, given the original's."""
+    changed = {key: value for key, value in config.items() if key != 'build_config'}  # Of shapes.
+    changed['config'] = {**config['config'], **self.arguments(layer)}
+    return changed
 
   def value(self, weight: Variable) -> Any:
     if id(weight) not in self._widths and id(weight) not in self._refitted:

@@ -176,14 +176,27 @@ def test_the_model_itself_keeps_its_loops(name):
     assert all(vars(layer)[name] == value for name, value in attributes.items())
 
 
-@pytest.mark.parametrize('make', [
-    lambda: _sequence(layers.Dense(6), layers.LSTM(4), layers.Dense(5), steps=300),
-    lambda: keras.Sequential([
+@pytest.mark.parametrize('make, reason', [
+    (lambda: _sequence(layers.Dense(6), layers.LSTM(4, name='whole'), layers.Dense(5), steps=300),
+     '300 time steps'),
+    (lambda: keras.Sequential([
         layers.InputLayer(**{'batch_shape' if backend.IS_KERAS_3 else 'batch_input_shape': (
-            2, 5, 4)}), layers.Dense(6), layers.LSTM(4, stateful=True), layers.Dense(5),
-        layers.Dense(3)])], ids=['many steps', 'stateful'])
-def test_what_stays_a_loop_stays_whole(make):
+            2, 5, 4)}), layers.Dense(6), layers.LSTM(4, stateful=True, name='whole'),
+        layers.Dense(5), layers.Dense(3)]), 'stateful=True')], ids=['many steps', 'stateful'])
+def test_what_stays_a_loop_stays_whole_and_is_named(make, reason, caplog):
   assert [group.channels for group in sparsity.channel_groups(make())] == [5]
+  assert 'keep all units: whole: ' + reason in caplog.text
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize('name', ['both', 'two', 'cells', 'old_gru'])
+def test_layers_inside_of_others_keep_their_names(name):
+  model = MODELS[name][0]()
+  smaller = sparsity.remove_channels(randomized(model), fraction=0.5)
+  again = keras.Sequential.from_config(smaller.get_config())
+  for copy in (smaller, again):
+    assert [layer.name for layer in backend.layers_in(copy)[1:]] == [
+        layer.name for layer in backend.layers_in(model)[1:]]
 
 
 @pytest.mark.sampled(1)
