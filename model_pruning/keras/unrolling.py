@@ -51,17 +51,13 @@ def freeze(model: Model, examples: Any = None) -> exporting.FrozenModel:
   if stateful:
     _log_whole(model, stateful, 'stateful=True')
   layers = [layer for layer in rolled if not layer.stateful]
-  shapes = _shapes(inputs, examples)
-  steps = max(shape[1] or 0 for shape in shapes.values() if len(shape) > 1)
-  if steps > _MOST_STEPS:
-    _log_whole(model, layers, '%d time steps, of which %d can be unrolled' % (steps, _MOST_STEPS))
-  else:
-    try:
-      with _unrolled(layers):
-        return exporting.freeze(model, shapes)
-    except errors.ConversionError as error:
-      # Its sizes do not fit, or it takes the number of steps from elsewhere.
-      _log_whole(model, layers, 'they cannot be unrolled (%s)' % error)
+  too_long: List[str] = []
+  try:
+    with _unrolled(layers, too_long):
+      return exporting.freeze(model, _shapes(inputs, examples))
+  except errors.ConversionError as error:
+    # A size does not fit, or a layer takes the number of steps from elsewhere.
+    _log_whole(model, layers, too_long[0] if too_long else 'they cannot be unrolled (%s)' % error)
   return exporting.freeze(model)
 
 
@@ -92,14 +88,13 @@ def _shapes(inputs: Any, examples: Any) -> Dict[str, Sequence[Any]]:
 
 
 @contextlib.contextmanager
-def _unrolled(layers: List[Layer]) -> Iterator[None]:
-  changes: List[Tuple[Layer, str, Any]] = [
-      (layer, name, name == 'unroll') for layer in layers
-      for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
-  for layer in layers:
-    if layer.go_backwards and getattr(layer, 'zero_output_for_mask', False):
-      # Keras's unrolled steps would set zeros by the mask of the other direction.
-      changes += [(layer, 'call', _on_reversed(layer)), (layer, 'go_backwards', False)]
+def _unrolled(layers: List[Layer], too_long: List[str]) -> Iterator[None]:
+  """Unrolls layers where they are called within; see _stepwise."""
+  changes: List[Tuple[Layer, str, Any]] = [(layer, 'call', _stepwise(layer, too_long))
+                                           for layer in layers]
+  changes += [(layer, name, name == 'unroll') for layer in layers
+              for name in ('unroll', '_could_use_gpu_kernel') if name in vars(layer)]
+  changes += [(layer, 'go_backwards', False) for layer in layers if _sets_zeros_backwards(layer)]
   before = [(layer, name, vars(layer).get(name, _ABSENT)) for layer, name, _ in changes]
   try:
     for layer, name, value in changes:
@@ -113,14 +108,30 @@ def _unrolled(layers: List[Layer]) -> Iterator[None]:
         object.__setattr__(layer, name, value)
 
 
-def _on_reversed(layer: Layer) -> Callable[..., Any]:
-  """Returns the call of a layer that reverses its inputs and its mask in time."""
-  call, axis = layer.call, 0 if getattr(layer, 'time_major', False) else 1
+def _sets_zeros_backwards(layer: Layer) -> bool:
+  """Whether Keras's unrolled steps would set zeros by the mask of the other direction."""
+  return layer.go_backwards and getattr(layer, 'zero_output_for_mask', False)
+
+
+def _stepwise(layer: Layer, too_long: List[str]) -> Callable[..., Any]:
+  """Returns the call of a layer for so many steps at most, which may reverse its inputs itself.
+
+  Args:
+    layer: a recurrent layer.
+    too_long: takes a reason if there are too many steps, before ValueError is raised.
+  """
+  call, backwards = layer.call, _sets_zeros_backwards(layer)
+  axis = 0 if getattr(layer, 'time_major', False) else 1
 
   @functools.wraps(call)
-  def reversed_call(inputs: Any, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
-    if mask is not None:
-      kwargs['mask'] = tf.reverse(mask, [axis])
-    return call(tf.reverse(inputs, [axis]), *args, **kwargs)
+  def stepwise(inputs: Any, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
+    steps = tensorflow.nest.flatten(inputs)[0].shape[axis]
+    if steps is not None and steps > _MOST_STEPS:
+      too_long.append('%d time steps, of which %d can be unrolled' % (steps, _MOST_STEPS))
+      raise ValueError(too_long[-1])
+    if backwards:
+      inputs, mask = (None if each is None else tf.reverse(each, [axis])
+                      for each in (inputs, mask))
+    return call(inputs, *args, mask=mask, **kwargs)
 
-  return reversed_call
+  return stepwise

@@ -188,6 +188,14 @@ def test_what_stays_a_loop_stays_whole_and_is_named(make, reason, caplog):
   assert 'keep all units: whole: ' + reason in caplog.text
 
 
+def test_the_steps_of_the_layer_count_and_not_the_sizes_of_inputs():
+  sequence, features = keras.Input((600, 3)), keras.Input((400,))
+  x = layers.LSTM(6)(layers.MaxPooling1D(100)(sequence))
+  x = layers.Concatenate()([x, layers.Dense(4)(features)])
+  model = randomized(keras.Model([sequence, features], layers.Dense(3)(x)))
+  assert sorted(group.channels for group in sparsity.channel_groups(model)) == [4, 6]
+
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize('name', ['both', 'two', 'cells', 'old_gru'])
 def test_layers_inside_of_others_keep_their_names(name):
