@@ -29,7 +29,8 @@ def _sequence(*between, steps=5):
 
 def _words(*between, steps=None):
   """A model of words, of which 0 fills up sentences."""
-  return keras.Sequential([keras.Input((steps,)), layers.Embedding(9, 6, mask_zero=True),
+  return keras.Sequential([keras.Input((steps,), dtype='int32'),
+                           layers.Embedding(9, 6, mask_zero=True),
                            *between, layers.Dense(3)])
 
 
