@@ -78,9 +78,6 @@ MODELS = {
     'words': (lambda: _words(layers.LSTM(4)), [6, 4]),
     'both_of_words': (lambda: _words(layers.Bidirectional(layers.GRU(
         4, return_sequences=True)), layers.LSTM(8), steps=5), [6, 4, 8]),
-    'both_of_words_twice': (lambda: _words(layers.Bidirectional(layers.LSTM(
-        4, return_sequences=True)), layers.Bidirectional(layers.LSTM(6, return_sequences=True)),
-                                           layers.LSTM(8)), [6, 4, 6, 8]),
     'one_step': (lambda: _sequence(layers.LSTM(6, return_sequences=True), layers.SimpleRNN(4),
                                    steps=1), [6, 4]),
     'translation': (_translation, [6]),
