@@ -119,7 +119,7 @@ class ConstantChannels:
     op = step.op
     if op.type in _SAME and not (op.type == 'Cast' and not op.outputs[0].dtype.is_floating):
       return self._moved(op, axis)
-    if op.type == 'IdentityN':  # The gradients of some activations are defined by one.
+    if op.type == 'IdentityN':  # SiLU and other functions with gradients of their own end in one.
       return self.along(op.inputs[index].name, place)
     if op.type == 'Fill':
       return self._known.get(op.inputs[1].name)

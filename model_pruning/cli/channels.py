@@ -76,8 +76,7 @@ def _found(args: argparse.Namespace, kind: str) -> 'Channels':
     return analysis.analyse(graph_def, ends, counted(signatures))
 
 
-def _found_in_keras(args: argparse.Namespace, kind: str) -> 'Channels':
-  del kind
+def _found_in_keras(args: argparse.Namespace) -> 'Channels':
   with shared.stage('reading'):
     from model_pruning.keras import files as keras_files  # Keras is loaded only for its own files.
     from model_pruning.keras import removal
@@ -91,8 +90,7 @@ def _found_in_keras(args: argparse.Namespace, kind: str) -> 'Channels':
 def run(args: argparse.Namespace) -> None:
   """Prints the channels."""
   kind = kind_of(args)
-  find = _found_in_keras if kind == kinds.KERAS else _found
-  found = find(args, kind)
+  found = _found_in_keras(args) if kind == kinds.KERAS else _found(args, kind)
   with shared.stage('finding channels'):
     from model_pruning.channels import exact
     from model_pruning.channels import shown
