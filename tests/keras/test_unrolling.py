@@ -200,9 +200,11 @@ def test_layers_inside_of_others_keep_their_names(name):
   model = MODELS[name][0]()
   smaller = sparsity.remove_channels(randomized(model), fraction=0.5)
   again = keras.Sequential.from_config(smaller.get_config())
-  for copy in (smaller, again):
-    assert [layer.name for layer in backend.layers_in(copy)[1:]] == [
-        layer.name for layer in backend.layers_in(model)[1:]]
+
+  def names(model):  # Old configs have no names of the cells in an LSTM.
+    return [layer.name for layer in backend.layers_in(model)[1:] if '_cell' not in layer.name]
+
+  assert names(smaller) == names(again) == names(model)
 
 
 @pytest.mark.sampled(1)
