@@ -477,3 +477,14 @@ def test_a_fraction_of_nothing_is_said(caplog):
   with caplog.at_level('WARNING', logger='absl'):
     sparsity.remove_channels(model, fraction=0.5)
   assert 'fraction=0.5 removes no channel: there are none' in caplog.text
+
+
+@pytest.mark.skipif(not backend.IS_KERAS_3, reason='LoRA came with Keras 3')
+@pytest.mark.legs('newest')
+def test_a_layer_with_lora_stays_whole():
+  model = keras.Sequential([keras.Input((6,)), layers.Dense(8, name='adapted'), layers.Dense(5),
+                            layers.Dense(3)])
+  model.get_layer('adapted').enable_lora(2)
+  assert [group.channels for group in sparsity.channel_groups(model)] == [5]
+  smaller = sparsity.remove_channels(model, fraction=0.4)
+  assert [layer.units for layer in smaller.layers] == [8, 3, 3]
