@@ -121,10 +121,7 @@ def _check_config(path: str, config: Any) -> None:
 
 
 def _other_keras(path: str) -> str:
-  """Returns what to do about a file that Keras 2 wrote if this is Keras 3, or the reverse.
-
-  Returns:
-    '' for a file of this Keras, or of an unknown one.
+  """Returns an explanation, with advice, if the other major version of Keras wrote a file; else ''.
   """
   version = archives.keras_version(path)
   if backend.IS_KERAS_3 and version.startswith('2.'):

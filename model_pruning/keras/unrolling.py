@@ -19,6 +19,7 @@ from model_pruning.compat import tf
 from model_pruning.keras import backend
 from model_pruning.keras import exporting
 from model_pruning.keras import graphs
+from model_pruning.keras.widths import kind_of
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Model
 
@@ -62,8 +63,7 @@ def freeze(model: Model, examples: Any = None) -> exporting.FrozenModel:
 
 
 def _is_rolled(layer: Layer) -> bool:
-  kind = backend.plain_class(layer)
-  return backend.is_keras_own(kind) and kind.__name__ in _RECURRENT and not layer.unroll
+  return kind_of(layer) in _RECURRENT and not layer.unroll
 
 
 def _log_whole(model: Model, layers: List[Layer], reason: str) -> None:

@@ -67,13 +67,13 @@ def _is_free(layer: Layer) -> bool:
   if inner:
     return all(map(_is_free, tensorflow.nest.flatten(list(inner))))
   # LoRA adds a product of two weights, which no argument makes again.
-  return _kind(layer) in _WIDTHS and not getattr(layer, 'lora_enabled', False)
+  return kind_of(layer) in _WIDTHS and not getattr(layer, 'lora_enabled', False)
 
 
 def _inner(layer: Layer) -> Dict[str, Any]:
   """Returns the layers that are arguments of a layer, alone or in a list, by the arguments."""
   return {argument: getattr(layer, attribute)
-          for argument, attribute in _INNER.get(_kind(layer) or '', {}).items()}
+          for argument, attribute in _INNER.get(kind_of(layer) or '', {}).items()}
 
 
 def alike(model: Model, names: Mapping[int, str]) -> List[Tuple[Place, Place]]:
@@ -95,16 +95,16 @@ def alike(model: Model, names: Mapping[int, str]) -> List[Tuple[Place, Place]]:
   for layer in backend.layers_in(model):
     if _is_cell(layer):
       found += [((name, 0), (name, 1)) for name, _ in rows(layer)]
-    elif _kind(layer) == 'Bidirectional':
+    elif kind_of(layer) == 'Bidirectional':
       found += zip(rows(layer.forward_layer), rows(layer.backward_layer))
   return found
 
 
 def _is_cell(layer: Layer) -> bool:
-  return _kind(layer) in ('GRUCell', 'LSTMCell', 'SimpleRNNCell')
+  return kind_of(layer) in ('GRUCell', 'LSTMCell', 'SimpleRNNCell')
 
 
-def _kind(layer: Layer) -> Optional[str]:
+def kind_of(layer: Layer) -> Optional[str]:
   """Returns the name of the class of a layer, pruned or not; None if it is not Keras's own."""
   kind = backend.plain_class(layer)
   return kind.__name__ if backend.is_keras_own(kind) else None
@@ -143,7 +143,7 @@ class Narrower(copying.Changes):
       return {argument: [self._changed(*pair) for pair in zip(known[argument], inner)]
               if isinstance(inner, (list, tuple)) else self._changed(known[argument], inner)
               for argument, inner in _inner(layer).items() if argument in known}
-    width = _WIDTHS.get(_kind(layer) or '')
+    width = _WIDTHS.get(kind_of(layer) or '')
     if width is None:
       return {}
     argument, attribute, axis = width
