@@ -66,7 +66,7 @@ def _bias_add(step: Step) -> List[Axes]:
     return step.fix_all('the rank of an input is unknown')
   axes = list(step.axes[0])
   axis = channel_axis(step, len(dims)) if step.op.type == 'BiasAdd' else len(dims) - 1
-  axes[axis] = step.meet([(axes[axis], dims[axis]), (step.axes[1][0], dims[axis])])
+  axes[axis] = step.meet([(axes[axis], dims[axis]), (step.axes_of(1, 1)[0], dims[axis])])
   return [axes]
 
 
@@ -80,7 +80,8 @@ def _fused_batch_norm(step: Step) -> List[Axes]:
     if place != axis and step.attr('is_training', True):
       step.fix(other, 'it normalizes over this axis')
   # In training, the moving mean and variance are empty.
-  vectors = [each for index, each in enumerate(step.axes[1:], 1) if step.shape(index) != (0,)]
+  vectors = [step.axes_of(index, 1) for index in range(1, len(step.axes))
+             if step.shape(index) != (0,)]
   axes[axis] = step.meet([(axes[axis], dims[axis])] + [(each[0], dims[axis]) for each in vectors])
   results = step.plain()
   for index, output in enumerate(results):

@@ -29,10 +29,11 @@ def _concat(step: Step) -> List[Axes]:
     return step.fix_all(_COMPUTED)
   # Tensors of rank 0 cannot be concatenated, so all have the rank of the result.
   axis = int(where) % len(dims)
-  result: Axes = [step.meet([(step.axes[operand][place], (step.shape(operand) or dims)[place])
-                             for operand in operands]) if place != axis else None
+  axes = [step.axes_of(operand, len(dims)) for operand in operands]
+  result: Axes = [step.meet([(each[place], (step.shape(operand) or dims)[place])
+                             for operand, each in zip(operands, axes)]) if place != axis else None
                   for place in range(len(dims))]
-  parts = [step.axes[operand][axis] for operand in operands]
+  parts = [each[axis] for each in axes]
   sizes = [(step.shape(operand) or dims)[axis] for operand in operands]
   if None in sizes:
     for part in parts:
@@ -76,7 +77,8 @@ def _pack(step: Step) -> List[Axes]:
     return step.fix_all('the rank of its result is unknown')
   axis = int(step.attr('axis', 0)) % len(dims)
   shape = dims[:axis] + dims[axis + 1:]
-  result = [step.meet([(axes[place], shape[place]) for axes in step.axes])
+  axes = [step.axes_of(operand, len(shape)) for operand in range(len(step.axes))]
+  result = [step.meet([(each[place], shape[place]) for each in axes])
             for place in range(len(shape))]
   result.insert(axis, None)
   return [result]

@@ -126,7 +126,11 @@ class Step:
     dims = dims_of(self.op.inputs[index])
     return None if dims is None else tuple(
         size if size is not None or axis is None else len(axis)
-        for size, axis in zip(dims, self.axes[index] or [None] * len(dims)))
+        for size, axis in zip(dims, self.axes_of(index, len(dims))))
+
+  def axes_of(self, index: int, rank: int) -> Axes:
+    """Returns the axes of an input that must have this rank, even if its shape does not show it."""
+    return self.axes[index] or [None] * rank
 
   def result(self, index: int = 0) -> Dims:
     """Returns the static shape of an output; None if its rank is unknown."""

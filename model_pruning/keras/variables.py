@@ -50,7 +50,8 @@ def _trainable_in(module: Any) -> List[Variable]:
 
 def variable_name(variable: Variable) -> str:
   """Returns the name that the keys of maps match, for example dense/kernel."""
-  return variable.path if hasattr(variable, 'path') else variable.name.split(':')[0]
+  # The class is asked, as variables of a strategy read their value for an unknown attribute.
+  return variable.path if hasattr(type(variable), 'path') else variable.name.split(':')[0]
 
 
 def rename_like(variable: Variable, other: Any) -> None:

@@ -269,6 +269,27 @@ def test_a_matrix_that_has_lost_its_shape_stays_whole_and_what_reads_it_may_shri
       'inner': (3, 6) if transpose else (6, 3), 'b': (3, 3)}
 
 
+_BESIDE_UNKNOWN = {
+    'concat': lambda x, unknown: tf.concat([x, unknown], 3),
+    'concat, other axis': lambda x, unknown: tf.concat([unknown, x], 1),
+    'pack': lambda x, unknown: tf.stack([unknown, x], 1),
+    'bias': tf.nn.bias_add,
+    'scale': lambda x, unknown: tf.nn.fused_batch_norm(
+        x, unknown, unknown, unknown, unknown, is_training=False)[0],
+    'sum': tf.add,
+    'sum of many': lambda x, unknown: tf.add_n([unknown, x]),
+}
+
+
+@pytest.mark.parametrize('operation', list(_BESIDE_UNKNOWN))
+def test_channels_that_meet_a_tensor_of_unknown_rank_stay(operation):
+  def build(x, weight):
+    x = conv(tf.nn.relu(conv(x, weight, 'a')), weight, 'b')
+    return _BESIDE_UNKNOWN[operation](x, tf.placeholder(tf.float32, None))
+  channels = analysis.analyse(models.graph_of(build, IMAGES), ['outputs'])
+  assert checking.sizes(channels) == {'a': 6}
+
+
 def test_flattened_channels_belong_to_all_their_rows():
   channels, smaller = checking.check(graph_of('flatten'), models.inputs((4,) + IMAGES[1:]))
   assert checking.places(channels, 'a') == {('a', 3): 1, ('b', 0): 64}

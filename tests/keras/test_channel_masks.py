@@ -177,6 +177,18 @@ def test_variables_of_a_strategy_are_followed():
   assert smaller.get_layer('beside').units == 5  # Of 12.
 
 
+def test_moving_averages_of_a_strategy_are_read_inside_its_scope_and_outside(tmp_path):
+  strategy = tensorflow.distribute.MirroredStrategy(['CPU:0'])
+  with strategy.scope():
+    model = _random(_residual())
+    inside = sparsity.channel_groups(model)
+    sparsity.to_tflite(model, tmp_path / 'inside.tflite')
+  outside = sparsity.channel_groups(model)
+  assert outside and [each.name for each in inside] == [each.name for each in outside]
+  sparsity.to_tflite(model, tmp_path / 'outside.tflite')
+  assert (tmp_path / 'inside.tflite').read_bytes() == (tmp_path / 'outside.tflite').read_bytes()
+
+
 @pytest.mark.parametrize('frozen', [['stem'], ['stem', 'norm', 'a']])
 def test_frozen_layers_lose_the_channels_that_others_do_not_read(frozen):
   model = _random(_residual())
