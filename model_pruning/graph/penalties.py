@@ -12,6 +12,7 @@ import sys
 from typing import Dict
 
 from model_pruning.compat import tf
+from model_pruning.graph.products import whole
 from model_pruning.util.types import Layer
 from model_pruning.util.types import Regularizer
 from model_pruning.util.types import Tensor
@@ -54,9 +55,10 @@ def _penalize_weights_of(layer: Layer) -> None:
 
   @functools.wraps(original)
   def penalize(self: Layer, name: str, variable: Variable, regularizer: Regularizer) -> Tensor:
-    if tf.is_tensor(variable) and not tf.executing_eagerly():
+    product = whole(variable)
+    if tf.is_tensor(product) and not tf.executing_eagerly():
       known = _products()
-      tensor_name = getattr(variable, 'name', None)
+      tensor_name = getattr(product, 'name', None)
       if tensor_name in known:
         if known[tensor_name] is None:
           return None

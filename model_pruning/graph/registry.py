@@ -14,6 +14,7 @@ from model_pruning.engine.saliency import keeps_history
 from model_pruning.graph import records
 from model_pruning.graph import variables
 from model_pruning.graph.products import masked_product
+from model_pruning.graph.products import whole
 from model_pruning.graph.records import get_gradients as get_gradients
 from model_pruning.graph.records import get_masked_weights as get_masked_weights
 from model_pruning.graph.records import get_masks as get_masks
@@ -207,6 +208,7 @@ def is_product(x: Tensor) -> bool:
 
 def _listed_for(product: Tensor) -> Tensor:
   """Returns the product that is in the collections for a product; see _listed."""
+  product = whole(product)
   return getattr(product, '_model_pruning_listed', product)
 
 

@@ -17,6 +17,8 @@ from model_pruning.graph import registry
 from model_pruning.graph import variables
 from model_pruning.graph.penalties import penalize_weights_once
 from model_pruning.graph.penalties import remember_product
+from model_pruning.graph.products import in_parts
+from model_pruning.graph.products import whole
 from model_pruning.graph.records import check_owner
 from model_pruning.hparams.maps import expression
 from model_pruning.hparams.choices import check_prune_option
@@ -118,7 +120,7 @@ def _masked_scope(include: str, exclude: Optional[str], group_name: Optional[str
       _claimed.names.remove(name)
     is_new = len(tf.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)) > before
     masked = _mask_variable(variable, name, get, getter, kwargs, prune_option, group_name)
-    remember_product(masked, variable if is_new else None)
+    remember_product(whole(masked), variable if is_new else None)
     return masked
 
   unmasked = []
@@ -207,7 +209,7 @@ def _mask_variable(variable: Variable, name: str, get: Callable[..., Variable],
   check_owner(prefix + names.MASK, variable)
   made = registry.create_variables(variable, layout, create, prune_option)
   with _name_scope_for_product(scope if leaf in ('kernel', 'weights') else name):
-    return registry.register(variable, made, group_name)
+    return in_parts(registry.register(variable, made, group_name), made.mask, variable)
 
 
 def _name_scope_for_product(name: str) -> ContextManager:

@@ -458,6 +458,75 @@ def test_a_partitioner_of_the_scope_cuts_weight_and_mask_alike(axis, shapes, use
         product, np.concatenate([np.zeros(shapes[0]), parts[1]], axis))
 
 
+_IDS = [0, 1, 2, 3, 4, 5, 1]
+
+
+def _sums(table):
+  ids = tf.SparseTensor(tf.constant([[0, 0], [0, 1], [1, 0]], tf.int64),
+                        tf.constant([1, 4, 5], tf.int64), tf.constant([2, 2], tf.int64))
+  return tf.nn.embedding_lookup_sparse(table, ids, None, combiner='sum')
+
+
+_READS = {
+    'lookup': lambda table: tf.nn.embedding_lookup(table, _IDS),
+    'lookup of blocks': lambda table: tf.nn.embedding_lookup(
+        table, _IDS, partition_strategy='div'),
+    'lookup of clipped rows': lambda table: tf.nn.embedding_lookup(table, _IDS, max_norm=2.0),
+    'sparse lookup': _sums,
+    'sampled classes': lambda table: tf.nn.sampled_softmax_loss(
+        table, tf.get_variable('bias', [6], initializer=_ascending), tf.constant([[1], [2]]),
+        tf.ones([2, 4]), num_sampled=3, num_classes=6, seed=3),
+    'gather': lambda table: tf.gather(table, _IDS),
+    'product': lambda table: tf.matmul(table, tf.ones([4, 2])),
+    'parts': lambda table: tf.add_n([tf.reduce_max(part) for part in table]) / len(table),
+}
+
+
+def _ascending(shape, dtype=None, partition_info=None):
+  start = 0 if partition_info is None else partition_info.var_offset[0] * 10
+  return tf.cast(start + tf.reshape(tf.range(int(np.prod(shape))), shape), dtype)
+
+
+@pytest.mark.parametrize('read,parts', [
+    (read, parts) for read in _READS for parts in (0, 1, 2, 3) if parts or read != 'parts'])
+def test_a_masked_table_is_read_as_the_table(read, parts):
+  found = []
+  for masks in (False, True):
+    with tf.Graph().as_default(), tf.Session() as session:
+      tf.set_random_seed(1)
+      partitioner = tf.fixed_size_partitioner(parts) if parts else None
+      with tf.variable_scope('model', partitioner=partitioner), (
+          model_pruning.masked_scope() if masks else contextlib.nullcontext()):
+        outputs = _READS[read](tf.get_variable('kernel', [6, 4], initializer=_ascending))
+      session.run(tf.global_variables_initializer())
+      found.append(session.run(outputs))
+      if masks:
+        record, = registry.masked_weights()
+        session.run([tf.assign(shard, tf.zeros_like(shard)) for shard in record.mask_shards])
+        zero = session.run(outputs)
+        assert read == 'sampled classes' or not np.any(zero)
+  np.testing.assert_array_equal(*found)
+
+
+def test_a_masked_table_in_parts_takes_the_operators_of_a_tensor():
+  with tf.Graph().as_default(), tf.Session() as session, model_pruning.masked_scope():
+    table = tf.get_variable('kernel', [6, 4], initializer=_ascending,
+                            partitioner=tf.fixed_size_partitioner(2))
+    session.run(tf.global_variables_initializer())
+    np.testing.assert_array_equal(*session.run([table * 2 - 1, 2 * tf.identity(table) - 1]))
+    np.testing.assert_array_equal(*session.run([table[2:, 1], tf.identity(table)[2:, 1]]))
+    assert len({table: 1}) == 1  # It is a key of dictionaries, as any variable.
+
+
+def test_a_masked_table_is_masked_once():
+  with tf.Graph().as_default(), model_pruning.masked_scope(), tf.variable_scope(
+      'layer', partitioner=tf.fixed_size_partitioner(2)) as scope:
+    table = tf.get_variable('weights', [4, 2])
+    again = model_pruning.apply_mask(table, scope)
+    record, = registry.masked_weights()
+    assert again is table and tf.convert_to_tensor(table) is record.masked
+
+
 # ---- Reuse. ----
 
 
