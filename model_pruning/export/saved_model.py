@@ -10,6 +10,7 @@ from absl import logging
 
 from model_pruning import errors
 from model_pruning.compat import tf
+from model_pruning.export import assets
 from model_pruning.export import freeze
 from model_pruning.export import strip
 from model_pruning.export import writing
@@ -99,9 +100,9 @@ def to_saved_model(graph_def: GraphDef, export_dir: AnyPath, inputs: Mapping[str
 class _Kept:
   """The other parts of a SavedModel: initialization of tables, and assets."""
 
-  def __init__(self, inits: List[str], assets: List[Tuple[str, str]], folder: str) -> None:
+  def __init__(self, inits: List[str], paths: List[Tuple[str, str]], folder: str) -> None:
     self.inits = inits  # Names of the operations that fill tables.
-    self.assets = assets  # (name of the tensor with the path, name of the file).
+    self.assets = paths  # (name of the tensor with the path, name of the file).
     self.folder = folder
 
 
@@ -131,7 +132,7 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
       with inputs_lib.silent_parsing():
         meta = tf.saved_model.load(session, wanted, saved_model_dir)
       inits = _table_initializers(session.graph, _init_op(meta))
-      assets = [(asset.tensor_info.name, _inside(asset.filename)) for asset in _asset_files(meta)]
+      paths = assets.listed(meta)
     except (errors.PruningError, MemoryError):
       raise
     except Exception as error:  # TensorFlow raises many classes.
@@ -144,7 +145,7 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
     if not outputs:
       raise errors.ModelFileError('The SavedModel in %s has no signatures to keep' %
                                   saved_model_dir)
-    needed = outputs + inits + [name.split(':')[0] for name, _ in assets]
+    needed = outputs + inits + [name.split(':')[0] for name, _ in paths]
     try:
       frozen = freeze.graph_def_from_session(session, needed)
     except tf.errors.FailedPreconditionError as error:
@@ -159,8 +160,9 @@ def read_stripped(saved_model_dir: AnyPath, tags: Optional[Sequence[str]] = None
     _check_reads_only(frozen, signatures, saved_model_dir)
     raise
   _check_reads_only(stripped, signatures, saved_model_dir)
-  assets += _paths_in_constants(stripped, saved_model_dir, assets)
-  return stripped, signatures, _Kept(inits, assets, saved_model_dir), folded
+  paths += assets.in_constants(stripped, saved_model_dir, paths)
+  assets.use_own(stripped, saved_model_dir, dict(paths))
+  return stripped, signatures, _Kept(inits, paths, saved_model_dir), folded
 
 
 def _check_reads_only(graph_def: GraphDef, signatures: Mapping[str, Any], folder: str) -> None:
@@ -210,15 +212,6 @@ def _kernels(nodes: graphs.Nodes, computed: Set[str]) -> Set[str]:
           for ref in nodes[name].inputs for found in graphs.sources(nodes, ref)}
 
 
-def _inside(filename: str) -> str:
-  """Returns the name of an asset; raises errors.ModelFileError if it is outside their folder."""
-  parts = filename.replace('\\', '/').split('/')
-  if not filename or filename.startswith('/') or '..' in parts:
-    raise errors.ModelFileError('The SavedModel has an asset %r, which is not in its folder of '
-                                'assets; export it again' % filename)
-  return filename
-
-
 def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
   """Returns the tags of the graph to take."""
   known = [sorted(meta.meta_info_def.tags) for meta in sources.meta_graphs(saved_model_dir)]
@@ -231,35 +224,6 @@ def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:
     return [tf.saved_model.tag_constants.SERVING]
   raise errors.ModelFileError('The SavedModel in %s has graphs with the tags %s, none with %s' % (
       saved_model_dir, ' and '.join(map(repr, known)), tags or "['serve'] alone"))
-
-
-def _asset_files(meta: MetaGraphDef) -> List[Any]:
-  """Returns the AssetFileDefs of a meta graph, which TensorFlow 1 keeps in a collection."""
-  found = list(meta.asset_file_def)
-  key = tf.saved_model.constants.ASSETS_KEY
-  for packed in meta.collection_def[key].any_list.value if key in meta.collection_def else ():
-    asset = meta.asset_file_def.add()
-    packed.Unpack(asset)
-    if asset.tensor_info.name not in [known.tensor_info.name for known in found]:
-      found.append(asset)
-  return found
-
-
-def _paths_in_constants(graph_def: GraphDef, folder: str,
-                        assets: List[Tuple[str, str]]) -> List[Tuple[str, str]]:
-  """Returns constants with paths of assets, which the loader stored in variables before."""
-  by_path = {os.path.abspath(os.path.join(folder, tf.saved_model.constants.ASSETS_DIRECTORY, file)):
-             file for _, file in assets}
-  found = []
-  for node in graph_def.node:
-    if node.op != 'Const' or node.attr['dtype'].type != tf.string.as_datatype_enum:
-      continue
-    tensor = node.attr['value'].tensor
-    path = tensor.string_val[0].decode('utf-8', 'replace') if len(tensor.string_val) == 1 else ''
-    if path and not tensor.tensor_shape.dim and os.path.abspath(path) in by_path \
-        and node.name + ':0' not in [name for name, _ in assets]:
-      found.append((node.name + ':0', by_path[os.path.abspath(path)]))
-  return found
 
 
 def _init_op(meta: MetaGraphDef) -> Optional[str]:
@@ -322,16 +286,6 @@ def write(export_dir: str, graph_def: GraphDef, signatures: Dict[str, Any], kept
   Raises:
     errors.WriteError: the folder is not empty, or cannot be written.
   """
-  for name, filename in kept.assets:
-    # The builder copies the file whose path the tensor holds. That path was valid where the model
-    # was exported; here the asset is the copy in the SavedModel.
-    for node in graph_def.node:
-      if node.name == name.split(':')[0]:
-        path = os.path.join(kept.folder, tf.saved_model.constants.ASSETS_DIRECTORY, filename)
-        node.Clear()  # TensorFlow 2 has a placeholder here.
-        node.name, node.op = name.split(':')[0], 'Const'
-        node.attr['dtype'].type = tf.string.as_datatype_enum
-        node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(path))
   with writing.by_tensorflow(export_dir), files.new_folder(
       export_dir, [kept.folder or None]) as temporary, tf.Graph().as_default() as graph:
     with sources.by_tensorflow('the graph'):
