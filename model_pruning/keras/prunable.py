@@ -192,6 +192,7 @@ def _of(layer: Layer) -> List[Any]:
   found = []
   for name in _names(type(layer)) or ():
     value = getattr(layer, name, None)
+    variables.check_whole(layer.name, name, value)
     variable = value if variables.is_variable(value) else getattr(
         layer, '_' + name, None)  # With LoRA, the name is a property.
     if variables.is_variable(variable):

@@ -282,6 +282,22 @@ def check_strategy(name: str, variable: Variable) -> None:
         'MirroredStrategy' % name)
 
 
+def check_whole(layer_name: str, name: str, value: Any) -> None:
+  """Raises errors.LayerError if a weight of a layer is cut into parts on parameter servers.
+
+  Args:
+    layer_name: the name of the layer.
+    name: the attribute with the weight.
+    value: its value.
+  """
+  if type(value).__name__ == 'ShardedVariable':
+    raise errors.LayerError(
+        'The %s of layer %s is in %d parts on parameter servers, by the variable_partitioner of '
+        'the ParameterServerStrategy. Keras models are pruned weight by weight, and a weight must '
+        'be whole: make the strategy without variable_partitioner, or leave out the layer by a '
+        'pruning_policy' % (name, layer_name, len(value.variables)))
+
+
 def strategy_of(variable: Variable) -> Strategy:
   """Returns the distribution strategy under which a variable was made."""
   return (getattr(tf_variable(variable), 'distribute_strategy', None) or

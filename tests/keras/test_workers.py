@@ -1,7 +1,7 @@
 # Copyright 2026 The model_pruning Authors.
 # SPDX-License-Identifier: Apache-2.0
 # bazel: tags = manual
-"""MultiWorkerMirroredStrategy: two processes over the loopback have the same masks, always."""
+"""Several processes over the loopback: workers have the same masks, and servers whole weights."""
 
 import contextlib
 import json
@@ -19,6 +19,7 @@ if int(tensorflow.__version__.split('.')[0]) < 2:
   pytest.skip('model_pruning.keras needs TensorFlow 2', allow_module_level=True)
 
 from model_pruning.keras import backend
+from tests import forks
 
 pytestmark = [pytest.mark.legacy_keras, pytest.mark.slow]
 
@@ -93,6 +94,51 @@ def _addresses(number):
     for each in sockets:
       each.bind(('127.0.0.1', 0))
     return ['127.0.0.1:%d' % each.getsockname()[1] for each in sockets]
+
+
+# A model on two parameter servers, which cut weights of more than 1 KB, and how it is pruned.
+_SERVERS = '''
+import os
+import sys
+from model_pruning.compat import tensorflow as tf
+import model_pruning.keras as sparsity
+from model_pruning import errors
+from model_pruning.keras.backend import keras
+
+class OnlyWhole(sparsity.PruningPolicy):
+  def allow_pruning(self, layer):
+    return layer.name == 'logits'
+
+  def ensure_model_supports_pruning(self, model):
+    pass
+
+addresses = sys.argv[1:]
+spec = tf.train.ClusterSpec({'worker': addresses[:1], 'ps': addresses[1:3], 'chief': addresses[3:]})
+servers = [tf.distribute.Server(spec, job, index, protocol='grpc')
+           for job, index in (('worker', 0), ('ps', 0), ('ps', 1))]
+strategy = tf.distribute.ParameterServerStrategy(
+    tf.distribute.cluster_resolver.SimpleClusterResolver(
+        spec, rpc_layer='grpc', task_type='chief', task_id=0),
+    variable_partitioner=tf.distribute.experimental.partitioners.MinSizePartitioner(1024, 2))
+with strategy.scope():
+  model = keras.Sequential([keras.layers.Dense(32, name='hidden', input_shape=(20,)),
+                            keras.layers.Dense(2, name='logits')])
+  try:
+    sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
+  except errors.LayerError as error:
+    print(error)
+  print(sparsity.report(sparsity.prune_low_magnitude(
+      model, sparsity.ConstantSparsity(0.5, 0), pruning_policy=OnlyWhole())))
+sys.stdout.flush()
+os._exit(0)  # The servers never end.
+'''
+
+
+@pytest.mark.skipif(backend.IS_KERAS_3, reason='Keras 3 has no parameter servers')
+def test_weights_that_servers_have_in_parts_are_refused_and_whole_ones_are_pruned():
+  said = forks.run_code(_SERVERS, _addresses(4))
+  assert 'The kernel of layer hidden is in 2 parts' in said and 'variable_partitioner' in said
+  assert 'logits/kernel' in said.split('\n', 1)[1]
 
 
 # On several workers fit() of Keras 3 fails, of any model: it takes what is on one for a tensor.
