@@ -50,9 +50,9 @@ class Examples:
       examples: an array with an example per row; a dict of arrays by the names of the inputs; a
         list with the array of each input; the path of a .npy or .npz file; or batches of any of
         these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A tuple
-        (inputs, labels), as Keras trains on, counts as its inputs. An input that takes one number
-        for all examples, for example keep_prob of a dropout, is given this number by name. Or a
-        Named of any of these.
+        (inputs,) or (inputs, labels), as Keras takes it, counts as its inputs. An input that takes
+        one number for all examples, for example keep_prob of a dropout, is given this number by
+        name. Or a Named of any of these.
       inputs: the inputs of the model.
 
     Raises:
@@ -280,9 +280,9 @@ def first_batch(examples: Any) -> Any:
 
 
 def _inputs_of(batch: Any) -> Any:
-  """Returns the inputs of a batch: Keras trains on (inputs, labels) and (inputs, labels, weights).
+  """Returns the inputs of a batch: Keras takes (inputs,), (inputs, labels), and these with weights.
   """
-  return batch[0] if isinstance(batch, tuple) and len(batch) in (2, 3) else batch
+  return batch[0] if isinstance(batch, tuple) and len(batch) in (1, 2, 3) else batch
 
 
 def _too_few(count: int) -> errors.ExamplesError:

@@ -5,38 +5,39 @@
 import json
 from typing import Any, List, Mapping, Sequence
 
-from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
+from model_pruning.channels.analysis import Kept
 from model_pruning.util import tables
 
 _WHOLE = 'These weights stay whole along an axis:'
 
 
-def table(channels: Channels, unneeded: Mapping[str, Sequence[int]],
+def table(groups: Sequence[Group], whole: Sequence[Kept], unneeded: Mapping[str, Sequence[int]],
           width: int = tables.WIDTH) -> str:
   """Returns the groups and their worth, their slices, and what stays whole and why.
 
   Args:
-    channels: the channels of a graph.
+    groups: the channels that can be removed, by groups.
+    whole: what stays whole.
     unneeded: the channels that can go without changing the outputs, by group.
     width: the width of the terminal, in characters.
   """
   rows = [[group.name, str(group.channels), str(len(unneeded.get(group.name, ()))),
            tables.scaled(group.bytes, 'B'), tables.scaled(group.flops)]
-          for group in channels.groups]
+          for group in groups]
   parts: List[str] = []
   if rows:
     parts.append(tables.fitted(
         ['group', 'channels', 'unneeded', 'bytes/channel', 'FLOPs/channel'], rows, width))
     lines = []
-    for group in channels.groups:
+    for group in groups:
       lines += tables.wrapped('%s: %s' % (group.name, ', '.join(_slices(group))), width)
     parts.append('\n'.join(lines))
   else:
     parts.append('There are no channels that can be removed.')
-  if channels.kept:
+  if whole:
     lines = [_WHOLE]
-    for kept in channels.kept:
+    for kept in whole:
       lines += tables.wrapped('%s (%s): %s: %s' % (kept.op, kept.kind, kept.reason, ', '.join(
           '%s axis %d' % place for place in kept.places)), width)
     parts.append('\n'.join(lines))
@@ -49,7 +50,8 @@ def _slices(group: Group) -> List[str]:
                             ' (%d each)' % member.indices.shape[1]) for member in group.members]
 
 
-def to_json(channels: Channels, unneeded: Mapping[str, Sequence[int]]) -> str:
+def to_json(groups: Sequence[Group], whole: Sequence[Kept],
+            unneeded: Mapping[str, Sequence[int]]) -> str:
   """Returns the groups and what stays whole as JSON; see table."""
   content: Any = {
       'groups': [{
@@ -57,9 +59,9 @@ def to_json(channels: Channels, unneeded: Mapping[str, Sequence[int]]) -> str:
           'unneeded': list(unneeded.get(group.name, ())), 'bytes': group.bytes,
           'flops': group.flops, 'members': [
               {'weight': member.weight, 'axis': member.axis, 'indices': member.indices.tolist()}
-              for member in group.members]} for group in channels.groups],
+              for member in group.members]} for group in groups],
       'whole': [{
           'op': kept.op, 'kind': kept.kind, 'reason': kept.reason,
           'places': [{'weight': weight, 'axis': axis} for weight, axis in kept.places]}
-          for kept in channels.kept]}
+          for kept in whole]}
   return json.dumps(content, indent=2)

@@ -12,6 +12,7 @@ from model_pruning.util.types import GraphDef
 
 if TYPE_CHECKING:
   from model_pruning.channels.analysis import Channels
+  from model_pruning.keras.removal import Subject
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -76,24 +77,27 @@ def _found(args: argparse.Namespace, kind: str) -> 'Channels':
     return analysis.analyse(graph_def, ends, counted(signatures))
 
 
-def _found_in_keras(args: argparse.Namespace) -> 'Channels':
+def _found_in_keras(args: argparse.Namespace) -> 'Subject':
   with shared.stage('reading'):
     from model_pruning.keras import files as keras_files  # Keras is loaded only for its own files.
     from model_pruning.keras import removal
-    from model_pruning.keras import unrolling
     model = keras_files.load(args.model)
-    frozen = unrolling.freeze(model)
   with shared.stage('finding channels'):
-    return removal.analysed(model, frozen)
+    return removal.Subject(model)
 
 
 def run(args: argparse.Namespace) -> None:
   """Prints the channels."""
   kind = kind_of(args)
-  found = _found_in_keras(args) if kind == kinds.KERAS else _found(args, kind)
+  if kind == kinds.KERAS:
+    subject = _found_in_keras(args)
+    found, groups, whole = subject.channels, subject.groups, subject.kept
+  else:
+    found = _found(args, kind)
+    groups, whole = found.groups, found.kept
   with shared.stage('finding channels'):
     from model_pruning.channels import exact
     from model_pruning.channels import shown
     unneeded = exact.unneeded(found)
-  print(shown.to_json(found, unneeded) if args.json else
-        shown.table(found, unneeded, shared.width()))
+  print(shown.to_json(groups, whole, unneeded) if args.json else
+        shown.table(groups, whole, unneeded, shared.width()))

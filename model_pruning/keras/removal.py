@@ -14,6 +14,7 @@ from model_pruning.channels import compare
 from model_pruning.channels.analysis import analyse
 from model_pruning.channels.analysis import Channels
 from model_pruning.channels.analysis import Group
+from model_pruning.channels.analysis import Kept
 from model_pruning.channels.choice import check_budget
 from model_pruning.channels.choice import check_joint_steps
 from model_pruning.channels.choice import Target
@@ -216,9 +217,17 @@ class Subject:
           group for group in self.channels.groups if group.name not in fixed])
     able = {group.name for group in self.groups}
     self.whole = {
-        group.name: '%s has a width that is no argument' % fixed[group.name]
+        group.name: '%s is of a layer whose width remove_channels cannot change' % fixed[group.name]
         if group.name in fixed else 'their number is an argument of an operation between layers'
         for group in self.channels.groups if group.name not in able}
+
+  @property
+  def kept(self) -> List[Kept]:
+    """What stays whole, and why."""
+    return self.channels.kept + [
+        Kept(group.name, 'group', self.whole[group.name],
+             tuple((member.weight, member.axis) for member in group.members))
+        for group in self.channels.groups if group.name in self.whole]
 
   def keeping(self, keep: Optional[str]) -> Optional[str]:
     """Returns an expression for groups to keep: by `keep`, and those that cannot be smaller."""
@@ -255,5 +264,5 @@ class Subject:
     for name in remove:
       if name not in names:
         raise errors.ChannelError(
-            'Channels of group %s belong to layers whose widths are no arguments; groups that can '
-            'be made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))
+            'Group %s has layers whose widths remove_channels cannot change; groups that can be '
+            'made smaller: %s' % (name, ', '.join(sorted(names)) or 'none'))

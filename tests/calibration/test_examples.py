@@ -43,6 +43,8 @@ ONE = {
     'inputs and targets like them': (IMAGES, np.ones_like(IMAGES)),
     'inputs by name and labels': ({'images': IMAGES}, np.zeros(40)),
     'inputs, labels and weights': (IMAGES, np.zeros(40), np.ones(40)),
+    'inputs in a tuple': (IMAGES,),
+    'batches in tuples': [(IMAGES[:16],), (IMAGES[16:],)],
     'batches of dicts': [{'images': IMAGES[:39]}, {'images': IMAGES[39:]}],
     'generator': (IMAGES[index:index + 10] for index in range(0, 40, 10)),
     'function': Once(),
@@ -68,7 +70,7 @@ def test_every_form_yields_the_same_examples_again_and_again(form, size):
 @pytest.mark.parametrize('examples', [
     {'ids': IDS, 'images': IMAGES}, [IMAGES, IDS], [([IMAGES[:9], IDS[:9]], 1), ([IMAGES, IDS], 1)],
     [{'ids': IDS, 'images': IMAGES}], (IMAGES, IDS), ([IMAGES, IDS], np.zeros(40)),
-    ({'ids': IDS, 'images': IMAGES}, np.zeros(40))])
+    ({'ids': IDS, 'images': IMAGES}, np.zeros(40)), [((IMAGES[:9], IDS[:9]),), ((IMAGES, IDS),)]])
 def test_several_inputs(examples):
   made = Examples(examples, inputs_of(ids=True))
   batch = next(made.batches(4))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from model_pruning import one_shot
+from model_pruning.compat import tensorflow
 from model_pruning.compat import tf
 from tests.calibration import models
 from tests.cli import trained
@@ -72,6 +73,21 @@ def test_channels_are_listed(folder, capsys, kind):
   assert group['bytes'] == 4 * (16 + 1 + 4) and group['flops'] == 2 * (16 + 4)
   assert [whole['reason'] for whole in found['whole']] == [
       'it is an input of the model', 'it is an output of the model']
+
+
+@pytest.mark.skipif(not hasattr(tensorflow.keras.layers, 'EinsumDense'), reason='since 2.9')
+def test_channels_that_shrink_cannot_remove_are_listed_as_staying(tmp_path, capsys):
+  from model_pruning.keras.backend import keras
+  keras.Sequential([
+      keras.Input((20,)), keras.layers.EinsumDense('ab,bc->ac', 16, name='first'),
+      keras.layers.Dense(8, name='second'), keras.layers.Dense(3)]).save(str(tmp_path / 'model.h5'))
+  assert not run(str(tmp_path), 'channels', 'FOLDER/model.h5', '--json')
+  found = json.loads(capsys.readouterr().out)
+  group, = found['groups']
+  assert 'second/kernel' in group['name']
+  assert [whole['reason'] for whole in found['whole'] if 'first/kernel' in whole['op']] == [
+      whole['op'] + ' is of a layer whose width remove_channels cannot change'
+      for whole in found['whole'] if whole['kind'] == 'group']
 
 
 @pytest.mark.parametrize('kind', ['graph', 'saved_model'])
