@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freezes checkpoints, sessions and SavedModels into graphs of constants."""
 
+import re
 from typing import Any, Optional, Sequence
 
 import numpy as np
@@ -126,6 +127,12 @@ def restore(session: Session, path: str, meta_graph: Optional[MetaGraphDef] = No
   except MemoryError:
     raise
   except Exception as error:  # TensorFlow raises many classes.
+    missing = re.search(r'Key (\S+) not found in checkpoint', str(error))
+    if missing:
+      raise errors.CheckpointError(
+          'Checkpoint %s has no variable %s, which is in the graph of %s: the graph is of another '
+          'model, or one of the two is stripped of its masks; give the .meta file that was written '
+          'with the checkpoint' % (path, missing.group(1), meta_graph)) from error
     raise errors.CheckpointError(
         'Checkpoint %s cannot be read (%s); it may be truncated, or written without its meta '
         'graph: use an earlier one, or save again' % (path, errors.first_line(error))) from error

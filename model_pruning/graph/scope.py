@@ -11,6 +11,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 from absl import logging
 
+from model_pruning import errors
 from model_pruning import names
 from model_pruning.compat import tf
 from model_pruning.graph import registry
@@ -200,7 +201,14 @@ def _mask_variable(variable: Variable, name: str, get: Callable[..., Variable],
     given.setdefault('use_resource', variables.use_resource_of(variable))
     arguments = dict(given, shape=shape, partitioner=variables.partitioner_like(
         variable) if shape else None, **options)
-    made = get(prefix + own_leaf, **arguments)
+    try:
+      made = get(prefix + own_leaf, **arguments)
+    except ValueError as error:
+      if options.get('reuse') is not True or 'does not exist' not in str(error):
+        raise
+      raise errors.WeightError(
+          'Weight %s is reused in a masked_scope, but was created outside of one, and has no mask; '
+          'open a masked_scope where it is created, too' % name) from error
     if variables.is_variable(made):
       return made
     # The user's getters may return tensors, but a mask must be a variable, to be assigned.

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of model_pruning.export.channel_checkpoint: code with other widths goes on from it."""
 
+import glob
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,16 @@ def test_training_must_not_resume_from_it_by_accident(tmp_path):
   save(tmp_path / 'a', [6, 4])
   with pytest.raises(errors.WriteError, match='another folder'):
     export.shrink_checkpoint(str(tmp_path / 'a'), str(tmp_path / 'a' / 'small'), ['scores'], 0.5)
+
+
+def test_a_graph_with_variables_that_the_checkpoint_lacks_is_refused(tmp_path):
+  save(tmp_path / 'a', [6, 4])
+  save(tmp_path / 'c', [6, 4], masked=True)
+  graph, = glob.glob(str(tmp_path / 'c' / '*.meta'))
+  with pytest.raises(errors.CheckpointError,
+                     match='has no variable .*(mask|threshold).*stripped of its masks; give the'):
+    export.shrink_checkpoint(str(tmp_path / 'a'), str(tmp_path / 'b' / 'm'), ['scores'], 0.5,
+                             meta_graph=graph)
 
 
 def test_a_graph_of_training_with_normalizations_is_refused(tmp_path):

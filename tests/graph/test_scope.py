@@ -564,6 +564,15 @@ def test_every_product_has_contribs_name_also_of_a_reused_weight():
       'model/layer/embedding/weights/masked_weight']
 
 
+def test_a_layer_that_was_created_without_a_mask_cannot_be_reused_with_one():
+  with tf.Graph().as_default(), tf.variable_scope('model') as scope:
+    plain(_features())
+    scope.reuse_variables()
+    with model_pruning.masked_scope(), pytest.raises(
+        errors.WeightError, match='model/.*weights is reused in a masked_scope, but was created'):
+      plain(_features())
+
+
 def test_reuse_in_a_second_masked_scope_shares_the_mask():
   with tf.Graph().as_default():
     for reuse in (False, True):
