@@ -44,8 +44,9 @@ ADDED = (MASK, THRESHOLD) + HISTORY
 # Weights whose masks are named <scope>/mask. For any other weight it is <scope>/<leaf>_mask.
 MAIN_WEIGHTS = ('kernel', 'weights')
 
-# Matches the names of the weights that are masked by default.
-KERNELS = '.*(kernel|weights)$'
+# Matches the names of the weights that are masked by default. The biases of linear models of
+# feature columns are called bias_weights.
+KERNELS = '.*(?<!bias_)(kernel|weights)$'
 
 # Attribute of a constant in a stripped graph: the name of the masked weight that it replaces.
 WEIGHT_ATTRIBUTE = '_weight'

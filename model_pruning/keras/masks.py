@@ -8,7 +8,7 @@ optimizer step, keeps the pruned elements at zero.
 """
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set
 import weakref
 
 from model_pruning import errors
@@ -92,6 +92,7 @@ class Pruning:
     plain: an object that represents the unpruned layer while it is saved (see pruned.py).
     functions: the TensorFlow functions of the model whose first pruned layer this is.
     attended_variable: whether a callback updates the masks, for the train function.
+    updated: the identities of the weights whose masks were updated in this process.
   """
 
   def __init__(self, layer: Layer, settings: Settings,
@@ -112,6 +113,7 @@ class Pruning:
     self.hooked: List[Layer] = []
     self.plain: Any = None
     self.functions: Any = None
+    self.updated: Set[Any] = set()
     self._attended = False
     self._during: Optional[Callable[[], bool]] = None
 
@@ -142,6 +144,12 @@ class Pruning:
   def trainable(self) -> bool:
     """Whether any of the weights is being trained."""
     return any(pruned.trainable for pruned in self.weights)
+
+  @property
+  def has_thawed(self) -> bool:
+    """Whether a weight is being trained that was frozen when the others had their updates."""
+    return bool(self.updated) and any(
+        pruned.trainable and pruned.identity not in self.updated for pruned in self.weights)
 
   def make(self) -> None:
     """Makes masks for the weights of the layer, which is built now."""

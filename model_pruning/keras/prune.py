@@ -17,6 +17,7 @@ from model_pruning.hparams.spec import PruningSpec
 from model_pruning.keras import backend
 from model_pruning.keras import channel_masks
 from model_pruning.keras import exactness
+from model_pruning.keras import frozen
 from model_pruning.keras import masks
 from model_pruning.keras import prunable
 from model_pruning.keras.backend import keras
@@ -30,7 +31,6 @@ from model_pruning.keras.pruned import pruned_layers
 from model_pruning.keras.pruned import PruneLowMagnitude
 from model_pruning.keras.pruned import strip_here
 from model_pruning.keras.pruned import take_off
-from model_pruning.keras.settings import NEVER
 from model_pruning.keras.settings import Settings
 from model_pruning.keras.shortfalls import decayed
 from model_pruning.keras.shortfalls import open_averaged
@@ -328,14 +328,14 @@ def _records_layers(model: Model) -> bool:
 
 
 def _warn_of_frozen(layers: Sequence[Layer]) -> None:
-  frozen = [layer for layer in layers if layer.pruning.weights and not layer.pruning.trainable]
-  if not frozen:
-    return
-  names = ', '.join(layer.name for layer in frozen[:3]) + (', ...' if len(frozen) > 3 else '')
-  logging.warning(
-      '%s frozen (trainable=False) and will not be pruned until that changes: %s',
-      'All layers that could be pruned are' if len(frozen) == len(layers) else
-      '%d of %d layers that could be pruned are' % (len(frozen), len(layers)), names)
+  parts = frozen.parts_of(layers)
+  found = [part.name for part in parts if not part.trainable]
+  if found:
+    logging.warning(
+        '%s frozen (trainable=False) and will not be pruned until that changes: %s',
+        'All layers that could be pruned are' if len(found) == len(parts) else
+        '%d of %d layers that could be pruned are' % (len(found), len(parts)),
+        ', '.join(found[:3]) + ', ...' * (len(found) > 3))
 
 
 def _warn_of_shortfalls(model: Model) -> None:
@@ -343,8 +343,8 @@ def _warn_of_shortfalls(model: Model) -> None:
   shortfalls = [layer.pruning.shortfall() for layer in layers]
   for shortfall in sorted({each for each in shortfalls if each}) + decayed(model):
     logging.warning('%s: %s', model.name, shortfall)
-  frozen = [layer for layer in layers if layer.pruning.weights and
-            not layer.pruning.trainable and layer.pruning.last_update == NEVER]
-  if frozen:
+  parts = frozen.parts_of(layers)
+  dense = [part for part in parts if not part.trainable and part.is_dense]
+  if dense:
     logging.warning('%s: %d of %d pruned layers were frozen (trainable=False) and are dense',
-                    model.name, len(frozen), len(layers))
+                    model.name, len(dense), len(parts))

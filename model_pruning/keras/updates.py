@@ -87,7 +87,8 @@ class MaskUpdater:
     if made:
       steps, last_updates = self._run('read', made, traces.read, [])
       self._steps = dict(zip(made, steps))
-      self._last_updates = dict(zip(made, last_updates))
+      self._last_updates = {layer: NEVER if layer.pruning.has_thawed else step
+                            for layer, step in zip(made, last_updates)}
 
   def _made(self) -> List[Layer]:
     """Returns the layers that have masks, as they are built."""
@@ -280,6 +281,9 @@ class MaskUpdater:
     with self._scope():
       function(reached, *known)
     self._last_updates.update(steps)
+    for layer in steps:
+      layer.pruning.updated.update(
+          record.identity for record in layer.pruning.weights if record.trainable)
     if self.on_update is not None:
       self.on_update(max(steps.values()))
 

@@ -508,6 +508,18 @@ def test_a_masked_table_is_read_as_the_table(read, parts):
   np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.skipif(not hasattr(tf.feature_column, 'linear_model'), reason='not in this TensorFlow')
+def test_a_linear_model_of_feature_columns_has_masks_and_a_bias_without():
+  ids = tf.feature_column.categorical_column_with_identity('ids', 37)
+  with tf.Graph().as_default(), model_pruning.masked_scope():
+    tf.feature_column.linear_model(
+        {'ids': tf.constant([[1], [36]], tf.int64), 'number': tf.constant([[1.], [2.]])},
+        [ids, tf.feature_column.numeric_column('number')])
+    assert [mask.op.name for mask in model_pruning.get_masks()] == [
+        'linear_model/ids/mask', 'linear_model/number/mask']
+    assert 'linear_model/bias_weights' in [each.op.name for each in tf.trainable_variables()]
+
+
 def test_a_masked_table_in_parts_takes_the_operators_of_a_tensor():
   with tf.Graph().as_default(), tf.Session() as session, model_pruning.masked_scope():
     table = tf.get_variable('kernel', [6, 4], initializer=_ascending,

@@ -6,6 +6,7 @@ import gc
 import logging as std_logging
 import weakref
 
+import numpy as np
 import pytest
 
 from model_pruning.compat import tensorflow
@@ -160,6 +161,44 @@ def test_a_model_of_which_one_layer_is_frozen_is_trained_without_a_word(said):
     fit(model)  # It did not reach its target while it was frozen.
   fit(model, sparsity.UpdatePruningStep())
   assert shares(model) == [0.5, 0.5]
+
+
+class OfParts(keras.Model):
+  """A model that is pruned as one layer."""
+
+  def __init__(self):
+    super().__init__()
+    self.first, self.last = keras.layers.Dense(8, name='first'), keras.layers.Dense(4, name='last')
+
+  def call(self, inputs):
+    return self.last(self.first(inputs))
+
+
+@pytest.mark.parametrize('begun', [False, True])
+def test_a_frozen_part_of_a_model_is_named_and_pruned_when_thawed(begun, caplog):
+  x = np.random.RandomState(0).rand(16, 8).astype('float32')
+  model = OfParts()
+  model(x)
+  model.first.trainable = False
+  model = sparsity.prune_low_magnitude(
+      model, 'target_sparsity=0.5,sparsity_function_end_step=4,pruning_frequency=2', in_place=True)
+  assert '1 of 2 layers that could be pruned are frozen' in caplog.text
+  assert caplog.text.rstrip().endswith(': first')
+
+  def train(epochs=2):
+    model.compile('sgd', 'mse')
+    model.fit(x, x[:, :4], 4, verbose=0, epochs=epochs, callbacks=[sparsity.UpdatePruningStep()])
+    return [np.mean(np.asarray(weight) == 0) for weight in (model.first.kernel, model.last.kernel)]
+
+  if begun:
+    assert train() == [0, 0.5]
+    caplog.clear()
+  model.first.trainable = begun
+  sparsity_of = train()
+  if begun:
+    assert sparsity_of == [0.5, 0.5] and train() == [0.5, 0.5]
+  sparsity.strip_pruning(model)
+  assert ('1 of 2 pruned layers were frozen' in caplog.text) == (not begun)
 
 
 # Schedules of users between executions.

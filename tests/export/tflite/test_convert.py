@@ -282,7 +282,7 @@ def test_sparse_false_true_and_auto(tmp_path):
     assert auto[1] <= dense[1]
   assert sizes['none', 'auto'][0] < sizes['none', False][0] / 1.5
   if IS_LITERT:
-    with pytest.raises(errors.ConversionError, match='none of them smaller or faster.*93.. % zeros'):
+    with pytest.raises(errors.ConversionError, match='none of them smaller .*93.. % zeros'):
       export(graph_def, tmp_path / 'none.tflite', 'int8', True, examples=examples)
   with pytest.raises(errors.ConversionError, match='none of them smaller or faster.*0.0 % zeros'):
     export(dense_layers(weight([64, 64])), tmp_path / 'none.tflite', sparse=True)
