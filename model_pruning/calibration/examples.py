@@ -341,6 +341,8 @@ def _fitted(value: Any, each: Input) -> Array:
     raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number '
                                'for all examples' % (each.name, list(array.shape)))
   expected = each.shape.as_list()
+  if array.ndim == 1 and rank == 2 and expected[1] == 1:  # As Keras takes one number per example.
+    array = array[:, np.newaxis]
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):
     shown = ', '.join('any' if dim is None else str(dim) for dim in [None] + expected[1:])

@@ -44,8 +44,9 @@ class Goal:
     max_loss: the most accuracy that may be lost, or, without labels, the largest fraction of
       answers that may change, or, for a model without classes, the largest relative error.
     target_sparsity: the fraction of zeros over all weights.
-    max_bytes: the most bytes of all weights, each stored sparse or dense, whichever is less.
-    max_flops: the most FLOPs per example by kept elements, two per multiply-add.
+    max_bytes: the most bytes of the weights to prune, each stored sparse or dense, whichever is
+      less.
+    max_flops: the most FLOPs per example by kept elements of these weights, two per multiply-add.
   """
   max_loss: Optional[float] = None
   target_sparsity: Optional[float] = None

@@ -33,9 +33,11 @@ def add_parser(subparsers: Subparsers) -> None:
   goal.add_argument('--target_sparsity', type=float, metavar='NUMBER',
                     help='the fraction of zeros over all weights')
   goal.add_argument('--max_bytes', type=float, metavar='NUMBER',
-                    help='the most bytes of all weights, each stored sparse if that is smaller')
+                    help='the most bytes of the weights to prune, each stored sparse if that is '
+                    'smaller')
   goal.add_argument('--max_flops', type=float, metavar='NUMBER',
-                    help='the most FLOPs per example by kept elements, two per multiply-add')
+                    help='the most FLOPs per example by kept elements of these weights, two per '
+                    'multiply-add')
   parser.add_argument('--prune', action='store_true',
                       help='prune and refit by the plan at once, and write the model to --output')
   parser.add_argument('--output', metavar='PATH', help='the model to write, with --prune')

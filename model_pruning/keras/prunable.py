@@ -29,6 +29,7 @@ _KERAS_LAYERS: Dict[str, Tuple[str, ...]] = {
     'Conv2DTranspose': _KERNEL, 'Conv3DTranspose': _KERNEL, 'Dense': _KERNEL,
     'DepthwiseConv1D': (), 'DepthwiseConv2D': (), 'EinsumDense': _KERNEL,
     'Embedding': ('embeddings',), 'GRUCell': _RECURRENT, 'LSTMCell': _RECURRENT,
+    'ReversibleEmbedding': ('embeddings', 'reverse_embeddings'),  # The second one if they differ.
     'LocallyConnected1D': _KERNEL, 'LocallyConnected2D': _KERNEL,
     'SeparableConv1D': ('pointwise_kernel',), 'SeparableConv2D': ('pointwise_kernel',),
     'SimpleRNNCell': _RECURRENT, 'ConvLSTMCell': _RECURRENT, 'ConvLSTM2DCell': _RECURRENT}

@@ -70,7 +70,8 @@ def test_every_form_yields_the_same_examples_again_and_again(form, size):
 @pytest.mark.parametrize('examples', [
     {'ids': IDS, 'images': IMAGES}, [IMAGES, IDS], [([IMAGES[:9], IDS[:9]], 1), ([IMAGES, IDS], 1)],
     [{'ids': IDS, 'images': IMAGES}], (IMAGES, IDS), ([IMAGES, IDS], np.zeros(40)),
-    ({'ids': IDS, 'images': IMAGES}, np.zeros(40)), [((IMAGES[:9], IDS[:9]),), ((IMAGES, IDS),)]])
+    ({'ids': IDS, 'images': IMAGES}, np.zeros(40)), {'ids': IDS[:, 0], 'images': IMAGES},
+    [((IMAGES[:9], IDS[:9]),), ((IMAGES, IDS),)]])
 def test_several_inputs(examples):
   made = Examples(examples, inputs_of(ids=True))
   batch = next(made.batches(4))

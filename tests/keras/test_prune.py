@@ -365,6 +365,15 @@ def test_stripping_what_is_not_pruned():
   training.assert_equal(zoo.values(model), zoo.values(stripped))
 
 
+@pytest.mark.skipif(not hasattr(keras.layers, 'ReversibleEmbedding'), reason='since Keras 3.13')
+@pytest.mark.parametrize('tied', [False, True])
+def test_both_matrices_of_a_reversible_embedding_are_pruned(tied):
+  model = keras.Sequential([keras.Input((3,), dtype='int32'), keras.layers.ReversibleEmbedding(
+      20, 8, tie_weights=tied, name='words')])
+  pruned = sparsity.prune_low_magnitude(model, sparsity.ConstantSparsity(0.5, 0))
+  assert len(pruned.get_layer('words').pruning.weights) == (1 if tied else 2)
+
+
 def test_a_frozen_layer_stays_frozen():
   plain = training.dense_model()
   plain.layers[0].trainable = False
