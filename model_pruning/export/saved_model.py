@@ -207,9 +207,10 @@ def warn_of_others(graph_def: GraphDef, signatures: Mapping[str, Any], done: str
 
 
 def _kernels(nodes: graphs.Nodes, computed: Set[str]) -> Set[str]:
-  """Returns the constants that layers read among some nodes."""
+  """Returns the constants, of floats, that layers read among some nodes."""
   return {found.name for name in computed if nodes[name].op in flops.LAYERS
-          for ref in nodes[name].inputs for found in graphs.sources(nodes, ref)}
+          for ref in nodes[name].inputs for found in graphs.sources(nodes, ref)
+          if tf.as_dtype(found.definition.attr['dtype'].type).is_floating}
 
 
 def _tags(saved_model_dir: str, tags: Optional[Sequence[str]]) -> List[str]:

@@ -74,6 +74,7 @@ class Model:
         fixed, [name.split(':')[0] for name in outputs])
     remaining = {node.name: node for node in self.graph_def.node}
     _check_nodes(remaining, inputs)
+    _check_tables(self.graph_def)
     self._import_graph()
     if tflite_lists.open_lists(self.graph_def):
       zeros = [np.zeros(shape, dtype) for shape, dtype in zip(self.shapes, self.dtypes)]
@@ -291,7 +292,11 @@ def _check_nodes(nodes: Dict[str, Any], inputs: Sequence[str]) -> None:
   if missing:
     raise errors.ConversionError('The outputs need placeholders that are not among the inputs: %s' %
                                  ', '.join(missing))
-  lookups = [name for name, node in nodes.items() if node.op.startswith('LookupTableFind')]
+
+
+def _check_tables(graph_def: GraphDef) -> None:
+  lookups = [name for name, node in nodes_lib.flatten(graph_def).items()
+             if node.op.startswith('LookupTableFind')]
   if lookups:
     raise errors.ConversionError(
         'The graph looks up its inputs in tables, which a TFLite file written here cannot contain: '

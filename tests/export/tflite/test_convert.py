@@ -250,6 +250,19 @@ def test_json(verdicts):
   assert fast['fast'] is True and fast['stored']['block'] == [4, 1]
 
 
+@pytest.mark.parametrize('in_function', [False, True])
+def test_tables_are_refused_wherever_the_lookup_is(in_function, tmp_path):
+  with tf.Graph().as_default() as graph:
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(
+        tf.constant(['a', 'b']), tf.constant([1.0, 2.0])), 0.0)
+    words = tf.placeholder(tf.string, [None], 'inputs')
+    found = tensorflow.function(table.lookup)(words) if in_function else table.lookup(words)
+    tf.identity(found, 'outputs')
+  for examples in (None, [[np.array(['a', 'c'])]]):
+    with pytest.raises(errors.ConversionError, match='looks up its inputs in tables'):
+      export(graph.as_graph_def(), tmp_path / 'model.tflite', examples=examples)
+
+
 @sparse_only
 def test_keys_of_advice_match_one_weight_only(tmp_path):
   kernels = [weight([64, 64], sparsity=0.875) for _ in range(11)]
