@@ -180,8 +180,8 @@ def test_a_frozen_part_of_a_model_is_named_and_pruned_when_thawed(begun, caplog)
   model = OfParts()
   model(x)
   model.first.trainable = False
-  model = sparsity.prune_low_magnitude(
-      model, 'target_sparsity=0.5,sparsity_function_end_step=4,pruning_frequency=2', in_place=True)
+  model = sparsity.prune_low_magnitude(  # The last update of a run is at step 4 of 8.
+      model, sparsity.PolynomialDecay(0.0, 0.5, 0, 4, frequency=2), in_place=True)
   assert '1 of 2 layers that could be pruned are frozen' in caplog.text
   assert caplog.text.rstrip().endswith(': first')
 
