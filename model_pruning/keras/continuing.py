@@ -222,10 +222,17 @@ def _build(optimizer: Optimizer, weights: Sequence[Variable]) -> None:
 
 
 def _unwrapped(optimizer: Optimizer) -> Iterator[Optimizer]:
-  """Yields an optimizer, and the one in it if it scales the loss."""
-  while optimizer is not None:
+  """Yields an optimizer, and those in it."""
+  if optimizer is not None:
     yield optimizer
-    optimizer = getattr(optimizer, 'inner_optimizer', None)
+    for inner in _inside(optimizer):
+      yield from _unwrapped(inner)
+
+
+def _inside(optimizer: Optimizer) -> List[Optimizer]:
+  """Returns the optimizer whose loss one scales, or those of a MultiOptimizer."""
+  inner = getattr(optimizer, 'inner_optimizer', None)
+  return list(getattr(optimizer, 'optimizers', ())) if inner is None else [inner]
 
 
 def _copy_state(old: Optimizer, new: Optimizer, pairs: _Pairs,
@@ -270,9 +277,8 @@ def _copy_attributes(old: Any, new: Any) -> None:
 
 
 def _own_variables(optimizer: Optimizer) -> List[Variable]:
-  """Returns the variables of an optimizer, without the variables of an optimizer inside it."""
-  inner = getattr(optimizer, 'inner_optimizer', None)
-  others = set() if inner is None else set(map(id, _variables(inner)))
+  """Returns the variables of an optimizer, without the variables of optimizers inside it."""
+  others = {id(variable) for inner in _inside(optimizer) for variable in _variables(inner)}
   return [variable for variable in _variables(optimizer) if id(variable) not in others]
 
 

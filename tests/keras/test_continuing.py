@@ -59,6 +59,9 @@ def _optimizers():
            'nadam': lambda: keras.optimizers.Nadam(0.01),
            'adamw': lambda: keras.optimizers.AdamW(0.01, weight_decay=0.01, use_ema=True)}
   found['scaled'] = lambda: _scaling()(keras.optimizers.Adam(0.01))
+  if hasattr(keras.optimizers, 'MultiOptimizer'):  # Since Keras 3.15.
+    found['several'] = lambda: keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(
+        keras.optimizers.SGD(0.05, momentum=0.9), {'stem.*': keras.optimizers.Adam(0.01)}))
   if hasattr(keras.optimizers, 'legacy') and hasattr(keras.optimizers.legacy, 'Adam'):
     try:
       keras.optimizers.legacy.Adam()
