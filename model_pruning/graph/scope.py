@@ -62,8 +62,8 @@ def masked_scope(include: str = names.KERNELS, exclude: Optional[str] = None,
         logits = build_model(images)
 
   get_variable returns trainable variables multiplied by a mask. This includes the weights of
-  tf.layers, slim and RNN cells, also inside dynamic_rnn. The product of a partitioned weight has the
-  same parts, from which embedding_lookup reads the same rows. A weight <scope>/kernel or
+  tf.layers, slim and RNN cells, also inside dynamic_rnn. The product of a partitioned weight has
+  the same parts, from which embedding_lookup reads the same rows. A weight <scope>/kernel or
   <scope>/weights gets <scope>/mask and <scope>/threshold. Variable other <scope>/<name> gets
   <scope>/<name>_mask and <scope>/<name>_threshold, so that the two kernels of a separable
   convolution have different masks.
