@@ -15,6 +15,7 @@ from model_pruning.channels.shifts import SAME
 from model_pruning.channels.shifts import Shift
 from model_pruning.channels.shifts import source
 from model_pruning.channels.shifts import Users
+from model_pruning.compat import tf
 from model_pruning.export.folding import bodies
 from model_pruning.util.types import GraphDef
 from model_pruning.util.types import NodeDef
@@ -24,6 +25,9 @@ KERNELS: Dict[str, Tuple[int, ...]] = {
     'MatMul': (1, 0), 'BatchMatMul': (1, 0), 'BatchMatMulV2': (1, 0), 'BatchMatMulV3': (1, 0),
     'Einsum': (1, 0), 'Conv2D': (1,), 'Conv3D': (1,), 'DepthwiseConv2dNative': (1,),
     'Conv2DBackpropInput': (1,), 'Conv3DBackpropInputV2': (1,)}
+
+# The operand of each lookup that is the table, for example an embedding.
+_TABLES: Dict[str, Tuple[int, ...]] = {'Gather': (0,), 'GatherV2': (0,)}
 
 _LOOPS = ('Enter', 'RefEnter')
 _BRANCHES = ('Switch', 'RefSwitch')
@@ -83,9 +87,17 @@ class Wiring(Users):
 
     Products may be in loops, branches and functions, too.
     """
+    return self._read_by(KERNELS)
+
+  def kernels_and_tables(self) -> List[str]:
+    """Returns kernels, and the tables of floats in which rows are looked up; see kernels."""
+    return [name for name in self._read_by({**KERNELS, **_TABLES})
+            if tf.as_dtype(self.nodes[name].attr['dtype'].type).is_floating]
+
+  def _read_by(self, operands: Mapping[str, Tuple[int, ...]]) -> List[str]:
     shapes = {name: self.shape_of(name) or () for name in self.nodes}
     matrices = [name for name, shape in shapes.items() if len(shape) >= 2 and all(shape)]
-    used = _kernels_in(bodies.read(self._graph_def), {name: name for name in matrices})
+    used = _read_in(bodies.read(self._graph_def), {name: name for name in matrices}, operands)
     return [name for name in matrices if name in used]
 
   def _layer(self, weight: str) -> Layer:
@@ -140,12 +152,14 @@ class Wiring(Users):
     return order
 
 
-def _kernels_in(body: bodies.Body, constants: Mapping[str, str]) -> Set[str]:
-  """Returns the constants that are kernels of products of a body, or of those that it calls.
+def _read_in(body: bodies.Body, constants: Mapping[str, str],
+             operands: Mapping[str, Tuple[int, ...]]) -> Set[str]:
+  """Returns the constants that are operands of nodes of a body, or of those that it calls.
 
   Args:
     body: a graph, or a function for one of its calls.
     constants: the names of constants by the nodes and arguments of the body that hold them.
+    operands: the numbers of the operands that count, by the types of the nodes.
   """
   users: Dict[str, List[Tuple[NodeDef, int]]] = collections.defaultdict(list)
   for node in body.nodes.values():
@@ -159,7 +173,7 @@ def _kernels_in(body: bodies.Body, constants: Mapping[str, str]) -> Set[str]:
     for node, index in users[name]:
       if index == 0 and node.op in SAME + RESHAPES + _LOOPS + _BRANCHES:
         pending.append((node.name, constant))
-      elif index in KERNELS.get(node.op, ()):
+      elif index in operands.get(node.op, ()):
         found.add(constant)
       else:
         passed[node.name][index] = constant
@@ -167,6 +181,6 @@ def _kernels_in(body: bodies.Body, constants: Mapping[str, str]) -> Set[str]:
     given = passed[call.node.name]
     fixed = [index for index in call.constant_arguments() if index + call.first in given]
     for callee in call.bodies if fixed else ():
-      found |= _kernels_in(callee, {callee.arguments[index]: given[index + call.first]
-                                    for index in fixed})
+      found |= _read_in(callee, {callee.arguments[index]: given[index + call.first]
+                                 for index in fixed}, operands)
   return found

@@ -38,7 +38,8 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
   """Adds the arguments that choose weights."""
   parser.add_argument('--include', metavar='REGEX',
                       help='names of weights to prune (default: in checkpoints %s, otherwise all '
-                      'kernels of layers)' % KERNELS)
+                      'kernels of layers; in graphs and SavedModels embeddings need --include)' %
+                      KERNELS)
   parser.add_argument('--exclude', metavar='REGEX', help='names of weights to leave dense')
 
 

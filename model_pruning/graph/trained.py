@@ -70,8 +70,9 @@ def prune_graph(graph_def: GraphDef, hparams: Union[HParams, PruningSpec, str],
       only masks the weights.
     inputs: names of the inputs; () for all placeholders that the outputs need.
     outputs: names of the outputs.
-    include: a regular expression that matches the names of the weights from their start; None for
-      all kernels of matrix products and convolutions.
+    include: a regular expression that matches the names of the weights from their start, of tables
+      in which rows are looked up (embeddings), too; None for all kernels of matrix products and
+      convolutions.
     exclude: a regular expression for names to leave dense, matched from their start.
 
   Raises:
@@ -115,7 +116,8 @@ def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str
   sources.check_list(outputs, 'outputs')
   unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
-  constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}
+  constants = {_name_of(wiring, constant): constant for constant in (
+      wiring.kernels_and_tables() if include else wiring.kernels())}
   if not set(constants.values()) <= {node.name for node in graph_def.node}:
     graph_def = inline(graph_def)  # Functions hold some, for example after freezing with 2.4.
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)

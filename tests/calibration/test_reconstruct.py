@@ -79,6 +79,22 @@ def test_weights_left_out_keep_their_values(dense):
     np.testing.assert_array_equal(models.value(pruned, name), models.value(dense, name))
 
 
+@pytest.mark.parametrize('include', [None, '.*', 'words'])
+def test_a_table_is_pruned_if_its_name_is_included(include):
+  def build(x, weight):
+    rows = tf.gather(weight('words', 20, 8), tf.cast(20 * tf.sigmoid(x), tf.int32))
+    codes = tf.gather(tf.constant(np.arange(40).reshape(20, 2), name='integers'), [3])
+    hidden = tf.nn.relu(tf.matmul(tf.reshape(rows, [-1, 24]), weight('first', 24, 16)))
+    return tf.matmul(hidden, weight('last', 16, 3)) + tf.cast(codes[0, 0], tf.float32)
+  dense = models.graph_of(build, (None, 3))
+  pruned = prune(dense, models.inputs((64, 3)), include=include)
+  rows = {row.name: row for row in pruned.rows}
+  assert set(rows) == {None: {'first', 'last'}, '.*': {'words', 'first', 'last'},
+                       'words': {'words'}}[include]
+  zeros = np.mean(models.value(pruned.graph_def, 'words') == 0)
+  assert zeros == (rows['words'].target if include else 0)
+
+
 def test_a_weight_used_twice_is_masked_and_named():
   def build(x, weight):
     kernel = weight('shared', 6, 6)
