@@ -4,6 +4,7 @@
 
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Union
 
+from absl import logging
 import numpy as np
 
 from model_pruning import errors
@@ -116,8 +117,15 @@ def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str
   sources.check_list(outputs, 'outputs')
   unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
-  constants = {_name_of(wiring, constant): constant for constant in (
-      wiring.kernels_and_tables() if include else wiring.kernels())}
+  constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}
+  embeddings = {_name_of(wiring, constant): constant for constant in wiring.tables()}
+  if include:
+    constants.update(embeddings)
+  elif embeddings:
+    names = sorted(embeddings)
+    logging.warning(
+        'Embeddings, from which rows are looked up, stay dense: %s%s; include (--include) with '
+        'their names prunes them', ', '.join(names[:3]), ', ...' * (len(names) > 3))
   if not set(constants.values()) <= {node.name for node in graph_def.node}:
     graph_def = inline(graph_def)  # Functions hold some, for example after freezing with 2.4.
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)

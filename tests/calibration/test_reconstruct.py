@@ -80,7 +80,7 @@ def test_weights_left_out_keep_their_values(dense):
 
 
 @pytest.mark.parametrize('include', [None, '.*', 'words'])
-def test_a_table_is_pruned_if_its_name_is_included(include):
+def test_a_table_is_pruned_if_its_name_is_included(include, caplog):
   def build(x, weight):
     rows = tf.gather(weight('words', 20, 8), tf.cast(20 * tf.sigmoid(x), tf.int32))
     codes = tf.gather(tf.constant(np.arange(40).reshape(20, 2), name='integers'), [3])
@@ -91,6 +91,7 @@ def test_a_table_is_pruned_if_its_name_is_included(include):
   rows = {row.name: row for row in pruned.rows}
   assert set(rows) == {None: {'first', 'last'}, '.*': {'words', 'first', 'last'},
                        'words': {'words'}}[include]
+  assert ('stay dense: words;' in caplog.text) == (include is None)
   zeros = np.mean(models.value(pruned.graph_def, 'words') == 0)
   assert zeros == (rows['words'].target if include else 0)
 
