@@ -49,10 +49,9 @@ class Examples:
     Args:
       examples: an array with an example per row; a dict of arrays by the names of the inputs; a
         list with the array of each input; the path of a .npy or .npz file; or batches of any of
-        these: a tf.data.Dataset, an iterable, or a function that returns an iterator. A tuple
-        (inputs,) or (inputs, labels), as Keras takes it, counts as its inputs. An input that takes
-        one number for all examples, for example keep_prob of a dropout, is given this number by
-        name. Or a Named of any of these.
+        these: a tf.data.Dataset, an iterable, or a function that returns an iterator. Tuples
+        (inputs,) and (inputs, labels) count as their inputs. An input that takes one number for
+        all examples, as keep_prob of a dropout, is given it by name. Or a Named of any of these.
       inputs: the inputs of the model.
 
     Raises:
@@ -280,8 +279,7 @@ def first_batch(examples: Any) -> Any:
 
 
 def _inputs_of(batch: Any) -> Any:
-  """Returns the inputs of a batch: Keras takes (inputs,), (inputs, labels), and these with weights.
-  """
+  """Returns the inputs of a batch: Keras takes (inputs,), (inputs, labels) and one with weights."""
   return batch[0] if isinstance(batch, tuple) and len(batch) in (1, 2, 3) else batch
 
 
@@ -341,8 +339,8 @@ def _fitted(value: Any, each: Input) -> Array:
     raise errors.ExamplesError('The examples of %s have shape %s, but the model takes one number '
                                'for all examples' % (each.name, list(array.shape)))
   expected = each.shape.as_list()
-  if array.ndim == 1 and rank == 2 and expected[1] == 1:  # As Keras takes one number per example.
-    array = array[:, np.newaxis]
+  if array.ndim == 1 and rank == 2 and expected[1] == 1:
+    array = array[:, np.newaxis]  # As Keras takes one number per example.
   if array.ndim != rank or any(
       dim is not None and dim != size for dim, size in zip(expected[1:], array.shape[1:])):
     shown = ', '.join('any' if dim is None else str(dim) for dim in [None] + expected[1:])
