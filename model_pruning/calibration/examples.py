@@ -279,7 +279,7 @@ def first_batch(examples: Any) -> Any:
 
 
 def _inputs_of(batch: Any) -> Any:
-  """Returns the inputs of a batch: Keras takes (inputs,), (inputs, labels) and one with weights."""
+  """Returns the inputs of a batch, which for Keras is a tuple: with labels and weights, or not."""
   return batch[0] if isinstance(batch, tuple) and len(batch) in (1, 2, 3) else batch
 
 
