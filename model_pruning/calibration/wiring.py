@@ -90,10 +90,9 @@ class Wiring(Users):
     return self._read_by(KERNELS)
 
   def tables(self) -> List[str]:
-    """Returns the constants of floats from which rows are looked up, and that are no kernels."""
-    kernels = set(self.kernels())
-    return [name for name in self._read_by(_TABLES) if name not in kernels
-            and tf.as_dtype(self.nodes[name].attr['dtype'].type).is_floating]
+    """Returns the names of the constants of floats from which rows are looked up; see kernels."""
+    return [name for name in self._read_by(_TABLES)
+            if tf.as_dtype(self.nodes[name].attr['dtype'].type).is_floating]
 
   def _read_by(self, operands: Mapping[str, Tuple[int, ...]]) -> List[str]:
     shapes = {name: self.shape_of(name) or () for name in self.nodes}

@@ -118,14 +118,15 @@ def subject_of(graph_def: GraphDef, inputs: Sequence[str], outputs: Sequence[str
   unmasked.check_graph(graph_def, outputs)
   wiring = Wiring(needed_for(graph_def, outputs))
   constants = {_name_of(wiring, constant): constant for constant in wiring.kernels()}
-  embeddings = {_name_of(wiring, constant): constant for constant in wiring.tables()}
+  embeddings = {_name_of(wiring, constant): constant for constant in wiring.tables()
+                if constant not in constants.values()}
   if include:
     constants.update(embeddings)
   elif embeddings:
-    names = sorted(embeddings)
+    dense = sorted(embeddings)
     logging.warning(
         'Embeddings, from which rows are looked up, stay dense: %s%s; include (--include) with '
-        'their names prunes them', ', '.join(names[:3]), ', ...' * (len(names) > 3))
+        'their names prunes them', ', '.join(dense[:3]), ', ...' * (len(dense) > 3))
   if not set(constants.values()) <= {node.name for node in graph_def.node}:
     graph_def = inline(graph_def)  # Functions hold some, for example after freezing with 2.4.
   names = chosen(list(constants), include or '.*', exclude, 'the graph', errors.ModelFileError)

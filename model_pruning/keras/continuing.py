@@ -230,7 +230,7 @@ def _unwrapped(optimizer: Optimizer) -> Iterator[Optimizer]:
 
 
 def _inside(optimizer: Optimizer) -> List[Optimizer]:
-  """Returns the optimizer whose loss one scales, or those of a MultiOptimizer."""
+  """Returns the optimizers that a LossScaleOptimizer or a MultiOptimizer contains."""
   inner = getattr(optimizer, 'inner_optimizer', None)
   return list(getattr(optimizer, 'optimizers', ())) if inner is None else [inner]
 

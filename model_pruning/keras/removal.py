@@ -178,7 +178,7 @@ def _with_inputs(frozen: exporting.FrozenModel, names: Sequence[str]) -> GraphDe
   return frozen.graph_def
 
 
-def analysed(model: Model, frozen: exporting.FrozenModel) -> Channels:
+def _analysed(model: Model, frozen: exporting.FrozenModel) -> Channels:
   """Returns the channels of a model, given its graph; its inputs and outputs stay as they are."""
   names = {id(variable): name for name, variable in frozen.variables.items()}
   return analyse(frozen.graph_def, [*frozen.outputs, *frozen.inputs, *frozen.fills],
@@ -205,7 +205,7 @@ class Subject:
       raise errors.LayerError(
           'Model %s (%s) %s; export it, and remove channels from the graph: '
           'model_pruning.export.remove_channels' % (model.name, type(model).__name__, reason))
-    self.channels: Channels = analysed(model, self.frozen)
+    self.channels: Channels = _analysed(model, self.frozen)
     self._marks.find(self.channels.trace.axes)
     free, known = widths_lib.weights_of_free_layers(model), self.frozen.variables
     # What is no variable is made by layers, for example the scale of a BatchNormalization without.
